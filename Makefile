@@ -1,0 +1,60 @@
+# Everything here sets itself up: Python 3.11+ with venv, make and a package index are enough.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS ?= never
+# The settings of whoever runs this must not reach the tests.
+CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
+
+.PHONY: help demo test test-system check lint types layers lock coverage schema format build clean
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+
+demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
+	@$(BIN)/cadence-sync demo
+
+test: .venv/ready ## Run all tests that need nothing but Python packages
+	$(CLEAN) $(BIN)/python -m pytest -q
+
+test-system: .venv/ready ## Run the database tests on Debian's Postgres; installs it if it is missing
+	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m database
+
+check: lint types layers lock coverage schema ## Run every rule that a tool enforces
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+layers: .venv/ready
+	$(BIN)/lint-imports
+
+lock: .venv/ready
+	$(UV) lock --check
+
+coverage: .venv/ready
+	$(BIN)/python -m pytest -q tests/core --cov --cov-report=term:skip-covered
+
+schema: .venv/ready
+	$(CLEAN) $(BIN)/python -m pytest -q tests/db/test_migrations.py
+
+format: .venv/ready ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: .venv/ready ## Build the wheel into dist/
+	$(UV) build --wheel --out-dir dist
+
+clean: ## Remove what was built here
+	rm -rf .venv .tools dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+
+.venv/ready: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --extra embedded --quiet
+	@touch .venv/ready
+
+.tools/uv/bin/uv:
+	$(PYTHON) -m venv .tools/uv
+	.tools/uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9"

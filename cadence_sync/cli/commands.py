@@ -1,0 +1,137 @@
+"""Every command: its name, its help and the function that runs it, imported only when it is called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cadence_sync.cli.run import run
+
+if TYPE_CHECKING:
+    from cadence_sync.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+OneOrg = Annotated[str | None, typer.Option("--org", help="One organisation only.")]
+CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The options that every command shares."""
+
+    config: Path | None = None
+    debug: bool = False
+
+    def settings(self) -> "Settings":
+        """Read the settings and set up logs by them."""
+        from cadence_sync.logs import configure_logs
+        from cadence_sync.settings import load_settings
+
+        settings = load_settings(self.config)
+        configure_logs(settings.log_level)
+        return settings
+
+
+def demo(context: typer.Context) -> None:
+    """Show a first sync, some changes, and the history that they leave."""
+    from cadence_sync.cli.demo import show_demo
+
+    del context
+    run(show_demo())
+
+
+def migrate(context: typer.Context) -> None:
+    """Create or upgrade the tables."""
+    from cadence_sync.cli.database import migrate_command
+
+    run(migrate_command(context.obj.settings()))
+
+
+def sync(
+    context: typer.Context,
+    org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch every cadence and write what changed."""
+    from cadence_sync.cli.sync import sync_command
+
+    code = run(sync_command(context.obj.settings, org or [], dry_run=dry_run, as_json=as_json))
+    raise typer.Exit(code)
+
+
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show, for each organisation, what is stored and how its last run went."""
+    from cadence_sync.cli.read import status_command
+
+    run(status_command(context.obj.settings(), as_json=as_json))
+
+
+def list_(
+    context: typer.Context,
+    org: OneOrg = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted cadences too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the cadences."""
+    from cadence_sync.cli.read import list_command
+
+    run(list_command(context.obj.settings(), org, deleted=deleted, as_json=as_json))
+
+
+def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show all that is known of one cadence."""
+    from cadence_sync.cli.read import show_command
+
+    run(show_command(context.obj.settings(), org, cadence_id, as_json=as_json))
+
+
+def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show every version of one cadence and what changed in it."""
+    from cadence_sync.cli.read import history_command
+
+    run(history_command(context.obj.settings(), org, cadence_id, as_json=as_json))
+
+
+def serve(context: typer.Context) -> None:
+    """Sync every organisation again and again, until stopped."""
+    from cadence_sync.cli.serve import serve_command
+
+    run(serve_command(context.obj.settings()))
+
+
+def simulate(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
+    orgs: Annotated[int, typer.Option(min=1, help="How many organisations.")] = 1,
+    cadences: Annotated[int, typer.Option(min=0, help="How many cadences each.")] = 25,
+    seed: Annotated[int, typer.Option(help="The same number makes the same organisations.")] = 7,
+    edit_every: Annotated[float, typer.Option(min=0, help="Seconds between edits; 0 for none.")] = 0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
+) -> None:
+    """Stand in for Zoho on this machine, to try things out."""
+    from cadence_sync.cli.simulate import Scene, simulate_command
+
+    run(simulate_command(Scene(port, orgs, cadences, seed, edit_every, latency)))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command as typer wants it."""
+
+    name: str
+    function: Callable[..., None]
+
+    @property
+    def help(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.function.__doc__ or "").splitlines()[0]
+
+
+COMMANDS: Final = [
+    Command(function.__name__.rstrip("_"), function)
+    for function in (demo, migrate, sync, serve, status, list_, show, history, simulate)
+]

@@ -1,0 +1,102 @@
+"""`demo`: a listing goes through a real HTTP client into a real Postgres, changes, and leaves a history."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync import embedded, wiring
+from cadence_sync.cli.output import print_table
+from cadence_sync.cli.read import print_history
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.logs import configure_logs
+from cadence_sync.orgs import OrgConfig
+from cadence_sync.settings import DEFAULT_ORG, Settings
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.tokens import credentials
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+CADENCES: Final = 25
+_EDITS: Final = (
+    "rename",
+    "change_counts",
+    "deactivate",
+    "change_execution",
+    "create",
+    "delete",
+    "rename_user",
+)
+_COUNTS: Final = ("seen", "baseline", "created", "updated", "deleted", "unchanged", "api_calls")
+_LOG: Final = ("changed_at", "kind", "name", "field", "old_value", "new_value", "changed_by_name")
+
+_NEXT: Final = """
+What to try next:
+  cadence-sync simulate --edit-every 5    a Zoho of your own on this machine; it prints the settings to use
+  cadence-sync migrate                    the tables, in an embedded Postgres or in CADENCE_SYNC_DATABASE_URL
+  cadence-sync sync                       then: status, list, show ID, history ID
+With a real organisation: set CADENCE_SYNC_ZOHO_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN, and sync.
+"""
+
+
+async def show_demo() -> None:
+    """Run the whole story in a temporary folder that is removed at the end."""
+    configure_logs("WARNING")
+    clock = wiring.SystemClock()
+    began = clock.monotonic()
+    simulator = Simulator(cadences=CADENCES, clock=clock.now)
+    with (
+        tempfile.TemporaryDirectory(prefix="cadence-sync-demo-") as folder,
+        embedded.running(Path(folder)) as url,
+    ):
+        from cadence_sync.db.engine import opened
+
+        async with running(simulator) as zoho, opened(url) as engine:
+            await _tell(simulator, zoho, engine)
+    print(f"\nThat took {clock.monotonic() - began:.0f} s; the server is stopped and its folder removed.")
+    print(_NEXT)
+
+
+async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
+    from cadence_sync.db import queries
+    from cadence_sync.db.migrate import migrate
+
+    print("1. An empty Postgres gets its tables.")
+    await migrate(engine)
+    print(f"2. A first sync reads {CADENCES} cadences from a simulated Zoho.")
+    await _sync(zoho, engine)
+    print("3. People at work in Zoho:")
+    edits = [simulator.edit_one(kind) for kind in _EDITS]
+    for edit in edits:
+        print(f"   - {edit.text}")
+    print("4. The next sync finds out; a person's new name is no change of a cadence.")
+    await _sync(zoho, engine)
+    print("5. What changed, newest first:")
+    log = await queries.change_log(engine, DEFAULT_ORG, limit=20)
+    print_table("Change log (times in UTC)", _LOG, [[row[name] for name in _LOG] for row in log])
+    print("6. The history of one cadence:")
+    changed = str(edits[0].cadence_id)
+    versions = await queries.history(engine, DEFAULT_ORG, changed)
+    row = (await queries.find_cadence(engine, DEFAULT_ORG, changed))[0]
+    print_history(row["name"], versions)
+
+
+async def _sync(zoho: str, engine: "AsyncEngine") -> None:
+    given = credentials(0)
+    org = OrgConfig(
+        DEFAULT_ORG,
+        "us",
+        given.client_id,
+        given.client_secret,
+        given.refresh_token,
+        api_url=zoho,
+        accounts_url=zoho,
+    )
+    # Defaults only: a demo must not touch what the environment or a settings file names.
+    async with wiring.sync(Settings.model_construct(), engine, org) as sync:
+        report = await sync.run("demo")
+    if report.error is not None:
+        raise CadenceSyncError(report.error.message, hint=report.error.hint, code=report.error.code)
+    counts = report.to_json()
+    print_table("Sync", _COUNTS, [[counts[name] for name in _COUNTS]])

@@ -1,0 +1,63 @@
+"""How results are shown: rich tables on a terminal, plain lines when piped, JSON when asked."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from cadence_sync.errors import CadenceSyncError
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on stdout; times as ISO 8601."""
+    json.dump(value, sys.stdout, default=_encode, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows: a table on a terminal, tab-separated lines under a line of names elsewhere."""
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print("\t".join(one_line(cell) for cell in row))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_fields(values: Mapping[str, object]) -> None:
+    """Print names and values, one a line."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        print(f"{name:<{width}}  {one_line(value)}")
+
+
+def show_error(error: "CadenceSyncError", stream: TextIO | None = None) -> None:
+    """Print one sentence and a hint on stderr."""
+    lines = [f"Error: {error.message}", *([f"Hint: {error.hint}"] if error.hint else [])]
+    print("\n".join(one_line(line) for line in lines), file=stream or sys.stderr)
+
+
+def one_line(value: object) -> str:
+    """Return a value as text for people; control characters cannot move the cursor or fake a line."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, default=_encode)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value))
+
+
+def _encode(value: Any) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

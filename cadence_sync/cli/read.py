@@ -1,0 +1,127 @@
+"""`status`, `list`, `show` and `history`: what the tables say, for people or as JSON."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from cadence_sync import wiring
+from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
+from cadence_sync.errors import NotFoundError
+from cadence_sync.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_STATUS: Final = (
+    "org_id",
+    "live",
+    "deleted",
+    "last_success_at",
+    "last_outcome",
+    "last_error_code",
+    "quarantined",
+    "drift",
+)
+_LIST: Final = (
+    "cadence_id",
+    "name",
+    "type",
+    "status",
+    "published",
+    "module_api_name",
+    "last_changed_at",
+    "deleted_at",
+)
+
+
+async def status_command(settings: Settings, *, as_json: bool) -> None:
+    """Show one line an organisation."""
+    from cadence_sync.db import queries
+
+    async with wiring.database(settings) as engine:
+        rows = await queries.status(engine)
+    if as_json:
+        print_json(rows)
+        return
+    _print_rows("Organisations (times in UTC)", _STATUS, rows)
+    for row in rows:
+        if row["last_error_message"]:
+            print(
+                one_line(
+                    f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()
+                )
+            )
+
+
+async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
+    """Show one line a cadence."""
+    from cadence_sync.db import queries
+
+    async with wiring.database(settings) as engine:
+        rows = await queries.list_cadences(engine, org_id, deleted=deleted)
+    if as_json:
+        print_json(rows)
+        return
+    several = len({row["org_id"] for row in rows}) > 1
+    _print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
+
+
+async def show_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
+    """Show the current row of one cadence."""
+    async with wiring.database(settings) as engine:
+        row = await _one_cadence(engine, org_id, cadence_id)
+    if as_json:
+        print_json(row)
+    else:
+        print_fields(row)
+
+
+async def history_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
+    """Show every version of one cadence."""
+    from cadence_sync.db import queries
+
+    async with wiring.database(settings) as engine:
+        row = await _one_cadence(engine, org_id, cadence_id)
+        versions = await queries.history(engine, row["org_id"], cadence_id)
+    if as_json:
+        print_json(versions)
+        return
+    print_history(str(row["name"]), versions)
+
+
+def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
+    """Print versions, each followed by what changed in it."""
+    rows = [line for version in versions for line in _lines(version)]
+    print_table(
+        f"History of {name} (times in UTC)",
+        ("version", "from", "kind", "field", "before", "after", "by"),
+        rows,
+    )
+
+
+def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
+    head = (version["version"], version["valid_from"], version["kind"])
+    changes = [change for change in version["changes"] if change["field"] != "*"]
+    who = next((change["changed_by_name"] for change in version["changes"]), None)
+    if not changes:
+        return [(*head, None, None, None, who)]
+    return [(*head, c["field"], c["old_value"], c["new_value"], who) for c in changes]
+
+
+async def _one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
+    from cadence_sync.db import queries
+
+    rows = await queries.find_cadence(engine, org_id, cadence_id)
+    if not rows:
+        raise NotFoundError(
+            f"There is no cadence {cadence_id!r}.", hint="`cadence-sync list --deleted` lists all."
+        )
+    if len(rows) > 1:
+        orgs = ", ".join(row["org_id"] for row in rows)
+        raise NotFoundError(
+            f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org."
+        )
+    return rows[0]
+
+
+def _print_rows(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    print_table(title, columns, [[row[name] for name in columns] for row in rows])

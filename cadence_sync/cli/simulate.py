@@ -1,0 +1,58 @@
+"""`simulate`: a double of Zoho that runs until it is stopped, and says how to use it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from cadence_sync.errors import SettingsError
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.settings import Settings as Behaviour
+from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.tokens import credentials
+from cadence_sync.wiring import SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What to simulate; times in seconds."""
+
+    port: int
+    orgs: int
+    cadences: int
+    seed: int
+    edit_every: float
+    latency: float
+
+
+async def simulate_command(scene: Scene) -> None:
+    """Serve until cancelled."""
+    behaviour = Behaviour(latency=scene.latency, edit_every=scene.edit_every or None)
+    simulator = Simulator(scene.orgs, scene.cadences, scene.seed, clock=SystemClock().now, settings=behaviour)
+    try:
+        async with running(simulator, port=scene.port) as url:
+            print(_instructions(scene, url), flush=True)
+            await asyncio.Event().wait()
+    except OSError as error:
+        raise SettingsError(
+            f"Port {scene.port} on 127.0.0.1 is taken.", hint="Choose another with --port."
+        ) from error
+
+
+def _instructions(scene: Scene, url: str) -> str:
+    first = credentials(0)
+    more = (
+        f"Organisation number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
+        if scene.orgs > 1
+        else ""
+    )
+    return (
+        f"Zoho is simulated at {url}: {scene.orgs} organisation(s) of {scene.cadences} cadences. Ctrl-C stops it.\n"
+        f"{more}In another terminal:\n\n"
+        f"export CADENCE_SYNC_ZOHO_API_URL={url}\n"
+        f"export CADENCE_SYNC_ZOHO_ACCOUNTS_URL={url}\n"
+        f"export CADENCE_SYNC_ZOHO_CLIENT_ID={first.client_id}\n"
+        f"export CADENCE_SYNC_ZOHO_CLIENT_SECRET={first.client_secret}\n"
+        f"export CADENCE_SYNC_ZOHO_REFRESH_TOKEN={first.refresh_token}\n"
+        "cadence-sync migrate && cadence-sync sync\n\n"
+        "Change something there, and sync again:\n\n"
+        f"curl {url}/_simulator/edits -d '{{\"count\": 3}}'"
+    )

@@ -1,0 +1,88 @@
+"""`sync`: one report an organisation, and the exit code of the gravest."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from cadence_sync import wiring
+from cadence_sync.cli.output import one_line, print_json, print_table, show_error
+from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.orgs import OrgConfig, configured_orgs
+from cadence_sync.ports import OnPage
+from cadence_sync.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+log = structlog.get_logger()
+TRIGGER: Final = "command"
+_COLUMNS: Final = (
+    "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
+    "unchanged", "quarantined", "api_calls",
+)  # fmt: skip
+
+
+async def sync_command(
+    settings_of: Callable[[], Settings], wanted: Sequence[str], *, dry_run: bool, as_json: bool
+) -> int:
+    """Sync the wanted organisations one after the other; one's failure never stops another."""
+    try:
+        settings = settings_of()
+        orgs = configured_orgs(settings, wanted)
+        async with wiring.database(settings) as engine:
+            reports = [await _sync_one(settings, engine, org, dry_run=dry_run, quiet=as_json) for org in orgs]
+    except CadenceSyncError as error:
+        reports = [Report(None, None, Outcome.FAILED, None, error=Problem.of(error))]
+    _print(reports, as_json=as_json)
+    return exit_code_of(reports)
+
+
+async def _sync_one(
+    settings: Settings, engine: "AsyncEngine", org: OrgConfig, *, dry_run: bool, quiet: bool
+) -> Report:
+    with _progress(org.org_id, quiet=quiet) as on_page:
+        try:
+            async with wiring.sync(settings, engine, org, on_page) as sync:
+                return await (sync.preview() if dry_run else sync.run(TRIGGER))
+        except Exception as error:  # one organisation's defect must not stop the others
+            log.exception("sync_failed", org_id=org.org_id)
+            problem = Problem.of(CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))
+            return Report(org.org_id, None, Outcome.FAILED, Counters(), error=problem)
+
+
+def _print(reports: Sequence[Report], *, as_json: bool) -> None:
+    if as_json:
+        print_json([report.to_json() for report in reports])
+        return
+    known = [report.to_json() for report in reports if report.org_id is not None]
+    if known:
+        print_table("Sync", _COLUMNS, [[row[name] for name in _COLUMNS] for row in known])
+    for report in reports:
+        if report.error is not None:
+            where = f"{report.org_id}: " if report.org_id and len(reports) > 1 else ""
+            error = report.error
+            show_error(CadenceSyncError(f"{where}{error.message}", hint=error.hint, code=error.code))
+
+
+@contextmanager
+def _progress(org_id: str, *, quiet: bool) -> Iterator[OnPage | None]:
+    """Show a bar of pages on a terminal, and nothing where nobody looks."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("pages"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(one_line(org_id), total=None)
+        yield lambda arrived, expected: bar.update(task, completed=arrived, total=expected)

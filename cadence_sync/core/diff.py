@@ -1,0 +1,247 @@
+"""What a complete listing says beside what is stored: versions, refreshed rows, and counts. Pure.
+
+The rules are explained for readers of the data in `docs/explanation/history.md`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from cadence_sync.core.document import changed_leaves
+from cadence_sync.core.fields import LABELS
+from cadence_sync.core.model import Config, Known, Labels, Leaf, Listing, Sighting, Stored
+
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Kind(StrEnum):
+    """Why a version exists."""
+
+    BASELINE = "baseline"
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier runs of the organisation left behind that decides how new ids are read."""
+
+    last_walk: datetime | None = None
+    """Start of the last complete walk; None before the first."""
+    quarantined: frozenset[str] = frozenset()
+    """Ids, of those asked for, that were in quarantine before."""
+    hid_ids: bool = False
+    """Whether the last walk held a record whose id was unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One changed leaf, or `*` for a cadence that came, went or came back."""
+
+    field: str
+    old: Leaf
+    new: Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The current state of a cadence after this run."""
+
+    cadence_id: str
+    config: Config
+    labels: Labels
+    extra: dict[str, object]
+    digest: bytes | None
+    """None leaves the stored one: the cadence was not sighted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version to append; `raw` is None where no record was received."""
+
+    kind: Kind
+    number: int
+    valid_from: datetime
+    row: Row
+    raw: bytes | None
+    changes: tuple[Change, ...] = ()
+    changed_by_id: str | None = None
+    changed_by_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A current row to rewrite without a version; `learnt` are leaves that its open version does not hold."""
+
+    row: Row
+    learnt: Config
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that one run has to write, and its counts."""
+
+    versions: list[Version] = field(default_factory=list)
+    refreshes: list[Refresh] = field(default_factory=list)
+    seen: int = 0
+    quarantined: int = 0
+
+    def count(self, kind: Kind) -> int:
+        """How many versions of this kind the run makes."""
+        return sum(version.kind is kind for version in self.versions)
+
+    @property
+    def unchanged(self) -> int:
+        """Sighted cadences that get no version."""
+        made = sum(version.kind is not Kind.DELETED for version in self.versions)
+        return self.seen - self.quarantined - made
+
+
+def differing(listing: Listing, stored: Stored) -> list[Sighting]:
+    """Return the sightings that are new, restored, or not byte for byte what was last written."""
+    return [s for s in listing.sightings.values() if stored.digests.get(s.cadence_id) != s.digest]
+
+
+def missing(listing: Listing, stored: Stored) -> list[str]:
+    """Return live ids that a complete listing lacks; none while an unreadable id may be one of them."""
+    if listing.hides_ids:
+        return []
+    return sorted(stored.digests.keys() - listing.sightings.keys() - listing.quarantined_ids)
+
+
+def make_plan(
+    listing: Listing, sighted: Iterable[Sighting], gone: Iterable[str], known: Mapping[str, Known], past: Past
+) -> Plan:
+    """Decide what to write; `known` holds every stored cadence that is in `sighted` or `gone`."""
+    plan = Plan(seen=listing.seen, quarantined=listing.seen - len(listing.sightings))
+    for sighting in sighted:
+        before = known.get(sighting.cadence_id)
+        if before is None:
+            plan.versions.append(_first_version(sighting, listing, past))
+        elif before.deleted:
+            plan.versions.append(_restored(sighting, before, listing, past))
+        else:
+            _compare(plan, sighting, before, listing, past)
+    plan.versions.extend(_deleted(known[cadence_id], listing) for cadence_id in gone)
+    return plan
+
+
+def _first_version(sighting: Sighting, listing: Listing, past: Past) -> Version:
+    row = Row(sighting.cadence_id, sighting.config, sighting.labels, sighting.extra, sighting.digest)
+    if _was_there_before(sighting, listing, past):
+        return Version(Kind.BASELINE, 1, listing.started_at, row, sighting.raw)
+    began = _modified_within(sighting.config, listing, past)
+    by_creator = began is not None and _within(sighting.config.get("created_time"), listing, past) is not None
+    return Version(
+        Kind.CREATED,
+        1,
+        began or listing.started_at,
+        row,
+        sighting.raw,
+        (Change("*", None, None),),
+        *(_person("created_by", sighting) if by_creator else (None, None)),
+    )
+
+
+def _was_there_before(sighting: Sighting, listing: Listing, past: Past) -> bool:
+    """A record that was unreadable until now was not created now, and nobody knows what it was before."""
+    if past.last_walk is None or sighting.cadence_id in past.quarantined:
+        return True
+    return past.hid_ids and _within(sighting.config.get("created_time"), listing, past) is None
+
+
+def _restored(sighting: Sighting, before: Known, listing: Listing, past: Past) -> Version:
+    row = _merge(sighting, before)
+    moved = _moved_forward(before.config, row.config)
+    return Version(
+        Kind.RESTORED,
+        before.version + 1,
+        _begins(before, row.config, listing, past),
+        row,
+        sighting.raw,
+        (Change("*", None, None),),
+        *(_person("modified_by", sighting) if moved else (None, None)),
+    )
+
+
+def _compare(plan: Plan, sighting: Sighting, before: Known, listing: Listing, past: Past) -> None:
+    """Append a version where configuration changed, a refresh where only labels did or a field was learnt."""
+    row = _merge(sighting, before)
+    changes = tuple(Change(*change) for change in changed_leaves(before.config, row.config))
+    if changes:
+        moved = _moved_forward(before.config, row.config)
+        begins = _begins(before, row.config, listing, past)
+        by = _person("modified_by", sighting) if moved else (None, None)
+        number = before.version + 1
+        plan.versions.append(Version(Kind.UPDATED, number, begins, row, sighting.raw, changes, *by))
+        return
+    learnt = {path: leaf for path, leaf in row.config.items() if path not in before.config}
+    if learnt or row.labels != before.labels or row.extra != before.extra:
+        plan.refreshes.append(Refresh(row, learnt))
+
+
+def _deleted(before: Known, listing: Listing) -> Version:
+    row = Row(before.cadence_id, before.config, before.labels, before.extra, None)
+    begins = max(listing.started_at, before.valid_from + _TICK)
+    return Version(Kind.DELETED, before.version + 1, begins, row, None, (Change("*", None, None),))
+
+
+def _merge(sighting: Sighting, before: Known) -> Row:
+    """Lay a sighting over what is known: a key that was not sent keeps its value."""
+    config = before.config | sighting.config
+    labels = before.labels | sighting.labels
+    for label, id_path in LABELS.items():
+        if label not in sighting.labels and config.get(id_path) != before.config.get(id_path):
+            labels[label] = None  # the name of another thing than the one that is there now
+    extra = _merge_extra(before.extra, sighting.extra)
+    return Row(sighting.cadence_id, config, labels, extra, sighting.digest)
+
+
+def _merge_extra(before: dict[str, object], now: dict[str, object]) -> dict[str, object]:
+    merged = before | now
+    for key, value in now.items():
+        held = before.get(key)
+        if isinstance(value, dict) and isinstance(held, dict):
+            merged[key] = _merge_extra(held, value)
+    return merged
+
+
+def _begins(before: Known, config: Config, listing: Listing, past: Past) -> datetime:
+    """Return when the new version begins: Zoho's time where it is evidence, else when it was observed."""
+    moved = _moved_forward(before.config, config)
+    told = _modified_within(config, listing, past) if moved else None
+    return max(told or listing.started_at, before.valid_from + _TICK)
+
+
+def _moved_forward(before: Config, now: Config) -> bool:
+    """Whether Zoho says that somebody edited the cadence since: only then is its last editor the one."""
+    if "modified_time" not in before:
+        return False
+    old, new = _instant(before.get("modified_time")), _instant(now.get("modified_time"))
+    return new is not None and (old is None or new > old)
+
+
+def _modified_within(config: Config, listing: Listing, past: Past) -> datetime | None:
+    return _within(config.get("modified_time"), listing, past)
+
+
+def _within(leaf: Leaf, listing: Listing, past: Past) -> datetime | None:
+    """Return the instant if it lies after the start of the last walk and not after the start of this one."""
+    instant = _instant(leaf)
+    if instant is None or past.last_walk is None:
+        return None
+    return instant if past.last_walk < instant <= listing.started_at else None
+
+
+def _instant(leaf: Leaf) -> datetime | None:
+    return datetime.fromisoformat(leaf) if isinstance(leaf, str) else None
+
+
+def _person(role: str, sighting: Sighting) -> tuple[str | None, str | None]:
+    """Return who this listing names: an editor known from an earlier one did something else."""
+    identity = sighting.config.get(f"{role}.id")
+    return (identity if isinstance(identity, str) else None), sighting.labels.get(f"{role}.name")

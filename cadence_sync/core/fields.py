@@ -1,0 +1,73 @@
+"""The configuration fields of a cadence that Zoho documents: their paths, types and labels.
+
+A *leaf* is a value inside Zoho's nested object, named by its dotted path. Source of the names: Zoho's
+"Get Cadences" reference for v7, and the v8 reference for `description` and `whatsapp_follow_up_count`.
+"""
+
+from enum import Enum
+
+
+class LeafType(Enum):
+    """How a leaf is read and stored."""
+
+    TEXT = "text"
+    ID = "id"
+    STATUS = "status"
+    TYPE = "type"
+    FLAG = "boolean"
+    COUNT = "integer"
+    INSTANT = "instant"
+    DAY = "day"
+
+
+UNENROLL = "execution_details.unenroll_properties"
+UNIT = "execution_details.execute_every.unit"
+PERIOD = "execution_details.execute_every.period"
+
+LEAVES: dict[str, LeafType] = {
+    "id": LeafType.ID,
+    "name": LeafType.TEXT,
+    "description": LeafType.TEXT,
+    "type": LeafType.TYPE,
+    "status": LeafType.STATUS,
+    "active": LeafType.FLAG,
+    "published": LeafType.FLAG,
+    "module.id": LeafType.ID,
+    "custom_view.id": LeafType.ID,
+    "created_time": LeafType.INSTANT,
+    "created_by.id": LeafType.ID,
+    "modified_time": LeafType.INSTANT,
+    "modified_by.id": LeafType.ID,
+    "summary.email_follow_up_count": LeafType.COUNT,
+    "summary.task_follow_up_count": LeafType.COUNT,
+    "summary.call_follow_up_count": LeafType.COUNT,
+    "summary.whatsapp_follow_up_count": LeafType.COUNT,
+    "execution_details.type": LeafType.TEXT,
+    "execution_details.end_date": LeafType.DAY,
+    "execution_details.automatic_unenroll": LeafType.FLAG,
+    UNIT: LeafType.COUNT,
+    PERIOD: LeafType.TEXT,
+    f"{UNENROLL}.type": LeafType.TEXT,
+    f"{UNENROLL}.end_date": LeafType.DAY,
+}
+"""Every leaf but the array form of `unenroll_properties`, which is one leaf of its own: `UNENROLL`."""
+
+LABELS: dict[str, str] = {
+    "module.api_name": "module.id",
+    "custom_view.name": "custom_view.id",
+    "created_by.name": "created_by.id",
+    "modified_by.name": "modified_by.id",
+}
+"""Names of things that have an id: shown, refreshed, and no part of the history. Value: the id's path."""
+
+OBJECTS = frozenset(path[: path.rindex(".")] for path in (*LEAVES, *LABELS) if "." in path) | {
+    "execution_details"
+}
+"""Paths at which Zoho sends an object (or null)."""
+
+KNOWN_WORDS: dict[str, frozenset[str]] = {
+    "type": frozenset({"custom_view", "manual_enrollment"}),
+    "status": frozenset({"active", "inactive", "draft"}),
+    PERIOD: frozenset({"immediately", "hours", "days", "weeks"}),
+}
+"""Words seen so far. Another word is stored as it is and noted as drift."""

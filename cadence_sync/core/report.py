@@ -1,0 +1,110 @@
+"""What a run tells: one object an organisation, and one exit code for all."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Final
+
+from cadence_sync.core.diff import Kind, Plan
+from cadence_sync.errors import CadenceSyncError
+
+
+class Outcome(StrEnum):
+    """How a run ended; every run ends in exactly one."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    HELD = "held"
+    FAILED = "failed"
+
+
+_EXIT_CODES: Final = {Outcome.SUCCEEDED: 0, Outcome.PARTIAL: 7, Outcome.HELD: 6}
+_GRAVEST_FAILURE_FIRST: Final = (5, 3, 2, 4, 8)
+_GRAVEST_FIRST: Final = (*_GRAVEST_FAILURE_FIRST, 1, 6, 7, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as it is shown and stored."""
+
+    code: str
+    message: str
+    hint: str
+    exit_code: int
+
+    @classmethod
+    def of(cls, error: CadenceSyncError) -> "Problem":
+        """Return what is told of an error."""
+        return cls(error.code, error.message, error.hint, error.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The counts of a run: `seen` = baseline + created + updated + restored + unchanged + quarantined."""
+
+    seen: int = 0
+    baseline: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    restored: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    held: int = 0
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Counters":
+        """Count a plan."""
+        kinds = {str(kind): plan.count(kind) for kind in Kind}
+        return cls(seen=plan.seen, unchanged=plan.unchanged, quarantined=plan.quarantined, **kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of one organisation; None where a failure came before it was known."""
+
+    org_id: str | None
+    run_id: int | None
+    outcome: Outcome
+    counters: Counters | None
+    api_calls: int | None = None
+    duration_seconds: float | None = None
+    error: Problem | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The documented exit code of this run."""
+        return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that `sync --json` prints."""
+        counters = (
+            dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
+        )
+        error = self.error and {
+            "code": self.error.code,
+            "message": self.error.message,
+            "hint": self.error.hint,
+        }
+        return {
+            "org_id": self.org_id,
+            "run_id": self.run_id,
+            "outcome": str(self.outcome),
+            **counters,
+            "api_calls": self.api_calls,
+            "duration_seconds": self.duration_seconds,
+            "error": error,
+        }
+
+
+def outcome_of(counters: Counters) -> Outcome:
+    """Return the outcome of a run whose plan was applied."""
+    if counters.held:
+        return Outcome.HELD
+    return Outcome.PARTIAL if counters.quarantined else Outcome.SUCCEEDED
+
+
+def exit_code_of(reports: Iterable[Report]) -> int:
+    """Return the exit code of the gravest outcome: failed > held > partial > succeeded."""
+    codes = {report.exit_code for report in reports}
+    return next((code for code in _GRAVEST_FIRST if code in codes), max(codes, default=0))

@@ -1,0 +1,152 @@
+"""Reading one leaf: every spelling that Zoho uses of a value becomes one canonical value.
+
+Each reader takes what the JSON held and returns the canonical value, or raises `UnreadableError` with the
+reason. `None` and `""` are one: Zoho sends either for "not set".
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Final
+
+import msgspec
+
+from cadence_sync.core.fields import LeafType
+from cadence_sync.core.model import Leaf
+
+INTEGER_MAX: Final = 2**31 - 1
+ID_LENGTH_MAX: Final = 255
+"""An index of Postgres holds no entry above some 2,700 bytes; Zoho's longest ids have 36."""
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
+_WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
+_ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_OFFSET_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
+_TYPES: Final = {"Custom view": "custom_view", "Manual enrollment": "manual_enrollment"}
+_FLAGS: Final = {"true": True, "false": False}
+
+
+class UnreadableError(ValueError):
+    """A value that has no faithful place in its column; the text says why."""
+
+
+def read_text(value: object) -> str:
+    """Return text as it is; Postgres cannot hold U+0000 or half a surrogate pair, so neither passes."""
+    if not isinstance(value, str):
+        raise UnreadableError(f"expected text, got {_kind(value)}")
+    if "\x00" in value:
+        raise UnreadableError("text holds the character U+0000, which Postgres cannot store")
+    return value
+
+
+def holds_nul(value: object) -> bool:
+    """Whether any text in a JSON value holds U+0000; the escape written out as six characters is harmless."""
+    return _ENCODED_NUL.search(msgspec.json.encode(value)) is not None
+
+
+def read_id(value: object) -> str:
+    """Return an id as text: Zoho sends ids as strings, and `custom_view.id` as a number above 2^53."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UnreadableError(f"expected an id, got {_kind(value)}")
+    text = read_text(str(value))
+    if len(text) > ID_LENGTH_MAX:
+        raise UnreadableError("id is too long to be indexed")
+    return text
+
+
+def read_status(value: object) -> str:
+    """Return a status word; Zoho documents a boolean and sends the words `active` and `inactive`."""
+    if isinstance(value, bool):
+        return "active" if value else "inactive"
+    return read_text(value)
+
+
+def read_type(value: object) -> str:
+    """Return a type in the spelling of v8's single-cadence endpoint; v7 spells it `Custom view`."""
+    text = read_text(value)
+    return _TYPES.get(text, text)
+
+
+def read_flag(value: object) -> bool:
+    """Return a boolean; the texts `true` and `false` are the same fact."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
+    raise UnreadableError(f"expected true or false, got {_kind(value)}")
+
+
+def read_count(value: object) -> int:
+    """Return a whole number that a Postgres `integer` holds."""
+    number = _whole(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UnreadableError(f"expected a whole number, got {_kind(value)}")
+    if not -INTEGER_MAX <= number <= INTEGER_MAX:
+        raise UnreadableError("number is too large for an integer column")
+    return number
+
+
+def read_instant(value: object) -> str:
+    """Return an instant in UTC; one without an offset names no instant and is refused."""
+    text = read_text(value)
+    try:
+        instant = datetime.fromisoformat(_OFFSET_WITHOUT_COLON.sub(r"\1:\2", text))
+        if instant.tzinfo is None:
+            raise UnreadableError("time has no offset from UTC")
+        return instant.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, UnreadableError):
+            raise
+        raise UnreadableError("not a time that can be stored") from error
+
+
+def read_day(value: object) -> str:
+    """Return the calendar day as it was written, whether a date or a full timestamp was sent."""
+    match = _DAY.fullmatch(read_text(value))
+    if match is None:
+        raise UnreadableError("not a date")
+    try:
+        return date.fromisoformat(match[1]).isoformat()
+    except ValueError as error:
+        raise UnreadableError("not a date that can be stored") from error
+
+
+def read_leaf(path: str, leaf_type: LeafType, value: object) -> Leaf:
+    """Return the canonical value of one leaf, naming its path where it cannot be read."""
+    if value is None or value == "":
+        return None
+    try:
+        return _READERS[leaf_type](value)
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error}") from error
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        return int(value)
+    return value
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "an array",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+_READERS: Final[dict[LeafType, Callable[[object], Leaf]]] = {
+    LeafType.TEXT: read_text,
+    LeafType.ID: read_id,
+    LeafType.STATUS: read_status,
+    LeafType.TYPE: read_type,
+    LeafType.FLAG: read_flag,
+    LeafType.COUNT: read_count,
+    LeafType.INSTANT: read_instant,
+    LeafType.DAY: read_day,
+}

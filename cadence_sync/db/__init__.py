@@ -1,0 +1,1 @@
+"""The Postgres side: tables, migrations, the store and the queries; all SQL stands here."""

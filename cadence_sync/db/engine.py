@@ -1,0 +1,101 @@
+"""Connections to Postgres, and its errors in our words."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from cadence_sync.errors import CadenceSyncError, DatabaseError
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds to wait for a connection."""
+
+LOCKED: Final = "55P03"
+"""Postgres's word for a lock that was not had in time."""
+
+_MIGRATE: Final = "Run `cadence-sync migrate`."
+_REACH: Final = "Check CADENCE_SYNC_DATABASE_URL and that the server accepts connections from here."
+
+_BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
+    "42P01": ("NOT_MIGRATED", "The database lacks the tables of cadence-sync.", _MIGRATE),
+    "3F000": ("NOT_MIGRATED", "The database lacks the schema of cadence-sync.", _MIGRATE),
+    "3D000": ("DATABASE_MISSING", "The database does not exist.", "Create it, or correct the database URL."),
+    "28P01": ("DATABASE_REFUSED", "Postgres refused the password.", _REACH),
+    "28000": ("DATABASE_REFUSED", "Postgres refused the user.", _REACH),
+    "42501": (
+        "DATABASE_RIGHTS",
+        "The database user lacks a right.",
+        "Run `migrate` and `sync` as the same user.",
+    ),
+    "25006": ("DATABASE_READ_ONLY", "The database is read-only.", "Connect to the primary server."),
+    "53100": ("DISK_FULL", "The database server's disk is full.", "Free space on it; nothing was written."),
+    LOCKED: ("LOCKED", "Another session holds a lock for too long.", "Look at pg_locks for who does."),
+    "53300": (
+        "TOO_MANY_CONNECTIONS",
+        "Postgres has no free connection.",
+        "Raise max_connections or use a pooler.",
+    ),
+    "23000": (
+        "HISTORY_REFUSED",
+        "The database refused to rewrite history.",
+        "This is a defect; please report it.",
+    ),
+}
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included."""
+
+    async def connect() -> object:
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_TIMEOUT,
+            statement_cache_size=0,
+            server_settings={"application_name": "cadence-sync"},
+        )
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine and dispose of it."""
+    engine = create_engine(url)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise what the driver raises as our errors; texts of the driver that may hold secrets stay out of them."""
+    try:
+        yield
+    except CadenceSyncError:
+        raise
+    except DBAPIError as error:
+        raise _translated(_driver_error(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, InterfaceError, OSError, TimeoutError) as error:
+        raise _translated(error) from error
+
+
+def _driver_error(error: DBAPIError) -> BaseException:
+    original = error.orig
+    return (original.__cause__ or original) if original is not None else error
+
+
+def _translated(error: BaseException) -> CadenceSyncError:
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate in _BY_SQLSTATE:
+        code, message, hint = _BY_SQLSTATE[sqlstate]
+        return DatabaseError(message, hint=hint, code=code)
+    if sqlstate is not None and not sqlstate.startswith(("08", "57")):
+        return DatabaseError(f"Postgres reported {type(error).__name__} ({sqlstate}).", code="DATABASE_ERROR")
+    return DatabaseError(
+        f"The database cannot be reached ({type(error).__name__}).", hint=_REACH, code="DATABASE_UNREACHABLE"
+    )

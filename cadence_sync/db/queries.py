@@ -1,0 +1,146 @@
+"""Questions of the command line to the tables; each answers with plain rows, ready for JSON."""
+
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.tables import (
+    cadence_changes,
+    cadence_versions,
+    cadences,
+    execution_details,
+    follow_up_summaries,
+    orgs,
+    quarantined_records,
+    schema_drift,
+    sync_runs,
+)
+
+Answer = list[dict[str, Any]]
+_INNER: Final = {"version", "learnt", "digest"}
+"""Columns of `cadences` that are the store's own business."""
+
+
+async def status(engine: AsyncEngine) -> Answer:
+    """One row an organisation: what is stored, the last run, the last success, and what wants attention."""
+    last = _last_run()
+    succeeded = select(func.max(sync_runs.c.finished_at)).where(
+        sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.in_(["succeeded", "partial", "held"])
+    )
+    statement = (
+        select(
+            orgs.c.org_id,
+            orgs.c.data_center,
+            _count(cadences, cadences.c.deleted_at.is_(None)).label("live"),
+            _count(cadences, cadences.c.deleted_at.is_not(None)).label("deleted"),
+            succeeded.scalar_subquery().label("last_success_at"),
+            *(last.c[name].label(f"last_{name}") for name in _RUN_SUMMARY),
+            _count(schema_drift).label("drift"),
+            _count(quarantined_records, quarantined_records.c.run_id == last.c.run_id).label("quarantined"),
+        )
+        .outerjoin(last, last.c.org_id == orgs.c.org_id)
+        .order_by(orgs.c.org_id)
+    )
+    return await _rows(engine, statement)
+
+
+async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> Answer:
+    """One row a cadence, live ones unless the deleted are asked for too."""
+    statement = _current().order_by(cadences.c.org_id, cadences.c.name, cadences.c.cadence_id)
+    if org_id is not None:
+        statement = statement.where(cadences.c.org_id == org_id)
+    if not deleted:
+        statement = statement.where(cadences.c.deleted_at.is_(None))
+    return await _rows(engine, statement)
+
+
+async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> Answer:
+    """Return the current rows of this id: one an organisation that has it."""
+    statement = _current().where(cadences.c.cadence_id == cadence_id)
+    if org_id is not None:
+        statement = statement.where(cadences.c.org_id == org_id)
+    return await _rows(engine, statement)
+
+
+async def history(engine: AsyncEngine, org_id: str, cadence_id: str) -> Answer:
+    """One row a version, oldest first, each with its changes."""
+    columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
+    versions = await _rows(
+        engine,
+        select(*columns)
+        .where(cadence_versions.c.org_id == org_id, cadence_versions.c.cadence_id == cadence_id)
+        .order_by(cadence_versions.c.version),
+    )
+    changes = await _rows(
+        engine,
+        select(cadence_changes)
+        .where(cadence_changes.c.org_id == org_id, cadence_changes.c.cadence_id == cadence_id)
+        .order_by(cadence_changes.c.change_id),
+    )
+    return [v | {"changes": [c for c in changes if c["version"] == v["version"]]} for v in versions]
+
+
+async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> Answer:
+    """Return the newest changes of an organisation, with the names of the cadences."""
+    statement = (
+        select(cadence_changes, cadences.c.name)
+        .join(cadences, _same_cadence(cadence_changes))
+        .where(cadence_changes.c.org_id == org_id)
+        .order_by(cadence_changes.c.change_id.desc())
+        .limit(limit)
+    )
+    return await _rows(engine, statement)
+
+
+_RUN_SUMMARY: Final = (
+    "run_id",
+    "started_at",
+    "finished_at",
+    "outcome",
+    "error_code",
+    "error_message",
+    "error_hint",
+)
+
+
+def _last_run() -> Any:
+    return (
+        select(sync_runs)
+        .distinct(sync_runs.c.org_id)
+        .order_by(sync_runs.c.org_id, sync_runs.c.run_id.desc())
+        .subquery()
+    )
+
+
+def _count(table: Any, *conditions: Any) -> Any:
+    return (
+        select(func.count())
+        .select_from(table)
+        .where(table.c.org_id == orgs.c.org_id, *conditions)
+        .scalar_subquery()
+    )
+
+
+def _current() -> Select[Any]:
+    own = [c for c in cadences.c if c.name not in _INNER]
+    counts = [c for c in follow_up_summaries.c if not c.primary_key]
+    execution = [c.label(f"execution_{c.name}") for c in execution_details.c if not c.primary_key]
+    return (
+        select(*own, *counts, *execution, cadences.c.version)
+        .outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries))
+        .outerjoin(execution_details, _same_cadence(execution_details))
+    )
+
+
+def _same_cadence(table: Any) -> Any:
+    return and_(table.c.org_id == cadences.c.org_id, table.c.cadence_id == cadences.c.cadence_id)
+
+
+async def _rows(engine: AsyncEngine, statement: Select[Any]) -> Answer:
+    with our_errors():
+        async with engine.connect() as connection:
+            await check_migrated(connection)
+            return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -1,0 +1,288 @@
+"""The tables of the schema `cadence_sync`, as SQLAlchemy Core sees them; migrations/ creates them.
+
+How the chain of versions is guaranteed: a version names its predecessor and, once closed, its successor, in
+generated columns. A deferred foreign key ties `valid_from` to the predecessor's `valid_to`, another demands
+the successor of a closed version. Together with the primary key nothing but one unbroken chain per cadence,
+numbered from 1 and open at its end, can be committed. Triggers refuse to rewrite what is written.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+SCHEMA: Final = "cadence_sync"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(constraint_name)s",
+    },
+)
+
+
+def _instant(name: str, *, nullable: bool = True, server_default: str | None = None) -> Column[object]:
+    default = text(server_default) if server_default else None
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def _count(name: str, *, start: int = 0) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=text(str(start)))
+
+
+orgs = Table(
+    "orgs",
+    metadata,
+    Column("org_id", Text),
+    Column("zoho_org_id", Text),
+    Column("data_center", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    _instant("last_walk_at"),
+    _count("last_pages", start=1),
+    Column("refused_per_page", Integer),
+    Column("hid_ids", Boolean, nullable=False, server_default=text("false")),
+    _instant("created_at", nullable=False, server_default="now()"),
+    PrimaryKeyConstraint("org_id"),
+)
+
+cadences = Table(
+    "cadences",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("name", Text),
+    Column("description", Text),
+    Column("type", Text),
+    Column("status", Text),
+    Column("active", Boolean),
+    Column("published", Boolean),
+    Column("module_id", Text),
+    Column("module_api_name", Text),
+    Column("custom_view_id", Text),
+    Column("custom_view_name", Text),
+    _instant("created_time"),
+    Column("created_by_id", Text),
+    Column("created_by_name", Text),
+    _instant("modified_time"),
+    Column("modified_by_id", Text),
+    Column("modified_by_name", Text),
+    Column("extra", JSONB, nullable=False, server_default=text("'{}'")),
+    _instant("first_seen_at", nullable=False),
+    _instant("last_changed_at", nullable=False),
+    _instant("deleted_at"),
+    Column("version", Integer, nullable=False),
+    Column("learnt", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("org_id", "cadence_id"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id", "version"],
+        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
+        name="version",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+)
+
+follow_up_summaries = Table(
+    "follow_up_summaries",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("email_follow_up_count", Integer),
+    Column("task_follow_up_count", Integer),
+    Column("call_follow_up_count", Integer),
+    Column("whatsapp_follow_up_count", Integer),
+    PrimaryKeyConstraint("org_id", "cadence_id"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
+    ),
+)
+
+execution_details = Table(
+    "execution_details",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("type", Text),
+    Column("end_date", Date),
+    Column("automatic_unenroll", Boolean),
+    Column("execute_every_unit", Integer),
+    Column("execute_every_period", Text),
+    Column("unenroll_type", Text),
+    Column("unenroll_end_date", Date),
+    PrimaryKeyConstraint("org_id", "cadence_id"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
+    ),
+)
+
+cadence_versions = Table(
+    "cadence_versions",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("version", Integer),
+    Column("kind", Text, nullable=False),
+    _instant("valid_from", nullable=False),
+    _instant("valid_to"),
+    _instant("observed_at", nullable=False),
+    _instant("source_modified_time"),
+    Column("document", JSONB, nullable=False),
+    Column("raw", JSON),
+    Column("run_id", BigInteger, nullable=False),
+    Column("prev_version", Integer, Computed("nullif(version - 1, 0)", persisted=True)),
+    Column(
+        "next_version",
+        Integer,
+        Computed("CASE WHEN valid_to IS NOT NULL THEN version + 1 ELSE NULL::integer END", persisted=True),
+    ),
+    PrimaryKeyConstraint("org_id", "cadence_id", "version"),
+    UniqueConstraint("org_id", "cadence_id", "version", "valid_to", name="chain"),
+    CheckConstraint("version >= 1", name="numbered_from_1"),
+    CheckConstraint("valid_to > valid_from", name="ends_after_it_starts"),
+    CheckConstraint("kind IN ('baseline', 'created', 'updated', 'deleted', 'restored')", name="kind"),
+    CheckConstraint("(version = 1) = (kind IN ('baseline', 'created'))", name="first_kind"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id", "prev_version", "valid_from"],
+        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version", "valid_to")],
+        name="predecessor",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id", "next_version"],
+        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
+        name="successor",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+)
+
+cadence_changes = Table(
+    "cadence_changes",
+    metadata,
+    Column("change_id", BigInteger, Identity(always=True)),
+    Column("org_id", Text, nullable=False),
+    Column("cadence_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("old_value", JSONB),
+    Column("new_value", JSONB),
+    _instant("changed_at", nullable=False),
+    _instant("observed_at", nullable=False),
+    Column("changed_by_id", Text),
+    Column("changed_by_name", Text),
+    PrimaryKeyConstraint("org_id", "change_id"),
+    UniqueConstraint("org_id", "cadence_id", "version", "field", name="once"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id", "version"],
+        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
+        name="version",
+    ),
+    Index(None, "org_id", "changed_at"),
+)
+
+sync_runs = Table(
+    "sync_runs",
+    metadata,
+    Column("run_id", BigInteger, Identity(always=True)),
+    Column("org_id", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    _instant("started_at", nullable=False),
+    _instant("finished_at"),
+    Column("outcome", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("error_hint", Text),
+    _count("api_calls"),
+    _count("pages"),
+    _count("seen"),
+    _count("baseline"),
+    _count("created"),
+    _count("updated"),
+    _count("deleted"),
+    _count("restored"),
+    _count("unchanged"),
+    _count("quarantined"),
+    _count("held"),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Text, nullable=False),
+    _instant("lease_until", nullable=False),
+    PrimaryKeyConstraint("org_id", "run_id"),
+    CheckConstraint("outcome IN ('succeeded', 'partial', 'held', 'failed')", name="outcome"),
+    CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished_with_an_outcome"),
+    CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="failed_with_a_code"),
+    CheckConstraint(
+        "seen = baseline + created + updated + restored + unchanged + quarantined", name="counters_add_up"
+    ),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    Index("ix_sync_runs_open", "org_id", postgresql_where=text("outcome IS NULL")),
+)
+
+quarantined_records = Table(
+    "quarantined_records",
+    metadata,
+    Column("org_id", Text),
+    Column("run_id", BigInteger),
+    Column("position", Integer),
+    Column("cadence_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("org_id", "run_id", "position"),
+    ForeignKeyConstraint(
+        ["org_id", "run_id"], [f"{SCHEMA}.sync_runs.{c}" for c in ("org_id", "run_id")], name="run"
+    ),
+    Index(None, "org_id", "cadence_id"),
+)
+
+schema_drift = Table(
+    "schema_drift",
+    metadata,
+    Column("org_id", Text),
+    Column("path", Text),
+    Column("sample", Text, nullable=False),
+    _instant("first_seen_at", nullable=False),
+    _instant("last_seen_at", nullable=False),
+    PrimaryKeyConstraint("org_id", "path"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+)
+
+oauth_tokens = Table(
+    "oauth_tokens",
+    metadata,
+    Column("org_id", Text),
+    Column("credential_fingerprint", LargeBinary),
+    Column("encrypted_token", LargeBinary, nullable=False),
+    _instant("expires_at", nullable=False),
+    _instant("issued_at", nullable=False),
+    PrimaryKeyConstraint("org_id", "credential_fingerprint"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+)

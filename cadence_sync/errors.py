@@ -1,0 +1,91 @@
+"""Every error that the product raises on purpose, grouped by what the caller does with it.
+
+CadenceSyncError          code, message, hint; exit code
+├── Stop                  trying again changes nothing: a person must act
+│   ├── SettingsError     2   settings that cannot work
+│   ├── AccessError       3   credentials or permission
+│   ├── DatabaseError     5   unreachable, not migrated, newer than the code
+│   └── OrgBusyError      8   another run wrote this org first
+├── RetryLater            4   Zoho or the network; asking again may help
+└── BadAnswer             4   an answer that makes no sense
+    └── InconsistentListing   pages that do not fit together
+"""
+
+from typing import ClassVar
+
+
+class CadenceSyncError(Exception):
+    """One sentence for a person, a hint what to do about it, and a code for programs."""
+
+    exit_code: ClassVar[int] = 1
+    default_code: ClassVar[str] = "UNEXPECTED"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+
+class Stop(CadenceSyncError):  # noqa: N818 - named after what the caller does
+    """Trying again changes nothing."""
+
+
+class SettingsError(Stop):
+    """Settings that cannot work."""
+
+    exit_code = 2
+    default_code = "SETTINGS"
+
+
+class AccessError(Stop):
+    """Zoho refused the credentials or the permission."""
+
+    exit_code = 3
+    default_code = "ACCESS"
+
+
+class DatabaseError(Stop):
+    """The database cannot be used as it is."""
+
+    exit_code = 5
+    default_code = "DATABASE"
+
+
+class OrgBusyError(Stop):
+    """Another run wrote this organisation since this one began."""
+
+    exit_code = 8
+    default_code = "ORG_BUSY"
+
+
+class NotFoundError(Stop):
+    """Nothing of that name is stored."""
+
+    default_code = "NOT_FOUND"
+
+
+class RetryLater(CadenceSyncError):  # noqa: N818 - named after what the caller does
+    """Zoho or the network failed in a way that may pass; `retry_after` is in seconds where Zoho named it."""
+
+    exit_code = 4
+    default_code = "ZOHO_UNAVAILABLE"
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class BadAnswer(CadenceSyncError):  # noqa: N818 - says what the answer was
+    """Zoho, or something in front of it, answered what cannot be a listing."""
+
+    exit_code = 4
+    default_code = "BAD_ANSWER"
+
+
+class InconsistentListing(BadAnswer):
+    """The pages of one walk contradict each other: the list moved while it was read."""
+
+    default_code = "INCONSISTENT_LISTING"

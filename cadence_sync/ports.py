@@ -1,0 +1,114 @@
+"""What the story of a sync needs from the outside, as Protocols; `wiring` names who provides it."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from cadence_sync.core.diff import Past, Plan
+from cadence_sync.core.model import Known, Listing, Stored
+from cadence_sync.core.report import Outcome, Problem
+
+OnPage = Callable[[int, int], None]
+"""Called as pages arrive: pages so far, pages expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """An organisation as it is configured, without its credentials."""
+
+    org_id: str
+    data_center: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the last walk taught about walking this organisation: how to ask it, never what it holds."""
+
+    pages: int = 1
+    refused_per_page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has begun; `fence` is what it must find unmoved when it writes."""
+
+    run_id: int
+    org_id: str
+    started_at: datetime
+    fence: int
+    last_walk: datetime | None
+    hint: Hint
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests to the API host, retries included, and pages read."""
+
+    api_calls: int = 0
+    pages: int = 0
+
+
+class Clock(Protocol):
+    """Where the time comes from, so that tests may set it."""
+
+    def now(self) -> datetime:
+        """Return the present in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds from some fixed point, for durations."""
+        ...
+
+
+class CadenceSource(Protocol):
+    """One organisation's cadences, as Zoho lists them now."""
+
+    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        """Return a complete, self-consistent listing; raises `CadenceSyncError`."""
+        ...
+
+    @property
+    def traffic(self) -> Traffic:
+        """What this source has asked so far."""
+        ...
+
+
+class Store(Protocol):
+    """The history, and the ledger of runs."""
+
+    async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
+        """Open a run in the ledger, closing those whose processes are gone."""
+        ...
+
+    async def preview(self, org: Org, started_at: datetime) -> Run:
+        """Return what `begin` would, as run 0, and write nothing."""
+        ...
+
+    async def stored(self, org_id: str) -> Stored:
+        """Return the digests of all live cadences and the ids of the deleted ones."""
+        ...
+
+    async def known(self, org_id: str, cadence_ids: Collection[str]) -> Mapping[str, Known]:
+        """Return the stored state of those of these cadences that exist."""
+        ...
+
+    async def past(self, run: Run, new_ids: Collection[str]) -> Past:
+        """Return what earlier runs say of ids that the store does not know."""
+        ...
+
+    async def apply(
+        self,
+        run: Run,
+        listing: Listing,
+        plan: Plan,
+        outcome: Outcome,
+        traffic: Traffic,
+        finished_at: datetime,
+    ) -> None:
+        """Write a plan and close the run, in one transaction; raises `OrgBusyError` if the fence moved."""
+        ...
+
+    async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
+        """Close a run that applied nothing."""
+        ...

@@ -1,0 +1,179 @@
+"""Settings from the environment (`CADENCE_SYNC_…`, `…_FILE`) and from `cadence-sync.toml`; the environment wins."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from platformdirs import user_config_path, user_data_path
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cadence_sync.errors import SettingsError
+from cadence_sync.urls import checked_database_url, checked_web_url
+
+PREFIX: Final = "CADENCE_SYNC_"
+FILE_NAME: Final = "cadence-sync.toml"
+DEFAULT_ORG: Final = "default"
+
+DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class OrgSettings(BaseModel):
+    """How one organisation is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    zoho_client_id: str | None = None
+    zoho_client_secret: SecretStr | None = None
+    zoho_refresh_token: SecretStr | None = None
+    zoho_data_center: DataCenter | None = None
+    zoho_api_url: str | None = None
+    zoho_accounts_url: str | None = None
+
+    @field_validator("zoho_api_url", "zoho_accounts_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        return None if not url else checked_web_url(url)
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default; names are those of the environment without the prefix, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    database_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "database_url")
+    )
+    data_dir: Path = Field(default_factory=lambda: user_data_path("cadence-sync", appauthor=False))
+    zoho_client_id: str | None = None
+    zoho_client_secret: SecretStr | None = None
+    zoho_refresh_token: SecretStr | None = None
+    zoho_data_center: DataCenter = "us"
+    zoho_api_url: str | None = None
+    zoho_accounts_url: str | None = None
+    zoho_api_version: Literal["v7", "v8"] = "v7"
+    zoho_timeout: Annotated[float, Field(gt=0, description="seconds to wait for an answer of Zoho")] = 30
+    zoho_walk_timeout: Annotated[float, Field(gt=0)] = 900
+    zoho_per_page: Annotated[int, Field(ge=1)] = 200
+    zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
+    zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    sync_interval: str = "15m"
+    sync_cron: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
+    web_token: SecretStr | None = None
+    orgs: dict[str, OrgSettings] = Field(default_factory=dict)
+
+    @field_validator("zoho_api_url", "zoho_accounts_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        return None if not url else checked_web_url(url)
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        return (
+            SecretStr(checked_database_url(url.get_secret_value()))
+            if url and url.get_secret_value()
+            else None
+        )
+
+    @field_validator("sync_interval")
+    @classmethod
+    def _check_interval(cls, text: str) -> str:
+        if seconds_of(text) < 1:
+            raise ValueError("expected at least one second")
+        return text
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often `serve` polls an organisation."""
+        return seconds_of(self.sync_interval)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as initial values."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of `90`, `90s`, `15m`, `2h` or `1d`; raises `ValueError`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
+    if match is None:
+        raise ValueError("expected seconds or a time such as 15m")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def load_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
+    environ = os.environ if environ is None else environ
+    path = _find(config)
+    values: dict[str, Any] = {} if path is None else _read_toml(path)
+    values |= _secrets_from_files(environ)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _explained(error, path) from None
+
+
+def _find(config: Path | None) -> Path | None:
+    if config is not None:
+        if not config.is_file():
+            raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
+        return config
+    places = (Path.cwd() / FILE_NAME, user_config_path("cadence-sync", appauthor=False) / FILE_NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read: {error}.", hint="It must be TOML."
+        ) from error
+
+
+def _secrets_from_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read `CADENCE_SYNC_<NAME>_FILE`, as container platforms hand secrets over; the plain variable wins."""
+    found: dict[str, str] = {}
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        if environ.get(variable) and not environ.get(variable.removesuffix("_FILE")):
+            try:
+                found[name] = Path(environ[variable]).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"{variable} names a file that cannot be read.", hint=str(error)
+                ) from error
+    return found
+
+
+def _explained(error: ValidationError, path: Path | None) -> SettingsError:
+    """Say which setting is wrong and why; pydantic's own text would show its value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = [str(part) for part in first["loc"]]
+    name = ".".join(where) if len(where) > 1 else where[0].upper().removeprefix(PREFIX)
+    variable = name if len(where) > 1 or name == "DATABASE_URL" else f"{PREFIX}{name}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return SettingsError(
+            f"There is no setting {'.'.join(where)!r} ({path}).", hint="Look for a misspelt name."
+        )
+    return SettingsError(f"{variable} cannot work: {reason}.", hint="The README lists every setting.")

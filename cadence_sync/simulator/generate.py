@@ -1,0 +1,126 @@
+"""Makes the parts of an organisation from a random generator: same generator, same parts."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+
+from cadence_sync.simulator import names
+from cadence_sync.simulator.names import chance
+from cadence_sync.simulator.records import Cadence, Counts, Execution, Module, Period, User, View
+
+EPOCH = datetime(2024, 1, 8, 9, 0, tzinfo=UTC)
+"""When the first cadence of every organisation was created."""
+
+HISTORY = timedelta(days=600)
+"""All creations lie within this span, and every edit of the generated past before the end of 2025."""
+
+_LAST_EDIT = datetime(2025, 12, 20, 17, 0, tzinfo=UTC)
+_USERS = 6
+_PERIODS: tuple[tuple[Period, tuple[int, ...]], ...] = (
+    ("immediately", ()),
+    ("hours", (1, 2, 4, 12)),
+    ("days", (1, 2, 3, 7)),
+    ("weeks", (1, 2, 4)),
+)
+_UNENROLL = ("respond_email", "automatic_unenroll", "respond_call", "complete_task")
+
+
+class Org(Protocol):
+    """The part of an organisation that a new cadence refers to."""
+
+    users: list[User]
+    views: list[View]
+    modules: list[Module]
+
+    def new_id(self) -> str:
+        """Return an id that nothing in the organisation has."""
+        ...
+
+    def unique_name(self, name: str) -> str:
+        """Return the name, numbered if a cadence has it."""
+        ...
+
+
+def users(rng: random.Random, new_id: Callable[[], str]) -> list[User]:
+    """Return a sales team."""
+    return [User(new_id(), names.person(rng)) for _ in range(_USERS)]
+
+
+def modules(new_id: Callable[[], str]) -> list[Module]:
+    """Return every module that may have cadences."""
+    return [Module(new_id(), name) for name in names.MODULES]
+
+
+def views(in_modules: list[Module], new_id: Callable[[], str]) -> list[View]:
+    """Return the usual custom views of each module."""
+    return [
+        View(new_id(), template.format(module.api_name), module)
+        for module in in_modules
+        for template in names.VIEWS
+    ]
+
+
+def cadence(org: Org, rng: random.Random, created: datetime, by: User | None = None) -> Cadence:
+    """Return a cadence as its creator leaves it: a draft or published, and not edited since."""
+    manual = chance(rng, 40)
+    view = None if manual else rng.choice(org.views)
+    published = chance(rng, 92)
+    creator = by or rng.choice(org.users)
+    created = created.replace(microsecond=0)
+    return Cadence(
+        id=org.new_id(),
+        name=org.unique_name(names.cadence_name(rng)),
+        description=names.description(rng),
+        module=view.module if view else rng.choice(org.modules),
+        type="manual_enrollment" if manual else "custom_view",
+        active=published and chance(rng, 70),
+        published=published,
+        counts=counts(rng),
+        created_time=created,
+        created_by=creator,
+        # Zoho documents null, and elsewhere repeats the creation; the user is there in either case.
+        modified_time=None if chance(rng, 50) else created,
+        modified_by=creator,
+        view=view,
+        # Zoho sends null for nearly all manual enrollment; a few with rules keep readers honest.
+        execution=None if manual and chance(rng, 90) else execution(rng, created),
+    )
+
+
+def age(org: Org, rng: random.Random, made: Cadence) -> Cadence:
+    """Give a cadence the past of an organisation that was in use: most were edited, some have a draft."""
+    if chance(rng, 88):
+        span = int((_LAST_EDIT - made.created_time).total_seconds())
+        made.modified_time = made.created_time + timedelta(seconds=rng.randrange(60, span))
+        made.modified_by = rng.choice(org.users)
+    return made.with_draft() if made.published and chance(rng, 4) else made
+
+
+def counts(rng: random.Random) -> Counts:
+    """Return steps by kind, at least one in all."""
+    drawn = Counts(
+        email=rng.randrange(6),
+        task=rng.randrange(4),
+        call=rng.randrange(4),
+        whatsapp=rng.randrange(1, 4) if chance(rng, 15) else 0,
+    )
+    return drawn if drawn != Counts() else Counts(email=1)
+
+
+def execution(rng: random.Random, now: datetime) -> Execution:
+    """Return an execution; an end date, where there is one, lies within the year after `now`."""
+    period, units = rng.choice(_PERIODS)
+    end_date = _day_after(rng, now.date()) if chance(rng, 30) else ""
+    return Execution(
+        period=period,
+        unit=rng.choice(units) if units else None,
+        unenroll=rng.choice(_UNENROLL),
+        end_date=end_date,
+        automatic=chance(rng, 25),
+        revenue=str(rng.randrange(1, 500) * 1000) if chance(rng, 15) else "",
+    )
+
+
+def _day_after(rng: random.Random, day: date) -> str:
+    return (day + timedelta(days=rng.randrange(14, 366))).isoformat()

@@ -1,0 +1,90 @@
+"""What every request passes through on its way in: the journal, the faults, and Zoho's form of refusals."""
+
+import asyncio
+from typing import TypeAlias
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from cadence_sync.simulator import journal
+from cadence_sync.simulator.app_keys import SIMULATOR, asked_org
+from cadence_sync.simulator.faults import Asked, Fault
+from cadence_sync.simulator.replies import ZohoError, error_response
+from cadence_sync.simulator.strikes import STRIKES, Strike
+
+_Response: TypeAlias = web.StreamResponse
+
+
+@web.middleware
+async def journalled(request: web.Request, handler: Handler) -> _Response:
+    """Note the request once it is answered, or broken off."""
+    kind = journal.kind_of(request)
+    if kind == "control":
+        return await handler(request)
+    simulator = request.app[SIMULATOR]
+    org = await asked_org(request)
+    status: int | None = None
+    try:
+        response = await handler(request)
+        if request.transport is not None and not request.transport.is_closing():
+            status = response.status
+        return response
+    finally:
+        simulator.journal.note(
+            journal.LoggedRequest(
+                at=simulator.clock(),
+                kind=kind,
+                method=request.method,
+                path=request.path,
+                query=journal.plain_query(request),
+                status=status,
+                user_agent=request.headers.get("User-Agent", ""),
+                org=org.index if org else None,
+            )
+        )
+
+
+@web.middleware
+async def struck(request: web.Request, handler: Handler) -> _Response:
+    """Let a fault that waits for such a request strike it."""
+    kind = journal.kind_of(request)
+    if kind == "control":
+        return await handler(request)
+    simulator = request.app[SIMULATOR]
+    org = await asked_org(request)
+    asked = Asked(
+        target="token" if kind == "token" else "api",
+        page=_page(request) if kind == "list" else None,
+        org=org.index if org else None,
+    )
+    fault = simulator.faults.next_for(asked)
+    if fault is None:
+        return await handler(request)
+    return await _strike(fault, Strike(fault, request, handler, org, simulator.settings.order))
+
+
+@web.middleware
+async def refused(request: web.Request, handler: Handler) -> _Response:
+    """Give refusals, those of the router too, the form that Zoho gives them."""
+    try:
+        return await handler(request)
+    except ZohoError as error:
+        return error.response()
+    except web.HTTPNotFound:
+        return error_response("INVALID_URL_PATTERN")
+    except web.HTTPMethodNotAllowed:
+        return error_response("INVALID_REQUEST_METHOD")
+
+
+async def _strike(fault: Fault, strike: Strike) -> _Response:
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    response = await STRIKES[fault.kind].run(strike)
+    if fault.headers and not response.prepared:
+        response.headers.update(fault.headers)
+    return response
+
+
+def _page(request: web.Request) -> int:
+    text = request.query.get("page", "1")
+    return int(text) if text.isdecimal() else 0

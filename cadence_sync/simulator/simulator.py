@@ -1,0 +1,66 @@
+"""`Simulator`: everything that the simulated hosts know, and what can be done to it while they run."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+from cadence_sync.simulator import mix
+from cadence_sync.simulator.edits import Edit, EditError
+from cadence_sync.simulator.faults import FaultQueue
+from cadence_sync.simulator.journal import Journal
+from cadence_sync.simulator.org import SimOrg
+from cadence_sync.simulator.settings import Settings
+from cadence_sync.simulator.tokens import TokenDesk
+
+
+class Simulator:
+    """So many made-up organisations of so many cadences each; the same seed makes the same ones.
+
+    `clock` returns the present in UTC. It decides when access tokens expire and dates the edits.
+    """
+
+    def __init__(
+        self,
+        orgs: int = 1,
+        cadences: int = 25,
+        seed: int = 7,
+        *,
+        clock: Callable[[], datetime],
+        settings: Settings | None = None,
+    ) -> None:
+        self.clock = clock
+        self.settings = settings or Settings()
+        self.orgs = [SimOrg(seed, index, cadences) for index in range(orgs)]
+        self.tokens = TokenDesk(orgs, seed, self.settings, clock)
+        self.faults = FaultQueue()
+        self.journal = Journal()
+        self.rng = random.Random(f"{seed}/edits")
+        self.calls = [0] * orgs
+        """API calls so far per organisation: what its credits are spent on."""
+        self.in_flight = [0] * orgs
+        self.settings_changed = asyncio.Event()
+
+    def org(self, index: int) -> SimOrg:
+        """Return an organisation by its number from 0; raises `EditError` if there is none."""
+        if not 0 <= index < len(self.orgs):
+            raise EditError(f"no organisation {index}: there are {len(self.orgs)}, counted from 0")
+        return self.orgs[index]
+
+    def edit(self, count: int = 1, org: int = 0) -> list[Edit]:
+        """Make edits at random, now."""
+        return mix.random_edits(self.org(org), count, self.clock(), self.rng)
+
+    def edit_one(self, kind: str, cadence_id: str | None = None, org: int = 0) -> Edit:
+        """Make one edit of this kind, now; raises `EditError` where it does not fit."""
+        return mix.random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
+
+    def change_settings(self, **changes: object) -> None:
+        """Change settings by name; raises ValueError and changes nothing if one does not fit."""
+        self.settings.update(changes)
+        self.settings_changed.set()
+
+    async def wait(self) -> None:
+        """Let an answer take as long as the settings say."""
+        if self.settings.latency:
+            await asyncio.sleep(self.settings.latency)

@@ -1,0 +1,94 @@
+"""The story of one sync, from Zoho's listing to the history in Postgres. Start reading here.
+
+1. `begin`: the run is entered in the ledger, and the store's fence is read. No lock is held from here on.
+2. `walk`: every page of the listing is fetched and decoded, and the pages are checked against each other.
+3. `diff`: what differs from the stored digests is compared leaf by leaf; what is missing was deleted.
+4. `apply`: versions, changes, current rows and the run's outcome are written in one transaction, behind
+   the organisation's lock and only if the fence has not moved. Whatever goes wrong before leaves no trace
+   but a `failed` row in the ledger.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from cadence_sync.core.diff import Plan, differing, make_plan, missing
+from cadence_sync.core.model import Listing
+from cadence_sync.core.report import Counters, Outcome, Problem, Report, outcome_of
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Run, Store
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Syncs one organisation from a source into a store."""
+
+    org: Org
+    source: CadenceSource
+    store: Store
+    clock: Clock
+    on_page: OnPage | None = None
+
+    async def run(self, trigger: str) -> Report:
+        """Run once and report; errors that have an exit code are part of the report, others are raised."""
+        began = self.clock.monotonic()
+        try:
+            run = await self.store.begin(self.org, trigger, self.clock.now())
+        except CadenceSyncError as error:
+            return self._failed(None, error, began)
+        try:
+            listing, plan = await self._look(run)
+            outcome = outcome_of(Counters.of(plan))
+            await self.store.apply(run, listing, plan, outcome, self.source.traffic, self.clock.now())
+        except CadenceSyncError as error:
+            await self._close(run, error)
+            return self._failed(run.run_id, error, began)
+        except asyncio.CancelledError:
+            await asyncio.shield(
+                self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED"))
+            )
+            raise
+        except Exception as error:
+            await self._close(run, CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))
+            raise
+        return self._finished(run.run_id, outcome, plan, began)
+
+    async def preview(self) -> Report:
+        """Say what a run would do, and write nothing."""
+        began = self.clock.monotonic()
+        try:
+            run = await self.store.preview(self.org, self.clock.now())
+            _, plan = await self._look(run)
+        except CadenceSyncError as error:
+            return self._failed(None, error, began)
+        return self._finished(None, outcome_of(Counters.of(plan)), plan, began)
+
+    async def _look(self, run: Run) -> tuple[Listing, Plan]:
+        """Walk the listing and decide what it says beside what is stored."""
+        listing = await self.source.walk(run.hint, self.on_page)
+        stored = await self.store.stored(run.org_id)
+        sighted, gone = differing(listing, stored), missing(listing, stored)
+        known = await self.store.known(run.org_id, [*(s.cadence_id for s in sighted), *gone])
+        new_ids = [s.cadence_id for s in sighted if s.cadence_id not in known]
+        past = await self.store.past(run, new_ids)
+        return listing, make_plan(listing, sighted, gone, known, past)
+
+    async def _close(self, run: Run, error: CadenceSyncError) -> None:
+        """Close a failed run; where even that fails, a later run closes it as abandoned."""
+        try:
+            await self.store.fail(run, Problem.of(error), self.source.traffic, self.clock.now())
+        except CadenceSyncError as second:
+            log.warning("run_not_closed", run_id=run.run_id, error=second.message)
+
+    def _finished(self, run_id: int | None, outcome: Outcome, plan: Plan, began: float) -> Report:
+        duration = round(self.clock.monotonic() - began, 6)
+        counters = Counters.of(plan)
+        return Report(self.org.org_id, run_id, outcome, counters, self.source.traffic.api_calls, duration)
+
+    def _failed(self, run_id: int | None, error: CadenceSyncError, began: float) -> Report:
+        duration = round(self.clock.monotonic() - began, 6)
+        calls = self.source.traffic.api_calls
+        return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, Problem.of(error))

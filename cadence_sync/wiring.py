@@ -1,0 +1,83 @@
+"""The composition root: the only place that names concrete classes."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync.orgs import OrgConfig
+from cadence_sync.ports import CadenceSource, Clock, OnPage, Org
+from cadence_sync.settings import Settings
+from cadence_sync.sync import Sync
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+LEASE_MARGIN: Final = 900.0
+"""Seconds that a run may last beyond its walk: to write, and to wait for the database."""
+MEGABYTE: Final = 1024 * 1024
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present in UTC."""
+        return datetime.now(UTC)  # noqa: TID251 - the one place where the time comes from
+
+    def monotonic(self) -> float:
+        """Return seconds from some fixed point."""
+        return time.monotonic()
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
+    """Yield an engine on the configured database, else on the embedded one."""
+    from cadence_sync.db.engine import opened
+
+    if settings.database_url is not None:
+        async with opened(settings.database_url.get_secret_value()) as engine:
+            yield engine
+        return
+    from cadence_sync import embedded
+
+    with embedded.running(settings.data_dir) as url:
+        async with opened(url) as engine:
+            yield engine
+
+
+@asynccontextmanager
+async def source(settings: Settings, org: OrgConfig, clock: Clock) -> AsyncIterator[CadenceSource]:
+    """Yield an organisation's listings, straight from Zoho."""
+    from cadence_sync.zoho import http
+    from cadence_sync.zoho.auth import Auth, Credentials
+    from cadence_sync.zoho.client import Client
+    from cadence_sync.zoho.data_centers import addresses
+    from cadence_sync.zoho.source import ZohoSource
+
+    credentials = Credentials(org.client_id, org.client_secret, org.refresh_token)
+    hosts = addresses(org.data_center, org.api_url, org.accounts_url)
+    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as session:
+        auth = Auth(session, credentials, hosts, clock)
+        client = Client(session, auth, settings.zoho_api_version, settings.zoho_attempts)
+        yield ZohoSource(
+            client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout
+        )
+
+
+@asynccontextmanager
+async def sync(
+    settings: Settings,
+    engine: "AsyncEngine",
+    org: OrgConfig,
+    on_page: OnPage | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Sync]:
+    """Yield what syncs one organisation."""
+    from cadence_sync.db.store import PostgresStore
+
+    clock = clock or SystemClock()
+    store = PostgresStore(engine, lease=settings.zoho_walk_timeout + LEASE_MARGIN)
+    async with source(settings, org, clock) as cadences:
+        yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page)

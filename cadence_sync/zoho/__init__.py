@@ -1,0 +1,1 @@
+"""The Zoho side: tokens, requests, and a listing as a source of cadences."""

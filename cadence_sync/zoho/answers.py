@@ -1,0 +1,73 @@
+"""What Zoho's error answers mean, in the words of a person. Branches on `code`, never on `message`.
+
+Source of the codes: Zoho's "Get Cadences" reference and its list of CRM API status codes.
+"""
+
+from typing import Final
+
+import msgspec
+
+from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
+
+_SCOPE: Final = "ZohoCRM.settings.cadences.READ"
+
+_ACCESS: Final[dict[str, tuple[str, str]]] = {
+    "OAUTH_SCOPE_MISMATCH": (
+        "The refresh token may not read cadences.",
+        f"Make a new grant code with the scope {_SCOPE} in Zoho's API console, and a new refresh token from it.",
+    ),
+    "INVALID_TOKEN": (
+        "Zoho refused a fresh access token.",
+        "Check that the data centre is that of the organisation, then make a new refresh token.",
+    ),
+    "AUTHENTICATION_FAILURE": (
+        "Zoho did not accept the credentials.",
+        "Check client id, client secret and data centre, then make a new refresh token.",
+    ),
+    "FEATURE_NOT_ENABLED": (
+        "This organisation's Zoho edition has no cadences.",
+        "Whoever pays for Zoho can upgrade the edition; support@zohocrm.com answers questions about it.",
+    ),
+    "NO_PERMISSION": (
+        "The user who made the refresh token may not see cadences.",
+        'An administrator of Zoho CRM grants that user the permission "Manage Cadences".',
+    ),
+}
+
+
+class RefusedRequest(BadAnswer):
+    """A 400: Zoho did not understand the request."""
+
+    default_code = "INVALID_REQUEST"
+
+
+def error_of(status: int, body: bytes, retry_after: str | None = None) -> CadenceSyncError:
+    """Return what an answer other than 200 and 204 means for the run."""
+    code = error_code(body)
+    if code in _ACCESS:
+        message, hint = _ACCESS[code]
+        return AccessError(message, hint=hint, code=code)
+    if status == 429:  # noqa: PLR2004 - Too Many Requests
+        return RetryLater("Zoho asks for fewer requests.", code="TOO_MANY_REQUESTS", retry_after=seconds(retry_after))
+    if status >= 500:  # noqa: PLR2004 - server errors
+        return RetryLater(f"Zoho answered {status}.", hint="Zoho's status page may tell more.", code=code)
+    if status in {401, 403}:
+        return AccessError(f"Zoho refused access ({status}).", hint="Check the credentials.", code=code)
+    if status == 400:  # noqa: PLR2004 - Bad Request
+        return RefusedRequest(f"Zoho refused the request ({code or status}).", code=code)
+    return BadAnswer(f"Zoho answered {status}.", hint="Check the data centre and the API address.", code=code)
+
+
+def error_code(body: bytes) -> str | None:
+    """Return the `code` of Zoho's error body, or None for any other body."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    code = document.get("code") if isinstance(document, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """Return `Retry-After` in seconds where it was sent as such."""
+    return float(retry_after) if retry_after is not None and retry_after.isdigit() else None

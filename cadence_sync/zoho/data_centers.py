@@ -1,0 +1,35 @@
+"""Zoho's data centres: an organisation lives in one, and only its addresses know it.
+
+Source: Zoho's "Multi-DC" page, as of November 2026.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where tokens come from, and where the API answers; `api_is_fixed` beats what a token answer names."""
+
+    accounts: str
+    api: str
+    api_is_fixed: bool = False
+
+
+DATA_CENTERS: Final[dict[str, Addresses]] = {
+    "us": Addresses("https://accounts.zoho.com", "https://www.zohoapis.com"),
+    "eu": Addresses("https://accounts.zoho.eu", "https://www.zohoapis.eu"),
+    "in": Addresses("https://accounts.zoho.in", "https://www.zohoapis.in"),
+    "au": Addresses("https://accounts.zoho.com.au", "https://www.zohoapis.com.au"),
+    "jp": Addresses("https://accounts.zoho.jp", "https://www.zohoapis.jp"),
+    "cn": Addresses("https://accounts.zoho.com.cn", "https://www.zohoapis.com.cn"),
+    "ca": Addresses("https://accounts.zohocloud.ca", "https://www.zohoapis.ca"),
+    "sa": Addresses("https://accounts.zoho.sa", "https://www.zohoapis.sa"),
+    "uk": Addresses("https://accounts.zoho.uk", "https://www.zohoapis.uk"),
+}
+
+
+def addresses(data_center: str, api_url: str | None, accounts_url: str | None) -> Addresses:
+    """Return the addresses of a data centre, with those that the settings override."""
+    default = DATA_CENTERS[data_center]
+    return Addresses(accounts_url or default.accounts, api_url or default.api, api_is_fixed=api_url is not None)

@@ -1,0 +1,113 @@
+"""One HTTP session for Zoho: time-outs, a cap on bodies, no redirects, and network errors in our words."""
+
+import platform
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from cadence_sync import __version__
+from cadence_sync.errors import BadAnswer, RetryLater
+
+USER_AGENT: Final = f"cadence-sync/{__version__} (Python {platform.python_version()}; aiohttp {aiohttp.__version__})"
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds to wait for a connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Counter:
+    """Counts the requests that leave: aiohttp repeats one by itself where a connection is reset."""
+
+    sent: int = 0
+
+    async def note(self, _session: object, context: SimpleNamespace, _params: object) -> None:
+        """Be told by aiohttp that a request was sent."""
+        self.sent += bool(context.trace_request_ctx)
+
+
+class Http:
+    """Sends requests and reads whole answers; raises `RetryLater` and `BadAnswer`."""
+
+    def __init__(self, session: aiohttp.ClientSession, max_body: int, counter: "Counter") -> None:
+        self._session = session
+        self._max_body = max_body
+        self._counter = counter
+
+    @property
+    def sent(self) -> int:
+        """How many of the requests that are to be counted were sent."""
+        return self._counter.sent
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        counted: bool = False,
+        **how: Any,
+    ) -> Answer:
+        """Send one request, adding it to `sent` if it is to be counted; a body over the cap is refused."""
+        try:
+            async with self._session.request(
+                method, url, allow_redirects=False, trace_request_ctx=counted, **how
+            ) as response:
+                body = await self._read(response)
+                answer = Answer(response.status, body, response.headers)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise RetryLater("The server's TLS certificate is not valid.", code="TLS") from error
+        except aiohttp.ClientConnectorError as error:
+            raise RetryLater(
+                f"There is no connection to {_host(url)}.",
+                hint="Check network, DNS and firewall.",
+                code="NO_CONNECTION",
+            ) from error
+        except TimeoutError as error:
+            raise RetryLater(f"{_host(url)} did not answer in time.", code="TIMEOUT") from error
+        except aiohttp.ClientError as error:
+            raise RetryLater(
+                f"The connection to {_host(url)} broke ({type(error).__name__}).", code="CONNECTION_BROKE"
+            ) from error
+        if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
+            raise BadAnswer(
+                f"{_host(url)} redirects elsewhere; credentials are not sent there.",
+                hint="Check the data centre and the API address.",
+                code="REDIRECT",
+            )
+        return answer
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._max_body:
+                raise BadAnswer(f"The answer is larger than {self._max_body} bytes.", code="BODY_TOO_LARGE")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+@asynccontextmanager
+async def opened(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
+    """Yield a session; `timeout` is in seconds for one answer, `max_body` in bytes."""
+    limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout)
+    counter, tracing = Counter(), aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(counter.note)
+    headers = {"User-Agent": USER_AGENT}
+    async with aiohttp.ClientSession(timeout=limits, headers=headers, trace_configs=[tracing]) as session:
+        yield Http(session, max_body, counter)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the server"

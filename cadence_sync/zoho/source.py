@@ -1,0 +1,107 @@
+"""Zoho as a source of listings: walks the pages, some side by side, and hands over one checked listing."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cadence_sync.core.model import Listing, Page, Quarantined, Sighting
+from cadence_sync.core.paging import Walk
+from cadence_sync.errors import InconsistentListing, RetryLater
+from cadence_sync.ports import Clock, Hint, OnPage, Traffic
+from cadence_sync.zoho.answers import RefusedRequest
+from cadence_sync.zoho.client import Client
+
+WALKS: Final = 3
+"""A listing that moves while it is read is read again, this often in all."""
+
+
+@dataclass(slots=True)
+class ZohoSource:
+    """One organisation's cadences. `concurrency` bounds the requests under way at once."""
+
+    client: Client
+    clock: Clock
+    per_page: int
+    concurrency: int
+    timeout: float
+    """Seconds for a whole walk, with all that is asked again."""
+    _pages: int = 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What this source has asked so far."""
+        return Traffic(self.client.calls, self._pages)
+
+    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        """Return a complete, self-consistent listing; one that contradicts itself is walked again."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                for _ in range(WALKS - 1):
+                    try:
+                        return await self._walk_once(hint, on_page)
+                    except InconsistentListing:
+                        continue
+                return await self._walk_once(hint, on_page)
+        except TimeoutError as error:
+            raise RetryLater(
+                f"The walk took longer than {self.timeout:g} seconds.",
+                hint="Raise CADENCE_SYNC_ZOHO_WALK_TIMEOUT if the organisation is that large.",
+                code="WALK_TIMEOUT",
+            ) from error
+
+    async def _walk_once(self, hint: Hint, on_page: OnPage | None) -> Listing:
+        started_at = self.clock.now()
+        walk = Walk(hint.pages)
+        per_page = None if hint.refused_per_page == self.per_page else self.per_page
+        first, per_page = await self._first_page(per_page)
+        (number,) = walk.wanted()
+        walk.receive(number, first)
+        self._tell(on_page, hint)
+        while wanted := walk.wanted():
+            await self._fetch(walk, wanted, per_page, on_page, hint)
+        refused = self.per_page if per_page is None else None
+        return _listing(walk, started_at, refused)
+
+    async def _first_page(self, per_page: int | None) -> tuple[Page, int | None]:
+        """Ask for page 1; a refused page size is left to the server."""
+        try:
+            return await self.client.page(1, per_page), per_page
+        except RefusedRequest:
+            if per_page is None:
+                raise
+            return await self.client.page(1, None), None
+
+    async def _fetch(
+        self, walk: Walk, numbers: list[int], per_page: int | None, on_page: OnPage | None, hint: Hint
+    ) -> None:
+        """Fetch pages side by side, within the bound on concurrency."""
+        waiting = iter(numbers)
+
+        async def work() -> None:
+            for number in waiting:
+                walk.receive(number, await self.client.page(number, per_page))
+                self._tell(on_page, hint)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.concurrency, len(numbers))):
+                    group.create_task(work())
+        except* Exception as several:  # noqa: BLE001 - re-raised at once, as the first of its group
+            raise several.exceptions[0] from None
+
+    def _tell(self, on_page: OnPage | None, hint: Hint) -> None:
+        self._pages += 1
+        if on_page is not None:
+            on_page(self._pages, max(hint.pages, self._pages))
+
+
+def _listing(walk: Walk, started_at: datetime, refused: int | None) -> Listing:
+    sightings: dict[str, Sighting] = {}
+    quarantined: list[Quarantined] = []
+    for record in walk.records():
+        if isinstance(record, Sighting):
+            sightings[record.cadence_id] = record
+        else:
+            quarantined.append(record)
+    return Listing(started_at, sightings, tuple(quarantined), walk.pages, refused)

@@ -1,0 +1,173 @@
+"""Every run ends in exactly one outcome, and only one of two concurrent runs writes."""
+
+import asyncio
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from cadence_sync.core.model import Listing
+from cadence_sync.core.report import Outcome, Problem
+from cadence_sync.db import processes
+from cadence_sync.errors import AccessError, OrgBusyError, RetryLater
+from cadence_sync.ports import Hint, OnPage, Run, Traffic
+from tests.support.lab import ORG, Lab, WrittenSource
+from tests.support.records import listing, record
+
+RUNS = "SELECT * FROM cadence_sync.sync_runs ORDER BY run_id"
+
+
+async def test_a_failed_run_leaves_its_reason_and_nothing_else(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    before = await lab.contents()
+    error = AccessError("No permission.", hint="Ask somebody.", code="NO_PERMISSION")
+    report = await lab.syncing(WrittenSource(b"", lab.clock, error)).run("test")
+    assert (report.outcome, report.exit_code, report.error) == (
+        Outcome.FAILED,
+        3,
+        Problem("NO_PERMISSION", "No permission.", "Ask somebody.", 3),
+    )
+    run = (await lab.rows(RUNS))[1]
+    assert (run["outcome"], run["error_code"], run["error_message"]) == (
+        "failed",
+        "NO_PERMISSION",
+        "No permission.",
+    )
+    assert run["finished_at"] is not None
+    assert await lab.contents() == before
+
+
+async def test_of_two_runs_that_began_together_the_second_to_write_ends_as_busy(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    old = await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.sync(record("1", name="Newer"))
+    before = await lab.contents()
+    source = WrittenSource(listing([record("1", name="Older")]), lab.clock)
+    walked = await source.walk(Hint())
+    sync = lab.syncing(source)
+    _, plan = await sync._look(old)
+    with pytest.raises(OrgBusyError):
+        await lab.store.apply(old, walked, plan, Outcome.SUCCEEDED, Traffic(), lab.clock.now())
+    assert await lab.contents() == before
+
+
+async def test_two_syncs_at_once_end_as_one_writer_and_one_busy(lab: Lab) -> None:
+    sources = [WrittenSource(listing([record("1", name=name)]), lab.clock) for name in ("A", "B")]
+    both = asyncio.Barrier(2)
+
+    class Together(WrittenSource):
+        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+            await both.wait()
+            return await super().walk(hint)
+
+    syncs = [lab.syncing(Together(s.body, lab.clock)) for s in sources]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(sync.run("test")) for sync in syncs]
+    assert sorted(task.result().exit_code for task in tasks) == [0, 8]
+    runs = await lab.rows(RUNS)
+    assert sorted((r["outcome"], r["error_code"]) for r in runs) == [
+        ("failed", "ORG_BUSY"),
+        ("succeeded", None),
+    ]
+    assert len(await lab.rows("SELECT * FROM cadence_sync.cadence_versions")) == 1
+
+
+async def test_a_run_whose_process_died_is_closed_as_abandoned_by_the_next(lab: Lab) -> None:
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    await lab.execute(f"UPDATE cadence_sync.sync_runs SET pid = {ended.pid}, process_started = '1.00'")
+    await lab.sync(record("1"))
+    runs = await lab.rows(RUNS)
+    assert [(r["outcome"], r["error_code"]) for r in runs] == [("failed", "ABANDONED"), ("succeeded", None)]
+
+
+async def test_a_process_number_that_was_used_again_is_not_taken_for_the_old_process(lab: Lab) -> None:
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute("UPDATE cadence_sync.sync_runs SET process_started = '1.00'")
+    await lab.sync(record("1"))
+    assert (await lab.rows(RUNS))[0]["error_code"] == "ABANDONED"
+
+
+async def test_a_run_of_a_living_process_stays_open_even_past_its_lease(lab: Lab) -> None:
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute("UPDATE cadence_sync.sync_runs SET lease_until = now() - interval '1 hour'")
+    await lab.sync(record("1"))
+    assert (await lab.rows(RUNS))[0]["outcome"] is None
+
+
+@pytest.mark.parametrize(("lease", "code"), [("1 hour", None), ("-1 second", "ABANDONED")])
+async def test_of_another_machine_only_the_end_of_the_lease_is_proof(lab: Lab, lease: str, code: str | None) -> None:
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute(f"UPDATE cadence_sync.sync_runs SET host = 'elsewhere', lease_until = now() + interval '{lease}'")
+    await lab.sync(record("1"))
+    assert (await lab.rows(RUNS))[0]["error_code"] == code
+
+
+async def test_a_run_that_was_taken_for_dead_cannot_write_when_it_wakes(lab: Lab) -> None:
+    frozen = await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute(
+        "UPDATE cadence_sync.sync_runs SET outcome = 'failed', error_code = 'ABANDONED', finished_at = now()"
+    )
+    source = WrittenSource(listing([record("1")]), lab.clock)
+    sync = lab.syncing(source)
+    walked, plan = await sync._look(frozen)
+    with pytest.raises(OrgBusyError):
+        await lab.store.apply(frozen, walked, plan, Outcome.SUCCEEDED, Traffic(), lab.clock.now())
+    assert await lab.rows("SELECT * FROM cadence_sync.cadence_versions") == []
+
+
+async def test_a_run_that_is_cancelled_is_closed_as_interrupted(lab: Lab) -> None:
+    started = asyncio.Event()
+
+    class Endless(WrittenSource):
+        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+            started.set()
+            await asyncio.Event().wait()
+            return await super().walk(hint)
+
+    task = asyncio.create_task(lab.syncing(Endless(b"", lab.clock)).run("test"))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (run,) = await lab.rows(RUNS)
+    assert (run["outcome"], run["error_code"]) == ("failed", "INTERRUPTED")
+
+
+async def test_a_dry_run_says_what_would_change_and_writes_nothing(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    before, runs = await lab.contents(), await lab.rows(RUNS)
+    source = WrittenSource(listing([record("1", name="New"), record("2")]), lab.clock)
+    report = await lab.syncing(source).preview()
+    found = report.to_json()
+    assert (found["run_id"], found["updated"], found["created"]) == (None, 1, 1)
+    assert await lab.contents() == before
+    assert await lab.rows(RUNS) == runs
+
+
+async def test_the_page_count_of_the_last_walk_is_the_next_run_s_hint(lab: Lab) -> None:
+    assert (await begun(lab)).hint == Hint(1, None)
+    await lab.sync(record("1"))
+    await lab.execute("UPDATE cadence_sync.orgs SET last_pages = 8, refused_per_page = 200")
+    assert (await begun(lab)).hint == Hint(8, 200)
+
+
+async def test_a_walk_that_fails_is_no_complete_walk(lab: Lab) -> None:
+    error = RetryLater("Zoho answered 503.")
+    await lab.syncing(WrittenSource(b"", lab.clock, error)).run("test")
+    assert (await begun(lab)).last_walk is None
+    await lab.sync(record("1"))
+    assert (await begun(lab)).last_walk == lab.clock.now()
+
+
+async def begun(lab: Lab) -> Run:
+    return await lab.store.begin(ORG, "test", lab.clock.now())
+
+
+def test_this_process_is_not_gone_and_one_that_never_was_is() -> None:
+    me = processes.current()
+    assert not processes.is_gone(me, expired=True)
+    free = next(pid for pid in range(4_000_000, 4_100_000) if not psutil.pid_exists(pid))
+    assert processes.is_gone(processes.Process(me.host, free, "1.00"), expired=False)

@@ -1,0 +1,103 @@
+"""Syncs without HTTP: the listing is what the test says, the store and everything else are the real ones."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cadence_sync.core.decode import decode_page
+from cadence_sync.core.model import Listing, Quarantined, Sighting
+from cadence_sync.core.report import Report
+from cadence_sync.db.store import PostgresStore
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.ports import CadenceSource, Hint, OnPage, Org, Traffic
+from cadence_sync.sync import Sync
+from tests.support.records import listing
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+ORG = Org("default", "us")
+
+
+@dataclass
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    time: datetime = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def move(self, **by: float) -> datetime:
+        self.time += timedelta(**by)
+        return self.time
+
+
+@dataclass
+class WrittenSource:
+    """A source whose only page is written down, or whose walk fails."""
+
+    body: bytes
+    clock: SetClock
+    error: CadenceSyncError | None = None
+    traffic: Traffic = field(default_factory=lambda: Traffic(1, 1))
+
+    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        del hint, on_page
+        if self.error is not None:
+            raise self.error
+        records = decode_page(self.body).records
+        sightings = {r.cadence_id: r for r in records if isinstance(r, Sighting)}
+        quarantined = tuple(r for r in records if isinstance(r, Quarantined))
+        return Listing(self.clock.now(), sightings, quarantined, pages=1)
+
+
+class Lab:
+    """One organisation, synced again and again."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.clock = SetClock()
+        self.store = PostgresStore(engine, lease=60)
+
+    def syncing(self, source: CadenceSource, org: Org = ORG) -> Sync:
+        return Sync(org, source, self.store, self.clock)
+
+    async def sync(self, *records: dict[str, Any], body: bytes | None = None, org: Org = ORG) -> Report:
+        """Sync a listing of these records, a minute after the last."""
+        self.clock.move(minutes=1)
+        source = WrittenSource(listing(list(records)) if body is None else body, self.clock)
+        return await self.syncing(source, org).run("test")
+
+    async def rows(self, statement: str, **values: object) -> list[dict[str, Any]]:
+        async with self.engine.connect() as connection:
+            return [dict(row) for row in (await connection.execute(text(statement), values)).mappings()]
+
+    async def row(self, statement: str, **values: object) -> dict[str, Any]:
+        rows = await self.rows(statement, **values)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    async def execute(self, *statements: str) -> None:
+        """Execute statements in one transaction."""
+        async with self.engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+
+    async def contents(self) -> dict[str, list[str]]:
+        """Return every row of every table with the transaction that wrote it, but for the ledger and the orgs."""
+        tables = await self.rows(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cadence_sync'"
+        )
+        names = sorted(t["table_name"] for t in tables if t["table_name"] not in {"sync_runs", "orgs"})
+        return {
+            name: [
+                str(r["row"])
+                for r in await self.rows(f"SELECT (t.xmin, t)::text AS row FROM cadence_sync.{name} t")
+            ]
+            for name in names
+        }

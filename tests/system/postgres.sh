@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs a command with CADENCE_SYNC_TEST_DATABASE_URL naming a fresh server of Debian's Postgres.
+set -eu
+
+newest() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
+
+as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+
+if [ -z "$(newest)" ]; then
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    $sudo apt-get update -qq
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql
+fi
+
+bin=$(newest)
+folder=$(mktemp -d /tmp/cadence-sync-system-XXXXXX)
+[ "$(id -u)" != 0 ] || chown postgres "$folder"
+
+stop() {
+    as_server "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || true
+    rm -rf "$folder"
+}
+trap stop EXIT INT TERM
+
+as_server "$bin/initdb" --auth=trust --username=postgres --encoding=UTF8 --pgdata="$folder/data" >/dev/null
+as_server "$bin/pg_ctl" -w -D "$folder/data" -l "$folder/log" -o "-h '' -k $folder" start >/dev/null
+
+echo "Postgres of $bin"
+CADENCE_SYNC_TEST_DATABASE_URL="postgresql://postgres@/postgres?host=$folder" "$@"

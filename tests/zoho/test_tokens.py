@@ -1,0 +1,103 @@
+"""The token endpoint's odd answers, from a mock, and its refusals, from the simulator."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aioresponses import aioresponses
+
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.ports import Hint
+from tests.support.records import listing, record
+from tests.support.zoho import answer, org_at, zoho_source
+from tests.zoho.conftest import Zoho
+
+ACCOUNTS = "https://accounts.zoho.test"
+TOKEN = f"{ACCOUNTS}/oauth/v2/token"
+
+
+@pytest.fixture
+def mock() -> Iterator[aioresponses]:
+    with aioresponses() as mock:
+        yield mock
+
+
+def org(**changes: Any) -> Any:
+    return org_at("", api_url=None, accounts_url=ACCOUNTS, **changes)
+
+
+async def failure(settings: dict[str, Any] | None = None, **changes: Any) -> CadenceSyncError:
+    async with zoho_source(org(**changes), **({"zoho_attempts": 1} | (settings or {}))) as source:
+        with pytest.raises(CadenceSyncError) as caught:
+            await source.walk(Hint())
+    return caught.value
+
+
+ODD: list[tuple[dict[str, Any], str, int]] = [
+    ({"status": 200, "payload": {"error": "invalid_code"}}, "INVALID_CODE", 3),
+    ({"status": 400, "payload": {"error": "invalid_client"}}, "INVALID_CLIENT", 3),
+    ({"status": 200, "payload": {"error": "invalid_client_secret"}}, "INVALID_CLIENT_SECRET", 3),
+    ({"status": 400, "payload": {"error": "Access Denied"}}, "TOKEN_LIMIT", 3),
+    ({"status": 200, "payload": {"error": "a_new_word"}}, "TOKEN_REFUSED", 3),
+    ({"status": 200, "body": "<html>Sign in</html>"}, "BAD_ANSWER", 4),
+    ({"status": 200, "body": ""}, "BAD_ANSWER", 4),
+    ({"status": 200, "payload": {"access_token": ""}}, "BAD_ANSWER", 4),
+    ({"status": 200, "payload": ["access_token"]}, "BAD_ANSWER", 4),
+    ({"status": 503, "body": "later"}, "ZOHO_UNAVAILABLE", 4),
+    ({"status": 302, "headers": {"Location": "https://elsewhere.test"}}, "REDIRECT", 4),
+]
+
+
+@pytest.mark.parametrize(("how", "code", "exit_code"), ODD, ids=[str(how) for how, *_ in ODD])
+async def test_an_odd_token_answer_is_recognised(
+    mock: aioresponses, how: dict[str, Any], code: str, exit_code: int
+) -> None:
+    answer(mock, "POST", TOKEN, **how)
+    error = await failure()
+    assert (error.code, error.exit_code) == (code, exit_code)
+
+
+async def test_a_token_answer_without_a_lifetime_and_with_an_api_domain_is_used(mock: aioresponses) -> None:
+    answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "https://api.zoho.test"})
+    page = re.compile(r"https://api\.zoho\.test/crm/v7/settings/automation/cadences\?.*")
+    answer(mock, "GET", page, body=listing([record("1")]))
+    async with zoho_source(org()) as source:
+        assert list((await source.walk(Hint())).sightings) == ["1"]
+    (request,) = [key for key in mock.requests if key[0] == "GET"]
+    assert mock.requests[request][0].kwargs["headers"]["Authorization"] == "Zoho-oauthtoken t"
+
+
+async def test_an_api_domain_in_plain_http_is_refused(mock: aioresponses) -> None:
+    answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "http://api.zoho.test"})
+    assert (await failure()).code == "BAD_ANSWER"
+
+
+async def test_the_configured_api_address_beats_the_api_domain(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url)) as source:
+        await source.walk(Hint())
+    assert zoho.simulator.journal.counts["list"] == 1
+
+
+async def test_secrets_travel_in_the_form_and_never_in_the_address(mock: aioresponses) -> None:
+    answer(mock, "POST", TOKEN, payload={"error": "invalid_code"})
+    await failure()
+    ((_, url), calls), *others = mock.requests.items()
+    assert not others
+    assert str(url) == TOKEN
+    assert calls[0].kwargs["data"].keys() == {"grant_type", "client_id", "client_secret", "refresh_token"}
+
+
+WRONG = [
+    ("client_id", "INVALID_CLIENT"),
+    ("client_secret", "INVALID_CLIENT_SECRET"),
+    ("refresh_token", "INVALID_CODE"),
+]
+
+
+@pytest.mark.parametrize(("part", "code"), WRONG)
+async def test_a_wrong_credential_is_named(zoho: Zoho, part: str, code: str) -> None:
+    async with zoho_source(org_at(zoho.url, **{part: "wrong"})) as source:
+        with pytest.raises(CadenceSyncError) as caught:
+            await source.walk(Hint())
+    assert (caught.value.code, caught.value.exit_code) == (code, 3)

@@ -1,0 +1,210 @@
+"""The walk over a simulated organisation, through a real HTTP client."""
+
+import asyncio
+
+import pytest
+
+from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, InconsistentListing, RetryLater
+from cadence_sync.ports import Hint, Traffic
+from tests.support.zoho import asked, org_at, zoho_source
+from tests.zoho.conftest import Zoho
+
+
+async def test_a_listing_holds_every_cadence_with_all_its_pages(zoho: Zoho) -> None:
+    arrived: list[tuple[int, int]] = []
+    async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
+        listing = await source.walk(Hint(), lambda *pages: arrived.append(pages))
+        assert source.traffic == Traffic(api_calls=3, pages=3)
+    assert listing.sightings.keys() == zoho.simulator.orgs[0].cadences.keys()
+    assert (listing.pages, listing.quarantined, listing.refused_per_page) == (3, (), None)
+    assert arrived == [(1, 1), (2, 2), (3, 3)]
+    assert [q["page"] for q in asked(zoho.simulator)] == ["1", "2", "3"]
+
+
+async def test_v8_lists_the_same_cadences(zoho: Zoho) -> None:
+    listings = []
+    for version in ("v7", "v8"):
+        async with zoho_source(org_at(zoho.url), zoho_api_version=version) as source:
+            listings.append(await source.walk(Hint()))
+    v7, v8 = ({i: dict(s.config) for i, s in listing.sightings.items()} for listing in listings)
+    for cadence_id, config in v7.items():
+        assert config == {path: v8[cadence_id][path] for path in config}
+
+
+async def test_an_empty_organisation_is_an_empty_listing(zoho: Zoho) -> None:
+    zoho.simulator.orgs[0].cadences.clear()
+    zoho.simulator.orgs[0].touch()
+    async with zoho_source(org_at(zoho.url)) as source:
+        listing = await source.walk(Hint())
+    assert (listing.sightings, listing.seen) == ({}, 0)
+
+
+async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
+    zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = asyncio.Barrier(8)
+
+    async def wait() -> None:
+        """Answer page 1 at once, and none of the eight others before all of them were asked for."""
+        if asked(zoho.simulator):
+            await others.wait()
+
+    monkeypatch.setattr(zoho.simulator, "wait", wait)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source, asyncio.timeout(20):
+        assert (await source.walk(Hint(pages=9))).pages == 9
+        assert source.traffic.api_calls == 9
+
+
+async def test_no_more_requests_are_under_way_than_the_setting_allows(zoho: Zoho) -> None:
+    zoho.simulator.change_settings(latency=0.02, max_concurrent=3)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_attempts=1) as source:
+        assert (await source.walk(Hint(pages=13))).pages == 13
+    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_attempts=1) as source:
+        with pytest.raises(RetryLater):
+            await source.walk(Hint(pages=13))
+
+
+async def test_a_list_that_grew_past_the_hint_is_read_to_its_end_without_a_wasted_call(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=5) as source:
+        listing = await source.walk(Hint(pages=3))
+        assert (listing.pages, source.traffic.api_calls) == (5, 5)
+
+
+async def test_a_list_that_shrank_below_the_hint_is_still_complete(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
+        listing = await source.walk(Hint(pages=6))
+    assert (listing.pages, len(listing.sightings)) == (3, 25)
+
+
+async def test_a_refused_page_size_is_left_to_the_server_and_not_asked_again(zoho: Zoho) -> None:
+    zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
+    async with zoho_source(org_at(zoho.url)) as source:
+        listing = await source.walk(Hint())
+        assert (listing.pages, listing.refused_per_page, source.traffic.api_calls) == (2, 200, 3)
+    async with zoho_source(org_at(zoho.url)) as source:
+        await source.walk(Hint(listing.pages, listing.refused_per_page))
+        assert source.traffic.api_calls == 2
+
+
+async def test_requests_say_who_asks(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url)) as source:
+        await source.walk(Hint())
+    assert {entry.user_agent.split("/")[0] for entry in zoho.simulator.journal.requests} == {"cadence-sync"}
+
+
+async def test_a_token_that_expired_in_mid_walk_is_renewed_once_and_the_page_asked_again(zoho: Zoho) -> None:
+    zoho.strike("status", status=401, code="INVALID_TOKEN", match_page=2)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
+        assert len((await source.walk(Hint())).sightings) == 25
+        assert source.traffic.api_calls == 4
+    assert zoho.simulator.journal.counts["token"] == 2
+
+
+async def test_a_token_that_is_refused_twice_fails(zoho: Zoho) -> None:
+    zoho.strike("status", status=401, code="INVALID_TOKEN", times=2)
+    async with zoho_source(org_at(zoho.url)) as source:
+        with pytest.raises(AccessError) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "INVALID_TOKEN"
+    assert zoho.simulator.journal.counts["token"] == 2
+
+
+FAULTS: list[tuple[dict[str, object], type[CadenceSyncError], str]] = [
+    ({"kind": "status", "status": 500, "code": "INTERNAL_SERVER_ERROR"}, RetryLater, "INTERNAL_SERVER_ERROR"),
+    ({"kind": "html", "status": 502}, RetryLater, "ZOHO_UNAVAILABLE"),
+    ({"kind": "html", "status": 200}, RetryLater, "BAD_ANSWER"),
+    ({"kind": "empty"}, RetryLater, "BAD_ANSWER"),
+    ({"kind": "truncated"}, RetryLater, "BAD_ANSWER"),
+    ({"kind": "cut"}, RetryLater, "CONNECTION_BROKE"),
+    ({"kind": "reset"}, RetryLater, "CONNECTION_BROKE"),
+    ({"kind": "status", "status": 429, "code": "TOO_MANY_REQUESTS"}, RetryLater, "TOO_MANY_REQUESTS"),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "code"), FAULTS, ids=[f"{f['kind']} {c}" for f, _, c in FAULTS])
+async def test_a_passing_fault_is_survived_and_a_lasting_one_fails(
+    zoho: Zoho, fault: dict[str, object], error: type[CadenceSyncError], code: str
+) -> None:
+    zoho.strike(**fault, times=2)  # type: ignore[arg-type]
+    async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
+        assert len((await source.walk(Hint())).sightings) == 25
+        assert source.traffic.api_calls == 3
+    zoho.strike(**fault, times=10)  # type: ignore[arg-type]
+    before = zoho.simulator.journal.counts["list"]
+    async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
+        with pytest.raises(error) as caught:
+            await source.walk(Hint())
+        assert (caught.value.code, caught.value.exit_code) == (code, 4)
+        # Where a connection is reset, aiohttp asks once more by itself: those calls are counted too.
+        assert source.traffic.api_calls == zoho.simulator.journal.counts["list"] - before
+        assert source.traffic.api_calls == (6 if fault["kind"] == "reset" else 3)
+
+
+REFUSALS = ["OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE", "NO_PERMISSION", "FEATURE_NOT_ENABLED"]
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_a_refusal_is_not_asked_again_and_says_what_to_do(zoho: Zoho, code: str) -> None:
+    zoho.strike("status", status=403, code=code, times=5)
+    async with zoho_source(org_at(zoho.url), zoho_attempts=5) as source:
+        with pytest.raises(AccessError) as caught:
+            await source.walk(Hint())
+        assert source.traffic.api_calls == 1
+    assert (caught.value.code, caught.value.exit_code) == (code, 3)
+    assert caught.value.hint
+
+
+async def test_a_redirect_is_not_followed(zoho: Zoho) -> None:
+    zoho.strike("redirect", headers={"Location": f"{zoho.url}/elsewhere"})
+    async with zoho_source(org_at(zoho.url)) as source:
+        with pytest.raises(BadAnswer) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "REDIRECT"
+    assert [e.path for e in zoho.simulator.journal.requests if "elsewhere" in e.path] == []
+
+
+async def test_a_server_that_repeats_a_page_for_ever_is_noticed_within_few_calls(zoho: Zoho) -> None:
+    zoho.strike("repeat_page")
+    async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
+        with pytest.raises(InconsistentListing, match="repeats"):
+            await source.walk(Hint())
+        assert source.traffic.api_calls <= 10
+
+
+async def test_a_body_over_the_cap_is_refused(zoho: Zoho) -> None:
+    zoho.strike("body", body=b"[" + b" " * (2 * 1024 * 1024) + b"]", times=None)
+    async with zoho_source(org_at(zoho.url), zoho_max_body_mb=1) as source:
+        with pytest.raises(BadAnswer) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "BODY_TOO_LARGE"
+
+
+async def test_an_answer_that_does_not_come_is_given_up(zoho: Zoho) -> None:
+    zoho.strike("delay", delay=5)
+    async with zoho_source(org_at(zoho.url), zoho_timeout=0.2, zoho_attempts=1) as source:
+        with pytest.raises(RetryLater) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "TIMEOUT"
+
+
+async def test_a_walk_that_does_not_end_in_time_is_given_up(zoho: Zoho) -> None:
+    zoho.simulator.change_settings(latency=0.2)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_walk_timeout=0.5) as source:
+        with pytest.raises(RetryLater) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "WALK_TIMEOUT"
+
+
+async def test_nobody_at_the_address_is_no_connection() -> None:
+    async with zoho_source(org_at("http://127.0.0.1:9"), zoho_attempts=1) as source:
+        with pytest.raises(RetryLater) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "NO_CONNECTION"
+
+
+async def test_many_who_need_a_token_ask_for_one(zoho: Zoho) -> None:
+    zoho.strike("delay", delay=0.05, target="token")
+    async with zoho_source(org_at(zoho.url)) as source, asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(source.walk(Hint()))
+    assert zoho.simulator.journal.counts["token"] == 1
