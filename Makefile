@@ -17,7 +17,8 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 test: .venv/ready ## Run all tests that need nothing but Python packages
 	$(CLEAN) $(BIN)/python -m pytest -q
 
-test-system: .venv/ready ## Run the database tests on Debian's Postgres; installs it if it is missing
+test-system: .venv/ready ## Run the wheel, and the database tests on Debian's Postgres; installs it if it is missing
+	sh tests/system/wheel.sh "$(UV)"
 	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m database
 
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces

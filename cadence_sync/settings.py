@@ -3,13 +3,13 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.errors import SettingsError
 from cadence_sync.urls import checked_database_url, checked_web_url
@@ -17,6 +17,8 @@ from cadence_sync.urls import checked_database_url, checked_web_url
 PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
 DEFAULT_ORG: Final = "default"
+GENERAL_DATABASE_URL: Final = "DATABASE_URL"
+"""What hosting platforms set; it counts where nothing else names the database."""
 
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -47,9 +49,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
     )
 
-    database_url: SecretStr | None = Field(
-        None, validation_alias=AliasChoices(f"{PREFIX}DATABASE_URL", "database_url")
-    )
+    database_url: SecretStr | None = None
     data_dir: Path = Field(default_factory=lambda: user_data_path("cadence-sync", appauthor=False))
     zoho_client_id: str | None = None
     zoho_client_secret: SecretStr | None = None
@@ -80,11 +80,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
-        return (
-            SecretStr(checked_database_url(url.get_secret_value()))
-            if url and url.get_secret_value()
-            else None
-        )
+        return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
     @field_validator("sync_interval")
     @classmethod
@@ -107,7 +103,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file, which arrives as initial values."""
+        """Let the environment win over the files, whose contents arrive as initial values."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
@@ -120,16 +116,21 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-def load_settings(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(config: Path | None = None) -> Settings:
     """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
-    environ = os.environ if environ is None else environ
     path = _find(config)
     values: dict[str, Any] = {} if path is None else _read_toml(path)
-    values |= _secrets_from_files(environ)
+    values |= _secrets_from_files()
+    if general := os.environ.get(GENERAL_DATABASE_URL):
+        values.setdefault("database_url", general)
     try:
         return Settings(**values)
     except ValidationError as error:
         raise _explained(error, path) from None
+    except UnparsableError:
+        raise SettingsError(
+            f"{PREFIX}ORGS is not a JSON object.", hint="Organisations are easier to write in cadence-sync.toml."
+        ) from None
 
 
 def _find(config: Path | None) -> Path | None:
@@ -145,23 +146,20 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(
-            f"The settings file {path} cannot be read: {error}.", hint="It must be TOML."
-        ) from error
+        raise SettingsError(f"The settings file {path} cannot be read: {error}.", hint="It must be TOML.") from error
 
 
-def _secrets_from_files(environ: Mapping[str, str]) -> dict[str, str]:
+def _secrets_from_files() -> dict[str, str]:
     """Read `CADENCE_SYNC_<NAME>_FILE`, as container platforms hand secrets over; the plain variable wins."""
     found: dict[str, str] = {}
     for name in Settings.model_fields:
         variable = f"{PREFIX}{name.upper()}_FILE"
-        if environ.get(variable) and not environ.get(variable.removesuffix("_FILE")):
+        file = os.environ.get(variable)
+        if file and not os.environ.get(variable.removesuffix("_FILE")):
             try:
-                found[name] = Path(environ[variable]).read_text(encoding="utf-8").strip()
+                found[name] = Path(file).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(
-                    f"{variable} names a file that cannot be read.", hint=str(error)
-                ) from error
+                raise SettingsError(f"{variable} names a file that cannot be read.", hint=str(error)) from error
     return found
 
 
@@ -170,10 +168,8 @@ def _explained(error: ValidationError, path: Path | None) -> SettingsError:
     first = error.errors(include_input=False, include_url=False)[0]
     where = [str(part) for part in first["loc"]]
     name = ".".join(where) if len(where) > 1 else where[0].upper().removeprefix(PREFIX)
-    variable = name if len(where) > 1 or name == "DATABASE_URL" else f"{PREFIX}{name}"
+    variable = name if len(where) > 1 else f"{PREFIX}{name}"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        return SettingsError(
-            f"There is no setting {'.'.join(where)!r} ({path}).", hint="Look for a misspelt name."
-        )
+        return SettingsError(f"There is no setting {'.'.join(where)!r} ({path}).", hint="Look for a misspelt name.")
     return SettingsError(f"{variable} cannot work: {reason}.", hint="The README lists every setting.")

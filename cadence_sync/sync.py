@@ -47,9 +47,7 @@ class Sync:
             await self._close(run, error)
             return self._failed(run.run_id, error, began)
         except asyncio.CancelledError:
-            await asyncio.shield(
-                self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED"))
-            )
+            await asyncio.shield(self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED")))
             raise
         except Exception as error:
             await self._close(run, CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))

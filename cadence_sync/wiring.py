@@ -54,16 +54,16 @@ async def source(settings: Settings, org: OrgConfig, clock: Clock) -> AsyncItera
     from cadence_sync.zoho.auth import Auth, Credentials
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.data_centers import addresses
+    from cadence_sync.zoho.limiter import Limiter
     from cadence_sync.zoho.source import ZohoSource
 
     credentials = Credentials(org.client_id, org.client_secret, org.refresh_token)
     hosts = addresses(org.data_center, org.api_url, org.accounts_url)
     async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as session:
         auth = Auth(session, credentials, hosts, clock)
-        client = Client(session, auth, settings.zoho_api_version, settings.zoho_attempts)
-        yield ZohoSource(
-            client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout
-        )
+        limiter = Limiter(settings.zoho_concurrency)
+        client = Client(session, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
+        yield ZohoSource(client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
 
 
 @asynccontextmanager

@@ -52,9 +52,7 @@ def migrate(context: typer.Context) -> None:
 def sync(
     context: typer.Context,
     org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch every cadence and write what changed."""

@@ -11,6 +11,7 @@ from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import DEFAULT_ORG, Settings
+from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
@@ -19,15 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 CADENCES: Final = 25
-_EDITS: Final = (
-    "rename",
-    "change_counts",
-    "deactivate",
-    "change_execution",
-    "create",
-    "delete",
-    "rename_user",
-)
+_EDITS: Final = ("deactivate", "change_execution", "rename", "change_counts", "create", "delete", "rename_user")
+_ANY_CADENCE: Final = frozenset({"rename", "change_counts", "delete"})
+"""Edits that fit every cadence; for the others the simulator looks for one that they fit."""
 _COUNTS: Final = ("seen", "baseline", "created", "updated", "deleted", "unchanged", "api_calls")
 _LOG: Final = ("changed_at", "kind", "name", "field", "old_value", "new_value", "changed_by_name")
 
@@ -67,7 +62,7 @@ async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print(f"2. A first sync reads {CADENCES} cadences from a simulated Zoho.")
     await _sync(zoho, engine)
     print("3. People at work in Zoho:")
-    edits = [simulator.edit_one(kind) for kind in _EDITS]
+    edits = _edit(simulator)
     for edit in edits:
         print(f"   - {edit.text}")
     print("4. The next sync finds out; a person's new name is no change of a cadence.")
@@ -76,10 +71,20 @@ async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     log = await queries.change_log(engine, DEFAULT_ORG, limit=20)
     print_table("Change log (times in UTC)", _LOG, [[row[name] for name in _LOG] for row in log])
     print("6. The history of one cadence:")
-    changed = str(edits[0].cadence_id)
+    changed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
     versions = await queries.history(engine, DEFAULT_ORG, changed)
     row = (await queries.find_cadence(engine, DEFAULT_ORG, changed))[0]
     print_history(row["name"], versions)
+
+
+def _edit(simulator: Simulator) -> list[Edit]:
+    """Make one edit of each kind, no two to the same cadence."""
+    edits: list[Edit] = []
+    for kind in _EDITS:
+        touched = {edit.cadence_id for edit in edits}
+        free = next(cadence_id for cadence_id in simulator.orgs[0].cadences if cadence_id not in touched)
+        edits.append(simulator.edit_one(kind, free if kind in _ANY_CADENCE else None))
+    return edits
 
 
 async def _sync(zoho: str, engine: "AsyncEngine") -> None:

@@ -45,11 +45,7 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
     _print_rows("Organisations (times in UTC)", _STATUS, rows)
     for row in rows:
         if row["last_error_message"]:
-            print(
-                one_line(
-                    f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()
-                )
-            )
+            print(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 
 
 async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
@@ -112,14 +108,10 @@ async def _one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: st
 
     rows = await queries.find_cadence(engine, org_id, cadence_id)
     if not rows:
-        raise NotFoundError(
-            f"There is no cadence {cadence_id!r}.", hint="`cadence-sync list --deleted` lists all."
-        )
+        raise NotFoundError(f"There is no cadence {cadence_id!r}.", hint="`cadence-sync list --deleted` lists all.")
     if len(rows) > 1:
         orgs = ", ".join(row["org_id"] for row in rows)
-        raise NotFoundError(
-            f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org."
-        )
+        raise NotFoundError(f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
     return rows[0]
 
 

@@ -32,9 +32,7 @@ async def simulate_command(scene: Scene) -> None:
             print(_instructions(scene, url), flush=True)
             await asyncio.Event().wait()
     except OSError as error:
-        raise SettingsError(
-            f"Port {scene.port} on 127.0.0.1 is taken.", hint="Choose another with --port."
-        ) from error
+        raise SettingsError(f"Port {scene.port} on 127.0.0.1 is taken.", hint="Choose another with --port.") from error
 
 
 def _instructions(scene: Scene, url: str) -> str:

@@ -41,9 +41,7 @@ async def sync_command(
     return exit_code_of(reports)
 
 
-async def _sync_one(
-    settings: Settings, engine: "AsyncEngine", org: OrgConfig, *, dry_run: bool, quiet: bool
-) -> Report:
+async def _sync_one(settings: Settings, engine: "AsyncEngine", org: OrgConfig, *, dry_run: bool, quiet: bool) -> Report:
     with _progress(org.org_id, quiet=quiet) as on_page:
         try:
             async with wiring.sync(settings, engine, org, on_page) as sync:

@@ -45,9 +45,7 @@ def _nested(path: str, config: Config) -> object:
         return config.get(path)
     if all(child in config and config[child] is None for child in _leaves_below(path)):
         return None
-    return {
-        child.rpartition(".")[2]: _nested(child, config) for child in children if _is_known(child, config)
-    }
+    return {child.rpartition(".")[2]: _nested(child, config) for child in children if _is_known(child, config)}
 
 
 @cache

@@ -60,9 +60,7 @@ LABELS: dict[str, str] = {
 }
 """Names of things that have an id: shown, refreshed, and no part of the history. Value: the id's path."""
 
-OBJECTS = frozenset(path[: path.rindex(".")] for path in (*LEAVES, *LABELS) if "." in path) | {
-    "execution_details"
-}
+OBJECTS = frozenset(path[: path.rindex(".")] for path in (*LEAVES, *LABELS) if "." in path) | {"execution_details"}
 """Paths at which Zoho sends an object (or null)."""
 
 KNOWN_WORDS: dict[str, frozenset[str]] = {

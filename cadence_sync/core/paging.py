@@ -61,9 +61,7 @@ class Walk:
             raise InconsistentListing(f"Page {last - 1} promised more records, but page {last} is empty.")
         for number, page in self._pages.items():
             if number > last and page.records:
-                raise InconsistentListing(
-                    f"Page {last} called itself the last, but page {number} has records."
-                )
+                raise InconsistentListing(f"Page {last} called itself the last, but page {number} has records.")
 
     def _check_repeat(self, number: int, page: Page) -> None:
         """Notice a server that sends the same records for ever under ever new page numbers."""
@@ -86,9 +84,7 @@ def _check_page(number: int, page: Page) -> None:
     if info.page != number:
         raise InconsistentListing(f"Page {number} was asked for and page {info.page} came.")
     if info.count != len(page.records):
-        raise InconsistentListing(
-            f"Page {number} says it holds {info.count} records and holds {len(page.records)}."
-        )
+        raise InconsistentListing(f"Page {number} says it holds {info.count} records and holds {len(page.records)}.")
     if info.more_records and not page.records:
         raise InconsistentListing(f"Page {number} is empty and promises more records.")
 

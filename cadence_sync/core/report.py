@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 _EXIT_CODES: Final = {Outcome.SUCCEEDED: 0, Outcome.PARTIAL: 7, Outcome.HELD: 6}
 _GRAVEST_FAILURE_FIRST: Final = (5, 3, 2, 4, 8)
-_GRAVEST_FIRST: Final = (*_GRAVEST_FAILURE_FIRST, 1, 6, 7, 0)
+_GRAVEST_FIRST: Final = (*_GRAVEST_FAILURE_FIRST, 1, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,7 @@ class Report:
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `sync --json` prints."""
-        counters = (
-            dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
-        )
+        counters = dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
         error = self.error and {
             "code": self.error.code,
             "message": self.error.message,

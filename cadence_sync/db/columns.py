@@ -14,9 +14,7 @@ CADENCE_LEAVES: Final = {
     if path != "id" and not path.startswith(("summary.", "execution_details."))
 }
 CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
-SUMMARY_LEAVES: Final = {
-    path.removeprefix("summary."): path for path in LEAVES if path.startswith("summary.")
-}
+SUMMARY_LEAVES: Final = {path.removeprefix("summary."): path for path in LEAVES if path.startswith("summary.")}
 _EXECUTION_LEAVES: Final = {
     "type": "execution_details.type",
     "end_date": "execution_details.end_date",

@@ -33,6 +33,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "25006": ("DATABASE_READ_ONLY", "The database is read-only.", "Connect to the primary server."),
     "53100": ("DISK_FULL", "The database server's disk is full.", "Free space on it; nothing was written."),
+    "57014": ("DATABASE_TIMEOUT", "The database took too long and the statement was ended.", "Nothing was written."),
     LOCKED: ("LOCKED", "Another session holds a lock for too long.", "Look at pg_locks for who does."),
     "53300": (
         "TOO_MANY_CONNECTIONS",

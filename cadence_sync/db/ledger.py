@@ -21,12 +21,14 @@ ABANDONED: Final = Problem(
 )
 
 
-async def enter(
-    connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float
-) -> Run:
+async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
     """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds."""
+    known = insert(orgs).values(org_id=org.org_id, data_center=org.data_center)
+    moved = orgs.c.data_center != known.excluded.data_center
     await connection.execute(
-        insert(orgs).values(org_id=org.org_id, data_center=org.data_center).on_conflict_do_nothing()
+        known.on_conflict_do_update(
+            index_elements=["org_id"], set_={"data_center": known.excluded.data_center}, where=moved
+        )
     )
     me = processes.current()
     entered = (
@@ -72,9 +74,7 @@ async def close(
     error = {} if problem is None else _error_columns(problem)
     result = await connection.execute(
         update(sync_runs)
-        .where(
-            sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None)
-        )
+        .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
         .values(
             outcome=str(outcome),
             finished_at=finished_at,

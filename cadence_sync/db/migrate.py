@@ -34,9 +34,7 @@ async def check_migrated(connection: AsyncConnection) -> None:
     current = await current_revision(connection)
     _refuse_newer(current)
     if current != HEAD:
-        found = (
-            "has no tables of cadence-sync" if current is None else f"is at revision {current}, not {HEAD}"
-        )
+        found = "has no tables of cadence-sync" if current is None else f"is at revision {current}, not {HEAD}"
         raise DatabaseError(f"The database {found}.", hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED")
 
 

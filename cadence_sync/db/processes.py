@@ -34,7 +34,9 @@ def is_gone(process: Process, *, expired: bool) -> bool:
 def _started(pid: int) -> str | None:
     """Process numbers are used again; with the time of its start one is unique until the next boot."""
     try:
-        return f"{psutil.Process(pid).create_time():.2f}"
+        process = psutil.Process(pid)
+        # A zombie has ended; only its parent has not asked yet.
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
     except psutil.NoSuchProcess:
         return None
 

@@ -116,12 +116,7 @@ def _last_run() -> Any:
 
 
 def _count(table: Any, *conditions: Any) -> Any:
-    return (
-        select(func.count())
-        .select_from(table)
-        .where(table.c.org_id == orgs.c.org_id, *conditions)
-        .scalar_subquery()
-    )
+    return select(func.count()).select_from(table).where(table.c.org_id == orgs.c.org_id, *conditions).scalar_subquery()
 
 
 def _current() -> Select[Any]:

@@ -17,15 +17,11 @@ def rows_select(table: Table, rows: Rows) -> Select[Any]:
     """
     columns = [table.c[name] for name in rows[0]]
     arrays = [_array(column, [row[column.name] for row in rows]) for column in columns]
-    unnested = (
-        func.unnest(*arrays).table_valued(*(column.name for column in columns), name="given").render_derived()
-    )
+    unnested = func.unnest(*arrays).table_valued(*(column.name for column in columns), name="given").render_derived()
     return select(*(cast(unnested.c[column.name], column.type).label(column.name) for column in columns))
 
 
-async def upsert(
-    connection: AsyncConnection, table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()
-) -> None:
+async def upsert(connection: AsyncConnection, table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> None:
     """Insert rows, or overwrite those that exist but for the columns in `keep`."""
     if not rows:
         return

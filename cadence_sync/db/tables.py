@@ -240,9 +240,7 @@ sync_runs = Table(
     CheckConstraint("outcome IN ('succeeded', 'partial', 'held', 'failed')", name="outcome"),
     CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished_with_an_outcome"),
     CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="failed_with_a_code"),
-    CheckConstraint(
-        "seen = baseline + created + updated + restored + unchanged + quarantined", name="counters_add_up"
-    ),
+    CheckConstraint("seen = baseline + created + updated + restored + unchanged + quarantined", name="counters_add_up"),
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
     Index("ix_sync_runs_open", "org_id", postgresql_where=text("outcome IS NULL")),
 )
@@ -257,9 +255,7 @@ quarantined_records = Table(
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     PrimaryKeyConstraint("org_id", "run_id", "position"),
-    ForeignKeyConstraint(
-        ["org_id", "run_id"], [f"{SCHEMA}.sync_runs.{c}" for c in ("org_id", "run_id")], name="run"
-    ),
+    ForeignKeyConstraint(["org_id", "run_id"], [f"{SCHEMA}.sync_runs.{c}" for c in ("org_id", "run_id")], name="run"),
     Index(None, "org_id", "cadence_id"),
 )
 

@@ -38,9 +38,7 @@ async def write_plan(connection: AsyncConnection, run: Run, listing: Listing, pl
     await _note_drift(connection, run, listing)
 
 
-async def _write_versions(
-    connection: AsyncConnection, run: Run, listing: Listing, versions: list[Version]
-) -> None:
+async def _write_versions(connection: AsyncConnection, run: Run, listing: Listing, versions: list[Version]) -> None:
     await _close_predecessors(connection, run, [v for v in versions if v.number > 1])
     await copy(connection, cadence_versions, [_version_row(run, listing, version) for version in versions])
     await copy(connection, cadence_changes, list(_change_rows(run, listing, versions)))
@@ -51,10 +49,7 @@ async def _close_predecessors(connection: AsyncConnection, run: Run, successors:
         return
     ends = rows_select(
         cadence_versions,
-        [
-            {"cadence_id": v.row.cadence_id, "version": v.number - 1, "valid_to": v.valid_from}
-            for v in successors
-        ],
+        [{"cadence_id": v.row.cadence_id, "version": v.number - 1, "valid_to": v.valid_from} for v in successors],
     ).subquery("ends")
     await connection.execute(
         update(cadence_versions)
@@ -111,16 +106,12 @@ async def _write_current(connection: AsyncConnection, run: Run, listing: Listing
     for table, values_of in ((follow_up_summaries, summary_values), (execution_details, execution_values)):
         found = {row.cadence_id: values_of(row.config) for row in rows}
         key = {"org_id": run.org_id}
-        await upsert(
-            connection, table, [key | {"cadence_id": i} | v for i, v in found.items() if v is not None]
-        )
+        await upsert(connection, table, [key | {"cadence_id": i} | v for i, v in found.items() if v is not None])
         gone = [{"cadence_id": i} for i, v in found.items() if v is None]
         if gone:
             ids = rows_select(table, gone).subquery("gone")
             await connection.execute(
-                delete(table).where(
-                    table.c.org_id == run.org_id, table.c.cadence_id.in_(select(ids.c.cadence_id))
-                )
+                delete(table).where(table.c.org_id == run.org_id, table.c.cadence_id.in_(select(ids.c.cadence_id)))
             )
 
 
@@ -208,9 +199,7 @@ async def _note_drift(connection: AsyncConnection, run: Run, listing: Listing) -
     statement = insert(schema_drift).from_select(list(rows[0]), rows_select(schema_drift, rows))
     stale = schema_drift.c.last_seen_at < seen - DRIFT_PERIOD
     new = {name: statement.excluded[name] for name in ("sample", "last_seen_at")}
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["org_id", "path"], set_=new, where=stale)
-    )
+    await connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "path"], set_=new, where=stale))
 
 
 def _json(value: object) -> str:

@@ -47,6 +47,7 @@ async def run_schedule(
 
     Runs are tasks of this function: when it is cancelled they are too, and it waits until they have cleaned up.
     """
+    triggers = {org_id: schedule.trigger() for org_id in org_ids}
     scheduler = AsyncIOScheduler(timezone=UTC)
     running: set[str] = set()
 
@@ -65,12 +66,12 @@ async def run_schedule(
             if org_id not in running:
                 group.create_task(guarded(org_id))
 
-        for org_id in org_ids:
+        for org_id, trigger in triggers.items():
             first = {} if schedule.cron else {"next_run_time": clock.now()}
             # However late a start is, it still takes place, once.
             scheduler.add_job(
                 start,
-                schedule.trigger(),
+                trigger,
                 args=[org_id],
                 id=org_id,
                 coalesce=True,

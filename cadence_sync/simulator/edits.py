@@ -73,9 +73,7 @@ def change_counts(org: SimOrg, cadence_id: str, counts: Counts, *, now: datetime
     return Edit("change_counts", cadence_id, text)
 
 
-def change_execution(
-    org: SimOrg, cadence_id: str, execution: Execution | None, *, now: datetime, by: User
-) -> Edit:
+def change_execution(org: SimOrg, cadence_id: str, execution: Execution | None, *, now: datetime, by: User) -> Edit:
     """Set how often a cadence runs and when it ends."""
     cadence = _live(org, cadence_id)
     cadence.execution = execution

@@ -55,9 +55,7 @@ def modules(new_id: Callable[[], str]) -> list[Module]:
 def views(in_modules: list[Module], new_id: Callable[[], str]) -> list[View]:
     """Return the usual custom views of each module."""
     return [
-        View(new_id(), template.format(module.api_name), module)
-        for module in in_modules
-        for template in names.VIEWS
+        View(new_id(), template.format(module.api_name), module) for module in in_modules for template in names.VIEWS
     ]
 
 

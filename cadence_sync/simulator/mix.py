@@ -116,9 +116,7 @@ def random_edits(org: SimOrg, count: int, now: datetime, rng: random.Random) -> 
     return [_draw(org, now, rng) for _ in range(count)]
 
 
-def random_edit(
-    org: SimOrg, kind: str, now: datetime, rng: random.Random, cadence_id: str | None = None
-) -> Edit:
+def random_edit(org: SimOrg, kind: str, now: datetime, rng: random.Random, cadence_id: str | None = None) -> Edit:
     """Make one edit of this kind, to this cadence or to one that it fits; raises `EditError` if none does."""
     if kind not in _KINDS:
         raise EditError(f"no edit {kind!r}: there are {', '.join(EDIT_KINDS)}")

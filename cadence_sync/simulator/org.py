@@ -71,9 +71,7 @@ class SimOrg:
     def ordered(self, order: Order) -> Sequence[Cadence]:
         """Return the live cadences as a list shows them."""
         if order not in self._ordered:
-            self._ordered[order] = sorted(
-                self.cadences.values(), key=_KEYS[order], reverse=order == "modified"
-            )
+            self._ordered[order] = sorted(self.cadences.values(), key=_KEYS[order], reverse=order == "modified")
         return self._ordered[order]
 
     def touch(self) -> None:

@@ -19,31 +19,17 @@ _TROUBLES = {
     "INVALID_TOKEN": _Trouble(HTTPStatus.UNAUTHORIZED, "invalid oauth token"),
     "AUTHENTICATION_FAILURE": _Trouble(HTTPStatus.UNAUTHORIZED, "Authentication failed"),
     "FEATURE_NOT_ENABLED": _Trouble(HTTPStatus.FORBIDDEN, "Feature is not supported in this edition"),
-    "NO_PERMISSION": _Trouble(
-        HTTPStatus.FORBIDDEN, "No permission", (("permissions", ["Crm_Implied_View_Cadences"]),)
-    ),
-    "INVALID_DATA": _Trouble(
-        HTTPStatus.BAD_REQUEST, "the given module doesn't exist", (("param_name", "module"),)
-    ),
-    "PATTERN_NOT_MATCHED": _Trouble(
-        HTTPStatus.BAD_REQUEST, "Please check whether the input values are correct"
-    ),
+    "NO_PERMISSION": _Trouble(HTTPStatus.FORBIDDEN, "No permission", (("permissions", ["Crm_Implied_View_Cadences"]),)),
+    "INVALID_DATA": _Trouble(HTTPStatus.BAD_REQUEST, "the given module doesn't exist", (("param_name", "module"),)),
+    "PATTERN_NOT_MATCHED": _Trouble(HTTPStatus.BAD_REQUEST, "Please check whether the input values are correct"),
     "UNABLE_TO_PARSE_DATA_TYPE": _Trouble(
         HTTPStatus.BAD_REQUEST, "either the request body or parameters is in wrong format"
     ),
     "INVALID_REQUEST": _Trouble(HTTPStatus.BAD_REQUEST, "unable to process your request"),
-    "INVALID_REQUEST_METHOD": _Trouble(
-        HTTPStatus.BAD_REQUEST, "The http request method type is not a valid one"
-    ),
-    "INVALID_URL_PATTERN": _Trouble(
-        HTTPStatus.NOT_FOUND, "Please check if the URL trying to access is a correct one"
-    ),
-    "TOO_MANY_REQUESTS": _Trouble(
-        HTTPStatus.TOO_MANY_REQUESTS, "Too many requests fired in concurrency limit."
-    ),
-    "INTERNAL_SERVER_ERROR": _Trouble(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "Unhandled and unexpected exception in server"
-    ),
+    "INVALID_REQUEST_METHOD": _Trouble(HTTPStatus.BAD_REQUEST, "The http request method type is not a valid one"),
+    "INVALID_URL_PATTERN": _Trouble(HTTPStatus.NOT_FOUND, "Please check if the URL trying to access is a correct one"),
+    "TOO_MANY_REQUESTS": _Trouble(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests fired in concurrency limit."),
+    "INTERNAL_SERVER_ERROR": _Trouble(HTTPStatus.INTERNAL_SERVER_ERROR, "Unhandled and unexpected exception in server"),
 }
 _USUAL_CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
@@ -70,9 +56,7 @@ class ZohoError(Exception):
 
 def json_response(data: object, status: int = HTTPStatus.OK) -> web.Response:
     """Return JSON as Zoho sends it: UTF-8, letters unescaped."""
-    return web.Response(
-        status=status, body=msgspec.json.encode(data), content_type="application/json", charset="UTF-8"
-    )
+    return web.Response(status=status, body=msgspec.json.encode(data), content_type="application/json", charset="UTF-8")
 
 
 def error_response(

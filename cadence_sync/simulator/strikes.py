@@ -95,9 +95,7 @@ async def _reset(strike: Strike) -> web.StreamResponse:
 async def _cut(strike: Strike) -> web.StreamResponse:
     usual = await strike.usual()
     body = _body(usual)
-    partial = web.StreamResponse(
-        status=usual.status, headers={"Content-Type": "application/json;charset=UTF-8"}
-    )
+    partial = web.StreamResponse(status=usual.status, headers={"Content-Type": "application/json;charset=UTF-8"})
     partial.content_length = len(body)
     await partial.prepare(strike.request)
     await partial.write(body[: len(body) // 2])

@@ -11,9 +11,10 @@ from cadence_sync.errors import BadAnswer, RetryLater
 from cadence_sync.zoho.answers import error_code, error_of
 from cadence_sync.zoho.auth import AccessToken, Auth
 from cadence_sync.zoho.http import Answer, Http
+from cadence_sync.zoho.limiter import Limiter
 
 PATH: Final = "/crm/{version}/settings/automation/cadences"
-_OK, _EMPTY, _UNAUTHORISED = 200, 204, 401
+_OK, _EMPTY, _UNAUTHORISED, _TOO_MANY = 200, 204, 401, 429
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Client:
     auth: Auth
     version: str
     attempts: int
+    limiter: Limiter
     _renewed: bool = False
 
     @property
@@ -36,15 +38,19 @@ class Client:
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
         async for attempt in stamina.retry_context(on=_backoff, attempts=self.attempts, timeout=None, wait_max=30):
             with attempt:
-                return await self._page_once(params)
+                async with self.limiter.place():
+                    return await self._page_once(params)
         raise AssertionError("a retry context returns or raises")
 
     async def _page_once(self, params: dict[str, str]) -> Page:
         answer = await self._authorised(params)
         if answer.status == _EMPTY:
             return Page(None, ())
+        if answer.status == _TOO_MANY:
+            self.limiter.refused()
         if answer.status != _OK:
             raise error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
+        self.limiter.succeeded()
         try:
             return decode_page(answer.body)
         except BadAnswer as error:

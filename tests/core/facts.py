@@ -25,15 +25,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
     max_leaves=4,
 )
-EXTRA = st.dictionaries(st.sampled_from(["rid", "Owner.name", "draft_cadence", "locked"]), JSON, max_size=2)
-RULES = st.lists(
+EXTRA: st.SearchStrategy[dict[str, object]] = st.dictionaries(
+    st.sampled_from(["rid", "Owner.name", "draft_cadence", "locked"]), JSON, max_size=2
+)
+RULES: st.SearchStrategy[Leaf] = st.lists(
     st.fixed_dictionaries(
         {"id": IDS, "type": st.sampled_from(["criteria", "automatic_unenroll"])},
         optional={"details": st.fixed_dictionaries({"state": TEXT})},
     ),
     min_size=1,
     max_size=3,
-)
+).map(list[object])
 
 _VALUES: dict[LeafType, st.SearchStrategy[Leaf]] = {
     LeafType.TEXT: WORDS,
@@ -70,9 +72,10 @@ def facts(draw: st.DrawFn, cadence_id: str = "2001") -> Facts:
     config: Config = draw(st.fixed_dictionaries(required, optional=optional))
     if config.get(PERIOD) == "immediately":
         config.setdefault(UNIT, None)
-    as_object = st.fixed_dictionaries({**unenroll, UNENROLL: st.none()})
-    as_array = st.fixed_dictionaries({**dict.fromkeys(unenroll, st.none()), UNENROLL: RULES})
-    config |= draw(st.just({}) | as_object | as_array)
+    as_object: st.SearchStrategy[Config] = st.fixed_dictionaries({**unenroll, UNENROLL: st.none()})
+    as_array: st.SearchStrategy[Config] = st.fixed_dictionaries({**dict.fromkeys(unenroll, st.none()), UNENROLL: RULES})
+    forms: list[st.SearchStrategy[Config]] = [st.just({}), as_object, as_array]
+    config |= draw(st.one_of(forms))
     labels = draw(st.fixed_dictionaries({}, optional={label: st.none() | WORDS for label in LABELS}))
     return Facts(config, labels, draw(EXTRA))
 

@@ -180,7 +180,7 @@ def test_an_absent_key_leaves_no_trace(key: str) -> None:
 
 @pytest.mark.parametrize("empty", ["execution_details", "summary", "module"])
 def test_an_empty_object_says_nothing(empty: str) -> None:
-    assert sighting(record(**{empty: {}})).config == sighting(without(record(), empty)).config
+    assert sighting(record() | {empty: {}}).config == sighting(without(record(), empty)).config
 
 
 def test_a_record_of_another_shape_is_quarantined_under_its_id() -> None:

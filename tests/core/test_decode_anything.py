@@ -50,7 +50,7 @@ def test_arbitrary_bytes(body: bytes) -> None:
 @given(st.lists(st.sampled_from(_PIECES), max_size=12).map(b"".join))
 def test_pieces_of_json_in_any_order(body: bytes) -> None:
     _decoded(body)
-    assert _decoded(b'{"cadences":[' + body) == _decoded(b'{"cadences":[' + body)
+    _decoded(b'{"cadences":[' + body)
 
 
 @MANY

@@ -11,7 +11,7 @@ from cadence_sync.core.model import Listing
 from cadence_sync.core.report import Outcome, Problem
 from cadence_sync.db import processes
 from cadence_sync.errors import AccessError, OrgBusyError, RetryLater
-from cadence_sync.ports import Hint, OnPage, Run, Traffic
+from cadence_sync.ports import Hint, OnPage, Org, Run, Traffic
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -171,3 +171,9 @@ def test_this_process_is_not_gone_and_one_that_never_was_is() -> None:
     assert not processes.is_gone(me, expired=True)
     free = next(pid for pid in range(4_000_000, 4_100_000) if not psutil.pid_exists(pid))
     assert processes.is_gone(processes.Process(me.host, free, "1.00"), expired=False)
+
+
+async def test_the_ledger_follows_an_organisation_to_another_data_centre(lab: Lab) -> None:
+    for data_center in ("us", "eu"):
+        await lab.sync(record("1"), org=Org("acme", data_center))
+        assert await lab.rows("SELECT data_center FROM cadence_sync.orgs") == [{"data_center": data_center}]

@@ -142,7 +142,8 @@ async def test_v8_filters(caller: Caller, sim: Simulator) -> None:
 @pytest.mark.parametrize("comparator", ["equal", "contains", "starts_with", "ends_with"])
 async def test_v8_name_is_a_criterion(caller: Caller, sim: Simulator, comparator: str) -> None:
     name = sim.orgs[0].ordered("id")[4].name
-    criterion = {"field": {"api_name": "name"}, "comparator": comparator, "value": name.upper()}
+    part = {"equal": name, "contains": name[1:-1], "starts_with": name[:-1], "ends_with": name[1:]}[comparator]
+    criterion = {"field": {"api_name": "name"}, "comparator": comparator, "value": part.upper()}
     _, body, _ = await caller.get(V8, {"name": json.dumps(criterion)})
     assert [item["name"] for item in body["cadences"]] == [name]
 

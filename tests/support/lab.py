@@ -90,14 +90,11 @@ class Lab:
 
     async def contents(self) -> dict[str, list[str]]:
         """Return every row of every table with the transaction that wrote it, but for the ledger and the orgs."""
-        tables = await self.rows(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cadence_sync'"
-        )
+        tables = await self.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'cadence_sync'")
         names = sorted(t["table_name"] for t in tables if t["table_name"] not in {"sync_runs", "orgs"})
         return {
             name: [
-                str(r["row"])
-                for r in await self.rows(f"SELECT (t.xmin, t)::text AS row FROM cadence_sync.{name} t")
+                str(r["row"]) for r in await self.rows(f"SELECT (t.xmin, t)::text AS row FROM cadence_sync.{name} t")
             ]
             for name in names
         }

@@ -38,9 +38,7 @@ def without(source: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in source.items() if name != key}
 
 
-def listing(
-    records: list[dict[str, Any]], page: int = 1, *, more: bool = False, per_page: int = 200
-) -> bytes:
+def listing(records: list[dict[str, Any]], page: int = 1, *, more: bool = False, per_page: int = 200) -> bytes:
     """Return the body of one page."""
     info = {"per_page": per_page, "count": len(records), "page": page, "more_records": more}
     return json.dumps({"cadences": records, "info": info}).encode()

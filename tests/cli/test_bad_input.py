@@ -1,0 +1,141 @@
+"""Bad input: one clear sentence, a hint, the documented exit code, and nothing lost."""
+
+import pytest
+
+from cadence_sync.simulator.simulator import Simulator
+from tests.cli.conftest import PlainZoho, Program
+
+WRONG_SETTINGS: list[tuple[dict[str, str | None], int, str]] = [
+    ({"ZOHO_CLIENT_ID": None, "ZOHO_REFRESH_TOKEN": None}, 2, "CADENCE_SYNC_ZOHO_REFRESH_TOKEN"),
+    ({"ZOHO_DATA_CENTER": "mars"}, 2, "CADENCE_SYNC_ZOHO_DATA_CENTER"),
+    ({"ZOHO_API_URL": "http://zoho.example.com"}, 2, "loopback"),
+    ({"ZOHO_ACCOUNTS_URL": "http://10.0.0.1"}, 2, "loopback"),
+    ({"ZOHO_API_URL": "ftp://127.0.0.1"}, 2, "https"),
+    ({"ZOHO_API_VERSION": "v6"}, 2, "CADENCE_SYNC_ZOHO_API_VERSION"),
+    ({"ZOHO_TIMEOUT": "soon"}, 2, "CADENCE_SYNC_ZOHO_TIMEOUT"),
+    ({"DATABASE_URL": "mysql://root:hunter2@127.0.0.1/x"}, 2, "postgresql://"),
+    ({"DATABASE_URL": "postgresql://someone:hunter2@127.0.0.1:9/x"}, 5, "cannot be reached"),
+    ({"ZOHO_CLIENT_SECRET_FILE": "/nowhere/secret", "ZOHO_CLIENT_SECRET": None}, 2, "CLIENT_SECRET_FILE"),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "words"), WRONG_SETTINGS, ids=[str(s) for s, *_ in WRONG_SETTINGS])
+async def test_settings_that_cannot_work(
+    program: Program, settings: dict[str, str | None], code: int, words: str
+) -> None:
+    text = await program.run("sync", **settings)
+    assert text.code == code
+    assert text.err.startswith("Error: ")
+    assert "Hint: " in text.err
+    assert words in text.err
+    assert "Traceback" not in text.err
+    assert "hunter2" not in text.err + text.out
+    result = await program.run("sync", "--json", **settings)
+    assert result.code == code
+    (report,) = result.json
+    assert report["outcome"] == "failed"
+    assert words in report["error"]["message"]
+    assert report["error"]["hint"]
+    assert "hunter2" not in result.err + result.out
+
+
+async def test_a_failure_before_an_organisation_is_known_is_an_object_of_nulls(program: Program) -> None:
+    (report,) = (await program.run("sync", "--json", ZOHO_DATA_CENTER="mars")).json
+    assert report.pop("outcome") == "failed"
+    assert report.pop("error")["code"] == "SETTINGS"
+    assert set(report.values()) == {None}
+    assert len(report) == 13
+
+
+async def test_an_unknown_organisation(program: Program) -> None:
+    result = await program.run("sync", "--org", "acme")
+    assert (result.code, result.out) == (2, "")
+    assert "no organisation 'acme'" in result.err
+    assert "Known: default" in result.err
+
+
+async def test_a_database_that_is_not_migrated(program: Program, empty_database_url: str) -> None:
+    for command in (["sync"], ["status"], ["list"], ["serve"]):
+        result = await program.run(*command, DATABASE_URL=empty_database_url)
+        assert result.code == 5, command
+        assert "cadence-sync migrate" in result.err
+    result = await program.run("migrate", DATABASE_URL=empty_database_url)
+    assert result.code == 0
+    assert (await program.run("sync", DATABASE_URL=empty_database_url)).code == 0
+
+
+async def test_no_network(program: Program) -> None:
+    assert (await program.run("sync")).code == 0
+    gone = {"ZOHO_API_URL": "http://127.0.0.1:9", "ZOHO_ATTEMPTS": "1"}
+    result = await program.run("sync", "--json", **gone)
+    (report,) = result.json
+    assert (result.code, report["error"]["code"]) == (4, "NO_CONNECTION")
+    assert len((await program.run("list", "--json")).json) == 25
+
+
+async def test_a_wrong_settings_file(program: Program) -> None:
+    result = await program.run("--config", "missing.toml", "status")
+    assert (result.code, "missing.toml" in result.err) == (2, True)
+    file = program.cwd / "cadence-sync.toml"
+    for text, words in (
+        ("zoho_timeout =", "cannot be read"),
+        ('colour = "blue"', "colour"),
+        ("[orgs]\nx = 1", "orgs.x"),
+    ):
+        file.write_text(text)
+        result = await program.run("status")
+        assert (result.code, words in result.err) == (2, True), result.err
+
+
+async def test_the_environment_beats_the_file_and_a_secret_may_stand_in_a_file(program: Program) -> None:
+    secret = program.cwd / "secret"
+    secret.write_text("simulator-secret\n")
+    (program.cwd / "cadence-sync.toml").write_text('zoho_client_id = "from the file"\nzoho_per_page = 10\n')
+    result = await program.run("sync", "--json", ZOHO_CLIENT_SECRET=None, ZOHO_CLIENT_SECRET_FILE=str(secret))
+    (report,) = result.json
+    assert (report["outcome"], report["api_calls"]) == ("succeeded", 3)
+
+
+async def test_a_cadence_that_was_never_seen(program: Program) -> None:
+    for command in ("show", "history"):
+        result = await program.run(command, "404")
+        assert (result.code, result.out) == (1, "")
+        assert "There is no cadence '404'" in result.err
+
+
+async def test_an_answer_that_makes_no_sense_is_a_failure_and_not_an_empty_organisation(
+    program: Program, plain_zoho: PlainZoho
+) -> None:
+    for body in (b"", b"<html>Login</html>", b'{"cadences": []}', b"[]", b'{"info": {}}', b"null"):
+        plain_zoho.body = body
+        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="1")
+        assert (result.code, result.json[0]["error"]["code"]) == (4, "BAD_ANSWER"), body
+
+
+async def test_names_cannot_move_the_cursor_or_forge_a_line(program: Program, simulator: Simulator) -> None:
+    org = simulator.orgs[0]
+    cadence = next(iter(org.cadences.values()))
+    cadence.name = "\x1b[2J\nfake\tline\u202e"
+    org.touch()
+    await program.run("sync")
+    result = await program.run("list")
+    assert len(result.out.splitlines()) == 26
+    assert "\x1b" not in result.out
+
+
+async def test_a_taken_port(program: Program, plain_zoho: PlainZoho) -> None:
+    port = plain_zoho.url.rpartition(":")[2]
+    for command in (["simulate", "--port", port], ["serve"]):
+        result = await program.run(*command, WEB_PORT=port)
+        assert result.code == 2, result.err
+        assert port in result.err
+
+
+async def test_serving_to_others_needs_a_token(program: Program) -> None:
+    result = await program.run("serve", WEB_HOST="0.0.0.0")  # noqa: S104 - that it is refused is the point
+    assert (result.code, "CADENCE_SYNC_WEB_TOKEN" in result.err) == (2, True)
+
+
+async def test_a_cron_line_that_is_none(program: Program) -> None:
+    result = await program.run("serve", SYNC_CRON="every day", WEB_PORT="0")
+    assert (result.code, "CADENCE_SYNC_SYNC_CRON" in result.err) == (2, True)

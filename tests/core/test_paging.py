@@ -1,0 +1,142 @@
+"""A walk: which pages it asks for, and which answers it does not believe."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
+from cadence_sync.core.paging import Record, Walk
+from cadence_sync.errors import InconsistentListing
+from tests.core.facts import PROPERTY
+from tests.core.memory import sighting
+
+EMPTY = Page(None, ())
+
+
+def _cadence(number: int, name: str = "a") -> Sighting:
+    return sighting({"id": str(number), "name": name})
+
+
+def _bad(cadence_id: str | None, raw: bytes = b"?") -> Quarantined:
+    return Quarantined(cadence_id, "broken", raw)
+
+
+def _page(number: int, *records: Record, more: bool = False, per_page: int = 2) -> Page:
+    return Page(PageInfo(number, per_page, len(records), more), records)
+
+
+def _walk(*answers: tuple[int, Page], expected_pages: int = 1) -> Walk:
+    walk = Walk(expected_pages)
+    for number, page in answers:
+        walk.receive(number, page)
+    return walk
+
+
+ALL = [_cadence(n) for n in range(60)]
+
+
+@PROPERTY
+@given(
+    count=st.integers(0, 60),
+    per_page=st.integers(1, 9),
+    hint=st.integers(-1, 70),
+    past_the_end=st.booleans(),
+    rng=st.randoms(use_true_random=True),
+)
+def test_a_walk_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_is_first(
+    *, count: int, per_page: int, hint: int, past_the_end: bool, rng: random.Random
+) -> None:
+    records = ALL[:count]
+    last = max(1, -(-count // per_page))
+    walk, asked = Walk(hint), list[int]()
+    while wanted := walk.wanted():
+        asked += wanted
+        for number in rng.sample(wanted, len(wanted)):
+            part = records[(number - 1) * per_page : number * per_page]
+            page = _page(number, *part, more=number < last, per_page=per_page)
+            walk.receive(number, page if part or past_the_end else EMPTY)
+    assert walk.records() == records
+    assert walk.pages == last
+    assert asked == list(range(1, max(last, hint if last > 1 else 1) + 1))
+
+
+def test_page_1_is_asked_alone_then_as_many_as_there_were_then_one_by_one() -> None:
+    walk, asked = Walk(3), []
+    for _ in range(3):
+        asked.append(walk.wanted())
+        for n in asked[-1]:
+            walk.receive(n, _page(n, _cadence(n), more=True))
+    assert asked == [[1], [2, 3], [4]]
+    assert walk.wanted() == [5]
+
+
+def test_the_empty_answer_to_page_1_is_an_empty_list() -> None:
+    walk = _walk((1, EMPTY), expected_pages=4)
+    assert (walk.wanted(), walk.records(), walk.pages) == ([], [], 1)
+
+
+ONE, TWO, THREE = _cadence(1), _cadence(2), _cadence(3)
+
+REFUSED_AT_ONCE: dict[str, list[tuple[int, Page]]] = {
+    "another page than was asked for": [(2, _page(1, ONE))],
+    "fewer records than it says": [(1, Page(PageInfo(1, 2, 2, more_records=False), (ONE,)))],
+    "more records than it says": [(1, Page(PageInfo(1, 2, 0, more_records=False), (ONE,)))],
+    "empty and promising more": [(1, _page(1, more=True))],
+    "the records of an earlier page": [(1, _page(1, ONE, TWO, more=True)), (2, _page(2, ONE, TWO, more=True))],
+    "unreadable records of an earlier page": [
+        (1, _page(1, _bad(None), more=True)),
+        (2, _page(2, _bad(None), more=True)),
+    ],
+}
+
+
+@pytest.mark.parametrize("answers", REFUSED_AT_ONCE.values(), ids=REFUSED_AT_ONCE)
+def test_an_answer_that_cannot_be_the_page_is_refused_when_it_arrives(answers: list[tuple[int, Page]]) -> None:
+    walk = _walk(*answers[:-1])
+    with pytest.raises(InconsistentListing):
+        walk.receive(*answers[-1])
+
+
+FIRST = (1, _page(1, ONE, TWO, more=True))
+
+REFUSED_IN_THE_END: dict[str, list[tuple[int, Page]]] = {
+    "no answer": [],
+    "no last page": [FIRST],
+    "a gap": [FIRST, (3, _page(3, THREE))],
+    "nothing where more was promised": [FIRST, (2, EMPTY)],
+    "an empty page where more was promised": [FIRST, (2, _page(2))],
+    "records behind the last page": [FIRST, (2, _page(2, THREE)), (3, _page(3, _cadence(4)))],
+    "records behind a first page that is the last": [(1, _page(1, ONE)), (2, _page(2, TWO))],
+    "pages of different sizes": [FIRST, (2, _page(2, THREE, per_page=50))],
+    "one cadence in two states": [FIRST, (2, _page(2, _cadence(2, "b")))],
+    "one cadence readable and not": [FIRST, (2, _page(2, _bad("2")))],
+    "one unreadable cadence in two states": [
+        (1, _page(1, _bad("1"), more=True)),
+        (2, _page(2, _bad("1", b"!"))),
+    ],
+}
+
+
+@pytest.mark.parametrize("answers", REFUSED_IN_THE_END.values(), ids=REFUSED_IN_THE_END)
+def test_pages_that_do_not_fit_together_are_no_listing(answers: list[tuple[int, Page]]) -> None:
+    walk = _walk(*answers)
+    with pytest.raises(InconsistentListing):
+        walk.records()
+
+
+def test_the_same_cadence_in_the_same_state_on_two_pages_is_one() -> None:
+    same = sighting({"name": "a", "id": 2})
+    assert same.raw != TWO.raw
+    assert _walk(FIRST, (2, _page(2, same, THREE))).records() == [ONE, TWO, THREE]
+
+
+def test_the_same_unreadable_cadence_on_two_pages_is_one_and_those_without_an_id_are_all_kept() -> None:
+    bad, anonymous = _bad("9"), _bad(None)
+    walk = _walk((1, _page(1, anonymous, bad, more=True)), (2, _page(2, bad, anonymous, ONE)))
+    assert walk.records() == [bad, ONE, anonymous, anonymous]
+
+
+def test_empty_pages_past_the_end_may_say_another_size() -> None:
+    assert _walk((1, _page(1, ONE)), (2, _page(2, per_page=50)), (3, EMPTY)).records() == [ONE]

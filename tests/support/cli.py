@@ -1,0 +1,68 @@
+"""The installed command as a user runs it: a process of its own, with an environment of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cadence_sync.simulator.tokens import credentials
+
+COMMAND = Path(sys.executable).with_name("cadence-sync")
+PATIENCE = 60
+"""Seconds after which a command that does not end is a failure."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def environment(**settings: str | None) -> dict[str, str]:
+    """Return a clean environment with these settings; None leaves one out."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    return kept | {f"CADENCE_SYNC_{name}": value for name, value in settings.items() if value is not None}
+
+
+def zoho_settings(url: str, **changes: str | None) -> dict[str, str | None]:
+    """Return the settings of the simulator's first organisation."""
+    known = credentials(0)
+    return {
+        "ZOHO_API_URL": url,
+        "ZOHO_ACCOUNTS_URL": url,
+        "ZOHO_CLIENT_ID": known.client_id,
+        "ZOHO_CLIENT_SECRET": known.client_secret,
+        "ZOHO_REFRESH_TOKEN": known.refresh_token,
+    } | changes
+
+
+async def start(*arguments: str, cwd: Path, **settings: str | None) -> asyncio.subprocess.Process:
+    """Start the command and return its process."""
+    return await asyncio.create_subprocess_exec(
+        COMMAND,
+        *arguments,
+        cwd=cwd,
+        env=environment(**settings),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def run(*arguments: str, cwd: Path, **settings: str | None) -> Result:
+    """Run the command to its end."""
+    process = await start(*arguments, cwd=cwd, **settings)
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Result(process.returncode, out.decode(), err.decode())

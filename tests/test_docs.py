@@ -1,0 +1,90 @@
+"""What README and docs show is what the program does."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.db.tables import metadata
+from cadence_sync.settings import Settings
+from tests.support import cli
+from tests.support.lab import Lab
+from tests.support.records import record
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("docs/**/*.md")), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
+VOLATILE = re.compile(r"\d{4}-\d{2}-\d{2}|That took \d+ s")
+
+
+def blocks(markdown: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", markdown, re.DOTALL)
+
+
+async def test_the_demo_prints_what_the_readme_says(tmp_path: Path) -> None:
+    (shown,) = [block for block in blocks(README, "console") if "make demo" in block]
+    result = await cli.run("demo", cwd=tmp_path)
+    printed = [VOLATILE.sub("#", line) for line in result.out.splitlines()]
+    for line in shown.splitlines()[1:]:
+        assert line == "..." or VOLATILE.sub("#", line) in printed
+
+
+def sql_blocks() -> list[Any]:
+    return [
+        pytest.param(block, id=f"{page.relative_to(ROOT)} {number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), "sql"), 1)
+    ]
+
+
+@pytest.mark.parametrize("statement", sql_blocks())
+async def test_the_sql_of_the_docs_runs(lab: Lab, statement: str) -> None:
+    await lab.sync(record("1"))
+    await lab.sync(record("1", name="Second"), record("2"))
+    async with lab.engine.connect() as connection:
+        for one in filter(str.strip, statement.split(";")):
+            await connection.execute(text(one.replace(":", r"\:")))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/reference/settings.md"], ids=["README", "reference"])
+def test_every_setting_is_documented_and_no_other(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+    named = (
+        set(re.findall(r"`([A-Z][A-Z_]+)`", table))
+        - {"INFO", "DEBUG", "WARNING", "ERROR"}
+        - {"CADENCE_SYNC_DATABASE_URL"}
+    )
+    assert named == {name.upper() for name in Settings.model_fields if name != "orgs"}
+
+
+def test_every_command_is_in_the_readme() -> None:
+    table = "\n".join(line for line in README.splitlines() if line.startswith("| `"))
+    for command in COMMANDS:
+        assert re.search(rf"`{command.name}\b", table), command.name
+
+
+def test_every_table_and_column_is_documented() -> None:
+    reference = (ROOT / "docs/reference/tables.md").read_text(encoding="utf-8")
+    for table in metadata.tables.values():
+        section = reference.partition(f"## {table.name}\n")[2].partition("\n## ")[0]
+        assert section, table.name
+        missing = [column.name for column in table.columns if f"`{column.name}`" not in section]
+        assert missing == [], table.name
+
+
+def test_every_error_code_is_documented() -> None:
+    reference = (ROOT / "docs/reference/exit-codes-and-errors.md").read_text(encoding="utf-8")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "cadence_sync").rglob("*.py"))
+    raised = set(re.findall(r'(?:[ (]code=|default_code = |Problem\(\s*)"([A-Z_]+)"', code))
+    assert len(raised) > 20
+    assert sorted(word for word in raised if f"`{word}`" not in reference) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target

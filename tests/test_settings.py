@@ -1,0 +1,138 @@
+"""Where settings come from, and which cannot work."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from cadence_sync.errors import SettingsError
+from cadence_sync.orgs import configured_orgs
+from cadence_sync.settings import load_settings, seconds_of
+from cadence_sync.urls import checked_database_url, checked_web_url
+
+CREDENTIALS = {"ZOHO_CLIENT_ID": "id", "ZOHO_CLIENT_SECRET": "the-secret", "ZOHO_REFRESH_TOKEN": "the-token"}
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("DATABASE_URL", "CADENCE_SYNC_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"CADENCE_SYNC_{name}", value)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = load_settings()
+    assert (settings.zoho_data_center, settings.zoho_api_version, settings.zoho_timeout) == ("us", "v7", 30)
+    assert (settings.web_host, settings.web_port, settings.log_level) == ("127.0.0.1", 8642, "INFO")
+    assert (settings.interval_seconds, settings.zoho_per_page, settings.database_url) == (900, 200, None)
+
+
+def test_the_prefixed_database_address_beats_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://general/x")
+    assert load_settings().database_url == SecretStr("postgresql://general/x")
+    put(monkeypatch, DATABASE_URL="postgresql+asyncpg://own/x")
+    assert load_settings().database_url == SecretStr("postgresql://own/x")
+
+
+def test_a_settings_file_is_found_here_and_in_the_user_s_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "cadence-sync"
+    folder.mkdir(parents=True)
+    (folder / "cadence-sync.toml").write_text('zoho_data_center = "eu"')
+    assert load_settings().zoho_data_center == "eu"
+    (tmp_path / "cadence-sync.toml").write_text('zoho_data_center = "in"')
+    assert load_settings().zoho_data_center == "in"
+    (tmp_path / "other.toml").write_text('zoho_data_center = "jp"')
+    assert load_settings(tmp_path / "other.toml").zoho_data_center == "jp"
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, ZOHO_DATA_CENTER="", DATABASE_URL="")
+    assert (load_settings().zoho_data_center, load_settings().database_url) == ("us", None)
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **CREDENTIALS, DATABASE_URL="postgresql://u:the-password@h/x", WEB_TOKEN="the-web-token")
+    settings = load_settings()
+    shown = f"{settings!r} {settings} {configured_orgs(settings)!r}"
+    assert not [word for word in ("the-secret", "the-token", "the-password", "the-web-token") if word in shown]
+
+
+def test_an_organisation_s_table_takes_what_it_leaves_out_from_above_but_never_the_refresh_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(monkeypatch, **CREDENTIALS)
+    file = tmp_path / "cadence-sync.toml"
+    file.write_text('[orgs.acme]\nzoho_refresh_token = "theirs"\nzoho_data_center = "eu"')
+    default, acme = configured_orgs(load_settings())
+    assert (default.org_id, default.refresh_token, default.data_center) == ("default", "the-token", "us")
+    assert (acme.org_id, acme.client_id, acme.refresh_token, acme.data_center) == ("acme", "id", "theirs", "eu")
+    file.write_text("[orgs.acme]")
+    with pytest.raises(SettingsError, match=r"'acme'.*REFRESH_TOKEN"):
+        configured_orgs(load_settings())
+
+
+def test_a_database_address_in_a_file_beats_the_general_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text("postgresql://from-file/x\n")
+    put(monkeypatch, DATABASE_URL_FILE=str(tmp_path / "url"))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://general/x")
+    assert load_settings().database_url == SecretStr("postgresql://from-file/x")
+    put(monkeypatch, DATABASE_URL="postgresql://own/x")
+    assert load_settings().database_url == SecretStr("postgresql://own/x")
+
+
+@pytest.mark.parametrize("orgs", ["nonsense", "[1]", '{"acme": 1}'])
+def test_organisations_in_the_environment_that_are_no_json_object_are_refused(
+    monkeypatch: pytest.MonkeyPatch, orgs: str
+) -> None:
+    put(monkeypatch, ORGS=orgs)
+    with pytest.raises(SettingsError, match=r"(?i)orgs"):
+        load_settings()
+
+
+def test_without_any_credential_every_missing_one_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        configured_orgs(load_settings())
+    assert all(f"CADENCE_SYNC_{name}" in caught.value.message for name in CREDENTIALS)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("1d", 86400)])
+def test_times_are_read(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "15 min", "soon", "1w", "0x10"])
+def test_nonsense_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        seconds_of(text)
+
+
+GOOD = ["https://www.zohoapis.eu", "http://127.0.0.1:8787", "http://[::1]:80", "http://localhost/x", "http://127.9.9.9"]
+BAD = [
+    "http://zoho.com", "http://127.0.0.1.evil.com", "http://localhost.evil.com", "http://0.0.0.0", "http://10.0.0.1",
+    "zohoapis.com", "ftp://127.0.0.1", "https://", "https://user:pw@zoho.com", "http://user@127.0.0.1", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_https_anywhere_and_http_to_loopback_are_accepted(url: str) -> None:
+    assert checked_web_url(url + "/") == url
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_addresses_where_secrets_would_travel_in_the_clear_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|plain http|credentials"):
+        checked_web_url(url)
+
+
+@pytest.mark.parametrize("url", ["mysql://h/x", "sqlite:///x", "h/x", "", "postgresql:h"])
+def test_only_postgres_is_a_database(url: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://"):
+        checked_database_url(url)
