@@ -46,9 +46,7 @@ def upgrade() -> None:
         sa.Column("document", postgresql.JSONB(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=True),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "prev_version", sa.Integer(), sa.Computed("nullif(version - 1, 0)", persisted=True), nullable=True
-        ),
+        sa.Column("prev_version", sa.Integer(), sa.Computed("nullif(version - 1, 0)", persisted=True), nullable=True),
         sa.Column(
             "next_version",
             sa.Integer(),
@@ -88,9 +86,7 @@ def upgrade() -> None:
             deferrable=True,
         ),
         sa.PrimaryKeyConstraint("org_id", "cadence_id", "version", name=op.f("pk_cadence_versions")),
-        sa.UniqueConstraint(
-            "org_id", "cadence_id", "version", "valid_to", name=op.f("uq_cadence_versions_chain")
-        ),
+        sa.UniqueConstraint("org_id", "cadence_id", "version", "valid_to", name=op.f("uq_cadence_versions_chain")),
         schema="cadence_sync",
     )
     op.create_table(
@@ -236,9 +232,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(outcome = 'failed') = (error_code IS NOT NULL)", name=op.f("ck_sync_runs_failed_with_a_code")
         ),
-        sa.CheckConstraint(
-            "outcome IN ('succeeded', 'partial', 'held', 'failed')", name=op.f("ck_sync_runs_outcome")
-        ),
+        sa.CheckConstraint("outcome IN ('succeeded', 'partial', 'held', 'failed')", name=op.f("ck_sync_runs_outcome")),
         sa.CheckConstraint(
             "(outcome IS NULL) = (finished_at IS NULL)", name=op.f("ck_sync_runs_finished_with_an_outcome")
         ),
@@ -342,9 +336,7 @@ def downgrade() -> None:
     op.drop_table("schema_drift", schema="cadence_sync")
     op.drop_table("oauth_tokens", schema="cadence_sync")
     op.drop_table("cadences", schema="cadence_sync")
-    op.drop_index(
-        op.f("ix_cadence_changes_org_id_changed_at"), table_name="cadence_changes", schema="cadence_sync"
-    )
+    op.drop_index(op.f("ix_cadence_changes_org_id_changed_at"), table_name="cadence_changes", schema="cadence_sync")
     op.drop_table("cadence_changes", schema="cadence_sync")
     op.drop_table("orgs", schema="cadence_sync")
     op.drop_table("cadence_versions", schema="cadence_sync")

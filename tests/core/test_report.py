@@ -113,4 +113,4 @@ def test_a_failure_before_an_organisation_is_known_is_told_in_nulls() -> None:
     told = Report(None, None, Outcome.FAILED, None, error=problem).to_json()
     assert {key for key, value in told.items() if value is not None} == {"outcome", "error"}
     assert list(told) == list(_report(Outcome.SUCCEEDED).to_json())
-    assert (problem.code, problem.hint) == ("DATABASE", "")
+    assert (problem.code, problem.hint) == ("DATABASE_ERROR", "")
