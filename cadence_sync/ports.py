@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cadence_sync.core.diff import Past, Plan
+from cadence_sync.core.guard import Docket
 from cadence_sync.core.model import Known, Listing, Stored
 from cadence_sync.core.report import Outcome, Problem
 
@@ -39,6 +40,8 @@ class Run:
     fence: int
     last_walk: datetime | None
     hint: Hint
+    has_docket: bool = False
+    """Whether missing cadences await a decision, or were decided about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,13 @@ class CadenceSource(Protocol):
         """Return a complete, self-consistent listing; raises `CadenceSyncError`."""
         ...
 
+    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+        """Look a second time for cadences that a listing lacks: lists move while they are paged.
+
+        Returns the listing to go by, which may be a newer one, and those that are surely gone.
+        """
+        ...
+
     @property
     def traffic(self) -> Traffic:
         """What this source has asked so far."""
@@ -91,6 +101,10 @@ class Store(Protocol):
 
     async def known(self, org_id: str, cadence_ids: Collection[str]) -> Mapping[str, Known]:
         """Return the stored state of those of these cadences that exist."""
+        ...
+
+    async def docket(self, run: Run) -> Docket:
+        """Return what is known of missing cadences from earlier runs, and how many were retired today."""
         ...
 
     async def past(self, run: Run, new_ids: Collection[str]) -> Past:

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
     zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    brake_floor: Annotated[int, Field(ge=0)] = 5
+    brake_percent: Annotated[float, Field(ge=0, le=100)] = 20
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     sync_interval: str = "15m"
     sync_cron: str | None = None

@@ -2,24 +2,35 @@
 
 1. `begin`: the run is entered in the ledger, and the store's fence is read. No lock is held from here on.
 2. `walk`: every page of the listing is fetched and decoded, and the pages are checked against each other.
-3. `diff`: what differs from the stored digests is compared leaf by leaf; what is missing was deleted.
+3. `diff`: what differs from the stored digests is compared leaf by leaf. What is missing is looked for a
+   second time; then it is retired, or held until a person decides where it is too much at once.
 4. `apply`: versions, changes, current rows and the run's outcome are written in one transaction, behind
    the organisation's lock and only if the fence has not moved. Whatever goes wrong before leaves no trace
    but a `failed` row in the ledger.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from cadence_sync.core.diff import Plan, differing, make_plan, missing
-from cadence_sync.core.model import Listing
+from cadence_sync.core.guard import Brake, Verdict, check_org, judge, unconfirmed
+from cadence_sync.core.model import Listing, Stored
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, outcome_of
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Run, Store
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """What a run may do without asking: retire so many, or all; take another organisation for this one."""
+
+    brake: Brake = field(default_factory=Brake)
+    mass_delete: bool = False
+    other_org: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Sync:
     store: Store
     clock: Clock
     on_page: OnPage | None = None
+    permits: Permits = field(default_factory=Permits)
 
     async def run(self, trigger: str) -> Report:
         """Run once and report; errors that have an exit code are part of the report, others are raised."""
@@ -68,11 +80,27 @@ class Sync:
         """Walk the listing and decide what it says beside what is stored."""
         listing = await self.source.walk(run.hint, self.on_page)
         stored = await self.store.stored(run.org_id)
-        sighted, gone = differing(listing, stored), missing(listing, stored)
-        known = await self.store.known(run.org_id, [*(s.cadence_id for s in sighted), *gone])
+        if not self.permits.other_org:
+            check_org(listing, stored)
+        listing, verdict = await self._judge(run, listing, stored)
+        sighted = differing(listing, stored)
+        known = await self.store.known(run.org_id, [*(s.cadence_id for s in sighted), *verdict.retire])
         new_ids = [s.cadence_id for s in sighted if s.cadence_id not in known]
         past = await self.store.past(run, new_ids)
-        return listing, make_plan(listing, sighted, gone, known, past)
+        return listing, make_plan(listing, sighted, verdict, known, past)
+
+    async def _judge(self, run: Run, listing: Listing, stored: Stored) -> tuple[Listing, Verdict]:
+        """Decide about cadences that the listing lacks, once a second look has confirmed that they are gone."""
+        absent = missing(listing, stored)
+        if not absent and not run.has_docket:
+            return listing, Verdict()
+        docket = await self.store.docket(run)
+        doubtful = unconfirmed(absent, docket)
+        if doubtful:
+            listing, gone = await self.source.confirm(listing, doubtful, run.hint)
+            absent = sorted(set(missing(listing, stored)) & (gone | docket.held | docket.rejected))
+        live = len(stored.digests)
+        return listing, judge(absent, live, docket, self.permits.brake, allow_all=self.permits.mass_delete)
 
     async def _close(self, run: Run, error: CadenceSyncError) -> None:
         """Close a failed run; where even that fails, a later run closes it as abandoned."""

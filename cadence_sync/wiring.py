@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.core.guard import Brake
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.ports import CadenceSource, Clock, OnPage, Org
 from cadence_sync.settings import Settings
-from cadence_sync.sync import Sync
+from cadence_sync.sync import Permits, Sync
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -72,12 +73,15 @@ async def sync(
     engine: "AsyncEngine",
     org: OrgConfig,
     on_page: OnPage | None = None,
-    clock: Clock | None = None,
+    *,
+    mass_delete: bool = False,
+    other_org: bool = False,
 ) -> AsyncIterator[Sync]:
-    """Yield what syncs one organisation."""
+    """Yield what syncs one organisation; the two permits are what a person may give for one run."""
     from cadence_sync.db.store import PostgresStore
 
-    clock = clock or SystemClock()
+    clock = SystemClock()
+    permits = Permits(Brake(settings.brake_floor, settings.brake_percent), mass_delete, other_org)
     store = PostgresStore(engine, lease=settings.zoho_walk_timeout + LEASE_MARGIN)
     async with source(settings, org, clock) as cadences:
-        yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page)
+        yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page, permits)

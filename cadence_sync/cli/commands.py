@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 OneOrg = Annotated[str | None, typer.Option("--org", help="One organisation only.")]
+RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of a run that ended as `held`.")]
 CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
 
 
@@ -53,12 +54,19 @@ def sync(
     context: typer.Context,
     org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Retire all that is missing, however many they are.")
+    ] = False,
+    allow_other_org: Annotated[
+        bool, typer.Option("--allow-other-org", help="Accept a listing that shares no cadence with what is stored.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch every cadence and write what changed."""
-    from cadence_sync.cli.sync import sync_command
+    from cadence_sync.cli.sync import Asked, sync_command
 
-    code = run(sync_command(context.obj.settings, org or [], dry_run=dry_run, as_json=as_json))
+    asked = Asked(org or [], dry_run, as_json, mass_delete=allow_mass_delete, other_org=allow_other_org)
+    code = run(sync_command(context.obj.settings, asked))
     raise typer.Exit(code)
 
 
@@ -93,6 +101,20 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
     from cadence_sync.cli.read import history_command
 
     run(history_command(context.obj.settings(), org, cadence_id, as_json=as_json))
+
+
+def approve(context: typer.Context, run_id: RunId) -> None:
+    """Let the next sync retire what a run held."""
+    from cadence_sync.cli.decide import decide_command
+
+    run(decide_command(context.obj.settings(), run_id, "approved"))
+
+
+def reject(context: typer.Context, run_id: RunId) -> None:
+    """Keep what a run held as live, and raise no further alarm about it."""
+    from cadence_sync.cli.decide import decide_command
+
+    run(decide_command(context.obj.settings(), run_id, "rejected"))
 
 
 def serve(context: typer.Context) -> None:
@@ -131,5 +153,5 @@ class Command:
 
 COMMANDS: Final = [
     Command(function.__name__.rstrip("_"), function)
-    for function in (demo, migrate, sync, serve, status, list_, show, history, simulate)
+    for function in (demo, migrate, sync, serve, status, list_, show, history, approve, reject, simulate)
 ]

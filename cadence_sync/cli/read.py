@@ -18,6 +18,8 @@ _STATUS: Final = (
     "last_success_at",
     "last_outcome",
     "last_error_code",
+    "held",
+    "missing",
     "quarantined",
     "drift",
 )
@@ -44,6 +46,9 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
         return
     _print_rows("Organisations (times in UTC)", _STATUS, rows)
     for row in rows:
+        if row["held"]:
+            run = row["held_run_id"]
+            print(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
         if row["last_error_message"]:
             print(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -18,34 +19,48 @@ from cadence_sync.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+_HELD: Final = (
+    "{count} missing cadence(s) are held: too many to be retired unasked.\n"
+    "Hint: `cadence-sync approve {run}` retires them, `cadence-sync reject {run}` keeps them."
+)
 log = structlog.get_logger()
 TRIGGER: Final = "command"
 _COLUMNS: Final = (
     "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
-    "unchanged", "quarantined", "api_calls",
+    "unchanged", "quarantined", "held", "api_calls",
 )  # fmt: skip
 
 
-async def sync_command(
-    settings_of: Callable[[], Settings], wanted: Sequence[str], *, dry_run: bool, as_json: bool
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asked for."""
+
+    orgs: Sequence[str]
+    dry_run: bool
+    as_json: bool
+    mass_delete: bool = False
+    other_org: bool = False
+
+
+async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int:
     """Sync the wanted organisations one after the other; one's failure never stops another."""
     try:
         settings = settings_of()
-        orgs = configured_orgs(settings, wanted)
+        orgs = configured_orgs(settings, asked.orgs)
         async with wiring.database(settings) as engine:
-            reports = [await _sync_one(settings, engine, org, dry_run=dry_run, quiet=as_json) for org in orgs]
+            reports = [await _sync_one(settings, engine, org, asked) for org in orgs]
     except CadenceSyncError as error:
         reports = [Report(None, None, Outcome.FAILED, None, error=Problem.of(error))]
-    _print(reports, as_json=as_json)
+    _print(reports, as_json=asked.as_json)
     return exit_code_of(reports)
 
 
-async def _sync_one(settings: Settings, engine: "AsyncEngine", org: OrgConfig, *, dry_run: bool, quiet: bool) -> Report:
-    with _progress(org.org_id, quiet=quiet) as on_page:
+async def _sync_one(settings: Settings, engine: "AsyncEngine", org: OrgConfig, asked: Asked) -> Report:
+    permits = {"mass_delete": asked.mass_delete, "other_org": asked.other_org}
+    with _progress(org.org_id, quiet=asked.as_json) as on_page:
         try:
-            async with wiring.sync(settings, engine, org, on_page) as sync:
-                return await (sync.preview() if dry_run else sync.run(TRIGGER))
+            async with wiring.sync(settings, engine, org, on_page, **permits) as sync:
+                return await (sync.preview() if asked.dry_run else sync.run(TRIGGER))
         except Exception as error:  # one organisation's defect must not stop the others
             log.exception("sync_failed", org_id=org.org_id)
             problem = Problem.of(CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))
@@ -60,6 +75,8 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
     if known:
         print_table("Sync", _COLUMNS, [[row[name] for name in _COLUMNS] for row in known])
     for report in reports:
+        if report.outcome is Outcome.HELD and report.counters is not None:
+            print(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), file=sys.stderr)
         if report.error is not None:
             where = f"{report.org_id}: " if report.org_id and len(reports) > 1 else ""
             error = report.error

@@ -31,6 +31,14 @@ def decode_page(body: bytes) -> Page:
     return Page(info, tuple(decode_record(record) for record in records))
 
 
+def listed_ids(body: bytes) -> list[str | None]:
+    """Return the ids of a body's records, None where one is unreadable; raises `BadAnswer` as `decode_page`."""
+    try:
+        return [top_level_id(record) for record in split_records(body)[0]]
+    except BordersError as error:
+        raise BadAnswer(f"Zoho's answer holds no cadences ({error}).") from error
+
+
 def decode_record(raw: bytes) -> Sighting | Quarantined:
     """Decode one record's JSON text; what cannot be stored faithfully comes back as quarantined."""
     if nests_deeper(raw, _DEEPEST):

@@ -11,6 +11,7 @@ from typing import Final
 
 from cadence_sync.core.document import changed_leaves
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.guard import Verdict
 from cadence_sync.core.model import Config, Known, Labels, Leaf, Listing, Sighting, Stored
 
 _TICK: Final = timedelta(microseconds=1)
@@ -89,6 +90,8 @@ class Plan:
     refreshes: list[Refresh] = field(default_factory=list)
     seen: int = 0
     quarantined: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    """What becomes of missing cadences; those to retire are among the versions."""
 
     def count(self, kind: Kind) -> int:
         """How many versions of this kind the run makes."""
@@ -114,10 +117,10 @@ def missing(listing: Listing, stored: Stored) -> list[str]:
 
 
 def make_plan(
-    listing: Listing, sighted: Iterable[Sighting], gone: Iterable[str], known: Mapping[str, Known], past: Past
+    listing: Listing, sighted: Iterable[Sighting], verdict: Verdict, known: Mapping[str, Known], past: Past
 ) -> Plan:
-    """Decide what to write; `known` holds every stored cadence that is in `sighted` or `gone`."""
-    plan = Plan(seen=listing.seen, quarantined=listing.seen - len(listing.sightings))
+    """Decide what to write; `known` holds every stored cadence that is in `sighted` or is to be retired."""
+    plan = Plan(seen=listing.seen, quarantined=listing.seen - len(listing.sightings), verdict=verdict)
     for sighting in sighted:
         before = known.get(sighting.cadence_id)
         if before is None:
@@ -126,7 +129,7 @@ def make_plan(
             plan.versions.append(_restored(sighting, before, listing, past))
         else:
             _compare(plan, sighting, before, listing, past)
-    plan.versions.extend(_deleted(known[cadence_id], listing) for cadence_id in gone)
+    plan.versions.extend(_deleted(known[cadence_id], listing) for cadence_id in verdict.retire)
     return plan
 
 

@@ -56,7 +56,9 @@ class Counters:
     def of(cls, plan: Plan) -> "Counters":
         """Count a plan."""
         kinds = {str(kind): plan.count(kind) for kind in Kind}
-        return cls(seen=plan.seen, unchanged=plan.unchanged, quarantined=plan.quarantined, **kinds)
+        return cls(
+            seen=plan.seen, unchanged=plan.unchanged, quarantined=plan.quarantined, held=len(plan.verdict.hold), **kinds
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.report import Outcome, Problem
+from cadence_sync.core.diff import Plan
+from cadence_sync.core.report import Counters, Outcome, Problem
 from cadence_sync.db import processes
-from cadence_sync.db.tables import orgs, sync_runs
+from cadence_sync.db.tables import held_deletions, orgs, sync_runs
 from cadence_sync.errors import OrgBusyError
 from cadence_sync.ports import Hint, Org, Run, Traffic
 
@@ -54,11 +56,12 @@ async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> R
 
 
 async def _run(connection: AsyncConnection, org: Org, run_id: int, started_at: datetime) -> Run:
-    row = (await connection.execute(select(orgs).where(orgs.c.org_id == org.org_id))).one_or_none()
+    docket = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_docket")
+    row = (await connection.execute(select(orgs, docket).where(orgs.c.org_id == org.org_id))).one_or_none()
     if row is None:
         return Run(run_id, org.org_id, started_at, 0, None, Hint())
     hint = Hint(row.last_pages, row.refused_per_page)
-    return Run(run_id, org.org_id, started_at, row.fence, row.last_walk_at, hint)
+    return Run(run_id, org.org_id, started_at, row.fence, row.last_walk_at, hint, has_docket=row.has_docket)
 
 
 async def close(
@@ -67,11 +70,12 @@ async def close(
     outcome: Outcome,
     traffic: Traffic,
     finished_at: datetime,
-    counters: dict[str, int] | None = None,
+    plan: Plan | None = None,
     problem: Problem | None = None,
 ) -> None:
     """Give a run its outcome; raises `OrgBusyError` where another process has closed it meanwhile."""
     error = {} if problem is None else _error_columns(problem)
+    counted = {} if plan is None else _plan_columns(run, plan)
     result = await connection.execute(
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
@@ -80,7 +84,7 @@ async def close(
             finished_at=finished_at,
             api_calls=traffic.api_calls,
             pages=traffic.pages,
-            **(counters or {}),
+            **counted,
             **error,
         )
     )
@@ -110,6 +114,11 @@ async def close_abandoned(connection: AsyncConnection, org_id: str, now: datetim
                 **_error_columns(ABANDONED),
             )
         )
+
+
+def _plan_columns(run: Run, plan: Plan) -> dict[str, int | None]:
+    held_case = (plan.verdict.case or run.run_id) if plan.verdict.hold else None
+    return {**asdict(Counters.of(plan)), "deleted_unasked": plan.verdict.unasked, "held_case": held_case}
 
 
 def _error_columns(problem: Problem) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cadence_sync.db.tables import (
     cadences,
     execution_details,
     follow_up_summaries,
+    held_deletions,
     orgs,
     quarantined_records,
     schema_drift,
@@ -38,6 +39,12 @@ async def status(engine: AsyncEngine) -> Answer:
             _count(cadences, cadences.c.deleted_at.is_not(None)).label("deleted"),
             succeeded.scalar_subquery().label("last_success_at"),
             *(last.c[name].label(f"last_{name}") for name in _RUN_SUMMARY),
+            _count(held_deletions, held_deletions.c.decision.is_(None)).label("held"),
+            select(func.max(held_deletions.c.case_id))
+            .where(held_deletions.c.org_id == orgs.c.org_id, held_deletions.c.decision.is_(None))
+            .scalar_subquery()
+            .label("held_run_id"),
+            _count(held_deletions, held_deletions.c.decision == "rejected").label("missing"),
             _count(schema_drift).label("drift"),
             _count(quarantined_records, quarantined_records.c.run_id == last.c.run_id).label("quarantined"),
         )

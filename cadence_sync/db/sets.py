@@ -1,9 +1,9 @@
 """Writing many rows at once: a list of rows as one table of parameters, and COPY."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, Select, Table, Text, bindparam, cast, func, select
+from sqlalchemy import ARRAY, Column, Select, Table, Text, all_, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,16 @@ def rows_select(table: Table, rows: Rows) -> Select[Any]:
     arrays = [_array(column, [row[column.name] for row in rows]) for column in columns]
     unnested = func.unnest(*arrays).table_valued(*(column.name for column in columns), name="given").render_derived()
     return select(*(cast(unnested.c[column.name], column.type).label(column.name) for column in columns))
+
+
+def any_of(ids: Collection[str]) -> Any:
+    """Return `ANY(ids)`, with all the ids as one parameter."""
+    return any_(bindparam(None, list(ids), type_=ARRAY(Text)))
+
+
+def all_of(ids: Collection[str]) -> Any:
+    """Return `ALL(ids)`, with all the ids as one parameter; a column that differs from it is none of them."""
+    return all_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
 async def upsert(connection: AsyncConnection, table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> None:

@@ -2,31 +2,25 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime
-from typing import Final
 
-from sqlalchemy import ARRAY, RowMapping, Text, and_, any_, bindparam, select, text, update
+from sqlalchemy import RowMapping, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.diff import Past, Plan
 from cadence_sync.core.document import from_document
+from cadence_sync.core.guard import Docket
 from cadence_sync.core.model import Known, Labels, Listing, Stored
-from cadence_sync.core.report import Counters, Outcome, Problem
-from cadence_sync.db import ledger, writes
+from cadence_sync.core.report import Outcome, Problem
+from cadence_sync.db import docket, ledger, writes
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.engine import our_errors
+from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.sets import any_of
 from cadence_sync.db.tables import cadence_versions, cadences, orgs, quarantined_records
 from cadence_sync.errors import DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
-
-_GUARDS: Final = text(
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
-    " set_config('idle_in_transaction_session_timeout', '60s', true),"
-    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
-)
-"""A writer that freezes inside its transaction is cut off by the server, so that it blocks nobody for long."""
 
 
 class PostgresStore:
@@ -72,11 +66,16 @@ class PostgresStore:
                 versions.c.cadence_id == cadences.c.cadence_id,
                 versions.c.version == cadences.c.version,
             ))
-            .where(cadences.c.org_id == org_id, cadences.c.cadence_id == _any_of(cadence_ids))
+            .where(cadences.c.org_id == org_id, cadences.c.cadence_id == any_of(cadence_ids))
         )  # fmt: skip
         async with self._connected() as connection:
             rows = (await connection.execute(statement)).mappings().all()
         return {row["cadence_id"]: _known(row) for row in rows}
+
+    async def docket(self, run: Run) -> Docket:
+        """Return what is known of missing cadences from earlier runs, and how many were retired today."""
+        async with self._connected() as connection:
+            return await docket.read_docket(connection, run)
 
     async def past(self, run: Run, new_ids: Collection[str]) -> Past:
         """Return what earlier runs say of ids that the store does not know."""
@@ -84,7 +83,7 @@ class PostgresStore:
             return Past(run.last_walk)
         records = quarantined_records
         met = select(records.c.cadence_id).where(
-            records.c.org_id == run.org_id, records.c.cadence_id == _any_of(new_ids)
+            records.c.org_id == run.org_id, records.c.cadence_id == any_of(new_ids)
         )
         async with self._connected() as connection:
             quarantined = frozenset((await connection.scalars(met.distinct())).all())
@@ -102,11 +101,11 @@ class PostgresStore:
     ) -> None:
         """Write a plan and close the run, in one transaction; raises `OrgBusyError` if the fence moved."""
         async with _busy_if_locked(), self._connected() as connection:
-            await connection.execute(_GUARDS, {"org_id": run.org_id})
+            await connection.execute(LOCK_ORG, {"org_id": run.org_id})
             await self._pass_fence(connection, run, listing)
-            counters = asdict(Counters.of(plan))
-            await ledger.close(connection, run, outcome, traffic, finished_at, counters)
+            await ledger.close(connection, run, outcome, traffic, finished_at, plan)
             await writes.write_plan(connection, run, listing, plan)
+            await docket.write_docket(connection, run, plan, listing.started_at)
 
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
@@ -152,10 +151,6 @@ async def _busy_if_locked() -> AsyncIterator[None]:
         if error.code != "LOCKED":
             raise
         raise OrgBusyError("Another run is writing this organisation.", hint="Sync again when it is done.") from error
-
-
-def _any_of(ids: Collection[str]) -> object:
-    return any_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
 def _known(row: RowMapping) -> Known:

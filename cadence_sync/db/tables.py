@@ -232,6 +232,8 @@ sync_runs = Table(
     _count("unchanged"),
     _count("quarantined"),
     _count("held"),
+    _count("deleted_unasked"),
+    Column("held_case", BigInteger),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("process_started", Text, nullable=False),
@@ -242,7 +244,38 @@ sync_runs = Table(
     CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="failed_with_a_code"),
     CheckConstraint("seen = baseline + created + updated + restored + unchanged + quarantined", name="counters_add_up"),
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    Index(None, "org_id", "started_at"),
     Index("ix_sync_runs_open", "org_id", postgresql_where=text("outcome IS NULL")),
+)
+
+held_deletions = Table(
+    "held_deletions",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("case_id", BigInteger, nullable=False),
+    _instant("missing_since", nullable=False),
+    Column("decision", Text),
+    _instant("decided_at"),
+    PrimaryKeyConstraint("org_id", "cadence_id"),
+    CheckConstraint("decision IN ('approved', 'rejected')", name="decision"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
+    ),
+)
+
+deletion_decisions = Table(
+    "deletion_decisions",
+    metadata,
+    Column("decision_id", BigInteger, Identity(always=True)),
+    Column("org_id", Text, nullable=False),
+    Column("case_id", BigInteger, nullable=False),
+    Column("decision", Text, nullable=False),
+    _instant("decided_at", nullable=False, server_default="now()"),
+    Column("decided_by", Text, nullable=False),
+    _count("cadences"),
+    PrimaryKeyConstraint("org_id", "decision_id"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )
 
 quarantined_records = Table(

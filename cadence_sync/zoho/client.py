@@ -1,11 +1,13 @@
 """The list endpoint: authorised, counted, retried within bounds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import quote
 
 import stamina
 
-from cadence_sync.core.decode import decode_page
+from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.model import Page
 from cadence_sync.errors import BadAnswer, RetryLater
 from cadence_sync.zoho.answers import error_code, error_of
@@ -13,6 +15,7 @@ from cadence_sync.zoho.auth import AccessToken, Auth
 from cadence_sync.zoho.http import Answer, Http
 from cadence_sync.zoho.limiter import Limiter
 
+T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
 _OK, _EMPTY, _UNAUTHORISED, _TOO_MANY = 200, 204, 401, 429
 
@@ -36,41 +39,61 @@ class Client:
     async def page(self, number: int, per_page: int | None) -> Page:
         """Return one decoded page; a page without info stands for Zoho's empty 204."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
+        return await self._retried("", params, _page)
+
+    async def exists(self, cadence_id: str) -> bool:
+        """Whether Zoho knows a cadence (v8): it answers 204 for one that it does not."""
+        return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
+
+    async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[Answer], T]) -> T:
+        """Ask until an answer can be read, within the bounds on attempts and on requests at once."""
         async for attempt in stamina.retry_context(on=_backoff, attempts=self.attempts, timeout=None, wait_max=30):
             with attempt:
                 async with self.limiter.place():
-                    return await self._page_once(params)
+                    answer = await self._authorised(suffix, params)
+                self._learn(answer)
+                if answer.status not in {_OK, _EMPTY}:
+                    raise error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
+                try:
+                    return read(answer)
+                except BadAnswer as error:
+                    # A gateway's page or half a body: the next answer may be Zoho's own.
+                    raise RetryLater(error.message, hint=error.hint, code=error.code) from error
         raise AssertionError("a retry context returns or raises")
 
-    async def _page_once(self, params: dict[str, str]) -> Page:
-        answer = await self._authorised(params)
-        if answer.status == _EMPTY:
-            return Page(None, ())
+    def _learn(self, answer: Answer) -> None:
         if answer.status == _TOO_MANY:
             self.limiter.refused()
-        if answer.status != _OK:
-            raise error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
-        self.limiter.succeeded()
-        try:
-            return decode_page(answer.body)
-        except BadAnswer as error:
-            # A gateway's page or half a body: the next answer may be Zoho's own.
-            raise RetryLater(error.message, hint=error.hint, code=error.code) from error
+        else:
+            self.limiter.succeeded()
 
-    async def _authorised(self, params: dict[str, str]) -> Answer:
+    async def _authorised(self, suffix: str, params: dict[str, str]) -> Answer:
         """Ask with a live token; one that Zoho calls invalid is replaced once in a walk."""
         token = await self.auth.token()
-        answer = await self._ask(token, params)
+        answer = await self._ask(token, suffix, params)
         if answer.status == _UNAUTHORISED and error_code(answer.body) == "INVALID_TOKEN" and not self._renewed:
             renewed = await self.auth.token(rejected=token)
-            answer = await self._ask(renewed, params)
+            answer = await self._ask(renewed, suffix, params)
             self._renewed = answer.status == _UNAUTHORISED
         return answer
 
-    async def _ask(self, token: AccessToken, params: dict[str, str]) -> Answer:
-        url = token.api_url + PATH.format(version=self.version)
+    async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> Answer:
+        url = token.api_url + PATH.format(version=self.version) + suffix
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
+
+
+def _page(answer: Answer) -> Page:
+    return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body)
+
+
+def _is_there(answer: Answer, cadence_id: str) -> bool:
+    """An answer about another cadence, or about none, proves nothing."""
+    if answer.status == _EMPTY:
+        return False
+    if listed_ids(answer.body) != [cadence_id]:
+        raise BadAnswer("Zoho answered with something else than the cadence that was asked for.")
+    return True
 
 
 def _backoff(error: Exception) -> bool | float:

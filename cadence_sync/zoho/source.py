@@ -1,6 +1,7 @@
 """Zoho as a source of listings: walks the pages, some side by side, and hands over one checked listing."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,10 @@ from cadence_sync.ports import Clock, Hint, OnPage, Traffic
 from cadence_sync.zoho.answers import RefusedRequest
 from cadence_sync.zoho.client import Client
 
+LIST_ONLY: Final = "v7"
+"""The API version that cannot be asked for one cadence."""
+ONE_BY_ONE: Final = 25
+"""More missing cadences than this are looked for by another walk, which costs fewer calls."""
 WALKS: Final = 3
 """A listing that moves while it is read is read again, this often in all."""
 
@@ -49,6 +54,15 @@ class ZohoSource:
                 hint="Raise CADENCE_SYNC_ZOHO_WALK_TIMEOUT if the organisation is that large.",
                 code="WALK_TIMEOUT",
             ) from error
+
+    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+        """Ask for each by its id where the API can (v8), else walk the list again."""
+        if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
+            there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
+            return listing, frozenset(absent).difference(there)
+        newer = Hint(max(hint.pages, listing.pages), listing.refused_per_page)
+        second = await self.walk(newer)
+        return second, frozenset(absent) - second.sightings.keys()
 
     async def _walk_once(self, hint: Hint, on_page: OnPage | None) -> Listing:
         started_at = self.clock.now()

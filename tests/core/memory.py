@@ -10,6 +10,7 @@ from cadence_sync.core.decode import decode_record
 from cadence_sync.core.diff import Kind, Past, Plan, Refresh, Version, differing, make_plan, missing
 from cadence_sync.core.document import from_document, to_document
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.guard import Verdict
 from cadence_sync.core.model import Known, Listing, Quarantined, Sighting, Stored
 
 Record: TypeAlias = Sighting | Quarantined
@@ -63,7 +64,9 @@ class Memory:
     def plan(self, listing: Listing) -> Plan:
         stored = Stored(self.digests)
         past = Past(self.last_walk, frozenset(self.quarantined), self.hid_ids)
-        return make_plan(listing, differing(listing, stored), missing(listing, stored), self.known, past)
+        return make_plan(
+            listing, differing(listing, stored), Verdict(tuple(missing(listing, stored))), self.known, past
+        )
 
     def only_version(self, *records: dict[str, Any] | Record, at: datetime | None = None) -> Version:
         """Sync, and return the one version that this makes."""

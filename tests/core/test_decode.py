@@ -183,6 +183,10 @@ def test_an_empty_object_says_nothing(empty: str) -> None:
     assert sighting(record() | {empty: {}}).config == sighting(without(record(), empty)).config
 
 
+def test_a_record_that_is_no_object_has_a_reason() -> None:
+    assert decode_record(b"[]") == Quarantined(None, "record: expected an object", b"[]")
+
+
 def test_a_record_of_another_shape_is_quarantined_under_its_id() -> None:
     found = decode_record(b'{"id":"7","module":"Leads"}')
     assert found == Quarantined("7", "module: expected an object", b'{"id":"7","module":"Leads"}')

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence_sync.core.decode import decode_page
+from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.model import PageInfo, Quarantined, Sighting
 from cadence_sync.errors import BadAnswer
 from tests.core.facts import PROPERTY
@@ -139,3 +139,14 @@ def test_an_empty_list_is_a_page_without_records() -> None:
 def test_what_zoho_adds_to_the_envelope_is_passed_over() -> None:
     body = listing([record()]).replace(b'"page":', b'"page_token":null,"page":')
     assert decode_page(b'{"x":[1],' + body[1:]).records == decode_page(listing([record()])).records
+
+
+def test_the_ids_of_a_body_are_found_without_reading_its_records() -> None:
+    body = b'{"cadences": [{"id": "1", "follow_ups": [{"id": "9"}]}, {"name": "x"}], "more": [{"id": "3"}]}'
+    assert listed_ids(body) == ["1", None]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"cadences": {}}', b'{"cadences": [{"id": "1"}'])
+def test_a_body_without_a_list_of_cadences_has_no_ids(body: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        listed_ids(body)

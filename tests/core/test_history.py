@@ -11,6 +11,7 @@ from cadence_sync.core.decode import decode_record
 from cadence_sync.core.diff import Kind, Past, Version, differing, make_plan
 from cadence_sync.core.document import changed_leaves, from_document, to_document
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.guard import Verdict
 from cadence_sync.core.model import Config, Known, Labels, Quarantined, Sighting, Stored
 from cadence_sync.core.report import Counters
 from cadence_sync.core.rules import comparable
@@ -96,7 +97,7 @@ def test_the_difference_applied_to_the_old_state_gives_the_new_one(
     labels = dict.fromkeys(LABELS) | old.labels
     before = Known(seen.cadence_id, number, deleted, began, old.config, labels, old.extra)
     listing = listing_of([seen], at)
-    plan = make_plan(listing, [seen], [], {seen.cadence_id: before}, Past(last_walk))
+    plan = make_plan(listing, [seen], Verdict(), {seen.cadence_id: before}, Past(last_walk))
 
     merged = before.config | seen.config
     for row in [*(v.row for v in plan.versions), *(r.row for r in plan.refreshes)]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cadence_sync.core.diff import Past, differing, make_plan, missing
+from cadence_sync.core.guard import Verdict
 from cadence_sync.core.model import Known, Listing, Quarantined, Stored
 from cadence_sync.core.report import Counters
 from tests.core.memory import START, Memory, listing_of, sighting
@@ -69,7 +70,7 @@ def test_a_record_whose_key_disappeared_differs_and_yet_says_nothing() -> None:
 
 
 def test_nothing_at_all_makes_an_empty_plan() -> None:
-    plan = make_plan(listing_of([]), [], [], {}, Past())
+    plan = make_plan(listing_of([]), [], Verdict(), {}, Past())
     assert Counters.of(plan) == Counters()
 
 
@@ -99,7 +100,14 @@ def test_a_run_beside_an_unreadable_id_counts_it_and_deletes_nothing() -> None:
     assert Counters.of(memory.sync(record("1"), HIDDEN)) == Counters(seen=2, unchanged=1, quarantined=1)
 
 
+def test_what_is_held_is_counted_and_stays() -> None:
+    before = Known("1", 4, False, START, ONE.config, ONE.labels, {})
+    verdict = Verdict(retire=("1",), hold=("2", "3"), keep=("4",))
+    plan = make_plan(listing_of([]), [], verdict, {"1": before}, Past(START))
+    assert Counters.of(plan) == Counters(deleted=1, held=2)
+
+
 def test_a_plan_is_made_of_what_is_known_and_not_of_digests() -> None:
     before = Known("1", 4, False, datetime(2026, 1, 1, tzinfo=UTC), ONE.config, ONE.labels, {})
-    plan = make_plan(listing_of([ONE]), [ONE], [], {"1": before}, Past(START))
+    plan = make_plan(listing_of([ONE]), [ONE], Verdict(), {"1": before}, Past(START))
     assert (plan.versions, plan.refreshes) == ([], [])

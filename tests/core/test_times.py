@@ -73,6 +73,14 @@ def test_a_creation_begins_by_the_same_rule(modified: datetime | None, begins: d
     assert (version.kind, version.valid_from) == (Kind.CREATED, begins)
 
 
+def test_without_a_walk_to_compare_with_zohos_time_proves_nothing() -> None:
+    memory = Memory()
+    memory.sync(record())
+    memory.last_walk = None
+    version = memory.only_version(_edited(START + MINUTE), at=SECOND_WALK)
+    assert (version.kind, version.valid_from) == (Kind.UPDATED, SECOND_WALK)
+
+
 def test_a_deletion_begins_when_it_was_observed() -> None:
     memory = Memory()
     memory.sync(record())
@@ -137,6 +145,7 @@ def test_a_restoration_names_its_editor_by_the_same_rule(modified: datetime | No
     [
         (START + MINUTE, START + MINUTE, "8"),
         (START + MINUTE, START + 2 * MINUTE, "8"),
+        (SECOND_WALK, SECOND_WALK, "8"),
         (START - MINUTE, START + MINUTE, None),  # was not there at the last walk: moved or made visible since
         (START + MINUTE, None, None),
         (START - MINUTE, START - MINUTE, None),

@@ -1,5 +1,6 @@
 """Syncs without HTTP: the listing is what the test says, the store and everything else are the real ones."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from cadence_sync.core.report import Report
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import CadenceSource, Hint, OnPage, Org, Traffic
-from cadence_sync.sync import Sync
+from cadence_sync.sync import Permits, Sync
 from tests.support.records import listing
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -44,13 +45,25 @@ class WrittenSource:
     body: bytes
     clock: SetClock
     error: CadenceSyncError | None = None
+    second: bytes | None = None
+    confirmed: list[list[str]] = field(default_factory=list)
     traffic: Traffic = field(default_factory=lambda: Traffic(1, 1))
 
     async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
         del hint, on_page
         if self.error is not None:
             raise self.error
-        records = decode_page(self.body).records
+        return self._listing(self.body)
+
+    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+        """Show `second` to the second look, or the same again."""
+        del listing, hint
+        self.confirmed.append(sorted(absent))
+        second = self._listing(self.second or self.body)
+        return second, frozenset(absent) - second.sightings.keys()
+
+    def _listing(self, body: bytes) -> Listing:
+        records = decode_page(body).records
         sightings = {r.cadence_id: r for r in records if isinstance(r, Sighting)}
         quarantined = tuple(r for r in records if isinstance(r, Quarantined))
         return Listing(self.clock.now(), sightings, quarantined, pages=1)
@@ -64,14 +77,21 @@ class Lab:
         self.clock = SetClock()
         self.store = PostgresStore(engine, lease=60)
 
-    def syncing(self, source: CadenceSource, org: Org = ORG) -> Sync:
-        return Sync(org, source, self.store, self.clock)
+    def syncing(self, source: CadenceSource, org: Org = ORG, permits: Permits | None = None) -> Sync:
+        return Sync(org, source, self.store, self.clock, permits=permits or Permits())
 
-    async def sync(self, *records: dict[str, Any], body: bytes | None = None, org: Org = ORG) -> Report:
+    async def sync(
+        self,
+        *records: dict[str, Any],
+        body: bytes | None = None,
+        second: bytes | None = None,
+        org: Org = ORG,
+        permits: Permits | None = None,
+    ) -> Report:
         """Sync a listing of these records, a minute after the last."""
         self.clock.move(minutes=1)
-        source = WrittenSource(listing(list(records)) if body is None else body, self.clock)
-        return await self.syncing(source, org).run("test")
+        self.source = WrittenSource(listing(list(records)) if body is None else body, self.clock, second=second)
+        return await self.syncing(self.source, org, permits).run("test")
 
     async def rows(self, statement: str, **values: object) -> list[dict[str, Any]]:
         async with self.engine.connect() as connection:

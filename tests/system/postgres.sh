@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a command with CADENCE_SYNC_TEST_DATABASE_URL naming a fresh server of Debian's Postgres.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where runuser is
 
 newest() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
 

@@ -208,3 +208,41 @@ async def test_many_who_need_a_token_ask_for_one(zoho: Zoho) -> None:
         for _ in range(5):
             group.create_task(source.walk(Hint()))
     assert zoho.simulator.journal.counts["token"] == 1
+
+
+async def test_v8_looks_for_a_missing_cadence_by_its_id(zoho: Zoho) -> None:
+    there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
+    zoho.simulator.edit_one("delete", gone)
+    async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
+        listing = await source.walk(Hint())
+        assert await source.confirm(listing, [there, gone], Hint()) == (listing, frozenset({gone}))
+        assert source.traffic.api_calls == 3
+
+
+async def test_v7_looks_for_a_missing_cadence_by_another_walk(zoho: Zoho) -> None:
+    there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
+    async with zoho_source(org_at(zoho.url)) as source:
+        first = await source.walk(Hint())
+        zoho.simulator.edit_one("delete", gone)
+        second, confirmed = await source.confirm(first, [there, gone], Hint())
+    assert confirmed == {gone}
+    assert second.started_at > first.started_at
+    assert gone not in second.sightings
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+async def test_an_answer_that_makes_no_sense_does_not_confirm_that_a_cadence_is_gone(zoho: Zoho, fault: str) -> None:
+    (there, *_) = zoho.simulator.orgs[0].cadences
+    async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
+        listing = await source.walk(Hint())
+        zoho.strike(fault, status=200, times=9)
+        with pytest.raises(RetryLater):
+            await source.confirm(listing, [there], Hint())
+
+
+async def test_an_answer_about_another_cadence_does_not_confirm_that_one_is_there(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
+        listing = await source.walk(Hint())
+        zoho.strike("body", body=b'{"cadences": [{"id": "404"}]}', times=9)
+        with pytest.raises(RetryLater):
+            await source.confirm(listing, ["405"], Hint())

@@ -1,0 +1,99 @@
+"""Missing cadences that wait for a person's decision, and the decisions."""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.core.diff import Plan
+from cadence_sync.core.guard import Docket
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.sets import all_of, upsert
+from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
+from cadence_sync.errors import NotFoundError
+from cadence_sync.ports import Run
+
+Decision = Literal["approved", "rejected"]
+DAY: Final = timedelta(days=1)
+
+
+async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
+    """Return what is held or decided, and how many cadences were retired unasked within a day."""
+    rows = (await connection.execute(select(held_deletions).where(held_deletions.c.org_id == run.org_id))).all()
+    retired = await connection.scalar(
+        select(func.coalesce(func.sum(sync_runs.c.deleted_unasked), 0)).where(
+            sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY
+        )
+    )
+    by_decision = {
+        decision: frozenset(row.cadence_id for row in rows if row.decision == decision)
+        for decision in (None, "approved", "rejected")
+    }
+    return Docket(
+        held=by_decision[None],
+        case=max((row.case_id for row in rows if row.decision is None), default=None),
+        approved=by_decision["approved"],
+        rejected=by_decision["rejected"],
+        retired_today=int(retired or 0),
+    )
+
+
+async def write_docket(connection: AsyncConnection, run: Run, plan: Plan, seen_at: datetime) -> None:
+    """Drop what reappeared or was retired; enter a case where other cadences are held than before."""
+    verdict = plan.verdict
+    if run.has_docket:
+        stay = all_of([*verdict.hold, *verdict.keep])
+        await connection.execute(
+            delete(held_deletions).where(held_deletions.c.org_id == run.org_id, held_deletions.c.cadence_id != stay)
+        )
+    if verdict.case is None:
+        rows = [
+            {
+                "org_id": run.org_id,
+                "cadence_id": cadence_id,
+                "case_id": run.run_id,
+                "missing_since": seen_at,
+                "decision": None,
+                "decided_at": None,
+            }
+            for cadence_id in verdict.hold
+        ]
+        await upsert(connection, held_deletions, rows, keep=frozenset({"missing_since"}))
+
+
+async def decide(engine: AsyncEngine, run_id: int, decision: Decision, by: str) -> tuple[str, int]:
+    """Note a decision about what a run held; returns the organisation and how many cadences it is about."""
+    with our_errors():
+        async with engine.begin() as connection:
+            await check_migrated(connection)
+            run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
+            if run is None or run.held_case is None:
+                raise NotFoundError(
+                    f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do."
+                )
+            await connection.execute(LOCK_ORG, {"org_id": run.org_id})
+            decided = await connection.execute(
+                update(held_deletions)
+                .where(held_deletions.c.org_id == run.org_id, held_deletions.c.case_id == run.held_case)
+                .values(decision=decision, decided_at=func.now())
+            )
+            if decided.rowcount == 0:
+                raise NotFoundError(
+                    f"What run {run_id} held is settled, or a newer run replaced it.",
+                    hint="`cadence-sync status` names the newest.",
+                )
+            # A run that read the docket before this must not write by it.
+            await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
+            await connection.execute(
+                insert(deletion_decisions).values(
+                    org_id=run.org_id,
+                    case_id=run.held_case,
+                    decision=decision,
+                    decided_by=by,
+                    cadences=decided.rowcount,
+                )
+            )
+            return run.org_id, decided.rowcount
