@@ -1,7 +1,8 @@
 """What the story of a sync needs from the outside, as Protocols; `wiring` names who provides it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -61,6 +62,44 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds from some fixed point, for durations."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token, the host that it is good for, and when it ends."""
+
+    value: str = field(repr=False)
+    api_url: str
+    expires_at: datetime
+
+
+class TokenSlot(Protocol):
+    """The right to refresh, held by one process at a time."""
+
+    token: AccessToken | None
+    """What is stored, perhaps by another process meanwhile."""
+    recent: tuple[datetime, ...]
+    """When tokens were made lately."""
+
+    def keep(self, token: AccessToken, made_at: datetime) -> None:
+        """Store this token when the slot is left."""
+        ...
+
+
+class TokenCache(Protocol):
+    """Where access tokens outlive a process and are shared by all."""
+
+    async def load(self) -> AccessToken | None:
+        """Return the token that is stored."""
+        ...
+
+    def refreshing(self) -> AbstractAsyncContextManager[TokenSlot]:
+        """Hold the right to refresh."""
+        ...
+
+    async def drop(self) -> None:
+        """Forget the token."""
         ...
 
 

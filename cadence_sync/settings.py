@@ -21,6 +21,7 @@ GENERAL_DATABASE_URL: Final = "DATABASE_URL"
 """What hosting platforms set; it counts where nothing else names the database."""
 
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
+SHORTEST_KEY: Final = 16
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
     zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    secret_keys: SecretStr | None = None
     brake_floor: Annotated[int, Field(ge=0)] = 5
     brake_percent: Annotated[float, Field(ge=0, le=100)] = 20
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -91,6 +93,18 @@ class Settings(BaseSettings):
             raise ValueError("expected at least one second")
         return text
 
+    @field_validator("secret_keys")
+    @classmethod
+    def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and any(len(key) < SHORTEST_KEY for key in _keys_in(keys)):
+            raise ValueError(f"expected keys of at least {SHORTEST_KEY} characters, separated by commas")
+        return keys
+
+    @property
+    def secret_key_list(self) -> list[str]:
+        """The keys that encrypt what is stored: the first encrypts, all decrypt."""
+        return [] if self.secret_keys is None else _keys_in(self.secret_keys)
+
     @property
     def interval_seconds(self) -> float:
         """How often `serve` polls an organisation."""
@@ -108,6 +122,10 @@ class Settings(BaseSettings):
         """Let the environment win over the files, whose contents arrive as initial values."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
+
+
+def _keys_in(keys: SecretStr) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
 
 
 def seconds_of(text: str) -> float:

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync.core.guard import Brake
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.ports import CadenceSource, Clock, OnPage, Org
+from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, TokenCache
 from cadence_sync.settings import Settings
 from cadence_sync.sync import Permits, Sync
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from cadence_sync.zoho.auth import Credentials
+    from cadence_sync.zoho.data_centers import Addresses
+
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its walk: to write, and to wait for the database."""
+TOKEN_MARGIN: Final = 10.0
+"""Seconds that a token refresh may take beyond waiting for Zoho's answer."""
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -48,20 +53,29 @@ async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
             yield engine
 
 
+def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
+    """Return the cache of access tokens that all processes share through the database."""
+    from cadence_sync.db.secrets import Vault
+    from cadence_sync.db.tokens import TokenTable
+    from cadence_sync.zoho.auth import fingerprint
+
+    # Without keys of its own the cache is locked with what a thief of the database does not have either.
+    vault = Vault(settings.secret_key_list or [org.client_secret])
+    identity = fingerprint(_credentials(org), _addresses(org))
+    return TokenTable(engine, vault, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
+
+
 @asynccontextmanager
-async def source(settings: Settings, org: OrgConfig, clock: Clock) -> AsyncIterator[CadenceSource]:
+async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
     """Yield an organisation's listings, straight from Zoho."""
     from cadence_sync.zoho import http
-    from cadence_sync.zoho.auth import Auth, Credentials
+    from cadence_sync.zoho.auth import Auth
     from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.data_centers import addresses
     from cadence_sync.zoho.limiter import Limiter
     from cadence_sync.zoho.source import ZohoSource
 
-    credentials = Credentials(org.client_id, org.client_secret, org.refresh_token)
-    hosts = addresses(org.data_center, org.api_url, org.accounts_url)
     async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as session:
-        auth = Auth(session, credentials, hosts, clock)
+        auth = Auth(session, _credentials(org), _addresses(org), clock, cache)
         limiter = Limiter(settings.zoho_concurrency)
         client = Client(session, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
         yield ZohoSource(client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
@@ -83,5 +97,17 @@ async def sync(
     clock = SystemClock()
     permits = Permits(Brake(settings.brake_floor, settings.brake_percent), mass_delete, other_org)
     store = PostgresStore(engine, lease=settings.zoho_walk_timeout + LEASE_MARGIN)
-    async with source(settings, org, clock) as cadences:
+    async with source(settings, org, clock, token_cache(settings, engine, org)) as cadences:
         yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page, permits)
+
+
+def _credentials(org: OrgConfig) -> "Credentials":
+    from cadence_sync.zoho.auth import Credentials
+
+    return Credentials(org.client_id, org.client_secret, org.refresh_token)
+
+
+def _addresses(org: OrgConfig) -> "Addresses":
+    from cadence_sync.zoho.data_centers import addresses
+
+    return addresses(org.data_center, org.api_url, org.accounts_url)

@@ -9,6 +9,7 @@ numbered from 1 and open at its end, can be committed. Triggers refuse to rewrit
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -311,7 +312,7 @@ oauth_tokens = Table(
     Column("credential_fingerprint", LargeBinary),
     Column("encrypted_token", LargeBinary, nullable=False),
     _instant("expires_at", nullable=False),
-    _instant("issued_at", nullable=False),
+    Column("recent", ARRAY(DateTime(timezone=True)), nullable=False),
     PrimaryKeyConstraint("org_id", "credential_fingerprint"),
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )

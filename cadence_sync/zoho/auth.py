@@ -5,21 +5,28 @@ in ten minutes. Secrets travel in the form body only: an address would end up in
 """
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
-from cadence_sync.ports import Clock
+from cadence_sync.ports import AccessToken, Clock, TokenCache
 from cadence_sync.urls import checked_web_url
 from cadence_sync.zoho.data_centers import Addresses
 from cadence_sync.zoho.http import Answer, Http
 
 DEFAULT_LIFETIME: Final = 3600.0
 """Seconds that an access token lives, where the answer does not say."""
-EARLY: Final = 60.0
-"""Seconds before its end at which a token is no longer used."""
+LONGEST_LIFETIME: Final = 86400.0
+"""Seconds; whatever claims to live longer is not believed."""
+EARLY: Final = timedelta(seconds=60)
+"""Time before its end at which a token is no longer used."""
+MOST_IN_WINDOW: Final = 10
+WINDOW: Final = timedelta(minutes=10)
+"""Zoho's limit: so many access tokens from one refresh token in so long."""
 
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
@@ -43,35 +50,53 @@ class Credentials:
     refresh_token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """An access token, the host that it is good for, and when (monotonic seconds) it is to be replaced."""
-
-    value: str = field(repr=False)
-    api_url: str
-    replace_at: float
-
-
 class Auth:
-    """Holds one organisation's access token and refreshes it, once for all who wait."""
+    """Holds one organisation's access token; it is refreshed once for all who wait, in whatever process."""
 
-    def __init__(self, http: Http, credentials: Credentials, addresses: Addresses, clock: Clock) -> None:
+    def __init__(
+        self, http: Http, credentials: Credentials, addresses: Addresses, clock: Clock, cache: TokenCache
+    ) -> None:
         self._http = http
         self._credentials = credentials
         self._addresses = addresses
         self._clock = clock
+        self._cache = cache
         self._lock = asyncio.Lock()
         self._token: AccessToken | None = None
 
     async def token(self, *, rejected: AccessToken | None = None) -> AccessToken:
         """Return a live token, and another one than that which Zoho rejected."""
         async with self._lock:
-            held = self._token
-            if held is None or held is rejected or self._clock.monotonic() >= held.replace_at:
-                held = self._token = await self._refresh()
-            return held
+            if not self._is_good(self._token, rejected):
+                self._token = await self._cache.load()
+            if not self._is_good(self._token, rejected):
+                self._token = await self._refreshed(rejected)
+            assert self._token is not None  # noqa: S101 - a refresh returns one or raises
+            return self._token
 
-    async def _refresh(self) -> AccessToken:
+    async def forget(self) -> None:
+        """Drop the token everywhere, where no token of these credentials can help."""
+        async with self._lock:
+            self._token = None
+            await self._cache.drop()
+
+    def _is_good(self, token: AccessToken | None, rejected: AccessToken | None) -> bool:
+        if token is None or (rejected is not None and token.value == rejected.value):
+            return False
+        return self._clock.now() < token.expires_at - EARLY
+
+    async def _refreshed(self, rejected: AccessToken | None) -> AccessToken:
+        async with self._cache.refreshing() as slot:
+            if slot.token is not None and self._is_good(slot.token, rejected):
+                return slot.token
+            now = self._clock.now()
+            if sum(made > now - WINDOW for made in slot.recent) >= MOST_IN_WINDOW:
+                raise _too_many_tokens()
+            token = await self._ask(now)
+            slot.keep(token, now)
+            return token
+
+    async def _ask(self, now: datetime) -> AccessToken:
         form = {
             "grant_type": "refresh_token",
             "client_id": self._credentials.client_id,
@@ -84,9 +109,9 @@ class Auth:
         if not isinstance(value, str) or not value:
             raise _refusal(answer, fields)
         lifetime = fields.get("expires_in")
-        seconds = float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME
-        replace_at = self._clock.monotonic() + max(seconds - EARLY, 0)
-        return AccessToken(value, self._api_url(fields.get("api_domain")), replace_at)
+        known = isinstance(lifetime, int | float) and 0 < lifetime <= LONGEST_LIFETIME
+        seconds = float(lifetime) if known and isinstance(lifetime, int | float) else DEFAULT_LIFETIME
+        return AccessToken(value, self._api_url(fields.get("api_domain")), now + timedelta(seconds=seconds))
 
     def _api_url(self, api_domain: object) -> str:
         """Return the host that the token answer names, unless the settings name one."""
@@ -96,6 +121,20 @@ class Auth:
             return checked_web_url(api_domain)
         except ValueError as error:
             raise BadAnswer(f"The token answer names an API address that cannot be used: {error}.") from error
+
+
+def fingerprint(credentials: Credentials, addresses: Addresses) -> bytes:
+    """Return what tells sets of credentials apart without giving them away."""
+    parts = (addresses.accounts, credentials.client_id, credentials.client_secret, credentials.refresh_token)
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+def _too_many_tokens() -> AccessError:
+    return AccessError(
+        "Zoho refuses more access tokens for now.",
+        hint="It allows ten in ten minutes for one refresh token; wait that long.",
+        code="TOKEN_LIMIT",
+    )
 
 
 def _fields(answer: Answer) -> dict[str, object]:
@@ -112,11 +151,7 @@ def _refusal(answer: Answer, fields: dict[str, object]) -> CadenceSyncError:
         message, hint = _REFUSED[str(error)]
         return AccessError(message, hint=hint, code=str(error).upper())
     if error == "Access Denied" or answer.status == 429:  # noqa: PLR2004 - Too Many Requests
-        return AccessError(
-            "Zoho refuses more access tokens for now.",
-            hint="It allows ten in ten minutes for one refresh token; wait that long.",
-            code="TOKEN_LIMIT",
-        )
+        return _too_many_tokens()
     if isinstance(error, str):
         return AccessError(
             "Zoho refused the credentials.", hint=f"Zoho's word for it is {error!r}.", code="TOKEN_REFUSED"

@@ -9,9 +9,10 @@ import stamina
 
 from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.model import Page
-from cadence_sync.errors import BadAnswer, RetryLater
+from cadence_sync.errors import BadAnswer, CadenceSyncError, RetryLater
+from cadence_sync.ports import AccessToken
 from cadence_sync.zoho.answers import error_code, error_of
-from cadence_sync.zoho.auth import AccessToken, Auth
+from cadence_sync.zoho.auth import Auth
 from cadence_sync.zoho.http import Answer, Http
 from cadence_sync.zoho.limiter import Limiter
 
@@ -53,13 +54,19 @@ class Client:
                     answer = await self._authorised(suffix, params)
                 self._learn(answer)
                 if answer.status not in {_OK, _EMPTY}:
-                    raise error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
+                    raise await self._refusal(answer)
                 try:
                     return read(answer)
                 except BadAnswer as error:
                     # A gateway's page or half a body: the next answer may be Zoho's own.
                     raise RetryLater(error.message, hint=error.hint, code=error.code) from error
         raise AssertionError("a retry context returns or raises")
+
+    async def _refusal(self, answer: Answer) -> CadenceSyncError:
+        error = error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
+        if error.code == "OAUTH_SCOPE_MISMATCH":
+            await self.auth.forget()
+        return error
 
     def _learn(self, answer: Answer) -> None:
         if answer.status == _TOO_MANY:

@@ -187,7 +187,7 @@ def upgrade() -> None:
         sa.Column("credential_fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("encrypted_token", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recent", sa.ARRAY(sa.DateTime(timezone=True)), nullable=False),
         sa.ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name=op.f("fk_oauth_tokens_org")),
         sa.PrimaryKeyConstraint("org_id", "credential_fingerprint", name=op.f("pk_oauth_tokens")),
         schema="cadence_sync",

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from re import Pattern
 from typing import Any
 from unittest.mock import Mock
@@ -11,7 +13,7 @@ from aioresponses import aioresponses
 
 from cadence_sync import wiring
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.ports import CadenceSource
+from cadence_sync.ports import AccessToken, CadenceSource, Clock, TokenCache
 from cadence_sync.settings import Settings
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
@@ -43,11 +45,47 @@ def org_at(url: str, **changes: Any) -> OrgConfig:
     return OrgConfig("default", "us", **(values | changes))
 
 
+@dataclass
+class MemorySlot:
+    """The right to refresh, without a database."""
+
+    token: AccessToken | None
+    recent: tuple[datetime, ...]
+    fresh: AccessToken | None = None
+
+    def keep(self, token: AccessToken, made_at: datetime) -> None:
+        self.fresh = token
+        self.recent = (*self.recent, made_at)
+
+
+@dataclass
+class MemoryTokens:
+    """A token cache for tests that need no database."""
+
+    token: AccessToken | None = None
+    recent: tuple[datetime, ...] = ()
+    dropped: int = 0
+
+    async def load(self) -> AccessToken | None:
+        return self.token
+
+    @asynccontextmanager
+    async def refreshing(self) -> AsyncIterator[MemorySlot]:
+        slot = MemorySlot(self.token, self.recent)
+        yield slot
+        self.token, self.recent = slot.fresh or self.token, slot.recent
+
+    async def drop(self) -> None:
+        self.token, self.dropped = None, self.dropped + 1
+
+
 @asynccontextmanager
-async def zoho_source(org: OrgConfig, **settings: Any) -> AsyncIterator[CadenceSource]:
+async def zoho_source(
+    org: OrgConfig, cache: TokenCache | None = None, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[CadenceSource]:
     """Yield the product's own source for an organisation, with few attempts."""
     chosen = Settings.model_construct(**({"zoho_attempts": 2} | settings))
-    async with wiring.source(chosen, org, wiring.SystemClock()) as source:
+    async with wiring.source(chosen, org, clock or wiring.SystemClock(), cache or MemoryTokens()) as source:
         yield source
 
 

@@ -1,0 +1,126 @@
+"""Access tokens that processes and restarts share: encrypted, and refreshed by one process for all.
+
+Zoho lets one refresh token make ten access tokens in ten minutes and keeps at most fifteen alive. A process
+that restarts in a loop, or ten replicas, would use that up at once if each made its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import exists, func, literal, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.secrets import Vault
+from cadence_sync.db.tables import oauth_tokens, orgs
+from cadence_sync.ports import AccessToken
+
+KEPT: Final = 20
+"""How many times of refreshes are remembered."""
+
+_LOCK: Final = text(
+    "SELECT set_config('lock_timeout', :patience, true),"
+    " set_config('idle_in_transaction_session_timeout', :patience, true),"
+    " pg_advisory_xact_lock(hashtextextended('cadence_sync/token/' || :org_id, 0))"
+)
+"""Whoever freezes while it refreshes is cut off by the server, and the next one refreshes."""
+
+
+class _Sealed(msgspec.Struct):
+    """What is encrypted; with the organisation, so that no row can stand in for another's."""
+
+    org_id: str
+    value: str
+    api_url: str
+
+
+@dataclass(slots=True)
+class TokenTable:
+    """Implements `ports.TokenCache` for one organisation and one set of credentials."""
+
+    engine: AsyncEngine
+    vault: Vault
+    org_id: str
+    fingerprint: bytes
+    patience: float
+    """Seconds that one refresh may take before another process may try."""
+
+    async def load(self) -> AccessToken | None:
+        """Return the token that is stored; one that cannot be decrypted is none."""
+        with our_errors():
+            async with self.engine.connect() as connection:
+                return (await self._read(connection)).token
+
+    @asynccontextmanager
+    async def refreshing(self) -> AsyncIterator["TokenSlot"]:
+        """Hold the right to refresh; what another process refreshed meanwhile is in the slot."""
+        with our_errors():
+            async with self.engine.connect() as connection:
+                milliseconds = str(int(self.patience * 1000))
+                await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
+                slot = await self._read(connection)
+                yield slot
+                if slot.fresh is not None:
+                    await self._write(connection, slot.fresh, slot.recent)
+                    await connection.commit()
+
+    async def drop(self) -> None:
+        """Forget the token: Zoho says that it was made for another scope."""
+        with our_errors():
+            async with self.engine.begin() as connection:
+                await connection.execute(
+                    oauth_tokens.update().where(*self._key()).values(encrypted_token=b"", expires_at=func.now())
+                )
+
+    async def _read(self, connection: AsyncConnection) -> "TokenSlot":
+        row = (await connection.execute(select(oauth_tokens).where(*self._key()))).one_or_none()
+        if row is None:
+            return TokenSlot(None, ())
+        plain = self.vault.open(row.encrypted_token)
+        sealed = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
+        if sealed is None or sealed.org_id != self.org_id:
+            return TokenSlot(None, tuple(row.recent))
+        return TokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.recent))
+
+    async def _write(self, connection: AsyncConnection, token: AccessToken, recent: tuple[datetime, ...]) -> None:
+        """Store a token, unless the organisation is not known yet, as in a dry run before the first sync."""
+        plain = msgspec.json.encode(_Sealed(self.org_id, token.value, token.api_url))
+        values = {
+            "org_id": self.org_id,
+            "credential_fingerprint": self.fingerprint,
+            "encrypted_token": self.vault.seal(plain),
+            "expires_at": token.expires_at,
+            "recent": list(recent)[-KEPT:],
+        }
+        columns = [literal(value, oauth_tokens.c[name].type).label(name) for name, value in values.items()]
+        known = exists().where(orgs.c.org_id == self.org_id)
+        statement = insert(oauth_tokens).from_select(list(values), select(*columns).where(known))
+        new = {name: statement.excluded[name] for name in ("encrypted_token", "expires_at", "recent")}
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["org_id", "credential_fingerprint"], set_=new)
+        )
+
+    def _key(self) -> tuple[Any, ...]:
+        return (
+            oauth_tokens.c.org_id == self.org_id,
+            oauth_tokens.c.credential_fingerprint == self.fingerprint,
+        )
+
+
+@dataclass(slots=True)
+class TokenSlot:
+    """The right to refresh: the token that is stored, when tokens were made lately, and the new one to store."""
+
+    token: AccessToken | None
+    recent: tuple[datetime, ...]
+    fresh: AccessToken | None = field(default=None)
+
+    def keep(self, token: AccessToken, made_at: datetime) -> None:
+        """Store this token when the slot is left."""
+        self.fresh = token
+        self.recent = (*self.recent, made_at)

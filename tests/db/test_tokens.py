@@ -1,0 +1,170 @@
+"""Access tokens in the database: shared, encrypted, and refreshed by one for all."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cadence_sync import wiring
+from cadence_sync.errors import AccessError, DatabaseError
+from cadence_sync.ports import Hint, TokenCache
+from cadence_sync.settings import Settings
+from cadence_sync.simulator.faults import Fault
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
+from tests.support.lab import Lab, SetClock
+from tests.support.zoho import org_at, zoho_source
+
+ROWS = "SELECT * FROM cadence_sync.oauth_tokens"
+
+
+class Shared:
+    """A simulator, a database, and a clock that moves when it is told to."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.clock = SetClock()
+        self.simulator = Simulator(cadences=3, clock=self.clock.now)
+        self.url = ""
+
+    def cache(self, **settings: object) -> TokenCache:
+        chosen = Settings.model_construct(**({"zoho_timeout": 5.0} | settings))  # type: ignore[arg-type]
+        return wiring.token_cache(chosen, self.lab.engine, org_at(self.url))
+
+    async def walk(self, **settings: object) -> None:
+        """Walk as a process of its own would, right after its start."""
+        async with zoho_source(org_at(self.url), self.cache(**settings), self.clock) as source:
+            await source.walk(Hint())
+
+    @property
+    def tokens_made(self) -> int:
+        return self.simulator.journal.counts["token"]
+
+
+@pytest.fixture
+async def shared(lab: Lab, engine: AsyncEngine) -> AsyncIterator[Shared]:
+    assert engine is lab.engine
+    shared = Shared(lab)
+    await lab.execute("INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('default', 'us')")
+    async with running(shared.simulator) as url:
+        shared.url = url
+        yield shared
+
+
+async def test_a_token_outlives_the_process_that_fetched_it_until_it_ends(shared: Shared) -> None:
+    for _ in range(3):
+        await shared.walk()
+    assert shared.tokens_made == 1
+    shared.clock.move(minutes=58)
+    await shared.walk()
+    assert shared.tokens_made == 1
+    shared.clock.move(minutes=2)
+    await shared.walk()
+    assert shared.tokens_made == 2
+
+
+async def test_many_processes_at_once_fetch_one_token(shared: Shared) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(shared.walk())
+    assert shared.tokens_made == 1
+
+
+async def test_a_revoked_token_is_replaced_once_for_all(shared: Shared) -> None:
+    await shared.walk()
+    shared.simulator.tokens.revoke_all()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(shared.walk())
+    assert shared.tokens_made == 2
+
+
+async def test_no_secret_stands_in_the_row(shared: Shared) -> None:
+    await shared.walk()
+    row = await shared.lab.row(ROWS)
+    token = await shared.cache().load()
+    assert token is not None
+    stored = bytes(row["encrypted_token"]) + bytes(row["credential_fingerprint"]) + repr(row).encode()
+    org = org_at(shared.url)
+    for secret in (token.value, org.client_secret, org.refresh_token):
+        assert secret.encode() not in stored
+
+
+async def test_keys_of_the_settings_encrypt_and_can_be_rotated(shared: Shared) -> None:
+    old, new = "an old key of some length", "a new key of some length"
+    from_settings = Settings(secret_keys=old)  # type: ignore[arg-type]
+    await shared.walk(secret_keys=from_settings.secret_keys)
+    both = Settings(secret_keys=f"{new},{old}")  # type: ignore[arg-type]
+    await shared.walk(secret_keys=both.secret_keys)
+    assert shared.tokens_made == 1
+    only = Settings(secret_keys=new)  # type: ignore[arg-type]
+    await shared.walk(secret_keys=only.secret_keys)
+    assert shared.tokens_made == 2
+
+
+@pytest.mark.parametrize("junk", ["''::bytea", "'\\x00ff'::bytea"])
+async def test_a_row_that_cannot_be_decrypted_is_a_miss(shared: Shared, junk: str) -> None:
+    await shared.walk()
+    await shared.lab.execute(f"UPDATE cadence_sync.oauth_tokens SET encrypted_token = {junk}")
+    await shared.walk()
+    assert shared.tokens_made == 2
+
+
+async def test_another_organisation_s_row_is_no_token_of_this_one(shared: Shared) -> None:
+    await shared.walk()
+    await shared.lab.execute(
+        "INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('acme', 'us')",
+        "UPDATE cadence_sync.oauth_tokens SET org_id = 'acme'",
+    )
+    acme = dataclasses.replace(org_at(shared.url), org_id="acme")
+    chosen = Settings.model_construct(zoho_timeout=5.0)
+    assert await wiring.token_cache(chosen, shared.lab.engine, acme).load() is None
+
+
+async def test_not_more_than_ten_tokens_are_made_in_ten_minutes_whoever_asks(shared: Shared) -> None:
+    for _ in range(10):
+        await shared.walk()
+        await shared.cache().drop()
+    with pytest.raises(AccessError) as caught:
+        await shared.walk()
+    assert (caught.value.code, shared.tokens_made) == ("TOKEN_LIMIT", 10)
+    shared.clock.time += timedelta(minutes=11)
+    await shared.walk()
+    assert shared.tokens_made == 11
+
+
+async def test_a_token_of_the_wrong_scope_is_dropped_so_that_a_new_one_is_tried(shared: Shared) -> None:
+    shared.simulator.faults.add(Fault("status", status=401, code="OAUTH_SCOPE_MISMATCH"))
+    with pytest.raises(AccessError):
+        await shared.walk()
+    await shared.walk()
+    assert shared.tokens_made == 2
+
+
+async def test_a_refresh_that_fails_leaves_the_way_free_for_the_next(shared: Shared) -> None:
+    shared.simulator.faults.add(Fault("status", target="token", code="invalid_code"))
+    with pytest.raises(AccessError):
+        await shared.walk()
+    assert await shared.lab.rows(ROWS) == []
+    await shared.walk()
+    assert len(await shared.lab.rows(ROWS)) == 1
+
+
+async def test_whoever_freezes_while_it_refreshes_is_cut_off(shared: Shared) -> None:
+    entered = asyncio.Event()
+
+    async def freeze() -> None:
+        async with shared.cache(zoho_timeout=-9.5).refreshing():
+            entered.set()
+            await asyncio.Event().wait()
+
+    frozen = asyncio.create_task(freeze())
+    await entered.wait()
+    await shared.walk()
+    assert shared.tokens_made == 1
+    frozen.cancel()
+    with pytest.raises(DatabaseError):  # the server has closed its connection
+        await frozen
