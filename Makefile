@@ -1,12 +1,13 @@
 # Everything here sets itself up: Python 3.11+ with venv, make and a package index are enough.
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 PYTHON ?= python3
+FUZZ_SECONDS ?= 60
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system check lint types layers lock coverage schema format build clean
+.PHONY: help demo test test-system torture fuzz check lint types layers lock coverage schema format build clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -20,6 +21,13 @@ test: .venv/ready ## Run all tests that need nothing but Python packages
 test-system: .venv/ready ## Run the wheel, and the database tests on Debian's Postgres; installs it if it is missing
 	sh tests/system/wheel.sh "$(UV)"
 	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m database
+
+torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
+	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \
+	CADENCE_SYNC_TORTURE_STEPS=50 $(BIN)/python -m pytest -q tests/torture
+
+fuzz: .venv/ready ## Look for bodies that break the decoder, guided by coverage, for FUZZ_SECONDS
+	$(UV) run --frozen --extra embedded --group fuzz python tests/fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS)
 
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 

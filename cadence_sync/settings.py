@@ -18,9 +18,11 @@ PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
 DEFAULT_ORG: Final = "default"
 GENERAL_DATABASE_URL: Final = "DATABASE_URL"
-"""What hosting platforms set; it counts where nothing else names the database."""
+"""What hosting platforms set; it beats a settings file as every variable does, and no variable of our own."""
 
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
+LONGEST: Final = 86400
+"""Seconds that may be waited for anything: a day."""
 SHORTEST_KEY: Final = 16
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -59,12 +61,13 @@ class Settings(BaseSettings):
     zoho_api_url: str | None = None
     zoho_accounts_url: str | None = None
     zoho_api_version: Literal["v7", "v8"] = "v7"
-    zoho_timeout: Annotated[float, Field(gt=0, description="seconds to wait for an answer of Zoho")] = 30
-    zoho_walk_timeout: Annotated[float, Field(gt=0)] = 900
+    zoho_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 30
+    zoho_walk_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 900
     zoho_per_page: Annotated[int, Field(ge=1)] = 200
     zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
     zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    zoho_daily_calls: Annotated[int, Field(ge=1)] | None = None
     secret_keys: SecretStr | None = None
     brake_floor: Annotated[int, Field(ge=0)] = 5
     brake_percent: Annotated[float, Field(ge=0, le=100)] = 20
@@ -141,8 +144,9 @@ def load_settings(config: Path | None = None) -> Settings:
     path = _find(config)
     values: dict[str, Any] = {} if path is None else _read_toml(path)
     values |= _secrets_from_files()
-    if general := os.environ.get(GENERAL_DATABASE_URL):
-        values.setdefault("database_url", general)
+    general = os.environ.get(GENERAL_DATABASE_URL)
+    if general and not os.environ.get(f"{PREFIX}DATABASE_URL_FILE"):
+        values["database_url"] = general
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -45,7 +45,7 @@ class Sync:
     permits: Permits = field(default_factory=Permits)
 
     async def run(self, trigger: str) -> Report:
-        """Run once and report; errors that have an exit code are part of the report, others are raised."""
+        """Run once and report; whatever goes wrong is part of the report."""
         began = self.clock.monotonic()
         try:
             run = await self.store.begin(self.org, trigger, self.clock.now())
@@ -62,8 +62,10 @@ class Sync:
             await asyncio.shield(self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED")))
             raise
         except Exception as error:
-            await self._close(run, CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))
-            raise
+            log.exception("run_failed", org_id=run.org_id, run_id=run.run_id)
+            unexpected = _unexpected(error)
+            await self._close(run, unexpected)
+            return self._failed(run.run_id, unexpected, began)
         return self._finished(run.run_id, outcome, plan, began)
 
     async def preview(self) -> Report:
@@ -118,3 +120,9 @@ class Sync:
         duration = round(self.clock.monotonic() - began, 6)
         calls = self.source.traffic.api_calls
         return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, Problem.of(error))
+
+
+def _unexpected(error: Exception) -> CadenceSyncError:
+    """Return what is told of a defect; its text may hold anything, so only the log has it."""
+    hint = "Please report it with the traceback from the log."
+    return CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=hint, code="UNEXPECTED")

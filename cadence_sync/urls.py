@@ -1,15 +1,19 @@
 """Which addresses may be used: https everywhere, plain http on loopback only, and PostgreSQL databases."""
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def checked_web_url(url: str) -> str:
     """Return the URL without its last slash; raises `ValueError` where secrets would travel in the clear."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError("expected an https:// address") from error
+    host = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not _is_host(host) or not _has_valid_port(parts):
         raise ValueError("expected an https:// address")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("plain http is accepted for loopback addresses only; use https")
     if parts.username or parts.password:
         raise ValueError("an address must not hold credentials")
@@ -21,6 +25,8 @@ def checked_database_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("expected a postgresql:// address")
+    if any(char.isspace() for char in rest) or not _names_valid_ports(rest):
+        raise ValueError("expected a postgresql:// address with valid ports and no white space")
     return f"postgresql://{rest}"
 
 
@@ -31,4 +37,29 @@ def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
+        return False
+
+
+def _is_host(name: str) -> bool:
+    if not name or any(char.isspace() for char in name):
+        return False
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+def _names_valid_ports(rest: str) -> bool:
+    """Check every host of `user:password@host:port,host:port/database?…`."""
+    hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
+    try:
+        return all(_has_valid_port(urlsplit(f"//{host}")) for host in hosts.split(","))
+    except ValueError:  # a bracket of an IPv6 address that is not closed
         return False

@@ -96,7 +96,7 @@ async def sync(
 
     clock = SystemClock()
     permits = Permits(Brake(settings.brake_floor, settings.brake_percent), mass_delete, other_org)
-    store = PostgresStore(engine, lease=settings.zoho_walk_timeout + LEASE_MARGIN)
+    store = PostgresStore(engine, settings.zoho_walk_timeout + LEASE_MARGIN, settings.zoho_daily_calls)
     async with source(settings, org, clock, token_cache(settings, engine, org)) as cadences:
         yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page, permits)
 

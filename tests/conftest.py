@@ -60,6 +60,12 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def second_database_url(server_url: str, template: str) -> Iterator[str]:
+    """Another migrated database, to compare with."""
+    yield from _database(server_url, template)
+
+
+@pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     async with opened(database_url) as engine:
         yield engine
@@ -71,15 +77,25 @@ def lab(engine: AsyncEngine) -> Lab:
     return Lab(engine)
 
 
-def _database(server_url: str, template: str) -> Iterator[str]:
-    name = f"cadence_sync_test_{os.getpid()}_{next(_NUMBERS)}"
+def clone_of(server_url: str, template: str, name: str) -> str:
+    """Create a database like the template and return its address."""
     _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _with_database(server_url, name)
-    _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    return _with_database(server_url, name)
+
+
+def drop(server_url: str, url: str) -> None:
+    """Drop a database that `clone_of` made."""
+    _execute(server_url, f"DROP DATABASE {urlsplit(url).path.removeprefix('/')} WITH (FORCE)")
+
+
+def _database(server_url: str, template: str) -> Iterator[str]:
+    url = clone_of(server_url, template, f"cadence_sync_test_{os.getpid()}_{next(_NUMBERS)}")
+    yield url
+    drop(server_url, url)
 
 
 def _with_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}")).replace("postgresql:///", "postgresql:///")
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def _execute(url: str, statement: str) -> None:

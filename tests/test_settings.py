@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from cadence_sync.errors import SettingsError
-from cadence_sync.orgs import configured_orgs
+from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.settings import load_settings, seconds_of
 from cadence_sync.urls import checked_database_url, checked_web_url
 
@@ -33,8 +33,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert (settings.interval_seconds, settings.zoho_per_page, settings.database_url) == (900, 200, None)
 
 
-def test_the_prefixed_database_address_beats_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prefixed_database_address_beats_the_general_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://general/x")
+    (tmp_path / "cadence-sync.toml").write_text('database_url = "postgresql://from-toml/x"')
     assert load_settings().database_url == SecretStr("postgresql://general/x")
     put(monkeypatch, DATABASE_URL="postgresql+asyncpg://own/x")
     assert load_settings().database_url == SecretStr("postgresql://own/x")
@@ -69,12 +70,19 @@ def test_an_organisation_s_table_takes_what_it_leaves_out_from_above_but_never_t
     put(monkeypatch, **CREDENTIALS)
     file = tmp_path / "cadence-sync.toml"
     file.write_text('[orgs.acme]\nzoho_refresh_token = "theirs"\nzoho_data_center = "eu"')
-    default, acme = configured_orgs(load_settings())
+    default, acme = configured_orgs(load_settings()).values()
+    assert isinstance(default, OrgConfig)
+    assert isinstance(acme, OrgConfig)
     assert (default.org_id, default.refresh_token, default.data_center) == ("default", "the-token", "us")
     assert (acme.org_id, acme.client_id, acme.refresh_token, acme.data_center) == ("acme", "id", "theirs", "eu")
     file.write_text("[orgs.acme]")
-    with pytest.raises(SettingsError, match=r"'acme'.*REFRESH_TOKEN"):
-        configured_orgs(load_settings())
+    found = configured_orgs(load_settings())
+    assert isinstance(found["default"], OrgConfig)
+    assert isinstance(fault := found["acme"], SettingsError)
+    assert "'acme'" in fault.message
+    assert "REFRESH_TOKEN" in fault.message
+    with pytest.raises(SettingsError):
+        configured_orgs(load_settings(), ["acme"])
 
 
 def test_a_database_address_in_a_file_beats_the_general_variable(
@@ -117,7 +125,9 @@ def test_nonsense_is_no_time(text: str) -> None:
 GOOD = ["https://www.zohoapis.eu", "http://127.0.0.1:8787", "http://[::1]:80", "http://localhost/x", "http://127.9.9.9"]
 BAD = [
     "http://zoho.com", "http://127.0.0.1.evil.com", "http://localhost.evil.com", "http://0.0.0.0", "http://10.0.0.1",
-    "zohoapis.com", "ftp://127.0.0.1", "https://", "https://user:pw@zoho.com", "http://user@127.0.0.1", "",
+    "zohoapis.com", "ftp://127.0.0.1", "https://",
+    "https://a..b", "https://zoho.com:abc", "https://zoho.com:99999", "https://zoho .com", "https://[::1",
+    "https://user:pw@zoho.com", "http://user@127.0.0.1", "",
 ]  # fmt: skip
 
 
@@ -132,7 +142,50 @@ def test_addresses_where_secrets_would_travel_in_the_clear_are_refused(url: str)
         checked_web_url(url)
 
 
-@pytest.mark.parametrize("url", ["mysql://h/x", "sqlite:///x", "h/x", "", "postgresql:h"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://h/x",
+        "sqlite:///x",
+        "h/x",
+        "",
+        "postgresql:h",
+        "postgresql://u:pw@h:abc/x",
+        "postgresql://h:99999/x",
+        "postgresql://h:5432,i:abc/x",
+        "postgresql://[::1/x",
+        "postgresql://h /x",
+    ],
+)
 def test_only_postgres_is_a_database(url: str) -> None:
     with pytest.raises(ValueError, match="postgresql://"):
         checked_database_url(url)
+
+
+GOOD_DATABASES = [
+    "postgresql://u:p%40w@h:5432/x?sslmode=require",
+    "postgresql://h1:5432,h2:5433/x",
+    "postgresql://u@/x?host=/var/run/postgresql",
+    "postgresql://[::1]:5432/x",
+]
+
+
+@pytest.mark.parametrize("url", GOOD_DATABASES)
+def test_every_form_of_postgres_address_passes(url: str) -> None:
+    assert checked_database_url(url) == url
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", "1e9"])
+def test_a_time_out_is_a_time(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    put(monkeypatch, ZOHO_TIMEOUT=value)
+    with pytest.raises(SettingsError, match="CADENCE_SYNC_ZOHO_TIMEOUT"):
+        load_settings()
+
+
+def test_a_short_key_is_refused_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, SECRET_KEYS="long enough to be one,short-key")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "short-key" not in f"{caught.value}{caught.value.hint}"
+    put(monkeypatch, SECRET_KEYS=" long enough to be one , another long enough key,")
+    assert load_settings().secret_key_list == ["long enough to be one", "another long enough key"]

@@ -70,6 +70,17 @@ def sync(
     raise typer.Exit(code)
 
 
+def doctor(
+    context: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Prove that the whole stored history is consistent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the database and, with --deep, every invariant of the history."""
+    from cadence_sync.cli.doctor import doctor_command
+
+    run(doctor_command(context.obj.settings(), deep=deep, as_json=as_json))
+
+
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show, for each organisation, what is stored and how its last run went."""
     from cadence_sync.cli.read import status_command
@@ -125,7 +136,7 @@ def serve(context: typer.Context) -> None:
 
 
 def simulate(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
     orgs: Annotated[int, typer.Option(min=1, help="How many organisations.")] = 1,
     cadences: Annotated[int, typer.Option(min=0, help="How many cadences each.")] = 25,
     seed: Annotated[int, typer.Option(help="The same number makes the same organisations.")] = 7,
@@ -153,5 +164,5 @@ class Command:
 
 COMMANDS: Final = [
     Command(function.__name__.rstrip("_"), function)
-    for function in (demo, migrate, sync, serve, status, list_, show, history, approve, reject, simulate)
+    for function in (demo, migrate, sync, serve, status, list_, show, history, approve, reject, doctor, simulate)
 ]

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from cadence_sync.errors import CadenceSyncError
 
 
+_WHOLE = frozenset({"cadence_id", "org_id", "run_id"})
+"""Columns that people copy from: they are never broken."""
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout; times as ISO 8601."""
     json.dump(value, sys.stdout, default=_encode, ensure_ascii=False, indent=2)
@@ -27,7 +31,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     Console().print(table)

@@ -5,7 +5,7 @@ import structlog
 from cadence_sync import wiring
 from cadence_sync.errors import SettingsError
 from cadence_sync.fleet.schedule import Schedule, run_schedule
-from cadence_sync.orgs import configured_orgs
+from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.settings import Settings
 from cadence_sync.urls import is_loopback
 from cadence_sync.web.health import serving
@@ -23,7 +23,12 @@ async def serve_command(settings: Settings) -> None:
             f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
             hint="Set one, or keep the default host 127.0.0.1.",
         )
-    orgs = {org.org_id: org for org in configured_orgs(settings)}
+    orgs: dict[str, OrgConfig] = {}
+    for name, org in configured_orgs(settings).items():
+        if isinstance(org, SettingsError):
+            log.error("organisation_left_out", org_id=name, error=org.message, hint=org.hint)
+        else:
+            orgs[name] = org
     async with wiring.database(settings) as engine:
         with our_errors():
             async with engine.connect() as connection:

@@ -6,12 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of
-from cadence_sync.errors import CadenceSyncError
+from cadence_sync.errors import CadenceSyncError, SettingsError
 from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.ports import OnPage
 from cadence_sync.settings import Settings
@@ -23,7 +21,6 @@ _HELD: Final = (
     "{count} missing cadence(s) are held: too many to be retired unasked.\n"
     "Hint: `cadence-sync approve {run}` retires them, `cadence-sync reject {run}` keeps them."
 )
-log = structlog.get_logger()
 TRIGGER: Final = "command"
 _COLUMNS: Final = (
     "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
@@ -48,23 +45,22 @@ async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int
         settings = settings_of()
         orgs = configured_orgs(settings, asked.orgs)
         async with wiring.database(settings) as engine:
-            reports = [await _sync_one(settings, engine, org, asked) for org in orgs]
+            reports = [await _sync_one(settings, engine, name, org, asked) for name, org in orgs.items()]
     except CadenceSyncError as error:
         reports = [Report(None, None, Outcome.FAILED, None, error=Problem.of(error))]
     _print(reports, as_json=asked.as_json)
     return exit_code_of(reports)
 
 
-async def _sync_one(settings: Settings, engine: "AsyncEngine", org: OrgConfig, asked: Asked) -> Report:
+async def _sync_one(
+    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | SettingsError, asked: Asked
+) -> Report:
+    if isinstance(org, SettingsError):
+        return Report(org_id, None, Outcome.FAILED, Counters(), error=Problem.of(org))
     permits = {"mass_delete": asked.mass_delete, "other_org": asked.other_org}
-    with _progress(org.org_id, quiet=asked.as_json) as on_page:
-        try:
-            async with wiring.sync(settings, engine, org, on_page, **permits) as sync:
-                return await (sync.preview() if asked.dry_run else sync.run(TRIGGER))
-        except Exception as error:  # one organisation's defect must not stop the others
-            log.exception("sync_failed", org_id=org.org_id)
-            problem = Problem.of(CadenceSyncError(f"Unexpected {type(error).__name__}.", code="UNEXPECTED"))
-            return Report(org.org_id, None, Outcome.FAILED, Counters(), error=problem)
+    with _progress(org_id, quiet=asked.as_json) as on_page:
+        async with wiring.sync(settings, engine, org, on_page, **permits) as sync:
+            return await (sync.preview() if asked.dry_run else sync.run(TRIGGER))
 
 
 def _print(reports: Sequence[Report], *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Final, cast
 
 import msgspec
 
+from cadence_sync.core.duplicates import check_keys, may_repeat_keys
 from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
 from cadence_sync.core.model import Config, Labels, Page, PageInfo, Quarantined, Sighting
 from cadence_sync.core.rules import comparable, read_rules
@@ -19,14 +20,14 @@ _DEEPEST: Final = 100
 
 class _Envelope(msgspec.Struct):
     cadences: list[msgspec.Raw]
-    info: PageInfo
+    info: msgspec.Raw
 
 
 def decode_page(body: bytes) -> Page:
     """Decode the body of a 200 answer; raises `BadAnswer` where no records can be told apart in it."""
     try:
         records, info = _split_fast(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         records, info = _split_slowly(body)
     return Page(info, tuple(decode_record(record) for record in records))
 
@@ -48,6 +49,7 @@ def decode_record(raw: bytes) -> Sighting | Quarantined:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Quarantined(top_level_id(raw), f"not readable as JSON: {error}", raw)
     try:
+        check_keys(raw, document)
         return _sighting(document, raw)
     except UnreadableError as error:
         return Quarantined(top_level_id(raw), str(error), raw)
@@ -55,13 +57,16 @@ def decode_record(raw: bytes) -> Sighting | Quarantined:
 
 def _split_fast(body: bytes) -> tuple[list[bytes], PageInfo]:
     envelope = msgspec.json.decode(body, type=_Envelope)
-    return [bytes(record) for record in envelope.cadences], envelope.info
+    info = bytes(envelope.info)
+    if may_repeat_keys(body) or may_repeat_keys(info):  # two lists of cadences are as good as none
+        raise BordersError("a key of the page comes twice")
+    return [bytes(record) for record in envelope.cadences], msgspec.json.decode(info, type=PageInfo)
 
 
 def _split_slowly(body: bytes) -> tuple[list[bytes], PageInfo]:
     try:
         records, rest = split_records(body)
-        return records, msgspec.json.decode(rest, type=_Envelope).info
+        return records, _split_fast(rest)[1]
     except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BadAnswer(
             f"Zoho's answer is not a list of cadences ({error}).",
@@ -142,8 +147,8 @@ class _Reader:
 
     def _read_unenroll(self, value: object) -> None:
         """Read either form of the rule; each says of the other's leaves that they are not set."""
-        self._read_null(UNENROLL)
         if isinstance(value, list):
+            self._read_null(UNENROLL)
             self.config[UNENROLL] = read_rules(value)
         else:
             self.config[UNENROLL] = None

@@ -159,7 +159,7 @@ def _was_there_before(sighting: Sighting, listing: Listing, past: Past) -> bool:
 
 def _restored(sighting: Sighting, before: Known, listing: Listing, past: Past) -> Version:
     row = _merge(sighting, before)
-    moved = _moved_forward(before.config, row.config)
+    moved = _moved_forward(before.config, row.config, listing, past)
     return Version(
         Kind.RESTORED,
         before.version + 1,
@@ -176,7 +176,7 @@ def _compare(plan: Plan, sighting: Sighting, before: Known, listing: Listing, pa
     row = _merge(sighting, before)
     changes = tuple(Change(*change) for change in changed_leaves(before.config, row.config))
     if changes:
-        moved = _moved_forward(before.config, row.config)
+        moved = _moved_forward(before.config, row.config, listing, past)
         begins = _begins(before, row.config, listing, past)
         by = _person("modified_by", sighting) if moved else (None, None)
         number = before.version + 1
@@ -215,17 +215,20 @@ def _merge_extra(before: dict[str, object], now: dict[str, object]) -> dict[str,
 
 def _begins(before: Known, config: Config, listing: Listing, past: Past) -> datetime:
     """Return when the new version begins: Zoho's time where it is evidence, else when it was observed."""
-    moved = _moved_forward(before.config, config)
+    moved = _moved_forward(before.config, config, listing, past)
     told = _modified_within(config, listing, past) if moved else None
     return max(told or listing.started_at, before.valid_from + _TICK)
 
 
-def _moved_forward(before: Config, now: Config) -> bool:
+def _moved_forward(before: Config, now: Config, listing: Listing, past: Past) -> bool:
     """Whether Zoho says that somebody edited the cadence since: only then is its last editor the one."""
     if "modified_time" not in before:
         return False
     old, new = _instant(before.get("modified_time")), _instant(now.get("modified_time"))
-    return new is not None and (old is None or new > old)
+    if old is None:
+        # After a null only a time since the last walk is news: an old one may have been there before.
+        return _modified_within(now, listing, past) is not None
+    return new is not None and new > old
 
 
 def _modified_within(config: Config, listing: Listing, past: Past) -> datetime | None:

@@ -38,7 +38,7 @@ def unenroll_end_date(config: Config) -> Leaf:
 def comparable(leaf: Leaf) -> object:
     """Return a form in which two spellings of one value are equal.
 
-    Rules have no order, a key that is null is as good as absent, and ids come as numbers or as text.
+    Rules have no order, a key that is null or empty is as good as absent, and ids come as numbers or as text.
     """
     if not isinstance(leaf, list):
         return leaf
@@ -47,7 +47,8 @@ def comparable(leaf: Leaf) -> object:
 
 def _canonical(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _canonical_of(key, child) for key, child in value.items() if child not in (None, "")}
+        canonical = {key: _canonical_of(key, child) for key, child in value.items()}
+        return {key: child for key, child in canonical.items() if child not in (None, "", {}, [])}
     if isinstance(value, list):
         return [_canonical(child) for child in value]
     return value

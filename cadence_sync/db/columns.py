@@ -15,7 +15,7 @@ CADENCE_LEAVES: Final = {
 }
 CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
 SUMMARY_LEAVES: Final = {path.removeprefix("summary."): path for path in LEAVES if path.startswith("summary.")}
-_EXECUTION_LEAVES: Final = {
+EXECUTION_LEAVES: Final = {
     "type": "execution_details.type",
     "end_date": "execution_details.end_date",
     "automatic_unenroll": "execution_details.automatic_unenroll",
@@ -39,7 +39,7 @@ def summary_values(config: Config) -> dict[str, object] | None:
 
 def execution_values(config: Config) -> dict[str, object] | None:
     """Return the `execution_details` columns, or None where Zoho sends null."""
-    values = {column: to_column(path, config.get(path)) for column, path in _EXECUTION_LEAVES.items()}
+    values = {column: to_column(path, config.get(path)) for column, path in EXECUTION_LEAVES.items()}
     values["unenroll_type"] = unenroll_type(config)
     values["unenroll_end_date"] = to_column(f"{UNENROLL}.end_date", unenroll_end_date(config))
     return None if all(value is None for value in values.values()) else values

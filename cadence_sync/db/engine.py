@@ -49,7 +49,11 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 
 
 def create_engine(url: str) -> AsyncEngine:
-    """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included."""
+    """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
+
+    No statement has a name and none is kept: behind a pooler in transaction mode one session of the server
+    serves many clients, whose names would collide.
+    """
 
     async def connect() -> object:
         return await asyncpg.connect(
@@ -59,7 +63,15 @@ def create_engine(url: str) -> AsyncEngine:
             server_settings={"application_name": "cadence-sync"},
         )
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    # `async_creator` says the same, but leaves no way to tell the dialect about statements.
+    unnamed = {"prepared_statement_name_func": _no_name, "prepared_statement_cache_size": 0}
+    return create_async_engine(
+        "postgresql+asyncpg://", connect_args={"async_creator_fn": connect, **unnamed}, poolclass=NullPool
+    )
+
+
+def _no_name() -> str:
+    return ""
 
 
 @asynccontextmanager

@@ -84,6 +84,7 @@ async def close(
             finished_at=finished_at,
             api_calls=traffic.api_calls,
             pages=traffic.pages,
+            credits_left=traffic.credits_left,
             **counted,
             **error,
         )

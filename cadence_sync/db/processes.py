@@ -8,6 +8,9 @@ from pathlib import Path
 
 import psutil
 
+_START_TICKS = 19
+"""Place of the start time behind the name in /proc/<pid>/stat; see proc(5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -25,10 +28,8 @@ def current() -> Process:
 
 
 def is_gone(process: Process, *, expired: bool) -> bool:
-    """Whether a process surely lives no more; of another machine only the end of its lease is proof."""
-    if process.host != _host():
-        return expired
-    return _started(process.pid) != process.started
+    """Whether a run's process surely lives no more, or its run is surely over: past its lease it cannot write."""
+    return expired or (process.host == _host() and _started(process.pid) != process.started)
 
 
 def _started(pid: int) -> str | None:
@@ -36,9 +37,18 @@ def _started(pid: int) -> str | None:
     try:
         process = psutil.Process(pid)
         # A zombie has ended; only its parent has not asked yet.
-        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+        return None if process.status() == psutil.STATUS_ZOMBIE else _start_of(process)
     except psutil.NoSuchProcess:
         return None
+
+
+def _start_of(process: psutil.Process) -> str:
+    """Return clock ticks since the boot where there are any: a time of day would move when the clock is set."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"{process.create_time():.2f}"
+    return fields.rpartition(")")[2].split()[_START_TICKS]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import RowMapping, and_, select, update
@@ -13,29 +14,32 @@ from cadence_sync.core.guard import Docket
 from cadence_sync.core.model import Known, Labels, Listing, Stored
 from cadence_sync.core.report import Outcome, Problem
 from cadence_sync.db import docket, ledger, writes
+from cadence_sync.db.budget import allow
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.sets import any_of
 from cadence_sync.db.tables import cadence_versions, cadences, orgs, quarantined_records
-from cadence_sync.errors import DatabaseError, OrgBusyError
+from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
 
 
 class PostgresStore:
-    """Implements `ports.Store`. `lease` is the longest that a run can last, in seconds."""
+    """Implements `ports.Store`; `lease` is the longest that a run lasts, in seconds, `budget` its API calls a day."""
 
-    def __init__(self, engine: AsyncEngine, lease: float) -> None:
+    def __init__(self, engine: AsyncEngine, lease: float, budget: int | None = None) -> None:
         self._engine = engine
         self._lease = lease
+        self._budget = budget
         self._checked = False
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
         """Open a run in the ledger, closing those whose processes are gone."""
         async with self._connected() as connection:
             await ledger.close_abandoned(connection, org.org_id, started_at)
-            return await ledger.enter(connection, org, trigger, started_at, self._lease)
+            run = await ledger.enter(connection, org, trigger, started_at, self._lease)
+        return run if self._budget is None else await self._within_budget(run, self._budget)
 
     async def preview(self, org: Org, started_at: datetime) -> Run:
         """Return what `begin` would, as run 0, and write nothing."""
@@ -106,6 +110,16 @@ class PostgresStore:
             await ledger.close(connection, run, outcome, traffic, finished_at, plan)
             await writes.write_plan(connection, run, listing, plan)
             await docket.write_docket(connection, run, plan, listing.started_at)
+
+    async def _within_budget(self, run: Run, budget: int) -> Run:
+        """Reserve calls for a run that is in the ledger; one for which none are left is closed as failed."""
+        try:
+            async with self._connected() as connection:
+                allowance = await allow(connection, run, budget)
+        except BudgetError as error:
+            await self.fail(run, Problem.of(error), Traffic(), run.started_at)
+            raise
+        return replace(run, hint=replace(run.hint, allowance=allowance))
 
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""

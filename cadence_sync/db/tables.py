@@ -235,6 +235,8 @@ sync_runs = Table(
     _count("held"),
     _count("deleted_unasked"),
     Column("held_case", BigInteger),
+    Column("reserved_calls", Integer),
+    Column("credits_left", Integer),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("process_started", Text, nullable=False),

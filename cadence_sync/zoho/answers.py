@@ -3,12 +3,17 @@
 Source of the codes: Zoho's "Get Cadences" reference and its list of CRM API status codes.
 """
 
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
 from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
 
+_CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
+_SECONDS: Final = re.compile(r"[0-9]{1,6}")
 _SCOPE: Final = "ZohoCRM.settings.cadences.READ"
 
 _ACCESS: Final[dict[str, tuple[str, str]]] = {
@@ -41,14 +46,14 @@ class RefusedRequest(BadAnswer):
     default_code = "INVALID_REQUEST"
 
 
-def error_of(status: int, body: bytes, retry_after: str | None = None) -> CadenceSyncError:
+def error_of(status: int, body: bytes, retry_after: float | None = None) -> CadenceSyncError:
     """Return what an answer other than 200 and 204 means for the run."""
     code = error_code(body)
     if code in _ACCESS:
         message, hint = _ACCESS[code]
         return AccessError(message, hint=hint, code=code)
     if status == 429:  # noqa: PLR2004 - Too Many Requests
-        return RetryLater("Zoho asks for fewer requests.", code="TOO_MANY_REQUESTS", retry_after=seconds(retry_after))
+        return RetryLater("Zoho asks for fewer requests.", code="TOO_MANY_REQUESTS", retry_after=retry_after)
     if status >= 500:  # noqa: PLR2004 - server errors
         return RetryLater(f"Zoho answered {status}.", hint="Zoho's status page may tell more.", code=code)
     if status in {401, 403}:
@@ -65,9 +70,17 @@ def error_code(body: bytes) -> str | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     code = document.get("code") if isinstance(document, dict) else None
-    return code if isinstance(code, str) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
-def seconds(retry_after: str | None) -> float | None:
-    """Return `Retry-After` in seconds where it was sent as such."""
-    return float(retry_after) if retry_after is not None and retry_after.isdigit() else None
+def seconds(retry_after: str | None, now: datetime) -> float | None:
+    """Return how long `Retry-After` asks to wait, in seconds; it holds those, or a date (RFC 9110)."""
+    if retry_after is None:
+        return None
+    if _SECONDS.fullmatch(retry_after):
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+        return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+    except (ValueError, OverflowError):
+        return None

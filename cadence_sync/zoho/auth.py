@@ -6,6 +6,7 @@ in ten minutes. Secrets travel in the form body only: an address would end up in
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,6 +29,8 @@ MOST_IN_WINDOW: Final = 10
 WINDOW: Final = timedelta(minutes=10)
 """Zoho's limit: so many access tokens from one refresh token in so long."""
 
+_TOKEN: Final = re.compile(r"[!-~]{1,2048}")
+"""What can stand in a header: visible ASCII."""
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
         "Zoho does not know the refresh token.",
@@ -59,7 +62,7 @@ class Auth:
         self._http = http
         self._credentials = credentials
         self._addresses = addresses
-        self._clock = clock
+        self.clock = clock
         self._cache = cache
         self._lock = asyncio.Lock()
         self._token: AccessToken | None = None
@@ -83,13 +86,13 @@ class Auth:
     def _is_good(self, token: AccessToken | None, rejected: AccessToken | None) -> bool:
         if token is None or (rejected is not None and token.value == rejected.value):
             return False
-        return self._clock.now() < token.expires_at - EARLY
+        return self.clock.now() < token.expires_at - EARLY
 
     async def _refreshed(self, rejected: AccessToken | None) -> AccessToken:
         async with self._cache.refreshing() as slot:
             if slot.token is not None and self._is_good(slot.token, rejected):
                 return slot.token
-            now = self._clock.now()
+            now = self.clock.now()
             if sum(made > now - WINDOW for made in slot.recent) >= MOST_IN_WINDOW:
                 raise _too_many_tokens()
             token = await self._ask(now)
@@ -106,12 +109,10 @@ class Auth:
         answer = await self._http.request("POST", f"{self._addresses.accounts}/oauth/v2/token", data=form)
         fields = _fields(answer)
         value = fields.get("access_token")
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
             raise _refusal(answer, fields)
-        lifetime = fields.get("expires_in")
-        known = isinstance(lifetime, int | float) and 0 < lifetime <= LONGEST_LIFETIME
-        seconds = float(lifetime) if known and isinstance(lifetime, int | float) else DEFAULT_LIFETIME
-        return AccessToken(value, self._api_url(fields.get("api_domain")), now + timedelta(seconds=seconds))
+        expires_at = now + timedelta(seconds=_seconds(fields.get("expires_in")))
+        return AccessToken(value, self._api_url(fields.get("api_domain")), expires_at)
 
     def _api_url(self, api_domain: object) -> str:
         """Return the host that the token answer names, unless the settings name one."""
@@ -124,9 +125,21 @@ class Auth:
 
 
 def fingerprint(credentials: Credentials, addresses: Addresses) -> bytes:
-    """Return what tells sets of credentials apart without giving them away."""
-    parts = (addresses.accounts, credentials.client_id, credentials.client_secret, credentials.refresh_token)
+    """Return what tells sets of credentials, and the hosts they are for, apart without giving them away."""
+    parts = (
+        addresses.accounts,
+        addresses.api,
+        credentials.client_id,
+        credentials.client_secret,
+        credentials.refresh_token,
+    )
     return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+def _seconds(lifetime: object) -> float:
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime <= LONGEST_LIFETIME:
+        return DEFAULT_LIFETIME
+    return float(lifetime)
 
 
 def _too_many_tokens() -> AccessError:

@@ -1,5 +1,6 @@
 """The list endpoint: authorised, counted, retried within bounds."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -9,13 +10,14 @@ import stamina
 
 from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.model import Page
-from cadence_sync.errors import BadAnswer, CadenceSyncError, RetryLater
+from cadence_sync.errors import BadAnswer, BudgetError, CadenceSyncError, RetryLater
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.answers import error_code, error_of
+from cadence_sync.zoho.answers import error_code, error_of, seconds
 from cadence_sync.zoho.auth import Auth
 from cadence_sync.zoho.http import Answer, Http
 from cadence_sync.zoho.limiter import Limiter
 
+_CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
 _OK, _EMPTY, _UNAUTHORISED, _TOO_MANY = 200, 204, 401, 429
@@ -30,7 +32,12 @@ class Client:
     version: str
     attempts: int
     limiter: Limiter
-    _renewed: bool = False
+    allowance: int | None = None
+    """How many calls may be made in all."""
+    credits_left: int | None = None
+    """What Zoho last said; it does once half of them are used."""
+    _gave_up: bool = False
+    _reserved: int = 0
 
     @property
     def calls(self) -> int:
@@ -63,30 +70,37 @@ class Client:
         raise AssertionError("a retry context returns or raises")
 
     async def _refusal(self, answer: Answer) -> CadenceSyncError:
-        error = error_of(answer.status, answer.body, answer.headers.get("Retry-After"))
+        wait = seconds(answer.headers.get("Retry-After"), self.auth.clock.now())
+        error = error_of(answer.status, answer.body, wait)
         if error.code == "OAUTH_SCOPE_MISMATCH":
             await self.auth.forget()
         return error
 
     def _learn(self, answer: Answer) -> None:
+        left = answer.headers.get("X-API-CREDITS-REMAINING", "")
+        if _CREDITS.fullmatch(left):
+            self.credits_left = int(left)
         if answer.status == _TOO_MANY:
             self.limiter.refused()
         else:
             self.limiter.succeeded()
 
     async def _authorised(self, suffix: str, params: dict[str, str]) -> Answer:
-        """Ask with a live token; one that Zoho calls invalid is replaced once in a walk."""
+        """Ask with a live token; one that Zoho calls invalid is replaced, and if the new one is too, no more."""
         token = await self.auth.token()
         answer = await self._ask(token, suffix, params)
-        if answer.status == _UNAUTHORISED and error_code(answer.body) == "INVALID_TOKEN" and not self._renewed:
+        if answer.status == _UNAUTHORISED and error_code(answer.body) == "INVALID_TOKEN" and not self._gave_up:
             renewed = await self.auth.token(rejected=token)
             answer = await self._ask(renewed, suffix, params)
-            self._renewed = answer.status == _UNAUTHORISED
+            self._gave_up = answer.status == _UNAUTHORISED
         return answer
 
     async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> Answer:
+        if self.allowance is not None and max(self._reserved, self.calls) >= self.allowance:
+            raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}
+        self._reserved += 1
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
 
 

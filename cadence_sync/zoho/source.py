@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from cadence_sync.core.model import Listing, Page, Quarantined, Sighting
 from cadence_sync.core.paging import Walk
-from cadence_sync.errors import InconsistentListing, RetryLater
+from cadence_sync.errors import BadAnswer, InconsistentListing, RetryLater
 from cadence_sync.ports import Clock, Hint, OnPage, Traffic
 from cadence_sync.zoho.answers import RefusedRequest
 from cadence_sync.zoho.client import Client
@@ -36,17 +36,23 @@ class ZohoSource:
     @property
     def traffic(self) -> Traffic:
         """What this source has asked so far."""
-        return Traffic(self.client.calls, self._pages)
+        return Traffic(self.client.calls, self._pages, self.client.credits_left)
 
     async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
         """Return a complete, self-consistent listing; one that contradicts itself is walked again."""
+        self.client.allowance = hint.allowance
         try:
             async with asyncio.timeout(self.timeout):
                 for _ in range(WALKS - 1):
                     try:
                         return await self._walk_once(hint, on_page)
                     except InconsistentListing:
-                        continue
+                        hint = replace(hint, pages=1)
+                    except (BadAnswer, RetryLater):
+                        # A list that shrank may answer anything to pages that it no longer has.
+                        if hint.pages == 1 or self._pages == 0:
+                            raise
+                        hint = replace(hint, pages=1)
                 return await self._walk_once(hint, on_page)
         except TimeoutError as error:
             raise RetryLater(
@@ -60,7 +66,7 @@ class ZohoSource:
         if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
             there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
             return listing, frozenset(absent).difference(there)
-        newer = Hint(max(hint.pages, listing.pages), listing.refused_per_page)
+        newer = replace(hint, pages=max(hint.pages, listing.pages), refused_per_page=listing.refused_per_page)
         second = await self.walk(newer)
         return second, frozenset(absent) - second.sightings.keys()
 

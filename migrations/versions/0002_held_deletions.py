@@ -1,4 +1,4 @@
-"""Deletions that wait for a person's decision, and the decisions."""
+"""Deletions that wait for a person's decision, and what a run may and did spend of the API credits."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -46,6 +46,8 @@ def upgrade() -> None:
         schema="cadence_sync",
     )
     op.add_column("sync_runs", sa.Column("held_case", sa.BigInteger(), nullable=True), schema="cadence_sync")
+    op.add_column("sync_runs", sa.Column("reserved_calls", sa.Integer(), nullable=True), schema="cadence_sync")
+    op.add_column("sync_runs", sa.Column("credits_left", sa.Integer(), nullable=True), schema="cadence_sync")
     op.create_index(
         op.f("ix_sync_runs_org_id_started_at"),
         "sync_runs",
@@ -57,6 +59,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_sync_runs_org_id_started_at"), table_name="sync_runs", schema="cadence_sync")
+    op.drop_column("sync_runs", "credits_left", schema="cadence_sync")
+    op.drop_column("sync_runs", "reserved_calls", schema="cadence_sync")
     op.drop_column("sync_runs", "held_case", schema="cadence_sync")
     op.drop_column("sync_runs", "deleted_unasked", schema="cadence_sync")
     op.drop_table("held_deletions", schema="cadence_sync")

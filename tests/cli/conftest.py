@@ -35,6 +35,7 @@ class PlainZoho:
     url: str
     body: bytes = listing([])
     status: int = 200
+    token: str = "t"
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def plain_zoho(program: Program) -> AsyncIterator[PlainZoho]:
     """A plain server that the program uses instead of the simulator."""
 
     async def token(_request: web.Request) -> web.Response:
-        return web.json_response({"access_token": "t", "token_type": "Bearer", "expires_in": 3600})
+        return web.json_response({"access_token": zoho.token, "token_type": "Bearer", "expires_in": 3600})
 
     async def cadences(_request: web.Request) -> web.Response:
         return web.Response(body=zoho.body, status=zoho.status, content_type="application/json")

@@ -139,3 +139,12 @@ async def test_serving_to_others_needs_a_token(program: Program) -> None:
 async def test_a_cron_line_that_is_none(program: Program) -> None:
     result = await program.run("serve", SYNC_CRON="every day", WEB_PORT="0")
     assert (result.code, "CADENCE_SYNC_SYNC_CRON" in result.err) == (2, True)
+
+
+async def test_a_fault_of_one_organisation_s_settings_stops_no_other(program: Program) -> None:
+    (program.cwd / "cadence-sync.toml").write_text("[orgs.acme]\n")
+    result = await program.run("sync", "--json")
+    default, acme = result.json
+    assert (default["org_id"], default["outcome"]) == ("default", "succeeded")
+    assert (acme["org_id"], acme["error"]["code"], acme["seen"]) == ("acme", "MISSING_CREDENTIALS", 0)
+    assert result.code == 2

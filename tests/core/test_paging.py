@@ -104,6 +104,7 @@ FIRST = (1, _page(1, ONE, TWO, more=True))
 REFUSED_IN_THE_END: dict[str, list[tuple[int, Page]]] = {
     "no answer": [],
     "no last page": [FIRST],
+    "no first page": [(2, _page(2, TWO))],
     "a gap": [FIRST, (3, _page(3, THREE))],
     "nothing where more was promised": [FIRST, (2, EMPTY)],
     "an empty page where more was promised": [FIRST, (2, _page(2))],
@@ -112,6 +113,10 @@ REFUSED_IN_THE_END: dict[str, list[tuple[int, Page]]] = {
     "pages of different sizes": [FIRST, (2, _page(2, THREE, per_page=50))],
     "one cadence in two states": [FIRST, (2, _page(2, _cadence(2, "b")))],
     "one cadence readable and not": [FIRST, (2, _page(2, _bad("2")))],
+    "one cadence not readable and then readable": [
+        (1, _page(1, _bad("2"), more=True)),
+        (2, _page(2, TWO)),
+    ],
     "one unreadable cadence in two states": [
         (1, _page(1, _bad("1"), more=True)),
         (2, _page(2, _bad("1", b"!"))),

@@ -109,8 +109,8 @@ def test_an_error_is_told_with_its_code_its_message_and_its_hint() -> None:
 
 
 def test_a_failure_before_an_organisation_is_known_is_told_in_nulls() -> None:
-    problem = Problem.of(DatabaseError("No."))
+    problem = Problem.of(DatabaseError("No.", code="NOT_MIGRATED"))
     told = Report(None, None, Outcome.FAILED, None, error=problem).to_json()
     assert {key for key, value in told.items() if value is not None} == {"outcome", "error"}
     assert list(told) == list(_report(Outcome.SUCCEEDED).to_json())
-    assert (problem.code, problem.hint) == ("DATABASE_ERROR", "")
+    assert (problem.code, problem.hint) == ("NOT_MIGRATED", DatabaseError.default_hint)

@@ -80,6 +80,7 @@ NESTED = {"id": "1", "type": "a", "details": {"list": [{"id": "2", "x": "y"}]}}
         ([CRITERIA], [CRITERIA | {"state": None}]),
         ([CRITERIA], [CRITERIA | {"state": ""}]),
         ([CRITERIA], [CRITERIA | {"id": 8}]),
+        ([CRITERIA | {"id": {"a": 1}}], [CRITERIA | {"id": {"a": 1, "b": None}}]),
         ([NESTED], [NESTED | {"details": {"list": [{"x": "y", "id": 2, "z": None}]}}]),
     ],
 )

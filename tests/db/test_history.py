@@ -198,3 +198,28 @@ async def test_a_modified_time_in_the_future_is_no_evidence(lab: Lab) -> None:
     far = datetime(2031, 1, 1, tzinfo=UTC)
     await lab.sync(record("1", name="New", modified_time=far.isoformat()))
     assert (await lab.rows(VERSIONS))[1]["valid_from"] == lab.clock.now()
+
+
+async def test_a_modified_time_that_comes_back_from_null_blames_nobody(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.sync(record("1", modified_time=None))
+    await lab.sync(record("1", name="New"))
+    rows = await lab.rows(CHANGES)
+    assert {row["changed_by_id"] for row in rows if row["version"] == 3} == {None}
+
+
+async def test_the_first_edit_after_a_null_modified_time_names_its_editor(lab: Lab) -> None:
+    await lab.sync(record("1", modified_time=None))
+    edited = lab.clock.now() + timedelta(seconds=10)
+    await lab.sync(record("1", name="New", modified_time=edited.isoformat()))
+    assert {row["changed_by_name"] for row in await lab.rows(CHANGES)} == {"Patricia Boyle"}
+
+
+async def test_half_an_unenroll_rule_keeps_the_half_that_is_not_sent(lab: Lab) -> None:
+    whole = {"type": "respond_email", "end_date": "2030-01-01"}
+    await lab.sync(record("1", execution_details={"unenroll_properties": whole}))
+    before = await lab.contents()
+    for half in ({"type": "respond_email"}, {"end_date": "2030-01-01"}, {}):
+        report = await lab.sync(record("1", execution_details={"unenroll_properties": half}))
+        assert counts(report) == {"seen": 1, "unchanged": 1}
+    assert await lab.contents() == before

@@ -90,11 +90,14 @@ async def test_a_process_number_that_was_used_again_is_not_taken_for_the_old_pro
     assert (await lab.rows(RUNS))[0]["error_code"] == "ABANDONED"
 
 
-async def test_a_run_of_a_living_process_stays_open_even_past_its_lease(lab: Lab) -> None:
+@pytest.mark.parametrize(("lease", "code"), [("1 hour", None), ("-1 second", "ABANDONED")])
+async def test_a_run_of_a_living_process_stays_open_until_its_lease_ends(
+    lab: Lab, lease: str, code: str | None
+) -> None:
     await lab.store.begin(ORG, "test", lab.clock.now())
-    await lab.execute("UPDATE cadence_sync.sync_runs SET lease_until = now() - interval '1 hour'")
+    await lab.execute(f"UPDATE cadence_sync.sync_runs SET lease_until = now() + interval '{lease}'")
     await lab.sync(record("1"))
-    assert (await lab.rows(RUNS))[0]["outcome"] is None
+    assert (await lab.rows(RUNS))[0]["error_code"] == code
 
 
 @pytest.mark.parametrize(("lease", "code"), [("1 hour", None), ("-1 second", "ABANDONED")])
@@ -168,7 +171,7 @@ async def begun(lab: Lab) -> Run:
 
 def test_this_process_is_not_gone_and_one_that_never_was_is() -> None:
     me = processes.current()
-    assert not processes.is_gone(me, expired=True)
+    assert not processes.is_gone(me, expired=False)
     free = next(pid for pid in range(4_000_000, 4_100_000) if not psutil.pid_exists(pid))
     assert processes.is_gone(processes.Process(me.host, free, "1.00"), expired=False)
 
@@ -177,3 +180,20 @@ async def test_the_ledger_follows_an_organisation_to_another_data_centre(lab: La
     for data_center in ("us", "eu"):
         await lab.sync(record("1"), org=Org("acme", data_center))
         assert await lab.rows("SELECT data_center FROM cadence_sync.orgs") == [{"data_center": data_center}]
+
+
+async def test_a_defect_closes_the_run_and_is_reported_with_its_number(lab: Lab) -> None:
+    class Broken(WrittenSource):
+        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+            raise KeyError("a defect")
+
+    report = await lab.syncing(Broken(b"", lab.clock)).run("test")
+    assert (report.exit_code, report.run_id, report.error and report.error.code) == (1, 1, "UNEXPECTED")
+    (run,) = await lab.rows(RUNS)
+    assert (run["outcome"], run["error_code"]) == ("failed", "UNEXPECTED")
+
+
+def test_the_start_of_a_process_does_not_move_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = processes._started(processes.current().pid)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _self: 1.0)
+    assert processes._started(processes.current().pid) == before

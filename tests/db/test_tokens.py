@@ -124,6 +124,12 @@ async def test_another_organisation_s_row_is_no_token_of_this_one(shared: Shared
     assert await wiring.token_cache(chosen, shared.lab.engine, acme).load() is None
 
 
+async def test_a_token_for_one_host_is_not_sent_to_another(shared: Shared) -> None:
+    await shared.walk()
+    elsewhere = dataclasses.replace(org_at(shared.url), api_url="https://elsewhere.test")
+    assert await wiring.token_cache(Settings.model_construct(), shared.lab.engine, elsewhere).load() is None
+
+
 async def test_not_more_than_ten_tokens_are_made_in_ten_minutes_whoever_asks(shared: Shared) -> None:
     for _ in range(10):
         await shared.walk()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from aioresponses import aioresponses
 
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import Hint
+from tests.support.lab import START, SetClock
 from tests.support.records import listing, record
-from tests.support.zoho import answer, org_at, zoho_source
+from tests.support.zoho import MemoryTokens, answer, org_at, zoho_source
 from tests.zoho.conftest import Zoho
 
 ACCOUNTS = "https://accounts.zoho.test"
@@ -43,6 +45,7 @@ ODD: list[tuple[dict[str, Any], str, int]] = [
     ({"status": 200, "body": "<html>Sign in</html>"}, "BAD_ANSWER", 4),
     ({"status": 200, "body": ""}, "BAD_ANSWER", 4),
     ({"status": 200, "payload": {"access_token": ""}}, "BAD_ANSWER", 4),
+    ({"status": 200, "payload": {"access_token": "a\nHost: b"}}, "BAD_ANSWER", 4),
     ({"status": 200, "payload": ["access_token"]}, "BAD_ANSWER", 4),
     ({"status": 503, "body": "later"}, "ZOHO_UNAVAILABLE", 4),
     ({"status": 302, "headers": {"Location": "https://elsewhere.test"}}, "REDIRECT", 4),
@@ -101,3 +104,14 @@ async def test_a_wrong_credential_is_named(zoho: Zoho, part: str, code: str) -> 
         with pytest.raises(CadenceSyncError) as caught:
             await source.walk(Hint())
     assert (caught.value.code, caught.value.exit_code) == (code, 3)
+
+
+@pytest.mark.parametrize("lifetime", ["1" + "0" * 400, "-5", "0", "1e300", '"3600"', "null", "true"])
+async def test_a_lifetime_that_is_none_is_an_hour(mock: aioresponses, lifetime: str) -> None:
+    answer(mock, "POST", TOKEN, body=f'{{"access_token": "t", "expires_in": {lifetime}}}')
+    answer(mock, "GET", re.compile(r"https://www\.zohoapis\.com/.*"), body=listing([record("1")]))
+    cache = MemoryTokens()
+    async with zoho_source(org(), cache, SetClock()) as source:
+        assert list((await source.walk(Hint())).sightings) == ["1"]
+    assert cache.token is not None
+    assert cache.token.expires_at - START == timedelta(hours=1)

@@ -1,11 +1,21 @@
 """The walk over a simulated organisation, through a real HTTP client."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, InconsistentListing, RetryLater
+from cadence_sync.errors import (
+    AccessError,
+    BadAnswer,
+    BudgetError,
+    CadenceSyncError,
+    InconsistentListing,
+    RetryLater,
+)
 from cadence_sync.ports import Hint, Traffic
+from cadence_sync.zoho.answers import error_of, seconds
+from cadence_sync.zoho.client import _backoff
 from tests.support.zoho import asked, org_at, zoho_source
 from tests.zoho.conftest import Zoho
 
@@ -246,3 +256,77 @@ async def test_an_answer_about_another_cadence_does_not_confirm_that_one_is_ther
         zoho.strike("body", body=b'{"cadences": [{"id": "404"}]}', times=9)
         with pytest.raises(RetryLater):
             await source.confirm(listing, ["405"], Hint())
+
+
+@pytest.mark.parametrize("how", [{"status": 400, "code": "INVALID_DATA"}, {"status": 404}, {"status": 500}])
+async def test_a_list_that_shrank_is_read_whatever_the_server_says_to_pages_past_its_end(
+    zoho: Zoho, how: dict[str, object]
+) -> None:
+    for number in range(4, 9):
+        zoho.strike("status", match_page=number, times=9, **how)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
+        listing = await source.walk(Hint(pages=8))
+    assert (listing.pages, len(listing.sightings)) == (3, 25)
+
+
+@pytest.mark.parametrize("code", ["A\u0000B", "x" * 100_000, "lower case"])
+async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> None:
+    zoho.strike("status", status=403, code=code)
+    async with zoho_source(org_at(zoho.url)) as source:
+        with pytest.raises(AccessError) as caught:
+            await source.walk(Hint())
+    assert caught.value.code == "ACCESS"
+
+
+@pytest.mark.parametrize("told", ["\u00b2", "-1", "1e9", "99999999999", "soon"])
+async def test_a_retry_after_that_is_no_time_is_passed_over(zoho: Zoho, told: str) -> None:
+    zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": told})
+    async with zoho_source(org_at(zoho.url)) as source:
+        assert len((await source.walk(Hint())).sightings) == 25
+
+
+async def test_no_more_calls_are_made_than_allowed(zoho: Zoho) -> None:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
+        with pytest.raises(BudgetError):
+            await source.walk(Hint(pages=9, allowance=5))
+    assert zoho.simulator.journal.counts["list"] <= 5
+    async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
+        assert (await source.walk(Hint(pages=9, allowance=9))).pages == 9
+
+
+async def test_retries_count_against_the_allowance(zoho: Zoho) -> None:
+    zoho.strike("html", times=99)
+    async with zoho_source(org_at(zoho.url), zoho_attempts=20) as source:
+        with pytest.raises(BudgetError):
+            await source.walk(Hint(allowance=4))
+    assert zoho.simulator.journal.counts["list"] == 4
+
+
+async def test_the_credits_that_zoho_says_are_left_are_noted(zoho: Zoho) -> None:
+    zoho.simulator.change_settings(credits=10)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=4) as source:
+        await source.walk(Hint())
+        assert source.traffic == Traffic(api_calls=7, pages=7, credits_left=3)
+
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "wait"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("Mon, 05 Jan 2026 09:00:30 GMT", 30),
+        ("Mon, 05 Jan 2026 10:00:00 +0100", 0),
+        ("Mon, 05 Jan 2026 08:00:00 GMT", 0),
+        ("soon", None),
+        ("Mon, 99 Jan 2026 09:00:30 GMT", None),
+        (None, None),
+    ],
+)
+def test_how_long_zoho_asks_to_wait(told: str | None, wait: float | None) -> None:
+    assert seconds(told, NOW) == wait
+    error = error_of(429, b"", wait)
+    assert isinstance(error, RetryLater)
+    assert _backoff(error) == (True if wait is None else wait)
