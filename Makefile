@@ -18,9 +18,9 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 test: .venv/ready ## Run all tests that need nothing but Python packages
 	$(CLEAN) $(BIN)/python -m pytest -q
 
-test-system: .venv/ready ## Run the wheel, and the database tests on Debian's Postgres; installs it if it is missing
+test-system: .venv/ready ## Run the wheel, and the tests of databases and machines on Debian's Postgres and pgbouncer
 	sh tests/system/wheel.sh "$(UV)"
-	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m database
+	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m "database or system"
 
 torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
 	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \

@@ -89,6 +89,10 @@ class TokenSlot(Protocol):
         """Store this token when the slot is left."""
         ...
 
+    def count(self, asked_at: datetime) -> None:
+        """Remember that a token was asked for, whether or not one arrived."""
+        ...
+
 
 class TokenCache(Protocol):
     """Where access tokens outlive a process and are shared by all."""

@@ -2,12 +2,13 @@
 
 import os
 import re
+import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     web_token: SecretStr | None = None
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
 
+    _exposed_file: Path | None = PrivateAttr(default=None)
+
     @field_validator("zoho_api_url", "zoho_accounts_url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
@@ -107,6 +110,11 @@ class Settings(BaseSettings):
     def secret_key_list(self) -> list[str]:
         """The keys that encrypt what is stored: the first encrypts, all decrypt."""
         return [] if self.secret_keys is None else _keys_in(self.secret_keys)
+
+    @property
+    def exposed_file(self) -> Path | None:
+        """The settings file, where it holds secrets that other users of this machine may read."""
+        return self._exposed_file
 
     @property
     def interval_seconds(self) -> float:
@@ -143,18 +151,22 @@ def load_settings(config: Path | None = None) -> Settings:
     """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
     path = _find(config)
     values: dict[str, Any] = {} if path is None else _read_toml(path)
+    in_file = set(values).union(*(org for org in values.get("orgs", {}).values() if isinstance(org, dict)))
     values |= _secrets_from_files()
     general = os.environ.get(GENERAL_DATABASE_URL)
     if general and not os.environ.get(f"{PREFIX}DATABASE_URL_FILE"):
         values["database_url"] = general
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         raise _explained(error, path) from None
     except UnparsableError:
         raise SettingsError(
             f"{PREFIX}ORGS is not a JSON object.", hint="Organisations are easier to write in cadence-sync.toml."
         ) from None
+    if path is not None and in_file & _SECRET_NAMES and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        settings._exposed_file = path  # noqa: SLF001 - no setting: it must not come from outside
+    return settings
 
 
 def _find(config: Path | None) -> Path | None:
@@ -171,6 +183,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error}.", hint="It must be TOML.") from error
+
+
+def _holds_secret(annotation: object) -> bool:
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+_SECRET_NAMES: Final = {
+    name
+    for model in (Settings, OrgSettings)
+    for name, field in model.model_fields.items()
+    if _holds_secret(field.annotation)
+}
 
 
 def _secrets_from_files() -> dict[str, str]:

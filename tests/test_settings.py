@@ -189,3 +189,22 @@ def test_a_short_key_is_refused_and_never_shown(monkeypatch: pytest.MonkeyPatch)
     assert "short-key" not in f"{caught.value}{caught.value.hint}"
     put(monkeypatch, SECRET_KEYS=" long enough to be one , another long enough key,")
     assert load_settings().secret_key_list == ["long enough to be one", "another long enough key"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "warned"),
+    [
+        (0o644, 'zoho_client_secret = "s"', True),
+        (0o640, 'web_token = "0123456789abcdef"', True),
+        (0o604, '[orgs.acme]\nzoho_refresh_token = "t"', True),
+        (0o600, 'zoho_client_secret = "s"', False),
+        (0o644, 'zoho_data_center = "eu"\n[orgs.acme]\nzoho_client_id = "i"', False),
+    ],
+)
+def test_a_settings_file_whose_secrets_others_may_read_is_noticed(
+    tmp_path: Path, mode: int, text: str, warned: bool
+) -> None:
+    file = tmp_path / "cadence-sync.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    assert load_settings().exposed_file == (file if warned else None)

@@ -32,6 +32,13 @@ class Shared:
 
         settings = load_settings(self.config)
         configure_logs(settings.log_level)
+        if settings.exposed_file is not None:
+            from cadence_sync.cli.output import show_warning
+
+            show_warning(
+                f"Other users of this machine may read the secrets in {settings.exposed_file}.",
+                f"Close it with: chmod 600 {settings.exposed_file}",
+            )
         return settings
 
 

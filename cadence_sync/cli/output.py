@@ -52,6 +52,11 @@ def show_error(error: "CadenceSyncError", stream: TextIO | None = None) -> None:
     print("\n".join(one_line(line) for line in lines), file=stream or sys.stderr)
 
 
+def show_warning(sentence: str, hint: str) -> None:
+    """Print what a command does not stop for on stderr."""
+    print(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", file=sys.stderr)
+
+
 def one_line(value: object) -> str:
     """Return a value as text for people; control characters cannot move the cursor or fake a line."""
     if value is None:

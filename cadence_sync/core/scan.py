@@ -10,6 +10,7 @@ from collections.abc import Iterator
 # Possessive, and a string that is never closed ends with the body: so that no body takes quadratic time.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
 _LIST_START = re.compile(rb"\s*:\s*\[")
+_STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _ID_VALUE = re.compile(rb'\s*:\s*(?:"(-?[0-9A-Za-z_-]{1,64})"|(-?[0-9]{1,64}))\s*[,}]')
 
 
@@ -20,20 +21,24 @@ class BordersError(ValueError):
 def split_records(body: bytes, key: bytes = b"cadences") -> tuple[list[bytes], bytes]:
     """Return the records of the list under `key`, and the body with that list emptied."""
     start = _list_start(body, key)
-    depth, record_start = 0, 0
+    depth, record_start, record_end = 0, start, start
     records: list[bytes] = []
     for token, position, end in _tokens(body, start):
-        if token in b"{[":
-            if depth == 0:
-                record_start = position
-            depth += 1
-        elif token in b"}]":
-            if depth == 0:
+        if depth == 0:
+            records += _scalars(body[record_end:position])
+            if token in b"}]":
                 return records, body[:start] + body[position:]
-            depth -= 1
-            if depth == 0:
-                records.append(body[record_start:end])
+            record_start = position
+        depth += _STEP.get(token, 0)
+        if depth == 0:
+            records.append(body[record_start:end])
+            record_end = end
     raise BordersError("the list of cadences does not end")
+
+
+def _scalars(between: bytes) -> list[bytes]:
+    """Return what stands between two records but for commas: numbers and words where objects belong."""
+    return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
 
 
 def top_level_id(record: bytes) -> str | None:
@@ -52,10 +57,7 @@ def nests_deeper(record: bytes, limit: int) -> bool:
         return False
     depth = 0
     for token, _, _ in _tokens(record, 0):
-        if token in b"{[":
-            depth += 1
-        elif token in b"}]":
-            depth -= 1
+        depth += _STEP.get(token, 0)
         if depth > limit:
             return True
     return False
@@ -72,11 +74,8 @@ def _ends_of_keys(body: bytes, key: bytes, *, depth_wanted: int) -> Iterator[int
     """Yield where each string equal to `key` ends at that depth."""
     depth = 0
     for token, position, end in _tokens(body, 0):
-        if token in b"{[":
-            depth += 1
-        elif token in b"}]":
-            depth -= 1
-        elif depth == depth_wanted and body[position + 1 : end - 1] == key:
+        depth += _STEP.get(token, 0)
+        if token == b'"' and depth == depth_wanted and body[position + 1 : end - 1] == key:
             yield end
 
 

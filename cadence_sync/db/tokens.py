@@ -64,10 +64,13 @@ class TokenTable:
                 milliseconds = str(int(self.patience * 1000))
                 await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
                 slot = await self._read(connection)
-                yield slot
-                if slot.fresh is not None:
-                    await self._write(connection, slot.fresh, slot.recent)
-                    await connection.commit()
+                before = slot.recent
+                try:
+                    yield slot
+                finally:
+                    if slot.recent != before:
+                        await self._write(connection, slot.fresh, slot.recent)
+                        await connection.commit()
 
     async def drop(self) -> None:
         """Forget the token: Zoho says that it was made for another scope."""
@@ -87,23 +90,31 @@ class TokenTable:
             return TokenSlot(None, tuple(row.recent))
         return TokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.recent))
 
-    async def _write(self, connection: AsyncConnection, token: AccessToken, recent: tuple[datetime, ...]) -> None:
-        """Store a token, unless the organisation is not known yet, as in a dry run before the first sync."""
-        plain = msgspec.json.encode(_Sealed(self.org_id, token.value, token.api_url))
+    async def _write(
+        self, connection: AsyncConnection, token: AccessToken | None, recent: tuple[datetime, ...]
+    ) -> None:
+        """Store a token if there is one, and when tokens were asked for.
+
+        Nothing is stored for an organisation that is not known yet, as in a dry run before the first sync.
+        """
         values = {
             "org_id": self.org_id,
             "credential_fingerprint": self.fingerprint,
-            "encrypted_token": self.vault.seal(plain),
-            "expires_at": token.expires_at,
+            "encrypted_token": b"" if token is None else self._sealed(token),
+            "expires_at": recent[-1] if token is None else token.expires_at,
             "recent": list(recent)[-KEPT:],
         }
         columns = [literal(value, oauth_tokens.c[name].type).label(name) for name, value in values.items()]
         known = exists().where(orgs.c.org_id == self.org_id)
         statement = insert(oauth_tokens).from_select(list(values), select(*columns).where(known))
-        new = {name: statement.excluded[name] for name in ("encrypted_token", "expires_at", "recent")}
+        renewed = ("recent",) if token is None else ("encrypted_token", "expires_at", "recent")
+        new = {name: statement.excluded[name] for name in renewed}
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["org_id", "credential_fingerprint"], set_=new)
         )
+
+    def _sealed(self, token: AccessToken) -> bytes:
+        return self.vault.seal(msgspec.json.encode(_Sealed(self.org_id, token.value, token.api_url)))
 
     def _key(self) -> tuple[Any, ...]:
         return (
@@ -123,4 +134,8 @@ class TokenSlot:
     def keep(self, token: AccessToken, made_at: datetime) -> None:
         """Store this token when the slot is left."""
         self.fresh = token
-        self.recent = (*self.recent, made_at)
+        self.count(made_at)
+
+    def count(self, asked_at: datetime) -> None:
+        """Remember that a token was asked for, whether or not one arrived."""
+        self.recent = (*self.recent, asked_at)

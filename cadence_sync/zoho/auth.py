@@ -31,6 +31,8 @@ WINDOW: Final = timedelta(minutes=10)
 
 _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 """What can stand in a header: visible ASCII."""
+_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_BROKE", "BAD_ANSWER", "BODY_TOO_LARGE"}
+"""Failures after which Zoho may have made a token that nobody received; it counts all the same."""
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
         "Zoho does not know the refresh token.",
@@ -95,7 +97,12 @@ class Auth:
             now = self.clock.now()
             if sum(made > now - WINDOW for made in slot.recent) >= MOST_IN_WINDOW:
                 raise _too_many_tokens()
-            token = await self._ask(now)
+            try:
+                token = await self._ask(now)
+            except (RetryLater, BadAnswer) as error:
+                if error.code in _ANSWER_LOST:
+                    slot.count(now)
+                raise
             slot.keep(token, now)
             return token
 

@@ -1,5 +1,6 @@
 """The list endpoint: authorised, counted, retried within bounds."""
 
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from cadence_sync.zoho.auth import Auth
 from cadence_sync.zoho.http import Answer, Http
 from cadence_sync.zoho.limiter import Limiter
 
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+"""Bounds, in seconds, of the pause before the second attempt and before any."""
 _CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
@@ -55,7 +59,7 @@ class Client:
 
     async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[Answer], T]) -> T:
         """Ask until an answer can be read, within the bounds on attempts and on requests at once."""
-        async for attempt in stamina.retry_context(on=_backoff, attempts=self.attempts, timeout=None, wait_max=30):
+        async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
                 async with self.limiter.place():
                     answer = await self._authorised(suffix, params)
@@ -117,8 +121,21 @@ def _is_there(answer: Answer, cadence_id: str) -> bool:
     return True
 
 
-def _backoff(error: Exception) -> bool | float:
-    """Tell stamina whether to ask again, and when Zoho named a time, when."""
-    if not isinstance(error, RetryLater):
-        return False
-    return True if error.retry_after is None else error.retry_after
+@dataclass(slots=True)
+class Backoff:
+    """Tells stamina whether to ask again and after how many seconds: as Zoho named them, else with full jitter.
+
+    Full jitter, anything between nothing and the exponential bound, parts clients that failed together:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+
+    failed: int = 0
+
+    def __call__(self, error: Exception) -> bool | float:
+        """Return False where asking again cannot help, else seconds."""
+        if not isinstance(error, RetryLater):
+            return False
+        self.failed += 1
+        if error.retry_after is not None:
+            return error.retry_after
+        return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.failed - 1)))  # noqa: S311 - no secret

@@ -66,8 +66,12 @@ class Http:
             ) as response:
                 body = await self._read(response)
                 answer = Answer(response.status, body, response.headers)
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise RetryLater("The server's TLS certificate is not valid.", code="TLS") from error
+        except aiohttp.ClientSSLError as error:
+            raise RetryLater(
+                f"{_host(url)} does not prove by TLS that it is the one it should be.",
+                hint="A proxy that opens TLS needs its certificate among this machine's trusted ones (SSL_CERT_FILE).",
+                code="TLS",
+            ) from error
         except aiohttp.ClientConnectorError as error:
             raise RetryLater(
                 f"There is no connection to {_host(url)}.",

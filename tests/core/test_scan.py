@@ -13,6 +13,10 @@ SPLIT = {
     "nested lists": (b'{"cadences":[{"a":[{"b":[]}]}]}', [b'{"a":[{"b":[]}]}']),
     "a deeper list of that name": (b'{"info":{"cadences":[{"z":0}]},"cadences":[{"a":1}]}', [b'{"a":1}']),
     "the name as a value": (b'{"x":"cadences","cadences":[{"a":1}]}', [b'{"a":1}']),
+    "what is no object": (
+        b'{"cadences":[null, {"a":1},5,"x,]",[2] ,NaN ]}',
+        [b"null", b'{"a":1}', b"5", b'"x,]"', b"[2]", b"NaN"],
+    ),
     "broken records": (b'{"cadences":[{"a":NaN},{"b":"\xff"}]}', [b'{"a":NaN}', b'{"b":"\xff"}']),
 }
 

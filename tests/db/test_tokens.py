@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync import wiring
-from cadence_sync.errors import AccessError, DatabaseError
+from cadence_sync.errors import AccessError, CadenceSyncError, DatabaseError
 from cadence_sync.ports import Hint, TokenCache
 from cadence_sync.settings import Settings
 from cadence_sync.simulator.faults import Fault
@@ -36,7 +36,7 @@ class Shared:
 
     async def walk(self, **settings: object) -> None:
         """Walk as a process of its own would, right after its start."""
-        async with zoho_source(org_at(self.url), self.cache(**settings), self.clock) as source:
+        async with zoho_source(org_at(self.url), self.cache(**settings), self.clock, **settings) as source:
             await source.walk(Hint())
 
     @property
@@ -174,3 +174,27 @@ async def test_whoever_freezes_while_it_refreshes_is_cut_off(shared: Shared) -> 
     frozen.cancel()
     with pytest.raises(DatabaseError):  # the server has closed its connection
         await frozen
+
+
+@pytest.mark.parametrize("fault", ["cut", "truncated", "html"])
+async def test_a_token_whose_answer_was_lost_counts_against_the_limit(shared: Shared, fault: str) -> None:
+    shared.simulator.faults.add(Fault(fault, target="token", status=200 if fault == "html" else None, times=99))
+    codes = []
+    for _ in range(12):
+        with pytest.raises(CadenceSyncError) as caught:
+            await shared.walk(zoho_attempts=1)
+        codes.append(caught.value.code)
+    assert codes[9:] == [codes[0], "TOKEN_LIMIT", "TOKEN_LIMIT"]
+    assert shared.tokens_made == 10
+
+
+async def test_a_lost_answer_leaves_the_stored_token_as_it_is(shared: Shared) -> None:
+    await shared.walk()
+    (before,) = await shared.lab.rows(ROWS)
+    shared.clock.move(minutes=60)
+    shared.simulator.faults.add(Fault("truncated", target="token"))
+    with pytest.raises(CadenceSyncError):
+        await shared.walk(zoho_attempts=1)
+    (after,) = await shared.lab.rows(ROWS)
+    assert after["encrypted_token"] == before["encrypted_token"]
+    assert len(after["recent"]) == 2

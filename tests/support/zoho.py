@@ -55,7 +55,10 @@ class MemorySlot:
 
     def keep(self, token: AccessToken, made_at: datetime) -> None:
         self.fresh = token
-        self.recent = (*self.recent, made_at)
+        self.count(made_at)
+
+    def count(self, asked_at: datetime) -> None:
+        self.recent = (*self.recent, asked_at)
 
 
 @dataclass
@@ -72,8 +75,10 @@ class MemoryTokens:
     @asynccontextmanager
     async def refreshing(self) -> AsyncIterator[MemorySlot]:
         slot = MemorySlot(self.token, self.recent)
-        yield slot
-        self.token, self.recent = slot.fresh or self.token, slot.recent
+        try:
+            yield slot
+        finally:
+            self.token, self.recent = slot.fresh or self.token, slot.recent
 
     async def drop(self) -> None:
         self.token, self.dropped = None, self.dropped + 1

@@ -15,7 +15,7 @@ from cadence_sync.errors import (
 )
 from cadence_sync.ports import Hint, Traffic
 from cadence_sync.zoho.answers import error_of, seconds
-from cadence_sync.zoho.client import _backoff
+from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff
 from tests.support.zoho import asked, org_at, zoho_source
 from tests.zoho.conftest import Zoho
 
@@ -329,4 +329,16 @@ def test_how_long_zoho_asks_to_wait(told: str | None, wait: float | None) -> Non
     assert seconds(told, NOW) == wait
     error = error_of(429, b"", wait)
     assert isinstance(error, RetryLater)
-    assert _backoff(error) == (True if wait is None else wait)
+    assert wait is None or Backoff()(error) == wait
+
+
+def test_pauses_are_anything_between_nothing_and_a_bound_that_doubles() -> None:
+    pauses = [[backoff(RetryLater("later")) for _ in range(9)] for backoff in (Backoff() for _ in range(400))]
+    for number, column in enumerate(zip(*pauses, strict=True)):
+        bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number)
+        assert 0 <= min(column) < bound / 10, "full jitter reaches down to nothing"
+        assert bound * 0.9 < max(column) <= bound
+
+
+def test_what_cannot_pass_is_not_asked_again() -> None:
+    assert Backoff()(BadAnswer("a redirect")) is False
