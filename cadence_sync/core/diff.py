@@ -138,7 +138,7 @@ def _first_version(sighting: Sighting, listing: Listing, past: Past) -> Version:
     if _was_there_before(sighting, listing, past):
         return Version(Kind.BASELINE, 1, listing.started_at, row, sighting.raw)
     began = _modified_within(sighting.config, listing, past)
-    by_creator = began is not None and _within(sighting.config.get("created_time"), listing, past) is not None
+    by_creator = all(_is_news(sighting.config.get(path), listing, past) for path in ("created_time", "modified_time"))
     return Version(
         Kind.CREATED,
         1,
@@ -227,7 +227,7 @@ def _moved_forward(before: Config, now: Config, listing: Listing, past: Past) ->
     old, new = _instant(before.get("modified_time")), _instant(now.get("modified_time"))
     if old is None:
         # After a null only a time since the last walk is news: an old one may have been there before.
-        return _modified_within(now, listing, past) is not None
+        return _is_news(now.get("modified_time"), listing, past)
     return new is not None and new > old
 
 
@@ -241,6 +241,14 @@ def _within(leaf: Leaf, listing: Listing, past: Past) -> datetime | None:
     if instant is None or past.last_walk is None:
         return None
     return instant if past.last_walk < instant <= listing.started_at else None
+
+
+def _is_news(leaf: Leaf, listing: Listing, past: Past) -> bool:
+    """Whether Zoho dates an edit after the last walk; it cuts off fractions of a second, so theirs count as later."""
+    instant = _instant(leaf)
+    if instant is None or past.last_walk is None:
+        return False
+    return past.last_walk.replace(microsecond=0) <= instant <= listing.started_at
 
 
 def _instant(leaf: Leaf) -> datetime | None:

@@ -157,3 +157,20 @@ def test_a_creation_names_its_creator_where_both_times_lie_between_the_walks(
     new = _edited(modified, created_time=created.isoformat(), created_by={"id": "8", "name": "Ben"})
     version = Memory(last_walk=START).only_version(new)
     assert (version.changed_by_id, version.changed_by_name) == (creator, creator and "Ben")
+
+
+HALF = timedelta(milliseconds=500)
+
+
+@pytest.mark.parametrize(("modified", "named"), [(START, True), (START - timedelta(seconds=1), False)])
+def test_the_fraction_of_a_second_that_zoho_cuts_off_hides_no_editor(modified: datetime, named: bool) -> None:
+    """An edit half a second after a walk's start is dated before it, though that walk did not see it."""
+    memory = Memory(last_walk=START + HALF - HOUR)
+    memory.sync(record(modified_time=None))
+    updated = memory.only_version(_edited(modified))
+    assert updated.changed_by_id == ("7" if named else None)
+    assert updated.valid_from == START + HALF + HOUR
+    new = record("9", created_time=modified.isoformat(), modified_time=modified.isoformat())
+    created = Memory(last_walk=START + HALF).only_version(new)
+    assert (created.changed_by_id is not None) is named
+    assert created.valid_from == START + HALF + HOUR
