@@ -3,6 +3,7 @@
 CadenceSyncError          code, message, hint; exit code
 ├── Stop                  trying again changes nothing: a person must act
 │   ├── SettingsError     2   settings that cannot work
+│   ├── SpoolError        2   no room for temporary files
 │   ├── AccessError       3   credentials or permission
 │   ├── DatabaseError     5   unreachable, not migrated, newer than the code
 │   ├── OrgBusyError      8   another run wrote this org first
@@ -39,6 +40,14 @@ class SettingsError(Stop):
 
     exit_code = 2
     default_code = "SETTINGS"
+
+
+class SpoolError(Stop):
+    """A listing too long for the memory finds no room on the disk."""
+
+    exit_code = 2
+    default_code = "NO_TEMPORARY_ROOM"
+    default_hint = "Nothing was written; free space in the folder for temporary files, or name another with TMPDIR."
 
 
 class AccessError(Stop):

@@ -1,15 +1,17 @@
 """What the story of a sync needs from the outside, as Protocols; `wiring` names who provides it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from cadence_sync.core.diff import Past, Plan
-from cadence_sync.core.guard import Docket
-from cadence_sync.core.model import Known, Listing, Stored
-from cadence_sync.core.report import Outcome, Problem
+from cadence_sync.core.guard import Docket, Verdict
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.model import Known
+from cadence_sync.core.report import Counters, Outcome, Problem
 
 OnPage = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
@@ -45,6 +47,10 @@ class Run:
     hint: Hint
     has_docket: bool = False
     """Whether missing cadences await a decision, or were decided about."""
+    hid_ids: bool = False
+    """Whether the last walk held a record whose id was unreadable."""
+    may_respell: bool = True
+    """Whether cadences that are only spelled anew may be written: once a day, in case every walk spells them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +119,13 @@ class TokenCache(Protocol):
 class CadenceSource(Protocol):
     """One organisation's cadences, as Zoho lists them now."""
 
-    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
-        """Return a complete, self-consistent listing; raises `CadenceSyncError`."""
+    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+        """Return a complete, self-consistent listing beside what is stored; raises `CadenceSyncError`."""
         ...
 
-    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+    async def confirm(
+        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+    ) -> tuple[Listing, frozenset[str]]:
         """Look a second time for cadences that a listing lacks: lists move while they are paged.
 
         Returns the listing to go by, which may be a newer one, and those that are surely gone.
@@ -127,6 +135,32 @@ class CadenceSource(Protocol):
     @property
     def traffic(self) -> Traffic:
         """What this source has asked so far."""
+        ...
+
+
+class Reader(Protocol):
+    """What the rules must know of single cadences."""
+
+    async def known(self, cadence_ids: Collection[str]) -> Mapping[str, Known]:
+        """Return the stored state of those of these cadences that exist."""
+        ...
+
+    async def past(self, new_ids: Collection[str]) -> Past:
+        """Return what earlier runs say of ids that the store does not know."""
+        ...
+
+
+class Writer(Reader, Protocol):
+    """The transaction in which a run writes; it commits when the run is closed and not before."""
+
+    async def write(self, plan: Plan) -> None:
+        """Write a plan; a run may have many."""
+        ...
+
+    async def close(
+        self, outcome: Outcome, counters: Counters, verdict: Verdict, traffic: Traffic, finished_at: datetime
+    ) -> None:
+        """Close the run in the ledger, and note which deletions are held."""
         ...
 
 
@@ -141,32 +175,24 @@ class Store(Protocol):
         """Return what `begin` would, as run 0, and write nothing."""
         ...
 
-    async def stored(self, org_id: str) -> Stored:
-        """Return the digests of all live cadences and the ids of the deleted ones."""
+    async def index(self, org_id: str) -> Index:
+        """Return the digests of all live cadences."""
         ...
 
-    async def known(self, org_id: str, cadence_ids: Collection[str]) -> Mapping[str, Known]:
-        """Return the stored state of those of these cadences that exist."""
+    async def knows_any(self, org_id: str, cadence_ids: Iterable[str]) -> bool:
+        """Whether any of these cadences is stored, live or deleted."""
         ...
 
     async def docket(self, run: Run) -> Docket:
         """Return what is known of missing cadences from earlier runs, and how many were retired today."""
         ...
 
-    async def past(self, run: Run, new_ids: Collection[str]) -> Past:
-        """Return what earlier runs say of ids that the store does not know."""
+    def reading(self, run: Run) -> AbstractAsyncContextManager[Reader]:
+        """Read what a run must know, and write nothing."""
         ...
 
-    async def apply(
-        self,
-        run: Run,
-        listing: Listing,
-        plan: Plan,
-        outcome: Outcome,
-        traffic: Traffic,
-        finished_at: datetime,
-    ) -> None:
-        """Write a plan and close the run, in one transaction; raises `OrgBusyError` if the fence moved."""
+    def writing(self, run: Run, listing: Listing) -> AbstractAsyncContextManager[Writer]:
+        """Write a run in one transaction; raises `OrgBusyError` if the fence moved."""
         ...
 
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:

@@ -2,24 +2,28 @@
 
 1. `begin`: the run is entered in the ledger, and the store's fence is read. No lock is held from here on.
 2. `walk`: every page of the listing is fetched and decoded, and the pages are checked against each other.
-3. `diff`: what differs from the stored digests is compared leaf by leaf. What is missing is looked for a
-   second time; then it is retired, or held until a person decides where it is too much at once.
-4. `apply`: versions, changes, current rows and the run's outcome are written in one transaction, behind
-   the organisation's lock and only if the fence has not moved. Whatever goes wrong before leaves no trace
-   but a `failed` row in the ledger.
+   A record whose digest is stored says nothing new. What is missing is looked for a second time; then it is
+   to be retired, or held until a person decides where it is too much at once.
+3. `apply`: what differs is compared leaf by leaf with what is stored. Versions, changes, current rows and the
+   run's outcome are written in one transaction, behind the organisation's lock and only if the fence has not
+   moved. Whatever goes wrong before leaves no trace but a `failed` row in the ledger.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import structlog
 
-from cadence_sync.core.diff import Plan, differing, make_plan, missing
-from cadence_sync.core.guard import Brake, Verdict, check_org, judge, unconfirmed
-from cadence_sync.core.model import Listing, Stored
-from cadence_sync.core.report import Counters, Outcome, Problem, Report, outcome_of
+from cadence_sync.core.diff import Plan, plan_deleted, plan_sighted
+from cadence_sync.core.guard import Brake, Verdict, judge, may_be_other_org, other_org, unconfirmed
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.report import Counters, Outcome, Problem, Report, Tally, outcome_of
+from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Run, Store
+from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Reader, Run, Store
 
 log = structlog.get_logger()
 
@@ -52,9 +56,7 @@ class Sync:
         except CadenceSyncError as error:
             return self._failed(None, error, began)
         try:
-            listing, plan = await self._look(run)
-            outcome = outcome_of(Counters.of(plan))
-            await self.store.apply(run, listing, plan, outcome, self.source.traffic, self.clock.now())
+            counters = await self._apply(run, *await self._look(run))
         except CadenceSyncError as error:
             await self._close(run, error)
             return self._failed(run.run_id, error, began)
@@ -66,43 +68,53 @@ class Sync:
             unexpected = _unexpected(error)
             await self._close(run, unexpected)
             return self._failed(run.run_id, unexpected, began)
-        return self._finished(run.run_id, outcome, plan, began)
+        return self._finished(run.run_id, counters, began)
 
     async def preview(self) -> Report:
         """Say what a run would do, and write nothing."""
         began = self.clock.monotonic()
         try:
             run = await self.store.preview(self.org, self.clock.now())
-            _, plan = await self._look(run)
+            listing, verdict = await self._look(run)
+            tally = Tally()
+            async with self.store.reading(run) as reader:
+                async for plan in _plans(listing, verdict, reader):
+                    tally.add(plan)
         except CadenceSyncError as error:
             return self._failed(None, error, began)
-        return self._finished(None, outcome_of(Counters.of(plan)), plan, began)
+        return self._finished(None, tally.counters(listing, verdict), began)
 
-    async def _look(self, run: Run) -> tuple[Listing, Plan]:
-        """Walk the listing and decide what it says beside what is stored."""
-        listing = await self.source.walk(run.hint, self.on_page)
-        stored = await self.store.stored(run.org_id)
-        if not self.permits.other_org:
-            check_org(listing, stored)
-        listing, verdict = await self._judge(run, listing, stored)
-        sighted = differing(listing, stored)
-        known = await self.store.known(run.org_id, [*(s.cadence_id for s in sighted), *verdict.retire])
-        new_ids = [s.cadence_id for s in sighted if s.cadence_id not in known]
-        past = await self.store.past(run, new_ids)
-        return listing, make_plan(listing, sighted, verdict, known, past)
+    async def _look(self, run: Run) -> tuple[Listing, Verdict]:
+        """Walk the listing, and decide about cadences that it lacks."""
+        index = await self.store.index(run.org_id)
+        listing = await self.source.walk(run.hint, index, self.on_page)
+        if may_be_other_org(listing, index) and not self.permits.other_org:
+            ids = chain((sighting.cadence_id for sighting in listing.changed), listing.quarantined_ids)
+            if not await self.store.knows_any(run.org_id, ids):
+                raise other_org()
+        return await self._judge(run, listing, index)
 
-    async def _judge(self, run: Run, listing: Listing, stored: Stored) -> tuple[Listing, Verdict]:
-        """Decide about cadences that the listing lacks, once a second look has confirmed that they are gone."""
-        absent = missing(listing, stored)
+    async def _judge(self, run: Run, listing: Listing, index: Index) -> tuple[Listing, Verdict]:
+        """Decide about the missing, once a second look has confirmed that they are gone."""
+        absent = listing.missing()
         if not absent and not run.has_docket:
             return listing, Verdict()
         docket = await self.store.docket(run)
         doubtful = unconfirmed(absent, docket)
         if doubtful:
-            listing, gone = await self.source.confirm(listing, doubtful, run.hint)
-            absent = sorted(set(missing(listing, stored)) & (gone | docket.held | docket.rejected))
-        live = len(stored.digests)
-        return listing, judge(absent, live, docket, self.permits.brake, allow_all=self.permits.mass_delete)
+            listing, gone = await self.source.confirm(listing, doubtful, run.hint, index)
+            absent = sorted(set(listing.missing()) & (gone | docket.held | docket.rejected))
+        return listing, judge(absent, len(index), docket, self.permits.brake, allow_all=self.permits.mass_delete)
+
+    async def _apply(self, run: Run, listing: Listing, verdict: Verdict) -> Counters:
+        tally = Tally()
+        async with self.store.writing(run, listing) as writer:
+            async for plan in _plans(listing, verdict, writer):
+                await writer.write(plan)
+                tally.add(plan)
+            counters = tally.counters(listing, verdict)
+            await writer.close(outcome_of(counters), counters, verdict, self.source.traffic, self.clock.now())
+        return counters
 
     async def _close(self, run: Run, error: CadenceSyncError) -> None:
         """Close a failed run; where even that fails, a later run closes it as abandoned."""
@@ -111,15 +123,26 @@ class Sync:
         except CadenceSyncError as second:
             log.warning("run_not_closed", run_id=run.run_id, error=second.message)
 
-    def _finished(self, run_id: int | None, outcome: Outcome, plan: Plan, began: float) -> Report:
+    def _finished(self, run_id: int | None, counters: Counters, began: float) -> Report:
         duration = round(self.clock.monotonic() - began, 6)
-        counters = Counters.of(plan)
-        return Report(self.org.org_id, run_id, outcome, counters, self.source.traffic.api_calls, duration)
+        calls = self.source.traffic.api_calls
+        return Report(self.org.org_id, run_id, outcome_of(counters), counters, calls, duration)
 
     def _failed(self, run_id: int | None, error: CadenceSyncError, began: float) -> Report:
         duration = round(self.clock.monotonic() - began, 6)
         calls = self.source.traffic.api_calls
         return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, Problem.of(error))
+
+
+async def _plans(listing: Listing, verdict: Verdict, reader: Reader) -> AsyncIterator[Plan]:
+    """Yield what is to be written, for so many cadences at a time that a long listing needs no more memory."""
+    for block in listing.changed.blocks():
+        known = await reader.known([sighting.cadence_id for sighting in block])
+        past = await reader.past([s.cadence_id for s in block if s.cadence_id not in known])
+        yield plan_sighted(listing, block, known, past)
+    for start in range(0, len(verdict.retire), BLOCK):
+        retired = await reader.known(verdict.retire[start : start + BLOCK])
+        yield plan_deleted(listing, (retired[cadence_id] for cadence_id in sorted(retired)))
 
 
 def _unexpected(error: Exception) -> CadenceSyncError:

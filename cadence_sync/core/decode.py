@@ -1,14 +1,15 @@
 """From the bytes of a page to cadences in one canonical form, whatever spelling Zoho used."""
 
-from hashlib import blake2b
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
 from cadence_sync.core.duplicates import check_keys, may_repeat_keys
 from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
+from cadence_sync.core.index import NOTHING, Index, digest_of
 from cadence_sync.core.model import Config, Labels, Page, PageInfo, Quarantined, Sighting
-from cadence_sync.core.rules import comparable, read_rules
+from cadence_sync.core.rules import read_rules
 from cadence_sync.core.scan import BordersError, nests_deeper, split_records, top_level_id
 from cadence_sync.core.values import UnreadableError, holds_nul, read_leaf
 from cadence_sync.errors import BadAnswer
@@ -18,18 +19,33 @@ _DEEPEST: Final = 100
 """Levels of nesting that are followed; Zoho's own records have ten, Python's stack less than a thousand."""
 
 
+_Raw: TypeAlias = bytes | msgspec.Raw
+
+
 class _Envelope(msgspec.Struct):
     cadences: list[msgspec.Raw]
     info: msgspec.Raw
 
 
-def decode_page(body: bytes) -> Page:
-    """Decode the body of a 200 answer; raises `BadAnswer` where no records can be told apart in it."""
+def decode_page(body: bytes, index: Index = NOTHING) -> Page:
+    """Decode the body of a 200 answer but for the records that are stored to the byte.
+
+    Raises `BadAnswer` where no records can be told apart in it.
+    """
     try:
         records, info = _split_fast(body)
     except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         records, info = _split_slowly(body)
-    return Page(info, tuple(decode_record(record) for record in records))
+    unchanged: list[int] = []
+    others: list[Sighting | Quarantined] = []
+    for record in records:
+        digest = digest_of(record)
+        position = index.find(digest)
+        if position is None:
+            others.append(decode_record(bytes(record), digest))
+        else:
+            unchanged.append(position)
+    return Page(info, tuple(others), tuple(unchanged))
 
 
 def listed_ids(body: bytes) -> list[str | None]:
@@ -40,8 +56,8 @@ def listed_ids(body: bytes) -> list[str | None]:
         raise BadAnswer(f"Zoho's answer holds no cadences ({error}).") from error
 
 
-def decode_record(raw: bytes) -> Sighting | Quarantined:
-    """Decode one record's JSON text; what cannot be stored faithfully comes back as quarantined."""
+def decode_record(raw: bytes, digest: bytes | None = None) -> Sighting | Quarantined:
+    """Decode one record's JSON text, whose digest may be known; what cannot be stored faithfully is quarantined."""
     if nests_deeper(raw, _DEEPEST):
         return Quarantined(top_level_id(raw), f"nested more than {_DEEPEST} levels deep", raw)
     try:
@@ -50,20 +66,20 @@ def decode_record(raw: bytes) -> Sighting | Quarantined:
         return Quarantined(top_level_id(raw), f"not readable as JSON: {error}", raw)
     try:
         check_keys(raw, document)
-        return _sighting(document, raw)
+        return _sighting(document, raw, digest or digest_of(raw))
     except UnreadableError as error:
         return Quarantined(top_level_id(raw), str(error), raw)
 
 
-def _split_fast(body: bytes) -> tuple[list[bytes], PageInfo]:
+def _split_fast(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
     envelope = msgspec.json.decode(body, type=_Envelope)
     info = bytes(envelope.info)
     if may_repeat_keys(body) or may_repeat_keys(info):  # two lists of cadences are as good as none
         raise BordersError("a key of the page comes twice")
-    return [bytes(record) for record in envelope.cadences], msgspec.json.decode(info, type=PageInfo)
+    return envelope.cadences, msgspec.json.decode(info, type=PageInfo)
 
 
-def _split_slowly(body: bytes) -> tuple[list[bytes], PageInfo]:
+def _split_slowly(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
     try:
         records, rest = split_records(body)
         return records, _split_fast(rest)[1]
@@ -74,7 +90,7 @@ def _split_slowly(body: bytes) -> tuple[list[bytes], PageInfo]:
         ) from error
 
 
-def _sighting(document: object, raw: bytes) -> Sighting:
+def _sighting(document: object, raw: bytes, digest: bytes) -> Sighting:
     reader = _Reader()
     reader.read_object("", document)
     cadence_id = reader.config.get("id")
@@ -82,14 +98,7 @@ def _sighting(document: object, raw: bytes) -> Sighting:
         raise UnreadableError("id: there is none")
     _settle_unit(reader.config)
     _note_words(reader)
-    digest = _digest(reader)
     return Sighting(cadence_id, reader.config, reader.labels, reader.extra, raw, digest, tuple(reader.drift))
-
-
-def _digest(reader: "_Reader") -> bytes:
-    config = {path: comparable(leaf) for path, leaf in reader.config.items()}
-    known = msgspec.json.encode((config, reader.labels, reader.extra), order="deterministic")
-    return blake2b(known, digest_size=16).digest()
 
 
 def _settle_unit(config: Config) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 
 from cadence_sync.core.document import changed_leaves
 from cadence_sync.core.fields import LABELS
-from cadence_sync.core.guard import Verdict
-from cadence_sync.core.model import Config, Known, Labels, Leaf, Listing, Sighting, Stored
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.model import Config, Known, Labels, Leaf, Sighting
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -84,44 +84,21 @@ class Refresh:
 
 @dataclass(slots=True)
 class Plan:
-    """All that one run has to write, and its counts."""
+    """What to write for some of a listing's cadences."""
 
     versions: list[Version] = field(default_factory=list)
     refreshes: list[Refresh] = field(default_factory=list)
-    seen: int = 0
-    quarantined: int = 0
-    verdict: Verdict = field(default_factory=Verdict)
-    """What becomes of missing cadences; those to retire are among the versions."""
-
-    def count(self, kind: Kind) -> int:
-        """How many versions of this kind the run makes."""
-        return sum(version.kind is kind for version in self.versions)
-
-    @property
-    def unchanged(self) -> int:
-        """Sighted cadences that get no version."""
-        made = sum(version.kind is not Kind.DELETED for version in self.versions)
-        return self.seen - self.quarantined - made
+    respelled: list[Row] = field(default_factory=list)
+    """What says in other bytes what is stored already."""
+    drift: dict[str, str] = field(default_factory=dict)
+    """Paths and words that are not known yet, each with a sample."""
 
 
-def differing(listing: Listing, stored: Stored) -> list[Sighting]:
-    """Return the sightings that are new, restored, or not byte for byte what was last written."""
-    return [s for s in listing.sightings.values() if stored.digests.get(s.cadence_id) != s.digest]
-
-
-def missing(listing: Listing, stored: Stored) -> list[str]:
-    """Return live ids that a complete listing lacks; none while an unreadable id may be one of them."""
-    if listing.hides_ids:
-        return []
-    return sorted(stored.digests.keys() - listing.sightings.keys() - listing.quarantined_ids)
-
-
-def make_plan(
-    listing: Listing, sighted: Iterable[Sighting], verdict: Verdict, known: Mapping[str, Known], past: Past
-) -> Plan:
-    """Decide what to write; `known` holds every stored cadence that is in `sighted` or is to be retired."""
-    plan = Plan(seen=listing.seen, quarantined=listing.seen - len(listing.sightings), verdict=verdict)
-    for sighting in sighted:
+def plan_sighted(listing: Listing, sightings: Iterable[Sighting], known: Mapping[str, Known], past: Past) -> Plan:
+    """Decide what to write about cadences that were sighted; `known` holds those of them that are stored."""
+    plan = Plan()
+    for sighting in sightings:
+        plan.drift.update(reversed(sighting.drift))
         before = known.get(sighting.cadence_id)
         if before is None:
             plan.versions.append(_first_version(sighting, listing, past))
@@ -129,8 +106,12 @@ def make_plan(
             plan.versions.append(_restored(sighting, before, listing, past))
         else:
             _compare(plan, sighting, before, listing, past)
-    plan.versions.extend(_deleted(known[cadence_id], listing) for cadence_id in verdict.retire)
     return plan
+
+
+def plan_deleted(listing: Listing, known: Iterable[Known]) -> Plan:
+    """Retire cadences."""
+    return Plan([_deleted(before, listing) for before in known])
 
 
 def _first_version(sighting: Sighting, listing: Listing, past: Past) -> Version:
@@ -185,6 +166,8 @@ def _compare(plan: Plan, sighting: Sighting, before: Known, listing: Listing, pa
     learnt = {path: leaf for path, leaf in row.config.items() if path not in before.config}
     if learnt or row.labels != before.labels or row.extra != before.extra:
         plan.refreshes.append(Refresh(row, learnt))
+    else:
+        plan.respelled.append(row)
 
 
 def _deleted(before: Known, listing: Listing) -> Version:

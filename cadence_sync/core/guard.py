@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cadence_sync.core.model import Listing, Stored
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
 from cadence_sync.errors import AccessError
 
 PERCENT: Final = 100
@@ -77,13 +78,16 @@ def unconfirmed(missing: Iterable[str], docket: Docket) -> list[str]:
     return sorted(set(missing) - docket.held - docket.rejected)
 
 
-def check_org(listing: Listing, stored: Stored) -> None:
-    """Raise `AccessError` where a listing shares no id with a store that has some: it is of another organisation."""
-    ids = listing.sightings.keys() | listing.quarantined_ids
-    known = stored.digests.keys() | stored.deleted
-    if ids and known and not ids & known and not listing.hides_ids:
-        raise AccessError(
-            "Zoho lists none of the cadences that are stored for this organisation.",
-            hint="The credentials are probably another organisation's; if not, sync once with --allow-other-org.",
-            code="WRONG_ORG",
-        )
+def other_org() -> AccessError:
+    """Return the error of a listing that shares no id with a store that has some: it is of another organisation."""
+    return AccessError(
+        "Zoho lists none of the cadences that are stored for this organisation.",
+        hint="The credentials are probably another organisation's; if not, sync once with --allow-other-org.",
+        code="WRONG_ORG",
+    )
+
+
+def may_be_other_org(listing: Listing, index: Index) -> bool:
+    """Whether a listing that is not empty shows nothing as it is stored, though something is stored."""
+    stored = len(index) + index.deleted
+    return bool(stored and listing.seen and not len(listing.unchanged) and not listing.hides_ids)

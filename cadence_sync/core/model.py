@@ -1,6 +1,6 @@
-"""What the rules talk about: a cadence as a listing showed it, as it is stored, and a whole listing."""
+"""What the rules talk about: a cadence as a listing showed it and as it is stored, and a page of a listing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -24,6 +24,7 @@ class Sighting:
     extra: dict[str, object]
     raw: bytes
     digest: bytes
+    """Of `raw`: whoever sends the same bytes again says nothing new."""
     drift: tuple[tuple[str, str], ...] = ()
 
 
@@ -52,33 +53,12 @@ class Page:
 
     info: PageInfo | None
     records: tuple[Sighting | Quarantined, ...]
+    """Records that are not stored to the byte."""
+    unchanged: tuple[int, ...] = ()
+    """Positions, in the index that the page was decoded against, of those that are."""
 
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A complete, self-consistent walk over an organisation's cadences."""
-
-    started_at: datetime
-    sightings: dict[str, Sighting]
-    quarantined: tuple[Quarantined, ...] = ()
-    pages: int = 0
-    refused_per_page: int | None = None
-
-    @property
-    def quarantined_ids(self) -> frozenset[str]:
-        """Ids that are there although their records are unreadable."""
-        return frozenset(q.cadence_id for q in self.quarantined if q.cadence_id is not None)
-
-    @property
-    def hides_ids(self) -> bool:
-        """Whether some record's id is unreadable, so that nobody can be called missing."""
-        return any(q.cadence_id is None for q in self.quarantined)
-
-    @property
-    def seen(self) -> int:
-        """Distinct ids, and records whose ids are unreadable."""
-        anonymous = sum(q.cadence_id is None for q in self.quarantined)
-        return len(self.sightings.keys() | self.quarantined_ids) + anonymous
+    def __len__(self) -> int:
+        return len(self.records) + len(self.unchanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +72,3 @@ class Known:
     config: Config
     labels: Labels
     extra: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the store holds of an organisation, small enough to be read whole at each run."""
-
-    digests: dict[str, bytes] = field(default_factory=dict)
-    """Live cadences: id → digest of the last sighting that was written."""
-    deleted: frozenset[str] = frozenset()

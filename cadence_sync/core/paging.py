@@ -1,80 +1,143 @@
 """A walk over the pages of a list, without I/O: what to ask next, and whether the answers fit together."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, TypeAlias
 
-from cadence_sync.core.model import Page, Quarantined, Sighting
+from cadence_sync.core.document import changed_leaves
+from cadence_sync.core.ids import Ids
+from cadence_sync.core.index import Index, Marks
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
+from cadence_sync.core.sightings import Sightings
 from cadence_sync.errors import InconsistentListing
 
 Record: TypeAlias = Sighting | Quarantined
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What is remembered of a page once its records are put away."""
+
+    info: PageInfo | None
+    size: int
+
+    @property
+    def promises_more(self) -> bool:
+        return self.info is not None and self.info.more_records
+
+
 class Walk:
-    """One walk: ask `wanted()`, give every answer to `receive()`, and read `records()` when none is wanted.
+    """One walk: ask `wanted()`, give every answer to `receive()`, and take `listing()` when none is wanted.
 
     Page 1 is asked alone, so that a refusal costs one call. Then `expected_pages`, the page count of the
     last walk, lets the others be asked side by side; past it one page is asked at a time, so that no call
-    is wasted.
+    is wasted. `open_file` is for `Sightings`.
     """
 
-    expected_pages: int = 1
-    _pages: dict[int, Page] = field(default_factory=dict)
-    _contents: set[int] = field(default_factory=set)
-    _asked: int = 0
-    _ended: bool = False
+    def __init__(self, index: Index, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
+        self._expected_pages = expected_pages
+        self._pages: dict[int, _Received] = {}
+        self._contents: set[int] = set()
+        self._asked = 0
+        self._ended = False
+        self._unchanged = Marks(index)
+        self._changed = Sightings(open_file)
+        self._changed_ids = Ids()
+        self._quarantined: list[Quarantined] = []
 
     def wanted(self) -> list[int]:
         """Return the numbers of the pages to ask for now; call it when every asked page has arrived."""
         if self._ended:
             return []
         first = self._asked + 1
-        self._asked = 1 if first == 1 else max(self.expected_pages, first)
+        self._asked = 1 if first == 1 else max(self._expected_pages, first)
         return list(range(first, self._asked + 1))
 
     def receive(self, number: int, page: Page) -> None:
         """Take the answer for one page; raises `InconsistentListing` where it cannot belong to the list."""
         _check_page(number, page)
         self._check_repeat(number, page)
-        self._pages[number] = page
-        self._ended = self._ended or not _promises_more(page)
+        received = _Received(page.info, len(page))
+        self._pages[number] = received
+        self._ended = self._ended or not received.promises_more
+        self._unchanged.add(page.unchanged)
+        for record in page.records:
+            if isinstance(record, Sighting):
+                self._changed.add(record)
+                self._changed_ids.add(record.cadence_id)
+            else:
+                self._quarantined.append(record)
 
     @property
     def pages(self) -> int:
         """How many pages the list has: up to the first that promises no more."""
-        return next((n for n in sorted(self._pages) if not _promises_more(self._pages[n])), 0)
+        return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
 
-    def records(self) -> list[Record]:
-        """Return the records of the whole list in the order of its pages, each id once."""
+    def listing(self, started_at: datetime, refused_per_page: int | None = None) -> Listing:
+        """Return the whole list, each id once; raises `InconsistentListing` where the pages contradict each other."""
         last = self.pages
         self._check_end(last)
-        sizes = {page.info.per_page for page in self._pages.values() if page.info and page.records}
+        sizes = {page.info.per_page for page in self._pages.values() if page.info and page.size}
         if len(sizes) > 1:
             raise InconsistentListing("The pages of one listing differ in their size.")
-        return _distinct(record for number in range(1, last + 1) for record in self._pages[number].records)
+        self._check_repeated_ids()
+        return Listing(
+            started_at,
+            self._changed,
+            self._changed_ids,
+            self._unchanged,
+            tuple(self._quarantined),
+            last,
+            refused_per_page,
+        )
 
     def _check_end(self, last: int) -> None:
         if last == 0 or any(number not in self._pages for number in range(1, last)):
             raise InconsistentListing("The listing was left before its last page.")
-        if last > 1 and not self._pages[last].records:
+        if last > 1 and not self._pages[last].size:
             raise InconsistentListing(f"Page {last - 1} promised more records, but page {last} is empty.")
         for number, page in self._pages.items():
-            if number > last and page.records:
+            if number > last and page.size:
                 raise InconsistentListing(f"Page {last} called itself the last, but page {number} has records.")
 
     def _check_repeat(self, number: int, page: Page) -> None:
         """Notice a server that sends the same records for ever under ever new page numbers."""
-        if not page.records:
+        if not len(page):
             return
-        content = hash(tuple(record.raw for record in page.records))
+        content = hash((page.unchanged, tuple(record.raw for record in page.records)))
         if content in self._contents:
             raise InconsistentListing(f"Page {number} repeats the records of an earlier page.")
         self._contents.add(content)
 
+    def _check_repeated_ids(self) -> None:
+        """The same id with other content means that the list moved while it was read; with the same, it is one."""
+        self._quarantined = _distinct(self._quarantined)
+        unreadable = {record.cadence_id for record in self._quarantined}
+        if unreadable and (both := next((i for i in self._unchanged.found() if i in unreadable), None)):
+            raise _moved(both)
+        if suspects := self._changed_ids.repeated(self._other_ids):
+            self._keep_once(suspects)
 
-def _promises_more(page: Page) -> bool:
-    return page.info is not None and page.info.more_records
+    def _other_ids(self) -> Iterator[str]:
+        yield from (record.cadence_id for record in self._quarantined if record.cadence_id is not None)
+        yield from self._unchanged.found()
+
+    def _keep_once(self, suspects: set[int]) -> None:
+        """Look closely at ids whose hashes came more than once."""
+        others = {cadence_id for cadence_id in self._other_ids() if hash(cadence_id) in suspects}
+        first: dict[str, Sighting] = {}
+        repeats = 0
+        for sighting in self._changed:
+            if hash(sighting.cadence_id) not in suspects:
+                continue
+            if sighting.cadence_id in others:
+                raise _moved(sighting.cadence_id)
+            repeats += sighting.cadence_id in first
+            if not _say_the_same(first.setdefault(sighting.cadence_id, sighting), sighting):
+                raise _moved(sighting.cadence_id)
+        self._changed.keep_once(first, repeats)
 
 
 def _check_page(number: int, page: Page) -> None:
@@ -83,25 +146,32 @@ def _check_page(number: int, page: Page) -> None:
         return
     if info.page != number:
         raise InconsistentListing(f"Page {number} was asked for and page {info.page} came.")
-    if info.count != len(page.records):
-        raise InconsistentListing(f"Page {number} says it holds {info.count} records and holds {len(page.records)}.")
-    if info.more_records and not page.records:
+    if info.count != len(page):
+        raise InconsistentListing(f"Page {number} says it holds {info.count} records and holds {len(page)}.")
+    if info.more_records and not len(page):
         raise InconsistentListing(f"Page {number} is empty and promises more records.")
 
 
-def _distinct(records: Iterable[Record]) -> list[Record]:
-    """Return each id once; the same id with other content means that the list moved while it was read."""
-    by_id: dict[str, Record] = {}
-    anonymous: list[Record] = []
+def _distinct(records: Iterable[Quarantined]) -> list[Quarantined]:
+    """Return unreadable records, those of one id once."""
+    by_id: dict[str, Quarantined] = {}
+    anonymous: list[Quarantined] = []
     for record in records:
         if record.cadence_id is None:
             anonymous.append(record)
-        elif not _same(by_id.setdefault(record.cadence_id, record), record):
-            raise InconsistentListing(f"Cadence {record.cadence_id} came twice with different content.")
+        elif by_id.setdefault(record.cadence_id, record).raw != record.raw:
+            raise _moved(record.cadence_id)
     return [*by_id.values(), *anonymous]
 
 
-def _same(one: Record, other: Record) -> bool:
-    if isinstance(one, Sighting) and isinstance(other, Sighting):
-        return one.digest == other.digest
-    return one.raw == other.raw
+def _say_the_same(one: Sighting, other: Sighting) -> bool:
+    """Whether two records of one cadence are equal but for their spelling."""
+    return (
+        one.config.keys() == other.config.keys()
+        and not changed_leaves(one.config, other.config)
+        and (one.labels, one.extra) == (other.labels, other.extra)
+    )
+
+
+def _moved(cadence_id: str) -> InconsistentListing:
+    return InconsistentListing(f"Cadence {cadence_id} came twice with different content.")

@@ -1,11 +1,14 @@
 """What a run tells: one object an organisation, and one exit code for all."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
 from cadence_sync.core.diff import Kind, Plan
+from cadence_sync.core.guard import Verdict
+from cadence_sync.core.listing import Listing
 from cadence_sync.errors import CadenceSyncError
 
 
@@ -52,12 +55,26 @@ class Counters:
     quarantined: int = 0
     held: int = 0
 
-    @classmethod
-    def of(cls, plan: Plan) -> "Counters":
-        """Count a plan."""
-        kinds = {str(kind): plan.count(kind) for kind in Kind}
-        return cls(
-            seen=plan.seen, unchanged=plan.unchanged, quarantined=plan.quarantined, held=len(plan.verdict.hold), **kinds
+
+class Tally:
+    """Counts what a run writes, plan by plan."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[Kind] = Counter()
+
+    def add(self, plan: Plan) -> None:
+        """Count one more plan."""
+        self._kinds.update(version.kind for version in plan.versions)
+
+    def counters(self, listing: Listing, verdict: Verdict) -> Counters:
+        """Return the counters of a run that has written all of its plans."""
+        made = self._kinds.total() - self._kinds[Kind.DELETED]
+        return Counters(
+            seen=listing.seen,
+            unchanged=listing.seen - listing.unreadable - made,
+            quarantined=listing.unreadable,
+            held=len(verdict.hold),
+            **{str(kind): self._kinds[kind] for kind in Kind},
         )
 
 

@@ -6,8 +6,7 @@ from typing import Final, Literal
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.diff import Plan
-from cadence_sync.core.guard import Docket
+from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
@@ -41,9 +40,8 @@ async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
     )
 
 
-async def write_docket(connection: AsyncConnection, run: Run, plan: Plan, seen_at: datetime) -> None:
+async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, seen_at: datetime) -> None:
     """Drop what reappeared or was retired; enter a case where other cadences are held than before."""
-    verdict = plan.verdict
     if run.has_docket:
         stay = all_of([*verdict.hold, *verdict.keep])
         await connection.execute(

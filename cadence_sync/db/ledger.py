@@ -1,20 +1,22 @@
 """The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.diff import Plan
+from cadence_sync.core.guard import Verdict
 from cadence_sync.core.report import Counters, Outcome, Problem
 from cadence_sync.db import processes
 from cadence_sync.db.tables import held_deletions, orgs, sync_runs
 from cadence_sync.errors import OrgBusyError
 from cadence_sync.ports import Hint, Org, Run, Traffic
 
+DAY: Final = timedelta(days=1)
 ABANDONED: Final = Problem(
     "ABANDONED",
     "The process ended before the run did.",
@@ -61,7 +63,17 @@ async def _run(connection: AsyncConnection, org: Org, run_id: int, started_at: d
     if row is None:
         return Run(run_id, org.org_id, started_at, 0, None, Hint())
     hint = Hint(row.last_pages, row.refused_per_page)
-    return Run(run_id, org.org_id, started_at, row.fence, row.last_walk_at, hint, has_docket=row.has_docket)
+    return Run(
+        run_id,
+        org.org_id,
+        started_at,
+        row.fence,
+        row.last_walk_at,
+        hint,
+        has_docket=row.has_docket,
+        hid_ids=row.hid_ids,
+        may_respell=row.respelled_at is None or row.respelled_at < started_at - DAY,
+    )
 
 
 async def close(
@@ -70,12 +82,9 @@ async def close(
     outcome: Outcome,
     traffic: Traffic,
     finished_at: datetime,
-    plan: Plan | None = None,
-    problem: Problem | None = None,
+    told: Mapping[str, object],
 ) -> None:
-    """Give a run its outcome; raises `OrgBusyError` where another process has closed it meanwhile."""
-    error = {} if problem is None else _error_columns(problem)
-    counted = {} if plan is None else _plan_columns(run, plan)
+    """Give a run its outcome and what is `told` of it; raises `OrgBusyError` where another process has closed it."""
     result = await connection.execute(
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
@@ -85,8 +94,7 @@ async def close(
             api_calls=traffic.api_calls,
             pages=traffic.pages,
             credits_left=traffic.credits_left,
-            **counted,
-            **error,
+            **told,
         )
     )
     if result.rowcount != 1:
@@ -112,15 +120,17 @@ async def close_abandoned(connection: AsyncConnection, org_id: str, now: datetim
             .values(
                 outcome=str(Outcome.FAILED),
                 finished_at=func.greatest(sync_runs.c.started_at, now),
-                **_error_columns(ABANDONED),
+                **failed(ABANDONED),
             )
         )
 
 
-def _plan_columns(run: Run, plan: Plan) -> dict[str, int | None]:
-    held_case = (plan.verdict.case or run.run_id) if plan.verdict.hold else None
-    return {**asdict(Counters.of(plan)), "deleted_unasked": plan.verdict.unasked, "held_case": held_case}
+def written(run: Run, counters: Counters, verdict: Verdict) -> dict[str, int | None]:
+    """Return what is told of a run that wrote."""
+    held_case = (verdict.case or run.run_id) if verdict.hold else None
+    return {**asdict(counters), "deleted_unasked": verdict.unasked, "held_case": held_case}
 
 
-def _error_columns(problem: Problem) -> dict[str, str]:
+def failed(problem: Problem) -> dict[str, str]:
+    """Return what is told of a run that failed."""
     return {"error_code": problem.code, "error_message": problem.message, "error_hint": problem.hint}

@@ -1,28 +1,40 @@
 """The history in Postgres: reads what a run must know, and writes its plan in one transaction."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
+from typing import Final
 
-from sqlalchemy import RowMapping, and_, select, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.diff import Past, Plan
-from cadence_sync.core.document import from_document
 from cadence_sync.core.guard import Docket
-from cadence_sync.core.model import Known, Labels, Listing, Stored
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Outcome, Problem
-from cadence_sync.db import docket, ledger, writes
+from cadence_sync.core.sightings import BLOCK
+from cadence_sync.db import docket, ledger
 from cadence_sync.db.budget import allow
-from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.sets import any_of
-from cadence_sync.db.tables import cadence_versions, cadences, orgs, quarantined_records
+from cadence_sync.db.tables import cadences, orgs
+from cadence_sync.db.transaction import PostgresReader, PostgresWriter
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
+
+_INDEX: Final = text("""
+    SELECT string_agg(digest, '') AS digests, string_agg(cadence_id, '') AS ids,
+        array_agg(length(cadence_id)) AS lengths,
+        (SELECT count(*) FROM cadence_sync.cadences WHERE org_id = :org_id AND deleted_at IS NOT NULL) AS deleted
+    FROM (
+        SELECT digest, cadence_id FROM cadence_sync.cadences
+        WHERE org_id = :org_id AND deleted_at IS NULL ORDER BY digest
+    ) AS live
+""")
 
 
 class PostgresStore:
@@ -46,70 +58,40 @@ class PostgresStore:
         async with self._connected() as connection:
             return await ledger.look(connection, org, started_at)
 
-    async def stored(self, org_id: str) -> Stored:
-        """Return the digests of all live cadences and the ids of the deleted ones."""
-        columns = (cadences.c.cadence_id, cadences.c.digest, cadences.c.deleted_at.is_(None).label("live"))
+    async def index(self, org_id: str) -> Index:
+        """Return the digests of all live cadences, in one row: a million rows would take ten times the memory."""
         async with self._connected() as connection:
-            rows = (await connection.execute(select(*columns).where(cadences.c.org_id == org_id))).all()
-        live = {row.cadence_id: bytes(row.digest) for row in rows if row.live}
-        return Stored(live, frozenset(row.cadence_id for row in rows if not row.live))
+            row = (await connection.execute(_INDEX, {"org_id": org_id})).one()
+        return Index(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
-    async def known(self, org_id: str, cadence_ids: Collection[str]) -> Mapping[str, Known]:
-        """Return the stored state of those of these cadences that exist."""
-        if not cadence_ids:
-            return {}
-        versions = cadence_versions
-        labels = (cadences.c[column] for column in CADENCE_LABELS)
-        statement = (
-            select(
-                cadences.c.cadence_id, cadences.c.version, cadences.c.deleted_at, cadences.c.learnt,
-                cadences.c.extra, versions.c.document, versions.c.valid_from, *labels,
-            )
-            .join(versions, and_(
-                versions.c.org_id == cadences.c.org_id,
-                versions.c.cadence_id == cadences.c.cadence_id,
-                versions.c.version == cadences.c.version,
-            ))
-            .where(cadences.c.org_id == org_id, cadences.c.cadence_id == any_of(cadence_ids))
-        )  # fmt: skip
+    async def knows_any(self, org_id: str, cadence_ids: Iterable[str]) -> bool:
+        """Whether any of these cadences is stored, live or deleted."""
+        ids = iter(cadence_ids)
         async with self._connected() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
-        return {row["cadence_id"]: _known(row) for row in rows}
+            while block := list(islice(ids, BLOCK)):
+                stored = exists().where(cadences.c.org_id == org_id, cadences.c.cadence_id == any_of(block))
+                if await connection.scalar(select(stored)):
+                    return True
+        return False
 
     async def docket(self, run: Run) -> Docket:
         """Return what is known of missing cadences from earlier runs, and how many were retired today."""
         async with self._connected() as connection:
             return await docket.read_docket(connection, run)
 
-    async def past(self, run: Run, new_ids: Collection[str]) -> Past:
-        """Return what earlier runs say of ids that the store does not know."""
-        if not new_ids or run.last_walk is None:
-            return Past(run.last_walk)
-        records = quarantined_records
-        met = select(records.c.cadence_id).where(
-            records.c.org_id == run.org_id, records.c.cadence_id == any_of(new_ids)
-        )
+    @asynccontextmanager
+    async def reading(self, run: Run) -> AsyncIterator[PostgresReader]:
+        """Read what a run must know, and write nothing."""
         async with self._connected() as connection:
-            quarantined = frozenset((await connection.scalars(met.distinct())).all())
-            hid = await connection.scalar(select(orgs.c.hid_ids).where(orgs.c.org_id == run.org_id))
-        return Past(run.last_walk, quarantined, hid_ids=bool(hid))
+            yield PostgresReader(connection, run)
 
-    async def apply(
-        self,
-        run: Run,
-        listing: Listing,
-        plan: Plan,
-        outcome: Outcome,
-        traffic: Traffic,
-        finished_at: datetime,
-    ) -> None:
-        """Write a plan and close the run, in one transaction; raises `OrgBusyError` if the fence moved."""
+    @asynccontextmanager
+    async def writing(self, run: Run, listing: Listing) -> AsyncIterator[PostgresWriter]:
+        """Write a run in one transaction; raises `OrgBusyError` if the fence moved."""
         async with _busy_if_locked(), self._connected() as connection:
             await connection.execute(LOCK_ORG, {"org_id": run.org_id})
-            await self._pass_fence(connection, run, listing)
-            await ledger.close(connection, run, outcome, traffic, finished_at, plan)
-            await writes.write_plan(connection, run, listing, plan)
-            await docket.write_docket(connection, run, plan, listing.started_at)
+            await _pass_fence(connection, run, listing)
+            yield PostgresWriter(connection, run, listing)
 
     async def _within_budget(self, run: Run, budget: int) -> Run:
         """Reserve calls for a run that is in the ledger; one for which none are left is closed as failed."""
@@ -124,26 +106,7 @@ class PostgresStore:
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
         async with self._connected() as connection:
-            await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, problem=problem)
-
-    async def _pass_fence(self, connection: AsyncConnection, run: Run, listing: Listing) -> None:
-        """Move the fence that the run read at its start; a fence that has moved means an older view of Zoho."""
-        passed = await connection.execute(
-            update(orgs)
-            .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
-            .values(
-                fence=orgs.c.fence + 1,
-                last_walk_at=listing.started_at,
-                last_pages=listing.pages,
-                refused_per_page=listing.refused_per_page,
-                hid_ids=listing.hides_ids,
-            )
-        )
-        if passed.rowcount != 1:
-            raise OrgBusyError(
-                "Another run wrote this organisation since this one began.",
-                hint="Its view of Zoho is the newer one.",
-            )
+            await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -167,14 +130,21 @@ async def _busy_if_locked() -> AsyncIterator[None]:
         raise OrgBusyError("Another run is writing this organisation.", hint="Sync again when it is done.") from error
 
 
-def _known(row: RowMapping) -> Known:
-    labels: Labels = {path: row[column] for column, path in CADENCE_LABELS.items()}
-    return Known(
-        row["cadence_id"],
-        row["version"],
-        deleted=row["deleted_at"] is not None,
-        valid_from=row["valid_from"],
-        config=from_document(row["document"]) | row["learnt"],
-        labels=labels,
-        extra=row["extra"],
+async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+    """Move the fence that the run read at its start; a fence that has moved means an older view of Zoho."""
+    passed = await connection.execute(
+        update(orgs)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
+        .values(
+            fence=orgs.c.fence + 1,
+            last_walk_at=listing.started_at,
+            last_pages=listing.pages,
+            refused_per_page=listing.refused_per_page,
+            hid_ids=listing.hides_ids,
+        )
     )
+    if passed.rowcount != 1:
+        raise OrgBusyError(
+            "Another run wrote this organisation since this one began.",
+            hint="Its view of Zoho is the newer one.",
+        )

@@ -66,6 +66,7 @@ orgs = Table(
     _count("last_pages", start=1),
     Column("refused_per_page", Integer),
     Column("hid_ids", Boolean, nullable=False, server_default=text("false")),
+    _instant("respelled_at"),
     _instant("created_at", nullable=False, server_default="now()"),
     PrimaryKeyConstraint("org_id"),
 )

@@ -9,9 +9,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.diff import Kind, Plan, Refresh, Version
+from cadence_sync.core.diff import Kind, Plan, Refresh, Row, Version
 from cadence_sync.core.document import to_document
-from cadence_sync.core.model import Listing
+from cadence_sync.core.listing import Listing
 from cadence_sync.db.columns import cadence_values, execution_values, summary_values, to_column
 from cadence_sync.db.sets import Rows, copy, rows_select, upsert
 from cadence_sync.db.tables import (
@@ -20,6 +20,7 @@ from cadence_sync.db.tables import (
     cadences,
     execution_details,
     follow_up_summaries,
+    orgs,
     quarantined_records,
     schema_drift,
 )
@@ -34,8 +35,8 @@ async def write_plan(connection: AsyncConnection, run: Run, listing: Listing, pl
     """Write everything that a plan holds; nothing at all for a plan that holds nothing."""
     await _write_versions(connection, run, listing, plan.versions)
     await _write_current(connection, run, listing, plan)
-    await _quarantine(connection, run, listing)
-    await _note_drift(connection, run, listing)
+    await _respell(connection, run, listing, plan.respelled)
+    await _note_drift(connection, run, listing, plan.drift)
 
 
 async def _write_versions(connection: AsyncConnection, run: Run, listing: Listing, versions: list[Version]) -> None:
@@ -171,7 +172,8 @@ async def _refresh(connection: AsyncConnection, run: Run, refreshes: list[Refres
     )
 
 
-async def _quarantine(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+async def quarantine(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+    """Keep the records of a listing that cannot be stored faithfully."""
     rows = [
         {
             "org_id": run.org_id,
@@ -186,9 +188,21 @@ async def _quarantine(connection: AsyncConnection, run: Run, listing: Listing) -
     await copy(connection, quarantined_records, rows)
 
 
-async def _note_drift(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+async def _respell(connection: AsyncConnection, run: Run, listing: Listing, rows: list[Row]) -> None:
+    """Remember the bytes in which Zoho now says what is stored already, so that the next walk knows them."""
+    if not rows or not run.may_respell:
+        return
+    new = rows_select(cadences, [{"cadence_id": row.cadence_id, "digest": row.digest} for row in rows]).subquery("new")
+    await connection.execute(
+        update(cadences)
+        .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
+        .values(digest=new.c.digest)
+    )
+    await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(respelled_at=listing.started_at))
+
+
+async def _note_drift(connection: AsyncConnection, run: Run, listing: Listing, samples: dict[str, str]) -> None:
     """Note unknown fields and words, each path with one sample, at most once in a period."""
-    samples = {path: sample for s in listing.sightings.values() for path, sample in reversed(s.drift)}
     if not samples:
         return
     seen = listing.started_at

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import stamina
 
 from cadence_sync.core.decode import decode_page, listed_ids
+from cadence_sync.core.index import Index
 from cadence_sync.core.model import Page
 from cadence_sync.errors import BadAnswer, BudgetError, CadenceSyncError, RetryLater
 from cadence_sync.ports import AccessToken
@@ -48,10 +49,10 @@ class Client:
         """Requests to the API host so far, retries included."""
         return self.http.sent
 
-    async def page(self, number: int, per_page: int | None) -> Page:
-        """Return one decoded page; a page without info stands for Zoho's empty 204."""
+    async def page(self, number: int, per_page: int | None, index: Index) -> Page:
+        """Return one page, decoded against what is stored; a page without info stands for Zoho's empty 204."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
-        return await self._retried("", params, _page)
+        return await self._retried("", params, lambda answer: _page(answer, index))
 
     async def exists(self, cadence_id: str) -> bool:
         """Whether Zoho knows a cadence (v8): it answers 204 for one that it does not."""
@@ -108,8 +109,8 @@ class Client:
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
 
 
-def _page(answer: Answer) -> Page:
-    return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body)
+def _page(answer: Answer, index: Index) -> Page:
+    return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
 
 
 def _is_there(answer: Answer, cadence_id: str) -> bool:

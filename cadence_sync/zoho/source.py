@@ -1,12 +1,15 @@
 """Zoho as a source of listings: walks the pages, some side by side, and hands over one checked listing."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
+from tempfile import TemporaryFile
 from typing import Final
 
-from cadence_sync.core.model import Listing, Page, Quarantined, Sighting
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.model import Page
 from cadence_sync.core.paging import Walk
 from cadence_sync.errors import BadAnswer, InconsistentListing, RetryLater
 from cadence_sync.ports import Clock, Hint, OnPage, Traffic
@@ -38,14 +41,14 @@ class ZohoSource:
         """What this source has asked so far."""
         return Traffic(self.client.calls, self._pages, self.client.credits_left)
 
-    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
         """Return a complete, self-consistent listing; one that contradicts itself is walked again."""
         self.client.allowance = hint.allowance
         try:
             async with asyncio.timeout(self.timeout):
                 for _ in range(WALKS - 1):
                     try:
-                        return await self._walk_once(hint, on_page)
+                        return await self._walk_once(hint, index, on_page)
                     except InconsistentListing:
                         hint = replace(hint, pages=1)
                     except (BadAnswer, RetryLater):
@@ -53,7 +56,7 @@ class ZohoSource:
                         if hint.pages == 1 or self._pages == 0:
                             raise
                         hint = replace(hint, pages=1)
-                return await self._walk_once(hint, on_page)
+                return await self._walk_once(hint, index, on_page)
         except TimeoutError as error:
             raise RetryLater(
                 f"The walk took longer than {self.timeout:g} seconds.",
@@ -61,47 +64,49 @@ class ZohoSource:
                 code="WALK_TIMEOUT",
             ) from error
 
-    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+    async def confirm(
+        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+    ) -> tuple[Listing, frozenset[str]]:
         """Ask for each by its id where the API can (v8), else walk the list again."""
         if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
             there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
             return listing, frozenset(absent).difference(there)
         newer = replace(hint, pages=max(hint.pages, listing.pages), refused_per_page=listing.refused_per_page)
-        second = await self.walk(newer)
-        return second, frozenset(absent) - second.sightings.keys()
+        second = await self.walk(newer, index)
+        return second, frozenset(absent).intersection(second.missing())
 
-    async def _walk_once(self, hint: Hint, on_page: OnPage | None) -> Listing:
+    async def _walk_once(self, hint: Hint, index: Index, on_page: OnPage | None) -> Listing:
         started_at = self.clock.now()
-        walk = Walk(hint.pages)
+        walk = Walk(index, TemporaryFile, hint.pages)
         per_page = None if hint.refused_per_page == self.per_page else self.per_page
-        first, per_page = await self._first_page(per_page)
+        first, per_page = await self._first_page(per_page, index)
         (number,) = walk.wanted()
         walk.receive(number, first)
-        self._tell(on_page, hint)
+        tell = partial(self._tell, on_page, hint)
+        tell()
         while wanted := walk.wanted():
-            await self._fetch(walk, wanted, per_page, on_page, hint)
-        refused = self.per_page if per_page is None else None
-        return _listing(walk, started_at, refused)
+            await self._fetch(walk, wanted, lambda number: self.client.page(number, per_page, index), tell)
+        return walk.listing(started_at, self.per_page if per_page is None else None)
 
-    async def _first_page(self, per_page: int | None) -> tuple[Page, int | None]:
+    async def _first_page(self, per_page: int | None, index: Index) -> tuple[Page, int | None]:
         """Ask for page 1; a refused page size is left to the server."""
         try:
-            return await self.client.page(1, per_page), per_page
+            return await self.client.page(1, per_page, index), per_page
         except RefusedRequest:
             if per_page is None:
                 raise
-            return await self.client.page(1, None), None
+            return await self.client.page(1, None, index), None
 
     async def _fetch(
-        self, walk: Walk, numbers: list[int], per_page: int | None, on_page: OnPage | None, hint: Hint
+        self, walk: Walk, numbers: list[int], ask: Callable[[int], Awaitable[Page]], tell: Callable[[], None]
     ) -> None:
         """Fetch pages side by side, within the bound on concurrency."""
         waiting = iter(numbers)
 
         async def work() -> None:
             for number in waiting:
-                walk.receive(number, await self.client.page(number, per_page))
-                self._tell(on_page, hint)
+                walk.receive(number, await ask(number))
+                tell()
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -114,14 +119,3 @@ class ZohoSource:
         self._pages += 1
         if on_page is not None:
             on_page(self._pages, max(hint.pages, self._pages))
-
-
-def _listing(walk: Walk, started_at: datetime, refused: int | None) -> Listing:
-    sightings: dict[str, Sighting] = {}
-    quarantined: list[Quarantined] = []
-    for record in walk.records():
-        if isinstance(record, Sighting):
-            sightings[record.cadence_id] = record
-        else:
-            quarantined.append(record)
-    return Listing(started_at, sightings, tuple(quarantined), walk.pages, refused)

@@ -39,7 +39,7 @@ def _refreshed(before: dict[str, Any], after: dict[str, Any]) -> Refresh:
     memory.sync(before)
     plan = memory.sync(after)
     assert plan.versions == []
-    assert plan.unchanged == plan.seen == 1
+    assert plan.unchanged == plan.counters.seen == 1
     assert len(plan.refreshes) == 1
     again = memory.sync(after)
     assert (again.versions, again.refreshes) == ([], [])

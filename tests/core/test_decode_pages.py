@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page, listed_ids
+from cadence_sync.core.index import digest_of
 from cadence_sync.core.model import PageInfo, Quarantined, Sighting
 from cadence_sync.errors import BadAnswer
 from tests.core.facts import PROPERTY
+from tests.core.memory import index_of
 from tests.support.records import listing, record
 
 BAD: dict[str, tuple[bytes, str | None]] = {
@@ -150,3 +152,18 @@ def test_the_ids_of_a_body_are_found_without_reading_its_records() -> None:
 def test_a_body_without_a_list_of_cadences_has_no_ids(body: bytes) -> None:
     with pytest.raises(BadAnswer):
         listed_ids(body)
+
+
+def test_what_is_stored_to_the_byte_is_not_decoded() -> None:
+    known, new = json.dumps(record("1")).encode(), json.dumps(record("2")).encode()
+    index = index_of({"1": digest_of(known)})
+    page = decode_page(_page(known, new), index)
+    assert [index.id_at(position) for position in page.unchanged] == ["1"]
+    assert [r.raw for r in page.records] == [new]
+    assert len(page) == 2
+
+
+def test_what_is_stored_to_the_byte_is_found_beside_a_record_that_no_decoder_reads() -> None:
+    known = json.dumps(record("1")).encode()
+    page = decode_page(_page(b'{"id": "2", "name": NaN}', known), index_of({"1": digest_of(known)}))
+    assert (page.unchanged, [r.cadence_id for r in page.records]) == ((0,), ["2"])

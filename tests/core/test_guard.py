@@ -2,9 +2,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.core.guard import Brake, Docket, Verdict, check_org, judge, unconfirmed
-from cadence_sync.core.model import Listing, Quarantined, Sighting, Stored
-from cadence_sync.errors import AccessError
+from cadence_sync.core.guard import Brake, Docket, Verdict, judge, may_be_other_org, other_org, unconfirmed
+from cadence_sync.core.index import NOTHING, Index
+from cadence_sync.core.model import Quarantined
+from tests.core.memory import Record, index_of, listing_of, sighting
+from tests.support.records import record
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -66,32 +68,29 @@ def test_only_what_is_not_yet_known_to_be_missing_is_looked_for_again() -> None:
     assert unconfirmed("abcd", docket) == ["b", "d"]
 
 
-def listing(*seen: str, quarantined: tuple[str | None, ...] = ()) -> Listing:
-    sightings = {i: Sighting(i, {"id": i}, {}, {}, b"{}", b"") for i in seen}
-    return Listing(START, sightings, tuple(Quarantined(i, "bad", b"") for i in quarantined))
+def test_another_organisation_is_told_with_the_way_out() -> None:
+    error = other_org()
+    assert (error.code, "--allow-other-org" in error.hint) == ("WRONG_ORG", True)
 
 
-STORED = Stored({"1": b"", "2": b""}, frozenset({"3"}))
+ONE, OTHER, HIDDEN = sighting(record("1")), sighting(record("9")), Quarantined(None, "bad", b"{")
+STORED = index_of({"1": ONE.digest})
 
 
 @pytest.mark.parametrize(
-    ("found", "stored"),
+    ("records", "stored", "doubtful"),
     [
-        (listing("2", "9"), STORED),
-        (listing("3"), STORED),
-        (listing("9", quarantined=("1",)), STORED),
-        (listing("9", quarantined=(None,)), STORED),
-        (listing(), STORED),
-        (listing("9"), Stored()),
+        ([ONE, OTHER], STORED, False),
+        ([OTHER, HIDDEN], STORED, False),
+        ([], STORED, False),
+        ([OTHER], NOTHING, False),
+        ([OTHER], STORED, True),
+        ([OTHER], index_of({}, deleted=1), True),
+        ([Quarantined("9", "bad", b"{")], STORED, True),
     ],
-    ids=["one live", "one deleted", "one in quarantine", "one hidden", "empty listing", "empty store"],
+    ids=["one stored", "one hidden", "empty listing", "empty store", "none stored", "all deleted", "all quarantined"],
 )
-def test_a_listing_that_may_be_of_the_same_organisation_passes(found: Listing, stored: Stored) -> None:
-    check_org(found, stored)
-
-
-@pytest.mark.parametrize("found", [listing("8", "9"), listing(quarantined=("9",))], ids=["readable", "quarantined"])
-def test_a_listing_that_shares_nothing_with_the_store_is_another_organisation_s(found: Listing) -> None:
-    with pytest.raises(AccessError) as caught:
-        check_org(found, STORED)
-    assert (caught.value.code, "--allow-other-org" in caught.value.hint) == ("WRONG_ORG", True)
+def test_only_a_listing_that_shows_nothing_as_it_is_stored_may_be_another_organisation_s(
+    records: list[Record], stored: Index, doubtful: bool
+) -> None:
+    assert may_be_other_org(listing_of(records, index=stored), stored) is doubtful

@@ -1,16 +1,18 @@
 """A walk: which pages it asks for, and which answers it does not believe."""
 
 import random
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cadence_sync.core.index import NOTHING
 from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
 from cadence_sync.core.paging import Record, Walk
 from cadence_sync.errors import InconsistentListing
 from tests.core.facts import PROPERTY
-from tests.core.memory import sighting
+from tests.core.memory import START, index_of, sighting
 
 EMPTY = Page(None, ())
 
@@ -28,10 +30,19 @@ def _page(number: int, *records: Record, more: bool = False, per_page: int = 2) 
 
 
 def _walk(*answers: tuple[int, Page], expected_pages: int = 1) -> Walk:
-    walk = Walk(expected_pages)
+    walk = Walk(NOTHING, TemporaryFile, expected_pages)
     for number, page in answers:
         walk.receive(number, page)
     return walk
+
+
+def _records(walk: Walk) -> list[Record]:
+    listing = walk.listing(START)
+    return [*listing.changed, *listing.quarantined]
+
+
+def _number(found: Record) -> int:
+    return int(found.cadence_id or 0)
 
 
 ALL = [_cadence(n) for n in range(60)]
@@ -50,20 +61,20 @@ def test_a_walk_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_is_
 ) -> None:
     records = ALL[:count]
     last = max(1, -(-count // per_page))
-    walk, asked = Walk(hint), list[int]()
+    walk, asked = Walk(NOTHING, TemporaryFile, hint), list[int]()
     while wanted := walk.wanted():
         asked += wanted
         for number in rng.sample(wanted, len(wanted)):
             part = records[(number - 1) * per_page : number * per_page]
             page = _page(number, *part, more=number < last, per_page=per_page)
             walk.receive(number, page if part or past_the_end else EMPTY)
-    assert walk.records() == records
+    assert sorted(_records(walk), key=_number) == records
     assert walk.pages == last
     assert asked == list(range(1, max(last, hint if last > 1 else 1) + 1))
 
 
 def test_page_1_is_asked_alone_then_as_many_as_there_were_then_one_by_one() -> None:
-    walk, asked = Walk(3), []
+    walk, asked = Walk(NOTHING, TemporaryFile, 3), []
     for _ in range(3):
         asked.append(walk.wanted())
         for n in asked[-1]:
@@ -74,7 +85,7 @@ def test_page_1_is_asked_alone_then_as_many_as_there_were_then_one_by_one() -> N
 
 def test_the_empty_answer_to_page_1_is_an_empty_list() -> None:
     walk = _walk((1, EMPTY), expected_pages=4)
-    assert (walk.wanted(), walk.records(), walk.pages) == ([], [], 1)
+    assert (walk.wanted(), _records(walk), walk.pages) == ([], [], 1)
 
 
 ONE, TWO, THREE = _cadence(1), _cadence(2), _cadence(3)
@@ -128,20 +139,58 @@ REFUSED_IN_THE_END: dict[str, list[tuple[int, Page]]] = {
 def test_pages_that_do_not_fit_together_are_no_listing(answers: list[tuple[int, Page]]) -> None:
     walk = _walk(*answers)
     with pytest.raises(InconsistentListing):
-        walk.records()
+        walk.listing(START)
 
 
 def test_the_same_cadence_in_the_same_state_on_two_pages_is_one() -> None:
     same = sighting({"name": "a", "id": 2})
     assert same.raw != TWO.raw
-    assert _walk(FIRST, (2, _page(2, same, THREE))).records() == [ONE, TWO, THREE]
+    assert _records(_walk(FIRST, (2, _page(2, same, THREE)))) == [ONE, TWO, THREE]
 
 
 def test_the_same_unreadable_cadence_on_two_pages_is_one_and_those_without_an_id_are_all_kept() -> None:
     bad, anonymous = _bad("9"), _bad(None)
     walk = _walk((1, _page(1, anonymous, bad, more=True)), (2, _page(2, bad, anonymous, ONE)))
-    assert walk.records() == [bad, ONE, anonymous, anonymous]
+    assert _records(walk) == [ONE, bad, anonymous, anonymous]
 
 
 def test_empty_pages_past_the_end_may_say_another_size() -> None:
-    assert _walk((1, _page(1, ONE)), (2, _page(2, per_page=50)), (3, EMPTY)).records() == [ONE]
+    assert _records(_walk((1, _page(1, ONE)), (2, _page(2, per_page=50)), (3, EMPTY))) == [ONE]
+
+
+STORED = index_of({"1": ONE.digest, "2": TWO.digest})
+
+
+def _stored(*records: Sighting) -> tuple[int, ...]:
+    return tuple(position for r in records if (position := STORED.find(r.digest)) is not None)
+
+
+def _against_the_store(*pages: Page) -> Walk:
+    walk = Walk(STORED, TemporaryFile)
+    for number, page in enumerate(pages, 1):
+        walk.receive(number, page)
+    return walk
+
+
+def _info(number: int, count: int, *, more: bool = False) -> PageInfo:
+    return PageInfo(number, 2, count, more)
+
+
+def test_what_is_stored_to_the_byte_is_marked_and_one_that_moved_to_the_next_page_is_one() -> None:
+    first = Page(_info(1, 2, more=True), (THREE,), _stored(ONE))
+    listing = _against_the_store(first, Page(_info(2, 2), (), _stored(ONE, TWO))).listing(START)
+    assert (list(listing.changed), list(listing.unchanged.found()), listing.missing()) == ([THREE], ["1", "2"], [])
+    assert listing.seen == 3
+
+
+@pytest.mark.parametrize("other", [_cadence(1, "b"), _bad("1")], ids=["changed", "unreadable"])
+def test_a_cadence_that_is_both_as_stored_and_not_makes_no_listing(other: Record) -> None:
+    first = Page(_info(1, 2, more=True), (THREE,), _stored(ONE))
+    with pytest.raises(InconsistentListing, match="Cadence 1 came twice"):
+        _against_the_store(first, Page(_info(2, 1), (other,))).listing(START)
+
+
+def test_a_page_of_stored_records_that_comes_again_is_noticed() -> None:
+    page = Page(_info(1, 2, more=True), (), _stored(ONE, TWO))
+    with pytest.raises(InconsistentListing, match="repeats"):
+        _against_the_store(page, Page(_info(2, 2, more=True), (), page.unchanged))

@@ -123,13 +123,22 @@ async def test_a_key_that_is_not_sent_keeps_its_value_through_a_change(lab: Lab)
     assert (await lab.rows(VERSIONS))[1]["document"]["description"] == "Kept"
 
 
-async def test_listings_that_leave_keys_out_in_turn_write_nothing_once_all_is_known(lab: Lab) -> None:
+async def test_listings_that_leave_keys_out_in_turn_write_nothing_but_another_digest_once_a_day(lab: Lab) -> None:
     long, short = record("1", description="Known"), without(record("1"), "summary")
     await lab.sync(long)
+    digest = "SELECT digest FROM cadence_sync.cadences"
+    first = await lab.row(digest)
+    assert counts(await lab.sync(short)) == {"seen": 1, "unchanged": 1}
+    second = await lab.row(digest)
+    assert second != first
     before = await lab.contents()
-    for body in (short, long, short, long):
+    for body in (long, short, long, short):
         assert counts(await lab.sync(body)) == {"seen": 1, "unchanged": 1}
     assert await lab.contents() == before
+    lab.clock.move(days=1)
+    assert counts(await lab.sync(long)) == {"seen": 1, "unchanged": 1}
+    assert await lab.row(digest) == first
+    assert await lab.rows("SELECT version FROM cadence_sync.cadence_versions") == [{"version": 1}]
 
 
 async def test_a_clock_that_jumps_back_keeps_validity_in_order(lab: Lab) -> None:
@@ -218,6 +227,7 @@ async def test_the_first_edit_after_a_null_modified_time_names_its_editor(lab: L
 async def test_half_an_unenroll_rule_keeps_the_half_that_is_not_sent(lab: Lab) -> None:
     whole = {"type": "respond_email", "end_date": "2030-01-01"}
     await lab.sync(record("1", execution_details={"unenroll_properties": whole}))
+    await lab.sync(record("1", execution_details={}))  # another digest is written, once a day
     before = await lab.contents()
     for half in ({"type": "respond_email"}, {"end_date": "2030-01-01"}, {}):
         report = await lab.sync(record("1", execution_details={"unenroll_properties": half}))

@@ -153,5 +153,5 @@ async def test_an_unknown_field_is_kept_and_noted_once_a_day(lab: Lab) -> None:
     await lab.sync(record("1", rid="a-uuid", summary={"sms_follow_up_count": 2}, status="paused"))
     assert await lab.contents() == before
     lab.clock.move(days=2)
-    await lab.sync(record("1", rid="a-uuid", summary={"sms_follow_up_count": 2}, status="paused"))
+    await lab.sync(record("1", name="New", rid="a-uuid", summary={"sms_follow_up_count": 2}, status="paused"))
     assert all(r["last_seen_at"] > r["first_seen_at"] for r in await lab.rows(noted))

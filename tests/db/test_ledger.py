@@ -7,11 +7,12 @@ import sys
 import psutil
 import pytest
 
-from cadence_sync.core.model import Listing
+from cadence_sync.core.index import Index
+from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Outcome, Problem
 from cadence_sync.db import processes
 from cadence_sync.errors import AccessError, OrgBusyError, RetryLater
-from cadence_sync.ports import Hint, OnPage, Org, Run, Traffic
+from cadence_sync.ports import Hint, OnPage, Org, Run
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -44,11 +45,10 @@ async def test_of_two_runs_that_began_together_the_second_to_write_ends_as_busy(
     await lab.sync(record("1", name="Newer"))
     before = await lab.contents()
     source = WrittenSource(listing([record("1", name="Older")]), lab.clock)
-    walked = await source.walk(Hint())
     sync = lab.syncing(source)
-    _, plan = await sync._look(old)
+    looked = await sync._look(old)
     with pytest.raises(OrgBusyError):
-        await lab.store.apply(old, walked, plan, Outcome.SUCCEEDED, Traffic(), lab.clock.now())
+        await sync._apply(old, *looked)
     assert await lab.contents() == before
 
 
@@ -57,9 +57,9 @@ async def test_two_syncs_at_once_end_as_one_writer_and_one_busy(lab: Lab) -> Non
     both = asyncio.Barrier(2)
 
     class Together(WrittenSource):
-        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
             await both.wait()
-            return await super().walk(hint)
+            return await super().walk(hint, index)
 
     syncs = [lab.syncing(Together(s.body, lab.clock)) for s in sources]
     async with asyncio.TaskGroup() as group:
@@ -115,9 +115,9 @@ async def test_a_run_that_was_taken_for_dead_cannot_write_when_it_wakes(lab: Lab
     )
     source = WrittenSource(listing([record("1")]), lab.clock)
     sync = lab.syncing(source)
-    walked, plan = await sync._look(frozen)
+    looked = await sync._look(frozen)
     with pytest.raises(OrgBusyError):
-        await lab.store.apply(frozen, walked, plan, Outcome.SUCCEEDED, Traffic(), lab.clock.now())
+        await sync._apply(frozen, *looked)
     assert await lab.rows("SELECT * FROM cadence_sync.cadence_versions") == []
 
 
@@ -125,10 +125,10 @@ async def test_a_run_that_is_cancelled_is_closed_as_interrupted(lab: Lab) -> Non
     started = asyncio.Event()
 
     class Endless(WrittenSource):
-        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
             started.set()
             await asyncio.Event().wait()
-            return await super().walk(hint)
+            return await super().walk(hint, index)
 
     task = asyncio.create_task(lab.syncing(Endless(b"", lab.clock)).run("test"))
     await started.wait()
@@ -184,7 +184,7 @@ async def test_the_ledger_follows_an_organisation_to_another_data_centre(lab: La
 
 async def test_a_defect_closes_the_run_and_is_reported_with_its_number(lab: Lab) -> None:
     class Broken(WrittenSource):
-        async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
             raise KeyError("a defect")
 
     report = await lab.syncing(Broken(b"", lab.clock)).run("test")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync import wiring
+from cadence_sync.core.index import NOTHING
 from cadence_sync.errors import AccessError, CadenceSyncError, DatabaseError
 from cadence_sync.ports import Hint, TokenCache
 from cadence_sync.settings import Settings
@@ -37,7 +38,7 @@ class Shared:
     async def walk(self, **settings: object) -> None:
         """Walk as a process of its own would, right after its start."""
         async with zoho_source(org_at(self.url), self.cache(**settings), self.clock, **settings) as source:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
 
     @property
     def tokens_made(self) -> int:

@@ -3,13 +3,16 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryFile
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.core.decode import decode_page
-from cadence_sync.core.model import Listing, Quarantined, Sighting
+from cadence_sync.core.index import NOTHING, Index
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.paging import Walk
 from cadence_sync.core.report import Report
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import CadenceSyncError
@@ -49,24 +52,25 @@ class WrittenSource:
     confirmed: list[list[str]] = field(default_factory=list)
     traffic: Traffic = field(default_factory=lambda: Traffic(1, 1))
 
-    async def walk(self, hint: Hint, on_page: OnPage | None = None) -> Listing:
+    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
         del hint, on_page
         if self.error is not None:
             raise self.error
-        return self._listing(self.body)
+        return self.listing(index)
 
-    async def confirm(self, listing: Listing, absent: Collection[str], hint: Hint) -> tuple[Listing, frozenset[str]]:
+    async def confirm(
+        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+    ) -> tuple[Listing, frozenset[str]]:
         """Show `second` to the second look, or the same again."""
         del listing, hint
         self.confirmed.append(sorted(absent))
-        second = self._listing(self.second or self.body)
-        return second, frozenset(absent) - second.sightings.keys()
+        second = self.listing(index, self.second)
+        return second, frozenset(absent).intersection(second.missing())
 
-    def _listing(self, body: bytes) -> Listing:
-        records = decode_page(body).records
-        sightings = {r.cadence_id: r for r in records if isinstance(r, Sighting)}
-        quarantined = tuple(r for r in records if isinstance(r, Quarantined))
-        return Listing(self.clock.now(), sightings, quarantined, pages=1)
+    def listing(self, index: Index = NOTHING, body: bytes | None = None) -> Listing:
+        walk = Walk(index, TemporaryFile)
+        walk.receive(1, decode_page(body or self.body, index))
+        return walk.listing(self.clock.now())
 
 
 class Lab:

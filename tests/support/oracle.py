@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
+import msgspec
+
 from cadence_sync.core.decode import decode_page, decode_record
 from cadence_sync.core.document import from_document, to_document
 from cadence_sync.core.fields import LABELS, LEAVES, UNENROLL, LeafType
+from cadence_sync.core.index import digest_of
 from cadence_sync.core.model import Leaf, Page, Quarantined, Sighting
 from cadence_sync.core.rules import comparable, unenroll_end_date, unenroll_type
 from cadence_sync.errors import BadAnswer
@@ -53,10 +56,16 @@ def _check_record(record: Sighting | Quarantined) -> None:
         _check_indexed(noted[0])
         _check_text(noted[1])
     _check_document(record)
-    assert len(record.digest) == 16
+    assert record.digest == digest_of(record.raw)
     again = decode_record(json.dumps(json.loads(record.raw), allow_nan=False).encode())
     assert isinstance(again, Sighting), "the same record in another spelling is refused"
-    assert again.digest == record.digest, "the same record in another spelling differs"
+    assert meaning(again) == meaning(record), "the same record in another spelling differs"
+
+
+def meaning(record: Sighting) -> bytes:
+    """Return what two spellings of one record have in common."""
+    config = {path: comparable(leaf) for path, leaf in record.config.items()}
+    return msgspec.json.encode((config, record.labels, record.extra), order="deterministic")
 
 
 def _check_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cadence_sync.core.index import NOTHING
 from cadence_sync.errors import (
     AccessError,
     BadAnswer,
@@ -16,6 +17,7 @@ from cadence_sync.errors import (
 from cadence_sync.ports import Hint, Traffic
 from cadence_sync.zoho.answers import error_of, seconds
 from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff
+from tests.core.memory import index_of
 from tests.support.zoho import asked, org_at, zoho_source
 from tests.zoho.conftest import Zoho
 
@@ -23,9 +25,9 @@ from tests.zoho.conftest import Zoho
 async def test_a_listing_holds_every_cadence_with_all_its_pages(zoho: Zoho) -> None:
     arrived: list[tuple[int, int]] = []
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(), lambda *pages: arrived.append(pages))
+        listing = await source.walk(Hint(), NOTHING, lambda *pages: arrived.append(pages))
         assert source.traffic == Traffic(api_calls=3, pages=3)
-    assert listing.sightings.keys() == zoho.simulator.orgs[0].cadences.keys()
+    assert {s.cadence_id for s in listing.changed} == zoho.simulator.orgs[0].cadences.keys()
     assert (listing.pages, listing.quarantined, listing.refused_per_page) == (3, (), None)
     assert arrived == [(1, 1), (2, 2), (3, 3)]
     assert [q["page"] for q in asked(zoho.simulator)] == ["1", "2", "3"]
@@ -35,8 +37,8 @@ async def test_v8_lists_the_same_cadences(zoho: Zoho) -> None:
     listings = []
     for version in ("v7", "v8"):
         async with zoho_source(org_at(zoho.url), zoho_api_version=version) as source:
-            listings.append(await source.walk(Hint()))
-    v7, v8 = ({i: dict(s.config) for i, s in listing.sightings.items()} for listing in listings)
+            listings.append(await source.walk(Hint(), NOTHING))
+    v7, v8 = ({s.cadence_id: dict(s.config) for s in listing.changed} for listing in listings)
     for cadence_id, config in v7.items():
         assert config == {path: v8[cadence_id][path] for path in config}
 
@@ -45,8 +47,8 @@ async def test_an_empty_organisation_is_an_empty_listing(zoho: Zoho) -> None:
     zoho.simulator.orgs[0].cadences.clear()
     zoho.simulator.orgs[0].touch()
     async with zoho_source(org_at(zoho.url)) as source:
-        listing = await source.walk(Hint())
-    assert (listing.sightings, listing.seen) == ({}, 0)
+        listing = await source.walk(Hint(), NOTHING)
+    assert (len(listing.changed), listing.seen) == (0, 0)
 
 
 async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
@@ -61,51 +63,51 @@ async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
 
     monkeypatch.setattr(zoho.simulator, "wait", wait)
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source, asyncio.timeout(20):
-        assert (await source.walk(Hint(pages=9))).pages == 9
+        assert (await source.walk(Hint(pages=9), NOTHING)).pages == 9
         assert source.traffic.api_calls == 9
 
 
 async def test_no_more_requests_are_under_way_than_the_setting_allows(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.02, max_concurrent=3)
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_attempts=1) as source:
-        assert (await source.walk(Hint(pages=13))).pages == 13
+        assert (await source.walk(Hint(pages=13), NOTHING)).pages == 13
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_attempts=1) as source:
         with pytest.raises(RetryLater):
-            await source.walk(Hint(pages=13))
+            await source.walk(Hint(pages=13), NOTHING)
 
 
 async def test_a_list_that_grew_past_the_hint_is_read_to_its_end_without_a_wasted_call(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=5) as source:
-        listing = await source.walk(Hint(pages=3))
+        listing = await source.walk(Hint(pages=3), NOTHING)
         assert (listing.pages, source.traffic.api_calls) == (5, 5)
 
 
 async def test_a_list_that_shrank_below_the_hint_is_still_complete(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(pages=6))
-    assert (listing.pages, len(listing.sightings)) == (3, 25)
+        listing = await source.walk(Hint(pages=6), NOTHING)
+    assert (listing.pages, len(listing.changed)) == (3, 25)
 
 
 async def test_a_refused_page_size_is_left_to_the_server_and_not_asked_again(zoho: Zoho) -> None:
     zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
     async with zoho_source(org_at(zoho.url)) as source:
-        listing = await source.walk(Hint())
+        listing = await source.walk(Hint(), NOTHING)
         assert (listing.pages, listing.refused_per_page, source.traffic.api_calls) == (2, 200, 3)
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint(listing.pages, listing.refused_per_page))
+        await source.walk(Hint(listing.pages, listing.refused_per_page), NOTHING)
         assert source.traffic.api_calls == 2
 
 
 async def test_requests_say_who_asks(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint())
+        await source.walk(Hint(), NOTHING)
     assert {entry.user_agent.split("/")[0] for entry in zoho.simulator.journal.requests} == {"cadence-sync"}
 
 
 async def test_a_token_that_expired_in_mid_walk_is_renewed_once_and_the_page_asked_again(zoho: Zoho) -> None:
     zoho.strike("status", status=401, code="INVALID_TOKEN", match_page=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        assert len((await source.walk(Hint())).sightings) == 25
+        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
         assert source.traffic.api_calls == 4
     assert zoho.simulator.journal.counts["token"] == 2
 
@@ -114,7 +116,7 @@ async def test_a_token_that_is_refused_twice_fails(zoho: Zoho) -> None:
     zoho.strike("status", status=401, code="INVALID_TOKEN", times=2)
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "INVALID_TOKEN"
     assert zoho.simulator.journal.counts["token"] == 2
 
@@ -137,13 +139,13 @@ async def test_a_passing_fault_is_survived_and_a_lasting_one_fails(
 ) -> None:
     zoho.strike(**fault, times=2)  # type: ignore[arg-type]
     async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
-        assert len((await source.walk(Hint())).sightings) == 25
+        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
         assert source.traffic.api_calls == 3
     zoho.strike(**fault, times=10)  # type: ignore[arg-type]
     before = zoho.simulator.journal.counts["list"]
     async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
         with pytest.raises(error) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
         assert (caught.value.code, caught.value.exit_code) == (code, 4)
         # Where a connection is reset, aiohttp asks once more by itself: those calls are counted too.
         assert source.traffic.api_calls == zoho.simulator.journal.counts["list"] - before
@@ -158,7 +160,7 @@ async def test_a_refusal_is_not_asked_again_and_says_what_to_do(zoho: Zoho, code
     zoho.strike("status", status=403, code=code, times=5)
     async with zoho_source(org_at(zoho.url), zoho_attempts=5) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
         assert source.traffic.api_calls == 1
     assert (caught.value.code, caught.value.exit_code) == (code, 3)
     assert caught.value.hint
@@ -168,7 +170,7 @@ async def test_a_redirect_is_not_followed(zoho: Zoho) -> None:
     zoho.strike("redirect", headers={"Location": f"{zoho.url}/elsewhere"})
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(BadAnswer) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "REDIRECT"
     assert [e.path for e in zoho.simulator.journal.requests if "elsewhere" in e.path] == []
 
@@ -177,7 +179,7 @@ async def test_a_server_that_repeats_a_page_for_ever_is_noticed_within_few_calls
     zoho.strike("repeat_page")
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
         with pytest.raises(InconsistentListing, match="repeats"):
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
         assert source.traffic.api_calls <= 10
 
 
@@ -185,7 +187,7 @@ async def test_a_body_over_the_cap_is_refused(zoho: Zoho) -> None:
     zoho.strike("body", body=b"[" + b" " * (2 * 1024 * 1024) + b"]", times=None)
     async with zoho_source(org_at(zoho.url), zoho_max_body_mb=1) as source:
         with pytest.raises(BadAnswer) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "BODY_TOO_LARGE"
 
 
@@ -193,7 +195,7 @@ async def test_an_answer_that_does_not_come_is_given_up(zoho: Zoho) -> None:
     zoho.strike("delay", delay=5)
     async with zoho_source(org_at(zoho.url), zoho_timeout=0.2, zoho_attempts=1) as source:
         with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "TIMEOUT"
 
 
@@ -201,14 +203,14 @@ async def test_a_walk_that_does_not_end_in_time_is_given_up(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_walk_timeout=0.5) as source:
         with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "WALK_TIMEOUT"
 
 
 async def test_nobody_at_the_address_is_no_connection() -> None:
     async with zoho_source(org_at("http://127.0.0.1:9"), zoho_attempts=1) as source:
         with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "NO_CONNECTION"
 
 
@@ -216,7 +218,7 @@ async def test_many_who_need_a_token_ask_for_one(zoho: Zoho) -> None:
     zoho.strike("delay", delay=0.05, target="token")
     async with zoho_source(org_at(zoho.url)) as source, asyncio.TaskGroup() as group:
         for _ in range(5):
-            group.create_task(source.walk(Hint()))
+            group.create_task(source.walk(Hint(), NOTHING))
     assert zoho.simulator.journal.counts["token"] == 1
 
 
@@ -224,38 +226,39 @@ async def test_v8_looks_for_a_missing_cadence_by_its_id(zoho: Zoho) -> None:
     there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
     zoho.simulator.edit_one("delete", gone)
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint())
-        assert await source.confirm(listing, [there, gone], Hint()) == (listing, frozenset({gone}))
+        listing = await source.walk(Hint(), NOTHING)
+        assert await source.confirm(listing, [there, gone], Hint(), NOTHING) == (listing, frozenset({gone}))
         assert source.traffic.api_calls == 3
 
 
 async def test_v7_looks_for_a_missing_cadence_by_another_walk(zoho: Zoho) -> None:
     there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
     async with zoho_source(org_at(zoho.url)) as source:
-        first = await source.walk(Hint())
+        first = await source.walk(Hint(), NOTHING)
         zoho.simulator.edit_one("delete", gone)
-        second, confirmed = await source.confirm(first, [there, gone], Hint())
+        stored = index_of({s.cadence_id: s.digest for s in first.changed})
+        second, confirmed = await source.confirm(first, [there, gone], Hint(), stored)
     assert confirmed == {gone}
     assert second.started_at > first.started_at
-    assert gone not in second.sightings
+    assert (second.missing(), len(second.unchanged)) == ([gone], 24)
 
 
 @pytest.mark.parametrize("fault", ["html", "empty"])
 async def test_an_answer_that_makes_no_sense_does_not_confirm_that_a_cadence_is_gone(zoho: Zoho, fault: str) -> None:
     (there, *_) = zoho.simulator.orgs[0].cadences
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint())
+        listing = await source.walk(Hint(), NOTHING)
         zoho.strike(fault, status=200, times=9)
         with pytest.raises(RetryLater):
-            await source.confirm(listing, [there], Hint())
+            await source.confirm(listing, [there], Hint(), NOTHING)
 
 
 async def test_an_answer_about_another_cadence_does_not_confirm_that_one_is_there(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint())
+        listing = await source.walk(Hint(), NOTHING)
         zoho.strike("body", body=b'{"cadences": [{"id": "404"}]}', times=9)
         with pytest.raises(RetryLater):
-            await source.confirm(listing, ["405"], Hint())
+            await source.confirm(listing, ["405"], Hint(), NOTHING)
 
 
 @pytest.mark.parametrize("how", [{"status": 400, "code": "INVALID_DATA"}, {"status": 404}, {"status": 500}])
@@ -265,8 +268,8 @@ async def test_a_list_that_shrank_is_read_whatever_the_server_says_to_pages_past
     for number in range(4, 9):
         zoho.strike("status", match_page=number, times=9, **how)
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(pages=8))
-    assert (listing.pages, len(listing.sightings)) == (3, 25)
+        listing = await source.walk(Hint(pages=8), NOTHING)
+    assert (listing.pages, len(listing.changed)) == (3, 25)
 
 
 @pytest.mark.parametrize("code", ["A\u0000B", "x" * 100_000, "lower case"])
@@ -274,7 +277,7 @@ async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> Non
     zoho.strike("status", status=403, code=code)
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint())
+            await source.walk(Hint(), NOTHING)
     assert caught.value.code == "ACCESS"
 
 
@@ -282,30 +285,30 @@ async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> Non
 async def test_a_retry_after_that_is_no_time_is_passed_over(zoho: Zoho, told: str) -> None:
     zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": told})
     async with zoho_source(org_at(zoho.url)) as source:
-        assert len((await source.walk(Hint())).sightings) == 25
+        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
 
 
 async def test_no_more_calls_are_made_than_allowed(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
         with pytest.raises(BudgetError):
-            await source.walk(Hint(pages=9, allowance=5))
+            await source.walk(Hint(pages=9, allowance=5), NOTHING)
     assert zoho.simulator.journal.counts["list"] <= 5
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
-        assert (await source.walk(Hint(pages=9, allowance=9))).pages == 9
+        assert (await source.walk(Hint(pages=9, allowance=9), NOTHING)).pages == 9
 
 
 async def test_retries_count_against_the_allowance(zoho: Zoho) -> None:
     zoho.strike("html", times=99)
     async with zoho_source(org_at(zoho.url), zoho_attempts=20) as source:
         with pytest.raises(BudgetError):
-            await source.walk(Hint(allowance=4))
+            await source.walk(Hint(allowance=4), NOTHING)
     assert zoho.simulator.journal.counts["list"] == 4
 
 
 async def test_the_credits_that_zoho_says_are_left_are_noted(zoho: Zoho) -> None:
     zoho.simulator.change_settings(credits=10)
     async with zoho_source(org_at(zoho.url), zoho_per_page=4) as source:
-        await source.walk(Hint())
+        await source.walk(Hint(), NOTHING)
         assert source.traffic == Traffic(api_calls=7, pages=7, credits_left=3)
 
 

@@ -1,0 +1,51 @@
+"""A complete listing beside what is stored: what is new, what came as it was, what is missing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cadence_sync.core.ids import Ids
+from cadence_sync.core.index import Marks
+from cadence_sync.core.model import Quarantined
+from cadence_sync.core.sightings import Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A complete, self-consistent walk over an organisation's cadences."""
+
+    started_at: datetime
+    changed: Sightings
+    """What is new, restored, or not byte for byte what was last written; each id once."""
+    changed_ids: Ids
+    unchanged: Marks
+    """Which live cadences came as they were last written."""
+    quarantined: tuple[Quarantined, ...] = ()
+    pages: int = 0
+    refused_per_page: int | None = None
+
+    @property
+    def quarantined_ids(self) -> frozenset[str]:
+        """Ids that are there although their records are unreadable."""
+        return frozenset(q.cadence_id for q in self.quarantined if q.cadence_id is not None)
+
+    @property
+    def hides_ids(self) -> bool:
+        """Whether some record's id is unreadable, so that nobody can be called missing."""
+        return any(q.cadence_id is None for q in self.quarantined)
+
+    @property
+    def seen(self) -> int:
+        """Distinct ids, and records whose ids are unreadable."""
+        return len(self.changed) + len(self.unchanged) + self.unreadable
+
+    @property
+    def unreadable(self) -> int:
+        """Distinct ids in quarantine, and records whose ids are unreadable."""
+        return len(self.quarantined_ids) + sum(q.cadence_id is None for q in self.quarantined)
+
+    def missing(self) -> list[str]:
+        """Return live ids that the listing lacks; none while an unreadable id may be one of them."""
+        if self.hides_ids:
+            return []
+        there = self.quarantined_ids
+        return [i for i in self.changed_ids.lacking(self.unchanged.others) if i not in there]
