@@ -1,6 +1,7 @@
 """The canonical document of a cadence: Zoho's nested object without labels, and back to leaves."""
 
 from functools import cache
+from typing import Final, TypeAlias
 
 from cadence_sync.core.fields import LEAVES, UNENROLL
 from cadence_sync.core.model import Config, Leaf
@@ -11,7 +12,7 @@ _PATHS = (*LEAVES, UNENROLL)
 
 def to_document(config: Config) -> dict[str, object]:
     """Nest leaves as Zoho nests them; an object of which every leaf is known to be null is null."""
-    return {key: _nested(key, config) for key in _children("") if _is_known(key, config)}
+    return _nested(_TREE, config)[0]
 
 
 def from_document(document: dict[str, object]) -> Config:
@@ -30,22 +31,25 @@ def changed_leaves(old: Config, new: Config) -> list[tuple[str, Leaf, Leaf]]:
     ]
 
 
-def _children(path: str) -> list[str]:
-    """Return the paths directly below an object, in the order of the field list; empty for a leaf."""
-    return _TREE.get(path, [])
-
-
-def _is_known(path: str, config: Config) -> bool:
-    return path in config or any(_is_known(child, config) for child in _children(path))
-
-
-def _nested(path: str, config: Config) -> object:
-    children = _children(path)
-    if not children or isinstance(config.get(path), list):
-        return config.get(path)
-    if all(child in config and config[child] is None for child in _leaves_below(path)):
-        return None
-    return {child.rpartition(".")[2]: _nested(child, config) for child in children if _is_known(child, config)}
+def _nested(tree: "_Tree", config: Config) -> tuple[dict[str, object], bool]:
+    """Return what is known of an object, and whether all of its leaves are known to be null."""
+    document: dict[str, object] = {}
+    is_null = True
+    for name, path, children in tree:
+        if path in config and (not children or config[path] is not None):
+            document[name] = leaf = config[path]
+            is_null = is_null and leaf is None
+        elif not children:
+            is_null = False
+        else:
+            inner, inner_is_null = _nested(children, config)
+            if inner_is_null and (path != UNENROLL or path in config):
+                document[name] = None
+            else:
+                is_null = False
+                if inner or path in config:
+                    document[name] = inner
+    return document, is_null
 
 
 @cache
@@ -65,16 +69,14 @@ def _collect(path: str, value: object, config: Config) -> None:
         config[path] = value  # type: ignore[assignment]  # a document holds leaves only
 
 
-def _tree() -> dict[str, list[str]]:
-    tree: dict[str, list[str]] = {}
-    for path in LEAVES:
-        parts = path.split(".")
-        for depth in range(len(parts)):
-            siblings = tree.setdefault(".".join(parts[:depth]), [])
-            child = ".".join(parts[: depth + 1])
-            if child not in siblings:
-                siblings.append(child)
-    return tree
+_Tree: TypeAlias = tuple[tuple[str, str, "_Tree"], ...]
+"""Of each child its name, its path and its own children: none for a leaf. The array of rules is a leaf with some."""
 
 
-_TREE = _tree()
+def _tree(parent: str = "") -> _Tree:
+    prefix = f"{parent}." if parent else ""
+    names = dict.fromkeys(path[len(prefix) :].partition(".")[0] for path in LEAVES if path.startswith(prefix))
+    return tuple((name, prefix + name, _tree(prefix + name)) for name in names)
+
+
+_TREE: Final = _tree()

@@ -1,7 +1,7 @@
 """Reading one leaf: every spelling that Zoho uses of a value becomes one canonical value.
 
-Each reader takes what the JSON held and returns the canonical value, or raises `UnreadableError` with the
-reason. `None` and `""` are one: Zoho sends either for "not set".
+Each reader takes what the JSON held, but never null or "", and returns the canonical value, or raises
+`UnreadableError` with the reason.
 """
 
 import re
@@ -20,7 +20,6 @@ ID_LENGTH_MAX: Final = 255
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
 _ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_OFFSET_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
 _TYPES: Final = {"Custom view": "custom_view", "Manual enrollment": "manual_enrollment"}
 _FLAGS: Final = {"true": True, "false": False}
 
@@ -89,7 +88,7 @@ def read_instant(value: object) -> str:
     """Return an instant in UTC; one without an offset names no instant and is refused."""
     text = read_text(value)
     try:
-        instant = datetime.fromisoformat(_OFFSET_WITHOUT_COLON.sub(r"\1:\2", text))
+        instant = datetime.fromisoformat(text)
         if instant.tzinfo is None:
             raise UnreadableError("time has no offset from UTC")
         return instant.astimezone(UTC).isoformat()
@@ -108,16 +107,6 @@ def read_day(value: object) -> str:
         return date.fromisoformat(match[1]).isoformat()
     except ValueError as error:
         raise UnreadableError("not a date that can be stored") from error
-
-
-def read_leaf(path: str, leaf_type: LeafType, value: object) -> Leaf:
-    """Return the canonical value of one leaf, naming its path where it cannot be read."""
-    if value is None or value == "":
-        return None
-    try:
-        return _READERS[leaf_type](value)
-    except UnreadableError as error:
-        raise UnreadableError(f"{path}: {error}") from error
 
 
 def _whole(value: object) -> object:
@@ -140,7 +129,7 @@ def _kind(value: object) -> str:
     return names.get(type(value), "null")
 
 
-_READERS: Final[dict[LeafType, Callable[[object], Leaf]]] = {
+READERS: Final[dict[LeafType, Callable[[object], Leaf]]] = {
     LeafType.TEXT: read_text,
     LeafType.ID: read_id,
     LeafType.STATUS: read_status,

@@ -1,19 +1,32 @@
 """Which leaf or label fills which column, and how a canonical value becomes a column's value."""
 
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from cadence_sync.core.diff import Row
-from cadence_sync.core.fields import LABELS, LEAVES, PERIOD, UNENROLL, UNIT, LeafType
+from cadence_sync.core.fields import LABELS, LEAVES, PERIOD, UNIT, LeafType
 from cadence_sync.core.model import Config, Leaf
 from cadence_sync.core.rules import unenroll_end_date, unenroll_type
+
+_Column: TypeAlias = tuple[str, str, Callable[[str], object] | None]
+"""A column, its leaf's path, and what makes the driver's value of the leaf, where that is another."""
+
+_CONVERTERS: Final[dict[LeafType, Callable[[str], object]]] = {
+    LeafType.INSTANT: datetime.fromisoformat,
+    LeafType.DAY: date.fromisoformat,
+}
+
+
+def _columns(paths: dict[str, str]) -> tuple[_Column, ...]:
+    return tuple((column, path, _CONVERTERS.get(LEAVES[path])) for column, path in paths.items())
+
 
 CADENCE_LEAVES: Final = {
     path.replace(".", "_"): path
     for path in LEAVES
     if path != "id" and not path.startswith(("summary.", "execution_details."))
 }
-CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
 SUMMARY_LEAVES: Final = {path.removeprefix("summary."): path for path in LEAVES if path.startswith("summary.")}
 EXECUTION_LEAVES: Final = {
     "type": "execution_details.type",
@@ -22,37 +35,49 @@ EXECUTION_LEAVES: Final = {
     "execute_every_unit": UNIT,
     "execute_every_period": PERIOD,
 }
+CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
+_CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_LEAVES, SUMMARY_LEAVES, EXECUTION_LEAVES))
 
 
 def cadence_values(row: Row) -> dict[str, object]:
     """Return the values of the `cadences` columns that a row decides."""
-    leaves = {column: to_column(path, row.config.get(path)) for column, path in CADENCE_LEAVES.items()}
-    labels = {column: row.labels.get(path) for column, path in CADENCE_LABELS.items()}
-    return {**leaves, **labels}
+    values = _values(_CADENCE, row.config)
+    for column, path in CADENCE_LABELS.items():
+        values[column] = row.labels.get(path)
+    return values
 
 
 def summary_values(config: Config) -> dict[str, object] | None:
     """Return the `follow_up_summaries` columns, or None where Zoho sends no counts."""
-    values = {column: to_column(path, config.get(path)) for column, path in SUMMARY_LEAVES.items()}
-    return None if all(value is None for value in values.values()) else values
+    values = _values(_SUMMARY, config)
+    return values if _some(values) else None
 
 
 def execution_values(config: Config) -> dict[str, object] | None:
     """Return the `execution_details` columns, or None where Zoho sends null."""
-    values = {column: to_column(path, config.get(path)) for column, path in EXECUTION_LEAVES.items()}
+    values = _values(_EXECUTION, config)
     values["unenroll_type"] = unenroll_type(config)
-    values["unenroll_end_date"] = to_column(f"{UNENROLL}.end_date", unenroll_end_date(config))
-    return None if all(value is None for value in values.values()) else values
+    values["unenroll_end_date"] = _day(unenroll_end_date(config))
+    return values if _some(values) else None
 
 
-def to_column(path: str, leaf: Leaf) -> object:
-    """Return a canonical value as the driver wants it: instants and days as `datetime` and `date`."""
-    if not isinstance(leaf, str):
-        return leaf
-    match LEAVES[path]:
-        case LeafType.INSTANT:
-            return datetime.fromisoformat(leaf)
-        case LeafType.DAY:
-            return date.fromisoformat(leaf)
-        case _:
-            return leaf
+def modified_time(config: Config) -> datetime | None:
+    """Return Zoho's own time of the last edit."""
+    leaf = config.get("modified_time")
+    return datetime.fromisoformat(leaf) if isinstance(leaf, str) else None
+
+
+def _values(columns: tuple[_Column, ...], config: Config) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for column, path, convert in columns:
+        leaf = config.get(path)
+        found[column] = leaf if convert is None or not isinstance(leaf, str) else convert(leaf)
+    return found
+
+
+def _some(values: dict[str, object]) -> bool:
+    return any(value is not None for value in values.values())
+
+
+def _day(leaf: Leaf) -> date | None:
+    return date.fromisoformat(leaf) if isinstance(leaf, str) else None

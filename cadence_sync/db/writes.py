@@ -1,19 +1,20 @@
 """One plan as set-based writes: a statement a table, however many cadences changed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.diff import Kind, Plan, Refresh, Row, Version
 from cadence_sync.core.document import to_document
 from cadence_sync.core.listing import Listing
-from cadence_sync.db.columns import cadence_values, execution_values, summary_values, to_column
-from cadence_sync.db.sets import Rows, copy, rows_select, upsert
+from cadence_sync.core.model import Config
+from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
+from cadence_sync.db.sets import Rows, any_of, copy, rows_select, upsert
 from cadence_sync.db.tables import (
     cadence_changes,
     cadence_versions,
@@ -71,7 +72,7 @@ def _version_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]
         "kind": str(version.kind),
         "valid_from": version.valid_from,
         "observed_at": listing.started_at,
-        "source_modified_time": to_column("modified_time", version.row.config.get("modified_time")),
+        "source_modified_time": modified_time(version.row.config),
         "document": _json(to_document(version.row.config)),
         "raw": None if version.raw is None else version.raw.decode(),
         "run_id": run.run_id,
@@ -99,21 +100,34 @@ def _change_rows(run: Run, listing: Listing, versions: list[Version]) -> Iterabl
 
 async def _write_current(connection: AsyncConnection, run: Run, listing: Listing, plan: Plan) -> None:
     """Rewrite the current rows of what has a new version or was refreshed; a deleted one is only marked."""
-    present = [v for v in plan.versions if v.kind is not Kind.DELETED]
     await _mark_deleted(connection, run, [v for v in plan.versions if v.kind is Kind.DELETED])
+    new = [v for v in plan.versions if v.number == 1]
+    present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
+    await copy(connection, cadences, [_current_row(run, listing, v) for v in new])
     await upsert(connection, cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
     await _refresh(connection, run, plan.refreshes)
-    rows = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
+    changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, values_of in ((follow_up_summaries, summary_values), (execution_details, execution_values)):
-        found = {row.cadence_id: values_of(row.config) for row in rows}
-        key = {"org_id": run.org_id}
-        await upsert(connection, table, [key | {"cadence_id": i} | v for i, v in found.items() if v is not None])
-        gone = [{"cadence_id": i} for i, v in found.items() if v is None]
-        if gone:
-            ids = rows_select(table, gone).subquery("gone")
-            await connection.execute(
-                delete(table).where(table.c.org_id == run.org_id, table.c.cadence_id.in_(select(ids.c.cadence_id)))
-            )
+        await copy(connection, table, _satellites(run, (v.row for v in new), values_of))
+        await upsert(connection, table, _satellites(run, changed, values_of))
+        await _drop_satellites(connection, run, table, [r.cadence_id for r in changed if values_of(r.config) is None])
+
+
+def _satellites(
+    run: Run, rows: Iterable[Row], values_of: Callable[[Config], dict[str, object] | None]
+) -> list[dict[str, Any]]:
+    return [
+        {"org_id": run.org_id, "cadence_id": row.cadence_id, **values}
+        for row in rows
+        if (values := values_of(row.config)) is not None
+    ]
+
+
+async def _drop_satellites(connection: AsyncConnection, run: Run, table: Table, cadence_ids: list[str]) -> None:
+    if cadence_ids:
+        await connection.execute(
+            delete(table).where(table.c.org_id == run.org_id, table.c.cadence_id == any_of(cadence_ids))
+        )
 
 
 def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]:

@@ -2,7 +2,8 @@ import pytest
 
 from cadence_sync.core.fields import LEAVES, LeafType
 from cadence_sync.core.model import Leaf
-from cadence_sync.core.values import ID_LENGTH_MAX, UnreadableError, holds_nul, read_leaf, read_text
+from cadence_sync.core.reader import _LeafReader, _Reader
+from cadence_sync.core.values import ID_LENGTH_MAX, READERS, UnreadableError, holds_nul, read_text
 
 READ: list[tuple[LeafType, object, Leaf]] = [
     (LeafType.TEXT, "null", "null"),
@@ -36,6 +37,12 @@ READ: list[tuple[LeafType, object, Leaf]] = [
     (LeafType.DAY, "2025-12-31T23:30:00-0800", "2025-12-31"),
     (LeafType.DAY, "2024-02-29", "2024-02-29"),
 ]
+
+
+def read_leaf(path: str, leaf_type: LeafType, value: object) -> Leaf:
+    reader = _Reader()
+    _LeafReader(path, READERS[leaf_type])(reader, value)
+    return reader.config[path]
 
 
 @pytest.mark.parametrize(("leaf_type", "value", "canonical"), READ)

@@ -1,0 +1,152 @@
+"""From a decoded record to a cadence in one canonical form, whatever spelling Zoho used."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias, cast
+
+import msgspec
+
+from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
+from cadence_sync.core.model import Config, Labels, Leaf, Sighting
+from cadence_sync.core.rules import read_rules
+from cadence_sync.core.values import READERS, UnreadableError, holds_nul
+
+_SAMPLE_LENGTH: Final = 200
+
+_Read: TypeAlias = Callable[["_Reader", object], None]
+
+
+def read_record(document: object, raw: bytes, digest: bytes) -> Sighting:
+    """Read a record; raises `UnreadableError` where something in it cannot be stored faithfully."""
+    reader = _Reader()
+    reader.read_object("", document)
+    config = reader.config
+    cadence_id = config.get("id")
+    if not isinstance(cadence_id, str):
+        raise UnreadableError("id: there is none")
+    if config.get(PERIOD) == "immediately":
+        # It has no unit: Zoho leaves the key out, and the former unit must not survive there.
+        config.setdefault(UNIT, None)
+    for path, words in KNOWN_WORDS.items():
+        word = config.get(path)
+        if word is not None and word not in words:
+            reader.note(path, word)
+    return Sighting(cadence_id, config, reader.labels, reader.extra, raw, digest, tuple(reader.drift))
+
+
+class _Reader:
+    """Walks one record, sorting what it finds into configuration, labels, and what is not known yet."""
+
+    __slots__ = ("config", "drift", "extra", "labels")
+
+    def __init__(self) -> None:
+        self.config: Config = {}
+        self.labels: Labels = {}
+        self.extra: dict[str, object] = {}
+        self.drift: list[tuple[str, str]] = []
+
+    def read_object(self, path: str, value: object) -> None:
+        """Read an object, or null in its place, which is null for everything that it would hold."""
+        if isinstance(value, dict):
+            known = _KNOWN[path]
+            for key, child in value.items():
+                read = known.get(key)
+                if read is None:
+                    self._read_unknown(path, key, child)
+                else:
+                    read(self, child)
+        elif value is None or value == "":
+            self._read_null(path)
+        else:
+            raise UnreadableError(f"{path or 'record'}: expected an object")
+
+    def read_unenroll(self, value: object) -> None:
+        """Read either form of the rule; each says of the other's leaves that they are not set."""
+        if isinstance(value, list):
+            self._read_null(UNENROLL)
+            self.config[UNENROLL] = read_rules(value)
+        else:
+            self.config[UNENROLL] = None
+            self.read_object(UNENROLL, value)
+
+    def note(self, path: str, value: object) -> None:
+        """Remember something that this version of the product does not know."""
+        sample = msgspec.json.encode(value).decode()
+        self.drift.append((path[:_SAMPLE_LENGTH], sample[:_SAMPLE_LENGTH]))
+
+    def _read_null(self, path: str) -> None:
+        leaves, labels = _BELOW[path]
+        self.config.update(leaves)
+        self.labels.update(labels)
+
+    def _read_unknown(self, parent: str, key: str, value: object) -> None:
+        path = f"{parent}.{key}" if parent else key
+        if holds_nul([key, value]):
+            raise UnreadableError(f"{path!r}: text holds the character U+0000, which Postgres cannot store")
+        holder = self.extra
+        for name in parent.split(".") if parent else ():
+            holder = cast("dict[str, object]", holder.setdefault(name, {}))
+        holder[key] = value
+        self.note(path, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _LeafReader:
+    """Reads one leaf into the configuration; `None` and "" are one: Zoho sends either for "not set"."""
+
+    path: str
+    read: Callable[[object], Leaf]
+
+    def __call__(self, reader: _Reader, value: object) -> None:
+        if value is None or value == "":
+            reader.config[self.path] = None
+            return
+        try:
+            reader.config[self.path] = self.read(value)
+        except UnreadableError as error:
+            raise UnreadableError(f"{self.path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelReader:
+    """Reads the name of a thing that has an id."""
+
+    path: str
+
+    def __call__(self, reader: _Reader, value: object) -> None:
+        if value is None or value == "":
+            reader.labels[self.path] = None
+            return
+        try:
+            reader.labels[self.path] = str(READERS[LeafType.TEXT](value))
+        except UnreadableError as error:
+            raise UnreadableError(f"{self.path}: {error}") from error
+
+
+def _known() -> Mapping[str, Mapping[str, _Read]]:
+    """Return object path → key → how its value is read; a key with a dot in it is no path and so not there."""
+    readers: dict[str, _Read] = {path: _LeafReader(path, READERS[leaf_type]) for path, leaf_type in LEAVES.items()}
+    readers |= {path: _LabelReader(path) for path in LABELS}
+    readers |= {path: partial(_read_inner, path) for path in OBJECTS}
+    readers[UNENROLL] = _Reader.read_unenroll
+    known: dict[str, dict[str, _Read]] = {path: {} for path in ("", *OBJECTS)}
+    for path, read in readers.items():
+        parent, _, key = path.rpartition(".")
+        known[parent][key] = read
+    return known
+
+
+def _read_inner(path: str, reader: _Reader, value: object) -> None:
+    reader.read_object(path, value)
+
+
+def _below(path: str) -> tuple[Config, Labels]:
+    prefix = f"{path}." if path else ""
+    leaves: Config = {leaf: None for leaf in (*LEAVES, UNENROLL) if path and leaf.startswith(prefix)}
+    labels: Labels = {label: None for label in LABELS if path and label.startswith(prefix)}
+    return leaves, labels
+
+
+_KNOWN: Final = _known()
+_BELOW: Final = {path: _below(path) for path in ("", *OBJECTS)}
