@@ -2,12 +2,41 @@
 
 import logging
 import sys
+from typing import Any, Final
 
-import structlog
+_level = "INFO"
 
 
 def configure_logs(level: str) -> None:
-    """Send structlog's events to stderr from this level on."""
+    """Send events to stderr from this level on."""
+    global _level  # noqa: PLW0603 - logs are the process's, as its stderr is
+    _level = level
+    log.reset()
+
+
+class _Log:
+    """structlog, imported with the first event: most commands log nothing, and it is a tenth of their start."""
+
+    def __init__(self) -> None:
+        self._logger: Any = None
+
+    def reset(self) -> None:
+        """Set up anew for the next event."""
+        self._logger = None
+
+    def __getattr__(self, method: str) -> Any:
+        if self._logger is None:
+            self._logger = _structlog(_level)
+        return getattr(self._logger, method)
+
+
+log: Final = _Log()
+"""Events are `log.info("what_happened", key=value)` and the like."""
+
+
+def _structlog(level: str) -> Any:
+    import structlog  # noqa: PLC0415 - see `_Log`
+
     # Never rich tracebacks: they show local variables, and among those are secrets.
     for_people = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     for_machines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -21,3 +50,4 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    return structlog.get_logger()

@@ -14,8 +14,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-import structlog
-
 from cadence_sync.core.diff import Plan, plan_deleted, plan_sighted
 from cadence_sync.core.guard import Brake, Verdict, judge, may_be_other_org, other_org, unconfirmed
 from cadence_sync.core.index import Index
@@ -23,9 +21,8 @@ from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, Tally, outcome_of
 from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
+from cadence_sync.logs import log
 from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Reader, Run, Store
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Sync:
         except asyncio.CancelledError:
             await asyncio.shield(self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED")))
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a defect is logged and closes its run
             log.exception("run_failed", org_id=run.org_id, run_id=run.run_id)
             unexpected = _unexpected(error)
             await self._close(run, unexpected)

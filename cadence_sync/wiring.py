@@ -68,12 +68,15 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 @asynccontextmanager
 async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
     """Yield an organisation's listings, straight from Zoho."""
+    from stamina.instrumentation import set_on_retry_hooks
+
     from cadence_sync.zoho import http
     from cadence_sync.zoho.auth import Auth
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.limiter import Limiter
     from cadence_sync.zoho.source import ZohoSource
 
+    set_on_retry_hooks([])  # our own backoff logs; stamina's hook would take whatever logger it finds
     async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as session:
         auth = Auth(session, _credentials(org), _addresses(org), clock, cache)
         limiter = Limiter(settings.zoho_concurrency)

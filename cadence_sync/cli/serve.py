@@ -1,16 +1,13 @@
 """`serve`: the daemon: a scheduler that syncs every organisation, and a health endpoint."""
 
-import structlog
-
 from cadence_sync import wiring
 from cadence_sync.errors import SettingsError
 from cadence_sync.fleet.schedule import Schedule, run_schedule
+from cadence_sync.logs import log
 from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.settings import Settings
 from cadence_sync.urls import is_loopback
 from cadence_sync.web.health import serving
-
-log = structlog.get_logger()
 
 
 async def serve_command(settings: Settings) -> None:

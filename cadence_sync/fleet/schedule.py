@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from cadence_sync.errors import SettingsError
+from cadence_sync.logs import log
 from cadence_sync.ports import Clock
 
-log = structlog.get_logger()
 JITTER: Final = 0.1
 """Share of the interval by which runs are spread, so that organisations do not all start at once."""
 
@@ -55,7 +54,7 @@ async def run_schedule(
         running.add(org_id)
         try:
             await sync_org(org_id)
-        except Exception:  # one organisation's defect must not end the daemon
+        except Exception:  # noqa: BLE001 - one organisation's defect must not end the daemon
             log.exception("sync_failed", org_id=org_id)
         finally:
             running.discard(org_id)

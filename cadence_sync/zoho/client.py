@@ -13,6 +13,7 @@ from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.index import Index
 from cadence_sync.core.model import Page
 from cadence_sync.errors import BadAnswer, BudgetError, CadenceSyncError, RetryLater
+from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
 from cadence_sync.zoho.answers import error_code, error_of, seconds
 from cadence_sync.zoho.auth import Auth
@@ -137,6 +138,8 @@ class Backoff:
         if not isinstance(error, RetryLater):
             return False
         self.failed += 1
-        if error.retry_after is not None:
-            return error.retry_after
-        return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.failed - 1)))  # noqa: S311 - no secret
+        wait = error.retry_after
+        if wait is None:
+            wait = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.failed - 1)))  # noqa: S311 - no secret
+        log.warning("asking_again", error=error.message, code=error.code, failed=self.failed, wait=round(wait, 2))
+        return wait
