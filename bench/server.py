@@ -83,7 +83,7 @@ async def serve(cadences: int, per_page: int) -> None:
     listing = Listing(cadences, per_page)
     listing.bodies("base")
     server = await asyncio.get_running_loop().create_server(lambda: Connection(listing), "127.0.0.1", 0)
-    print("http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), flush=True)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 

@@ -1,19 +1,13 @@
-"""What the store holds of an organisation, in some 40 bytes a cadence, and what of it a walk found as it was."""
+"""What the store holds of an organisation, in some 60 bytes a cadence, and what of it a walk found as it was."""
 
-import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from typing import Final
 
 DIGEST_SIZE: Final = 16
 """Bytes; two different records of one digest are not to be expected: 1 in 2^128 for each comparison."""
-
-
-_TO_BIG_ENDIAN: Final[dict[str, Callable[["array[int]"], None]]] = {"little": array.byteswap, "big": lambda _: None}
-"""So that numbers have the order of the bytes that they are made of."""
 
 
 def digest_of(raw: bytes | memoryview) -> bytes:
@@ -24,35 +18,45 @@ def digest_of(raw: bytes | memoryview) -> bytes:
 class Index:
     """The live cadences of an organisation, found by the digest of the record that was last written.
 
-    `digests` are joined in ascending order, `ids` are joined in the order of their digests and `lengths` say
-    how many characters each has: millions of Python objects would take ten times the room. `deleted` is how
-    many cadences are stored as deleted.
+    `digests` and `ids` are joined in one order, `lengths` say how many characters each id has: as Python
+    objects of their own they would take ten times the room. `deleted` is how many are stored as deleted.
     """
 
     def __init__(self, digests: bytes = b"", ids: str = "", lengths: Sequence[int] = (), deleted: int = 0) -> None:
-        words = array("Q", digests)
-        _TO_BIG_ENDIAN[sys.byteorder](words)
-        self._high, self._low = words[0::2], words[1::2]
+        self._digests = digests
         self._ids = ids
         self._ends = array("Q", accumulate(lengths))
         self.deleted = deleted
+        self._mask = (1 << (2 * len(lengths)).bit_length()) - 1
+        self._slots = _hash_table(digests, self._mask)
 
     def __len__(self) -> int:
-        return len(self._high)
+        return len(self._ends)
 
     def find(self, digest: bytes) -> int | None:
         """Return the position of the cadence whose record has this digest."""
-        high, low = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
-        position = bisect_left(self._high, high)
-        while position < len(self._high) and self._high[position] == high:
-            if self._low[position] == low:
+        slot = hash(digest) & self._mask
+        while (position := self._slots[slot]) >= 0:
+            start = position * DIGEST_SIZE
+            if self._digests[start : start + DIGEST_SIZE] == digest:
                 return position
-            position += 1
+            slot = (slot + 1) & self._mask
         return None
 
     def id_at(self, position: int) -> str:
         """Return the id of the cadence at a position."""
         return self._ids[self._ends[position - 1] if position else 0 : self._ends[position]]
+
+
+def _hash_table(digests: bytes, mask: int) -> "array[int]":
+    """Return the positions of digests by their hashes, at most half full; -1 is an empty slot."""
+    slots = array("i", [-1]) * (mask + 1)
+    for position, start in enumerate(range(0, len(digests), DIGEST_SIZE)):
+        slot = hash(digests[start : start + DIGEST_SIZE]) & mask
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = position
+    return slots
 
 
 NOTHING: Final = Index()

@@ -32,7 +32,7 @@ _INDEX: Final = text("""
         (SELECT count(*) FROM cadence_sync.cadences WHERE org_id = :org_id AND deleted_at IS NOT NULL) AS deleted
     FROM (
         SELECT digest, cadence_id FROM cadence_sync.cadences
-        WHERE org_id = :org_id AND deleted_at IS NULL ORDER BY digest
+        WHERE org_id = :org_id AND deleted_at IS NULL
     ) AS live
 """)
 

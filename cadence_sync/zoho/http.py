@@ -14,6 +14,8 @@ from cadence_sync import __version__
 from cadence_sync.errors import BadAnswer, RetryLater
 
 USER_AGENT: Final = f"cadence-sync/{__version__} (Python {platform.python_version()}; aiohttp {aiohttp.__version__})"
+READ_BUFFER: Final = 2**19
+"""Bytes of an answer that may wait to be read: a usual page arrives whole and is read at once."""
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection."""
 
@@ -109,7 +111,9 @@ async def opened(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa:
     counter, tracing = Counter(), aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(counter.note)
     headers = {"User-Agent": USER_AGENT}
-    async with aiohttp.ClientSession(timeout=limits, headers=headers, trace_configs=[tracing]) as session:
+    async with aiohttp.ClientSession(
+        timeout=limits, headers=headers, trace_configs=[tracing], read_bufsize=READ_BUFFER
+    ) as session:
         yield Http(session, max_body, counter)
 
 
