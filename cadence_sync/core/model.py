@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+import msgspec
+
 Leaf: TypeAlias = str | int | bool | list[object] | None
 Config: TypeAlias = dict[str, Leaf]
 """Leaf path → value. A path that is missing was never sent; `None` was sent as null or as "".
@@ -14,8 +16,7 @@ Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and se
 Labels: TypeAlias = dict[str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
     """One cadence as one listing showed it; `raw` is the record's JSON text, to the byte."""
 
     cadence_id: str

@@ -1,7 +1,6 @@
 """From a decoded record to a cadence in one canonical form, whatever spelling Zoho used."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, TypeAlias, cast
 
@@ -15,6 +14,8 @@ from cadence_sync.core.values import READERS, UnreadableError, holds_nul
 _SAMPLE_LENGTH: Final = 200
 
 _Read: TypeAlias = Callable[["_Reader", object], None]
+_Leaf: TypeAlias = tuple[str, Callable[[object], Leaf]]
+"""The path of a leaf or a label, and what makes its value canonical."""
 
 
 def read_record(document: object, raw: bytes, digest: bytes) -> Sighting:
@@ -49,13 +50,17 @@ class _Reader:
     def read_object(self, path: str, value: object) -> None:
         """Read an object, or null in its place, which is null for everything that it would hold."""
         if isinstance(value, dict):
-            known = _KNOWN[path]
+            leaves, labels, others = _KNOWN[path]
             for key, child in value.items():
-                read = known.get(key)
-                if read is None:
-                    self._read_unknown(path, key, child)
-                else:
+                if (leaf := leaves.get(key)) is not None:
+                    self.config[leaf[0]] = _read(leaf, child)
+                elif (label := labels.get(key)) is not None:
+                    name = _read(label, child)
+                    self.labels[label[0]] = name if name is None else str(name)
+                elif (read := others.get(key)) is not None:
                     read(self, child)
+                else:
+                    self._read_unknown(path, key, child)
         elif value is None or value == "":
             self._read_null(path)
         else:
@@ -91,50 +96,35 @@ class _Reader:
         self.note(path, value)
 
 
-@dataclass(frozen=True, slots=True)
-class _LeafReader:
-    """Reads one leaf into the configuration; `None` and "" are one: Zoho sends either for "not set"."""
-
-    path: str
-    read: Callable[[object], Leaf]
-
-    def __call__(self, reader: _Reader, value: object) -> None:
-        if value is None or value == "":
-            reader.config[self.path] = None
-            return
-        try:
-            reader.config[self.path] = self.read(value)
-        except UnreadableError as error:
-            raise UnreadableError(f"{self.path}: {error}") from error
+def _read(leaf: _Leaf, value: object) -> Leaf:
+    """Return a leaf's canonical value; null and "" are one: Zoho sends either for "not set"."""
+    if value is None or value == "":
+        return None
+    path, read = leaf
+    try:
+        return read(value)
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _LabelReader:
-    """Reads the name of a thing that has an id."""
+def _known_in(path: str) -> tuple[dict[str, _Leaf], dict[str, _Leaf], dict[str, _Read]]:
+    """Return how the keys of an object are read: leaves, labels, and objects in it.
 
-    path: str
+    A key of Zoho's with a dot in it is no path into an object, and is not found here.
+    """
 
-    def __call__(self, reader: _Reader, value: object) -> None:
-        if value is None or value == "":
-            reader.labels[self.path] = None
-            return
-        try:
-            reader.labels[self.path] = str(READERS[LeafType.TEXT](value))
-        except UnreadableError as error:
-            raise UnreadableError(f"{self.path}: {error}") from error
+    def below(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for each in paths:
+            parent, _, key = each.rpartition(".")
+            if parent == path:
+                yield key, each
 
-
-def _known() -> Mapping[str, Mapping[str, _Read]]:
-    """Return object path → key → how its value is read; a key with a dot in it is no path and so not there."""
-    readers: dict[str, _Read] = {path: _LeafReader(path, READERS[leaf_type]) for path, leaf_type in LEAVES.items()}
-    readers |= {path: _LabelReader(path) for path in LABELS}
-    readers |= {path: partial(_read_inner, path) for path in OBJECTS}
-    readers[UNENROLL] = _Reader.read_unenroll
-    known: dict[str, dict[str, _Read]] = {path: {} for path in ("", *OBJECTS)}
-    for path, read in readers.items():
-        parent, _, key = path.rpartition(".")
-        known[parent][key] = read
-    return known
+    leaves = {key: (leaf, READERS[LEAVES[leaf]]) for key, leaf in below(LEAVES)}
+    labels = {key: (label, READERS[LeafType.TEXT]) for key, label in below(LABELS)}
+    others: dict[str, _Read] = {key: partial(_read_inner, inner) for key, inner in below(OBJECTS)}
+    if path == UNENROLL.rpartition(".")[0]:
+        others[UNENROLL.rpartition(".")[2]] = _Reader.read_unenroll
+    return leaves, labels, others
 
 
 def _read_inner(path: str, reader: _Reader, value: object) -> None:
@@ -148,5 +138,5 @@ def _below(path: str) -> tuple[Config, Labels]:
     return leaves, labels
 
 
-_KNOWN: Final = _known()
+_KNOWN: Final = {path: _known_in(path) for path in ("", *OBJECTS)}
 _BELOW: Final = {path: _below(path) for path in ("", *OBJECTS)}

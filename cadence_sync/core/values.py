@@ -17,6 +17,7 @@ from cadence_sync.core.model import Leaf
 INTEGER_MAX: Final = 2**31 - 1
 ID_LENGTH_MAX: Final = 255
 """An index of Postgres holds no entry above some 2,700 bytes; Zoho's longest ids have 36."""
+_NUL: Final = "text holds the character U+0000, which Postgres cannot store"
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
 _ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -33,7 +34,7 @@ def read_text(value: object) -> str:
     if not isinstance(value, str):
         raise UnreadableError(f"expected text, got {_kind(value)}")
     if "\x00" in value:
-        raise UnreadableError("text holds the character U+0000, which Postgres cannot store")
+        raise UnreadableError(_NUL)
     return value
 
 
@@ -46,7 +47,9 @@ def read_id(value: object) -> str:
     """Return an id as text: Zoho sends ids as strings, and `custom_view.id` as a number above 2^53."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise UnreadableError(f"expected an id, got {_kind(value)}")
-    text = read_text(str(value))
+    text = value if isinstance(value, str) else str(value)
+    if "\x00" in text:
+        raise UnreadableError(_NUL)
     if len(text) > ID_LENGTH_MAX:
         raise UnreadableError("id is too long to be indexed")
     return text
@@ -76,7 +79,7 @@ def read_flag(value: object) -> bool:
 
 def read_count(value: object) -> int:
     """Return a whole number that a Postgres `integer` holds."""
-    number = _whole(value)
+    number = value if type(value) is int else _whole(value)
     if isinstance(number, bool) or not isinstance(number, int):
         raise UnreadableError(f"expected a whole number, got {_kind(value)}")
     if not -INTEGER_MAX <= number <= INTEGER_MAX:

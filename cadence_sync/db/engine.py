@@ -7,12 +7,17 @@ from typing import Final
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from cadence_sync.errors import CadenceSyncError, DatabaseError
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection."""
+
+POOL_SIZE: Final = 2
+POOL_OVERFLOW: Final = 48
+"""Connections that stay open between two uses, and how many more may be open while they are used."""
+POOL_RECYCLE: Final = 60
+"""Seconds after which a connection is not used again: firewalls forget idle ones."""
 
 LOCKED: Final = "55P03"
 """Postgres's word for a lock that was not had in time."""
@@ -66,7 +71,12 @@ def create_engine(url: str) -> AsyncEngine:
     # `async_creator` says the same, but leaves no way to tell the dialect about statements.
     unnamed = {"prepared_statement_name_func": _no_name, "prepared_statement_cache_size": 0}
     return create_async_engine(
-        "postgresql+asyncpg://", connect_args={"async_creator_fn": connect, **unnamed}, poolclass=NullPool
+        "postgresql+asyncpg://",
+        connect_args={"async_creator_fn": connect, **unnamed},
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_recycle=POOL_RECYCLE,
+        pool_pre_ping=True,
     )
 
 

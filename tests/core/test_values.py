@@ -2,7 +2,7 @@ import pytest
 
 from cadence_sync.core.fields import LEAVES, LeafType
 from cadence_sync.core.model import Leaf
-from cadence_sync.core.reader import _LeafReader, _Reader
+from cadence_sync.core.reader import _read
 from cadence_sync.core.values import ID_LENGTH_MAX, READERS, UnreadableError, holds_nul, read_text
 
 READ: list[tuple[LeafType, object, Leaf]] = [
@@ -40,9 +40,7 @@ READ: list[tuple[LeafType, object, Leaf]] = [
 
 
 def read_leaf(path: str, leaf_type: LeafType, value: object) -> Leaf:
-    reader = _Reader()
-    _LeafReader(path, READERS[leaf_type])(reader, value)
-    return reader.config[path]
+    return _read((path, READERS[leaf_type]), value)
 
 
 @pytest.mark.parametrize(("leaf_type", "value", "canonical"), READ)
