@@ -30,7 +30,8 @@ def render(cadences: int, per_page: int, variant: str) -> list[bytes]:
     ]
     starts = range(0, len(records), per_page)
     return [
-        _page(records[start : start + per_page], n, per_page, n == len(starts)) for n, start in enumerate(starts, 1)
+        _page(records[start : start + per_page], n, per_page, last=n == len(starts))
+        for n, start in enumerate(starts, 1)
     ]
 
 
@@ -40,6 +41,6 @@ def _edited(cadence: Cadence) -> Cadence:
     return cadence
 
 
-def _page(records: list[bytes], number: int, per_page: int, last: bool) -> bytes:
+def _page(records: list[bytes], number: int, per_page: int, *, last: bool) -> bytes:
     info = {"per_page": per_page, "count": len(records), "page": number, "more_records": not last}
     return b'{"cadences": [' + b", ".join(records) + b'], "info": ' + json.dumps(info).encode() + b"}"
