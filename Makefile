@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz check lint types layers lock coverage schema format build clean
+.PHONY: help demo test test-system torture fuzz bench bench-guard check lint types layers lock coverage schema format build clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -28,6 +28,14 @@ torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model 
 
 fuzz: .venv/ready ## Look for bodies that break the decoder, guided by coverage, for FUZZ_SECONDS
 	$(UV) run --frozen --extra embedded --group fuzz python tests/fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS)
+
+bench: .venv/ready ## Compare with dlt and with the least work possible, in one go (many minutes); installs dlt
+	$(UV) sync --frozen --extra embedded --group bench --quiet
+	$(CLEAN) $(BIN)/python -m bench
+	$(CLEAN) $(BIN)/python -m bench.plot
+
+bench-guard: .venv/ready ## Fail where a sync costs more than it should, by figures that no machine changes
+	$(CLEAN) $(BIN)/python -m bench.guard
 
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import dlt
 from dlt.sources.rest_api import rest_api_source
@@ -12,7 +13,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 def main() -> None:
     """Take the server's address, a DSN (dlt wants a password in it), and a folder for the pipeline's state."""
     url, dsn, folder = sys.argv[1:]
-    paginator = {
+    paginator: Any = {
         "type": "page_number",
         "base_page": 1,
         "page_param": "page",
@@ -20,7 +21,7 @@ def main() -> None:
         "has_more_path": "info.more_records",
         "stop_after_empty_page": False,
     }
-    endpoint = {
+    endpoint: Any = {
         "path": "crm/v7/settings/automation/cadences",
         "params": {"per_page": 200},
         "data_selector": "cadences",

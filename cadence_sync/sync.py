@@ -132,11 +132,19 @@ class Sync:
 
 
 async def _plans(listing: Listing, verdict: Verdict, reader: Reader) -> AsyncIterator[Plan]:
-    """Yield what is to be written, for so many cadences at a time that a long listing needs no more memory."""
+    """Yield what is to be written, for so many cadences at a time that a long listing needs no more memory.
+
+    The next plan is made in a thread while the last one is written: the database works in the meantime.
+    """
+    upcoming: asyncio.Task[Plan] | None = None
     for block in listing.changed.blocks():
         known = await reader.known([sighting.cadence_id for sighting in block])
         past = await reader.past([s.cadence_id for s in block if s.cadence_id not in known])
-        yield plan_sighted(listing, block, known, past)
+        made, upcoming = upcoming, asyncio.create_task(asyncio.to_thread(plan_sighted, listing, block, known, past))
+        if made is not None:
+            yield await made
+    if upcoming is not None:
+        yield await upcoming
     for start in range(0, len(verdict.retire), BLOCK):
         retired = await reader.known(verdict.retire[start : start + BLOCK])
         yield plan_deleted(listing, (retired[cadence_id] for cadence_id in sorted(retired)))

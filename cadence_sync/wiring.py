@@ -37,6 +37,13 @@ class SystemClock:
         return time.monotonic()
 
 
+def load() -> None:
+    """Import all that a sync needs, at a time of the caller's choice."""
+    import cadence_sync.db.store
+    import cadence_sync.db.tokens
+    import cadence_sync.zoho.source  # noqa: F401 - see above
+
+
 @asynccontextmanager
 async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
     """Yield an engine on the configured database, else on the embedded one."""

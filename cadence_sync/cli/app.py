@@ -37,7 +37,7 @@ for command in commands.COMMANDS:
     app.command(command.name, help=command.help)(command.function)
 
 
-def main() -> None:
+def run_app() -> None:
     """Run the program; an error of ours is one sentence and a hint on stderr, and its exit code."""
     try:
         app()

@@ -70,8 +70,10 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Fetch every cadence and write what changed."""
+    from cadence_sync import wiring
     from cadence_sync.cli.sync import Asked, sync_command
 
+    wiring.load()
     asked = Asked(org or [], dry_run, as_json, mass_delete=allow_mass_delete, other_org=allow_other_org)
     code = run(sync_command(context.obj.settings, asked))
     raise typer.Exit(code)

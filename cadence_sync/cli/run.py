@@ -1,6 +1,7 @@
 """Running a command's coroutine so that SIGTERM ends it as Ctrl-C does: by cancelling it, once."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Coroutine
@@ -14,6 +15,8 @@ _BY_SIGNAL = 128
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, or leave with 128 + the signal's number once it has cleaned up."""
     received: list[int] = []
+    gc.freeze()  # all that was imported until now
+    gc.enable()
 
     async def guarded() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()

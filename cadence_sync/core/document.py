@@ -1,6 +1,6 @@
 """The canonical document of a cadence: Zoho's nested object without labels, and back to leaves."""
 
-from functools import cache
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cadence_sync.core.fields import LEAVES, UNENROLL
@@ -24,11 +24,8 @@ def from_document(document: dict[str, object]) -> Config:
 
 def changed_leaves(old: Config, new: Config) -> list[tuple[str, Leaf, Leaf]]:
     """Return (path, old, new) of each leaf known on both sides whose value is not the same."""
-    return [
-        (path, old[path], new[path])
-        for path in sorted(new)
-        if path in old and comparable(old[path]) != comparable(new[path])
-    ]
+    differing = sorted(path for path, leaf in new.items() if path in old and old[path] != leaf)
+    return [(path, old[path], new[path]) for path in differing if comparable(old[path]) != comparable(new[path])]
 
 
 def _nested(tree: "_Tree", config: Config) -> tuple[dict[str, object], bool]:
@@ -52,21 +49,29 @@ def _nested(tree: "_Tree", config: Config) -> tuple[dict[str, object], bool]:
     return document, is_null
 
 
-@cache
-def _leaves_below(path: str) -> tuple[str, ...]:
-    return tuple(leaf for leaf in _PATHS if leaf.startswith(f"{path}."))
+def _collect(path: str, document: dict[str, object], config: Config) -> None:
+    if path == UNENROLL:
+        config[UNENROLL] = None
+    known = _PLACES[path]
+    for key, value in document.items():
+        place = known.get(key)
+        if place is None:
+            continue
+        if isinstance(value, dict):
+            _collect(place.path, value, config)
+            continue
+        config.update(place.below)
+        if place.is_leaf:
+            config[place.path] = value  # type: ignore[assignment]  # a document holds leaves only
 
 
-def _collect(path: str, value: object, config: Config) -> None:
-    if isinstance(value, dict):
-        if path == UNENROLL:
-            config[UNENROLL] = None
-        for key, child in value.items():
-            _collect(f"{path}.{key}" if path else key, child, config)
-        return
-    config.update((leaf, None) for leaf in _leaves_below(path))
-    if path in _PATHS:
-        config[path] = value  # type: ignore[assignment]  # a document holds leaves only
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a key of a document belongs; where it holds no object, all leaves `below` are null."""
+
+    path: str
+    is_leaf: bool
+    below: Config
 
 
 _Tree: TypeAlias = tuple[tuple[str, str, "_Tree"], ...]
@@ -79,4 +84,21 @@ def _tree(parent: str = "") -> _Tree:
     return tuple((name, prefix + name, _tree(prefix + name)) for name in names)
 
 
+def _places() -> dict[str, dict[str, _Place]]:
+    """Return object path → key → its place."""
+    places: dict[str, dict[str, _Place]] = {}
+
+    def place(parent: str, tree: _Tree) -> None:
+        places[parent] = {}
+        for name, path, children in tree:
+            below: Config = {leaf: None for leaf in _PATHS if leaf.startswith(f"{path}.")}
+            places[parent][name] = _Place(path, path in _PATHS, below)
+            if children:
+                place(path, children)
+
+    place("", _TREE)
+    return places
+
+
 _TREE: Final = _tree()
+_PLACES: Final = _places()

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import asyncpg
+import msgspec
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -77,6 +78,7 @@ def create_engine(url: str) -> AsyncEngine:
         max_overflow=POOL_OVERFLOW,
         pool_recycle=POOL_RECYCLE,
         pool_pre_ping=True,
+        json_deserializer=msgspec.json.decode,
     )
 
 

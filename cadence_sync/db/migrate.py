@@ -1,6 +1,5 @@
 """Bringing a database to the schema that this code needs, and telling whether it is there."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +76,6 @@ def _run_alembic(connection: Connection, revision: str, current: str | None) -> 
 
 def _scripts() -> Path:
     """The wheel carries the migrations inside the package; in a checkout they stand beside it."""
-    package = Path(str(files("cadence_sync")))
+    package = Path(__file__).parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import psutil
-
+_PROC = Path("/proc")
 _START_TICKS = 19
 """Place of the start time behind the name in /proc/<pid>/stat; see proc(5)."""
+_ZOMBIE = "Z"
+"""A process that has ended; only its parent has not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,27 @@ def is_gone(process: Process, *, expired: bool) -> bool:
 
 def _started(pid: int) -> str | None:
     """Process numbers are used again; with the time of its start one is unique until the next boot."""
+    return _started_by_proc(pid) if _PROC.joinpath("self").exists() else _started_by_psutil(pid)
+
+
+def _started_by_proc(pid: int) -> str | None:
+    """Return clock ticks since the boot: a time of day would move when the clock is set."""
+    try:
+        stat = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == _ZOMBIE else fields[_START_TICKS]
+
+
+def _started_by_psutil(pid: int) -> str | None:
+    import psutil  # noqa: PLC0415 - Linux has no need of it
+
     try:
         process = psutil.Process(pid)
-        # A zombie has ended; only its parent has not asked yet.
-        return None if process.status() == psutil.STATUS_ZOMBIE else _start_of(process)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
     except psutil.NoSuchProcess:
         return None
-
-
-def _start_of(process: psutil.Process) -> str:
-    """Return clock ticks since the boot where there are any: a time of day would move when the clock is set."""
-    try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return f"{process.create_time():.2f}"
-    return fields.rpartition(")")[2].split()[_START_TICKS]
 
 
 @cache

@@ -1,0 +1,175 @@
+"""`make bench-guard`: fails where a run costs more than it should, by figures that do not depend on the machine.
+
+The only timing is the ratio to the floor, measured in the same run and bounded generously.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event
+
+from bench.measure import run
+from bench.place import COMMAND, Place, database, place
+from cadence_sync import wiring
+from cadence_sync.orgs import OrgConfig, configured_orgs
+from cadence_sync.settings import load_settings
+
+SMALL, LARGE = 5_000, 20_000
+ROWS = """
+    SELECT sum(n_tup_ins) AS inserted, sum(n_tup_upd) AS updated, sum(n_tup_del) AS deleted
+    FROM pg_stat_user_tables WHERE schemaname = 'cadence_sync'
+"""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A figure, and the most that it may be."""
+
+    name: str
+    figure: float
+    most: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the figure is within its bound."""
+        return self.figure <= self.most
+
+
+async def _told(found: Place) -> tuple[int, dict[str, int]]:
+    """Return the write-ahead log's position in bytes, and how many rows were written until now."""
+    connection = await asyncpg.connect(found.database_url)
+    try:
+        position = await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+        return int(position), {name: int(value or 0) for name, value in dict(await connection.fetchrow(ROWS)).items()}
+    finally:
+        await connection.close()
+
+
+async def _written(found: Place, sync: Callable[[], Any]) -> tuple[int, dict[str, int]]:
+    """Return the bytes of log and the rows that a sync writes."""
+    before, rows_before = await _told(found)
+    sync()
+    after, rows_after = await _told(found)
+    return after - before, {name: rows_after[name] - rows_before[name] for name in rows_after}
+
+
+async def unchanged(found: Place) -> list[Bound]:
+    """A run that finds nothing new."""
+    found.ask("/calls")
+    ran, printed = found.product()
+    calls = int(found.ask("/calls"))
+    # The least of some: the server has work of its own, and writes pages whole that a checkpoint came before.
+    log, rows = min([await _written(found, found.product) for _ in range(4)], key=lambda written: written[0])
+    floors = [found.floor().cpu for _ in range(3)]
+    products = [ran.cpu, *(found.product()[0].cpu for _ in range(2))]
+    return [
+        Bound("API calls beyond the pages", calls - found.pages, 0),
+        Bound("API calls beyond those that it counts", abs(calls - json.loads(printed)[0]["api_calls"]), 0),
+        Bound("rows inserted: the run's", rows["inserted"], 1),
+        Bound("rows updated: the run's, the organisation's", rows["updated"], 2),
+        Bound("rows deleted", rows["deleted"], 0),
+        Bound("bytes of write-ahead log", log, 3_000),
+        Bound("processor time beside the floor's", median(products) / median(floors), 3),
+    ]
+
+
+async def one_percent(found: Place) -> list[Bound]:
+    """A run that finds one cadence in a hundred renamed."""
+    changed = found.cadences // 100
+    written = []
+    for variant in ("one-percent", "base") * 2:
+        found.ask(f"/variant/{variant}")
+        written.append(await _written(found, found.product))
+    log, rows = min(written, key=lambda each: each[0])
+    return [
+        # A version and two changes (name, modified_time); a closed version and the current rows.
+        Bound("rows inserted for each change", (rows["inserted"] - 1) / changed, 3),
+        Bound("rows updated for each change", (rows["updated"] - 2) / changed, 4),
+        Bound("bytes of write-ahead log for each change", log / changed, 12_000),
+    ]
+
+
+async def round_trips(environment: dict[str, str]) -> int:
+    """Count the statements of an unchanged run inside one process; those of transactions count."""
+    _, printed = run([sys.executable, "-m", "bench.guard", "--count"], environment)
+    return int(printed)
+
+
+async def _count() -> None:
+    """Sync twice and print how many statements the second run sends."""
+    settings = load_settings()
+    org = configured_orgs(settings)["default"]
+    if not isinstance(org, OrgConfig):
+        raise org
+    sent: list[str] = []
+    async with wiring.database(settings) as engine:
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connected(connection: Any, _record: Any) -> None:
+            connection.driver_connection.add_query_logger(lambda query: sent.append(query.query))
+
+        for _ in range(2):
+            sent.clear()
+            async with wiring.sync(settings, engine, org) as syncing:
+                await syncing.run("bench")
+    print(len(sent))
+
+
+def instructions(found: Place) -> float | None:
+    """Return how many instructions an unchanged run takes, in millions, where `perf` can tell."""
+    perf = shutil.which("perf")
+    if perf is None:
+        return None
+    counted = found.folder / "instructions"
+    command = [perf, "stat", "-x", ",", "-e", "instructions:u", "-o", str(counted), str(COMMAND), "sync"]
+    try:
+        run(command, found.environment())
+        return float(counted.read_text().strip().splitlines()[-1].split(",")[0]) / 1e6
+    except (RuntimeError, ValueError, IndexError):
+        return None  # the kernel does not let us
+
+
+async def figures(url: str, folder: Path) -> list[Bound]:
+    """Measure two sizes of one organisation."""
+    async with place(url, folder, SMALL) as found:
+        found.product()
+        small_peak, small_instructions = found.product()[0].peak_mb, instructions(found)
+        statements = await round_trips(found.environment())
+    async with place(url, folder, LARGE) as found:
+        first = found.product()[0].peak_mb
+        large_peak, large_instructions = found.product()[0].peak_mb, instructions(found)
+        bounds = [*await unchanged(found), *await one_percent(found)]
+    more = LARGE - SMALL
+    bounds += [
+        Bound("statements of an unchanged run", statements, 25),
+        Bound("bytes of memory for each more cadence, unchanged", (large_peak - small_peak) * 2**20 / more, 250),
+        Bound("MB at the peak of a first load", first, 150),
+    ]
+    if small_instructions is not None and large_instructions is not None:
+        each = (large_instructions - small_instructions) * 1e6 / more
+        bounds.append(Bound("instructions for each more cadence, unchanged", each, 60_000))
+    return bounds
+
+
+async def main() -> int:
+    """Print every figure with its bound; returns 1 where one is exceeded."""
+    if "--count" in sys.argv:
+        await _count()
+        return 0
+    with database() as (url, folder):
+        bounds = await figures(url, folder)
+    for bound in bounds:
+        print(f"{'ok  ' if bound.kept else 'OVER'}  {bound.name}: {bound.figure:g} (at most {bound.most:g})")
+    return 0 if all(bound.kept for bound in bounds) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
