@@ -10,11 +10,14 @@ from enum import StrEnum
 from typing import Final
 
 from cadence_sync.core.document import changed_leaves
-from cadence_sync.core.fields import LABELS
+from cadence_sync.core.fields import LABELS, OBJECTS
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Config, Known, Labels, Leaf, Sighting
 
 _TICK: Final = timedelta(microseconds=1)
+
+
+_ALL_OBJECTS: Final = frozenset(path.partition(".")[0] for path in OBJECTS)
 
 
 class Kind(StrEnum):
@@ -58,6 +61,8 @@ class Row:
     extra: dict[str, object]
     digest: bytes | None
     """None leaves the stored one: the cadence was not sighted."""
+    objects: frozenset[str] = _ALL_OBJECTS
+    """Top-level keys below which something is not as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,9 @@ def _merge(sighting: Sighting, before: Known) -> Row:
         if label not in sighting.labels and config.get(id_path) != before.config.get(id_path):
             labels[label] = None  # the name of another thing than the one that is there now
     extra = _merge_extra(before.extra, sighting.extra)
-    return Row(sighting.cadence_id, config, labels, extra, sighting.digest)
+    new = (path for path, leaf in config.items() if path not in before.config or before.config[path] != leaf)
+    objects = frozenset(path.partition(".")[0] for path in new)
+    return Row(sighting.cadence_id, config, labels, extra, sighting.digest, objects)
 
 
 def _merge_extra(before: dict[str, object], now: dict[str, object]) -> dict[str, object]:

@@ -27,6 +27,11 @@ from cadence_sync.db.tables import (
 )
 from cadence_sync.ports import Run
 
+_SATELLITES: Final = (
+    (follow_up_summaries, "summary", summary_values),
+    (execution_details, "execution_details", execution_values),
+)
+"""Tables that hold one object of Zoho's record each: its key, and what makes the columns of it."""
 _FIRST_ONLY: Final = frozenset({"first_seen_at"})
 DRIFT_PERIOD: Final = timedelta(days=1)
 """Drift that is still there is written again only this often."""
@@ -107,10 +112,11 @@ async def _write_current(connection: AsyncConnection, run: Run, listing: Listing
     await upsert(connection, cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
     await _refresh(connection, run, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
-    for table, values_of in ((follow_up_summaries, summary_values), (execution_details, execution_values)):
+    for table, name, values_of in _SATELLITES:
         await copy(connection, table, _satellites(run, (v.row for v in new), values_of))
-        await upsert(connection, table, _satellites(run, changed, values_of))
-        await _drop_satellites(connection, run, table, [r.cadence_id for r in changed if values_of(r.config) is None])
+        others = [row for row in changed if name in row.objects]
+        await upsert(connection, table, _satellites(run, others, values_of))
+        await _drop_satellites(connection, run, table, [r.cadence_id for r in others if values_of(r.config) is None])
 
 
 def _satellites(
