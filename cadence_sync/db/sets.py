@@ -1,24 +1,59 @@
-"""Writing many rows at once: a list of rows as one table of parameters, and COPY."""
+"""Writing many rows at once: a list of rows as one parameter, and COPY."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
 
-from sqlalchemy import ARRAY, Column, Select, Table, Text, all_, any_, bindparam, cast, func, select
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Rows = Sequence[dict[str, Any]]
 
 
-def rows_select(table: Table, rows: Rows) -> Select[Any]:
-    """Return `SELECT … FROM unnest(…)` over rows that hold values of this table's columns.
+def _as_it_is(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
 
-    JSON values are given as text: arrays of them would be encoded one by one by the driver.
+
+_SPECIAL: Final[dict[type, Callable[[Any], object]]] = {
+    LargeBinary: lambda value: "\\x" + value.hex(),
+    JSON: _as_it_is,
+    JSONB: _as_it_is,
+}
+
+
+def rows_select(table: Table, rows: Rows) -> Select[Any]:
+    """Return `SELECT … FROM json_to_recordset(…)` over rows that hold values of this table's columns.
+
+    One document costs the driver less than an array for each column, whose elements it looks at one by one.
     """
     columns = [table.c[name] for name in rows[0]]
-    arrays = [_array(column, [row[column.name] for row in rows]) for column in columns]
-    unnested = func.unnest(*arrays).table_valued(*(column.name for column in columns), name="given").render_derived()
-    return select(*(cast(unnested.c[column.name], column.type).label(column.name) for column in columns))
+    document = bindparam(None, _document(columns, rows), type_=Text())
+    typed = (column(each.name, each.type) for each in columns)
+    given = func.json_to_recordset(cast(document, JSON)).table_valued(*typed, name="given")
+    return select(*given.render_derived(with_types=True).c)
+
+
+def _document(columns: Sequence[Column[Any]], rows: Rows) -> str:
+    """Return rows as JSON: bytes as Postgres writes them, values that are JSON already as they are."""
+    special = {c.name: _SPECIAL[type(c.type)] for c in columns if type(c.type) in _SPECIAL}
+    if special:
+        rows = [row | {n: None if row[n] is None else spell(row[n]) for n, spell in special.items()} for row in rows]
+    return msgspec.json.encode(rows).decode()
 
 
 def any_of(ids: Collection[str]) -> Any:
@@ -52,8 +87,3 @@ async def copy(connection: AsyncConnection, table: Table, rows: Rows) -> None:
     await driver.copy_records_to_table(
         table.name, schema_name=table.schema, columns=names, records=[tuple(row.values()) for row in rows]
     )
-
-
-def _array(column: Column[Any], values: list[Any]) -> Any:
-    kind = Text() if isinstance(column.type, JSON | JSONB) else column.type
-    return cast(bindparam(None, values, type_=ARRAY(kind)), ARRAY(kind))
