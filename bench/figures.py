@@ -55,13 +55,14 @@ async def memory(url: str, folder: Path, sizes: list[int]) -> list[dict[str, Any
 
 
 async def long_history(url: str, folder: Path, rounds: int, cadences: int = 10_000) -> dict[str, Any]:
-    """Seconds of processor time with 1 version a cadence and with 100."""
-    async with place(url, folder, cadences) as found:
-        found.product()
-        short = await _runs(found, rounds)
-        await found.execute(DEEPEN, "VACUUM ANALYZE")
-        long = await _runs(found, rounds)
-    return {"cadences": cadences, "with_1": short, f"with_{VERSIONS}": long}
+    """Seconds with 1 version a cadence and with 100."""
+    figures: dict[str, Any] = {"cadences": cadences}
+    for name, statements in (("with_1", []), (f"with_{VERSIONS}", [DEEPEN])):
+        async with place(url, folder, cadences) as found:
+            found.product()
+            await found.execute(*statements, "VACUUM ANALYZE")
+            figures[name] = await _runs(found, rounds)
+    return figures
 
 
 async def _runs(found: Place, rounds: int) -> dict[str, float]:

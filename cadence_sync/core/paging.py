@@ -31,9 +31,8 @@ class _Received:
 class Walk:
     """One walk: ask `wanted()`, give every answer to `receive()`, and take `listing()` when none is wanted.
 
-    Page 1 is asked alone, so that a refusal costs one call. Then `expected_pages`, the page count of the
-    last walk, lets the others be asked side by side; past it one page is asked at a time, so that no call
-    is wasted. `open_file` is for `Sightings`.
+    As many pages as the last walk had, `expected_pages`, are asked side by side; past them one page is asked
+    at a time, so that no call is wasted. `open_file` is for `Sightings`.
     """
 
     def __init__(self, index: Index, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
@@ -52,7 +51,7 @@ class Walk:
         if self._ended:
             return []
         first = self._asked + 1
-        self._asked = 1 if first == 1 else max(self._expected_pages, first)
+        self._asked = max(self._expected_pages, first)
         return list(range(first, self._asked + 1))
 
     def receive(self, number: int, page: Page) -> None:

@@ -51,9 +51,11 @@ class ZohoSource:
                         return await self._walk_once(hint, index, on_page)
                     except InconsistentListing:
                         hint = replace(hint, pages=1)
-                    except (BadAnswer, RetryLater):
-                        # A list that shrank may answer anything to pages that it no longer has.
-                        if hint.pages == 1 or self._pages == 0:
+                    except (BadAnswer, RetryLater) as error:
+                        # A list that shrank may answer anything to pages that it no longer has, and one that
+                        # is asked for a page size that it has no longer may refuse them all.
+                        refused = isinstance(error, RefusedRequest)
+                        if hint.pages <= 1 or not (refused or self._pages):
                             raise
                         hint = replace(hint, pages=1)
                 return await self._walk_once(hint, index, on_page)
@@ -79,11 +81,12 @@ class ZohoSource:
         started_at = self.clock.now()
         walk = Walk(index, TemporaryFile, hint.pages)
         per_page = None if hint.refused_per_page == self.per_page else self.per_page
-        first, per_page = await self._first_page(per_page, index)
-        (number,) = walk.wanted()
-        walk.receive(number, first)
         tell = partial(self._tell, on_page, hint)
-        tell()
+        if hint.pages <= 1:
+            first, per_page = await self._first_page(per_page, index)
+            (number,) = walk.wanted()
+            walk.receive(number, first)
+            tell()
         while wanted := walk.wanted():
             await self._fetch(walk, wanted, lambda number: self.client.page(number, per_page, index), tell)
         return walk.listing(started_at, self.per_page if per_page is None else None)

@@ -70,17 +70,17 @@ def test_a_walk_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_is_
             walk.receive(number, page if part or past_the_end else EMPTY)
     assert sorted(_records(walk), key=_number) == records
     assert walk.pages == last
-    assert asked == list(range(1, max(last, hint if last > 1 else 1) + 1))
+    assert asked == list(range(1, max(last, hint) + 1))
 
 
-def test_page_1_is_asked_alone_then_as_many_as_there_were_then_one_by_one() -> None:
+def test_as_many_pages_as_there_were_are_asked_at_once_then_one_by_one() -> None:
     walk, asked = Walk(NOTHING, TemporaryFile, 3), []
     for _ in range(3):
         asked.append(walk.wanted())
         for n in asked[-1]:
             walk.receive(n, _page(n, _cadence(n), more=True))
-    assert asked == [[1], [2, 3], [4]]
-    assert walk.wanted() == [5]
+    assert asked == [[1, 2, 3], [4], [5]]
+    assert walk.wanted() == [6]
 
 
 def test_the_empty_answer_to_page_1_is_an_empty_list() -> None:

@@ -54,12 +54,12 @@ async def test_an_empty_organisation_is_an_empty_listing(zoho: Zoho) -> None:
 async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
     zoho: Zoho, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = asyncio.Barrier(8)
+    all_of_them = asyncio.Barrier(9)
 
     async def wait() -> None:
-        """Answer page 1 at once, and none of the eight others before all of them were asked for."""
-        if asked(zoho.simulator):
-            await others.wait()
+        """Answer no page before all of them were asked for."""
+        if zoho.simulator.journal.counts["token"]:
+            await all_of_them.wait()
 
     monkeypatch.setattr(zoho.simulator, "wait", wait)
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source, asyncio.timeout(20):
@@ -96,6 +96,14 @@ async def test_a_refused_page_size_is_left_to_the_server_and_not_asked_again(zoh
     async with zoho_source(org_at(zoho.url)) as source:
         await source.walk(Hint(listing.pages, listing.refused_per_page), NOTHING)
         assert source.traffic.api_calls == 2
+
+
+async def test_a_page_size_that_was_taken_and_is_refused_now_is_left_to_the_server(zoho: Zoho) -> None:
+    zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
+    async with zoho_source(org_at(zoho.url)) as source:
+        listing = await source.walk(Hint(pages=2), NOTHING)
+        assert (listing.pages, listing.refused_per_page) == (2, 200)
+        assert source.traffic.api_calls <= 5
 
 
 async def test_requests_say_who_asks(zoho: Zoho) -> None:
