@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,8 @@ from cadence_sync.db.engine import opened
 from cadence_sync.db.migrate import migrate
 from tests.support.lab import Lab
 
+HANGS = 300
+"""Seconds after which a test is taken to hang; those of `torture` may take as long as they are told to."""
 _NUMBERS = count(1)
 
 
@@ -25,6 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "server_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test that hangs fail, so that the others run."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        pytest.fail(f"it hangs: it took longer than {HANGS} seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(0 if "torture" in item.path.parts else HANGS)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

@@ -88,3 +88,9 @@ def test_every_error_code_is_documented() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_tests_that_are_named_for_a_guarantee_are_there() -> None:
+    named = re.findall(r"`(tests/[a-z_/]+\.py)`", (ROOT / "docs/explanation/guarantees.md").read_text(encoding="utf-8"))
+    assert len(named) > 40
+    assert [path for path in named if not (ROOT / path).is_file()] == []

@@ -4,12 +4,13 @@ import asyncio
 import json
 import signal
 
+import asyncpg
 import pytest
 
 from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import Program
 from tests.support.cli import Result
-from tests.support.invariants import broken, names, runs, version_count
+from tests.support.invariants import broken, names, rows, runs, version_count
 from tests.support.walking import ended, walking
 
 AGES = 60.0
@@ -105,6 +106,30 @@ async def test_a_signal_ends_a_sync_and_closes_its_run(
     (report,) = (await program.run("sync", "--json")).json
     assert (report["outcome"], report["updated"]) == ("succeeded", 1)
     assert await broken(url_of(program)) == {}
+
+
+WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'cadence_sync.sync_runs'::regclass AND NOT granted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_further_signals_do_not_keep_a_sync_from_closing_its_run(
+    number: signal.Signals, program: Program, simulator: Simulator
+) -> None:
+    assert (await program.run("sync")).code == 0
+    process = await walking(program, simulator, AGES)
+    other = await asyncpg.connect(url_of(program))
+    async with other.transaction(), asyncio.timeout(20):
+        await other.execute("LOCK TABLE cadence_sync.sync_runs IN EXCLUSIVE MODE")
+        process.send_signal(number)
+        while not await rows(url_of(program), WAITS):  # until it would close its run
+            await asyncio.sleep(0.01)
+        for _ in range(20):  # whenever a signal comes, it goes on waiting
+            process.send_signal(number)
+            assert await rows(url_of(program), WAITS)
+            await asyncio.sleep(0.02)
+    await other.close()
+    assert (await ended(process))[0] == 128 + number
+    assert await runs(url_of(program)) == [("succeeded", None), ("failed", "INTERRUPTED")]
 
 
 async def _at_once(program: Program, count: int) -> list[Result]:

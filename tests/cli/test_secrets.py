@@ -3,13 +3,18 @@
 import asyncio
 import os
 import pty
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cadence_sync.ports import AccessToken
 from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.zoho.auth import Credentials
 from tests.cli.conftest import PlainZoho, Program
 from tests.support import cli
+from tests.support.invariants import rows
+from tests.support.lab import START
 
 SECRETS = {
     "ZOHO_CLIENT_SECRET": "client-secret-4711",
@@ -23,7 +28,8 @@ ALL = (*SECRETS.values(), PASSWORD, TOKEN)
 
 
 def leaks(*texts: str) -> list[str]:
-    return [secret for secret in ALL if any(secret in text for text in texts)]
+    """Return the secrets that stand in these texts, as they are or as Postgres writes bytes."""
+    return [s for s in ALL if any(spelling in text for spelling in (s, s.encode().hex()) for text in texts)]
 
 
 async def on_terminal(program: Program, *arguments: str, **changes: str | None) -> str:
@@ -83,18 +89,74 @@ async def test_no_secret_is_shown(secretive: Program, fault: dict[str, str]) -> 
     assert shown
 
 
+DEFECT = """
+import cadence_sync.zoho.http as http
+
+usual = http.Http.request
+
+async def broken(self, method, url, *, counted=False, **how):
+    if method != {method!r}:
+        return await usual(self, method, url, counted=counted, **how)
+    raise KeyError({text})
+
+http.Http.request = broken
+"""
+"""Secrets are in `how`: those of the credentials in a POST, the access token in a GET."""
+
+
+@pytest.fixture
+def defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Let a request of this method fail as no code should, with a text that is written as Python."""
+
+    def inject(method: str, text: str) -> None:
+        (tmp_path / "sitecustomize.py").write_text(DEFECT.format(method=method, text=text))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return inject
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_defect_shows_a_traceback_and_no_secret(
-    secretive: Program, plain_zoho: PlainZoho, tmp_path: Path
+    secretive: Program, defect: Callable[[str, str], None], method: str
 ) -> None:
-    plain_zoho.body = b'{"cadences": [], "info": {"per_page": 1, "count": 0, "page": 1, "more_records": false}}'
-    (tmp_path / "sitecustomize.py").write_text(
-        "import cadence_sync.zoho.client as c\n"
-        "def broken(*a):\n    raise KeyError('a defect')\n"
-        "c.decode_page = broken\n"
+    defect(method, "'a defect'")
+    shown = await on_terminal(secretive, "sync")
+    piped = await secretive.run("sync", "--json")
+    for text in (shown, piped.err):
+        assert "Traceback" in text
+        assert "a defect" in text
+    assert leaks(shown, piped.out, piped.err) == []
+
+
+async def test_the_text_of_a_defect_may_hold_anything_and_stays_out_of_reports(
+    secretive: Program, defect: Callable[[str, str], None]
+) -> None:
+    defect("POST", "repr(how)")
+    piped = await secretive.run("sync", "--json")
+    assert piped.json[0]["error"]["message"] == "Unexpected KeyError."
+    listed, status = await secretive.run("status"), await secretive.run("status", "--json")
+    assert leaks(piped.out, listed.out, listed.err, status.out, status.err) == []
+    assert leaks(*await stored(secretive)) == []
+
+
+def test_what_carries_secrets_does_not_show_them() -> None:
+    carriers = (
+        Credentials("id", SECRETS["ZOHO_CLIENT_SECRET"], SECRETS["ZOHO_REFRESH_TOKEN"]),
+        AccessToken(TOKEN, "https://a.test", START),
     )
-    changes = {"PYTHONPATH": str(tmp_path)}
-    shown = await on_terminal(secretive, "sync", **changes)
-    assert leaks(shown) == []
+    assert leaks(*(f"{carrier!r} {carrier}" for carrier in carriers)) == []
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
+async def test_secrets_that_others_may_read_are_warned_of(program: Program, mode: int, warned: bool) -> None:
+    file = program.cwd / "cadence-sync.toml"
+    file.write_text(f'zoho_client_secret = "{SECRETS["ZOHO_CLIENT_SECRET"]}"')
+    file.chmod(mode)
+    result = await program.run("status", "--json")
+    assert (result.code, result.json) == (0, [])
+    assert ("Other users of this machine may read" in result.err) is warned
+    assert (f"chmod 600 {file}" in result.err) is warned
+    assert leaks(result.err) == []
 
 
 async def test_no_secret_stands_in_the_process_list(secretive: Program, simulator: Simulator) -> None:
@@ -107,14 +169,18 @@ async def test_no_secret_stands_in_the_process_list(secretive: Program, simulato
 
 
 async def test_no_secret_stands_in_a_row_in_the_clear(secretive: Program) -> None:
-    import asyncpg  # noqa: PLC0415 - only this test speaks to the database itself
-
     assert (await secretive.run("sync")).code == 0
-    connection = await asyncpg.connect(secretive.settings["DATABASE_URL"])
-    tables = await connection.fetch(
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cadence_sync'"
-    )
-    for table in tables:
-        rows = await connection.fetch(f"SELECT t::text, to_jsonb(t)::text FROM cadence_sync.{table[0]} t")
-        assert leaks(*(str(value) for row in rows for value in row)) == [], table
-    await connection.close()
+    found = await stored(secretive)
+    assert any("succeeded" in row for row in found)
+    assert leaks(*found) == []
+
+
+async def stored(program: Program) -> list[str]:
+    """Return every row of every table as text."""
+    url = program.settings["DATABASE_URL"]
+    assert url is not None
+    tables = await rows(url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cadence_sync'")
+    found = [
+        await rows(url, f"SELECT t::text, to_jsonb(t)::text FROM cadence_sync.{t['table_name']} t") for t in tables
+    ]
+    return [str(value) for table in found for row in table for value in row.values()]

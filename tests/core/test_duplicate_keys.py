@@ -24,6 +24,7 @@ TWO_VALUES = {
     "its id": (b'{"id":"7","id":"8"}', None, "'id'"),
     "one of them escaped": (rb'{"id":"7","name":"a","n\u0061me":"b"}', "7", "'name'"),
     "beside escaped quotes": (rb'{"id":"7","name":"a","name":"\u0022\u0022b"}', "7", "'name'"),
+    "with as many quotes escaped as are lost": (rb'{"id":"7","name":1,"name":"\u0022\u0022"}', "7", "'name'"),
     "null and a value": (b'{"id":"7","name":null,"name":"b"}', "7", "'name'"),
     "a number and a text": (b'{"id":"7","x":1,"x":"1"}', "7", "'x'"),
     "a number and a boolean": (b'{"id":"7","x":1,"x":true}', "7", "'x'"),

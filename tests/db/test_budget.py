@@ -1,21 +1,24 @@
 """All runs of a day stay within the budget of API calls, whatever becomes of them."""
 
+import asyncio
+
 import pytest
 
 from cadence_sync.core.report import Report
+from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import BudgetError
-from cadence_sync.ports import Traffic
+from cadence_sync.ports import Org, Traffic
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
 BODY = listing([record("1")])
 
 
-async def spend(lab: Lab, calls: int, credits_left: int | None = None) -> Report:
+async def spend(lab: Lab, calls: int, credits_left: int | None = None, org: Org = ORG) -> Report:
     lab.clock.move(minutes=1)
     traffic = Traffic(calls, 1, credits_left)
-    return await lab.syncing(WrittenSource(BODY, lab.clock, traffic=traffic)).run("test")
+    return await lab.syncing(WrittenSource(BODY, lab.clock, traffic=traffic), org).run("test")
 
 
 @pytest.fixture
@@ -57,6 +60,22 @@ async def test_a_run_under_way_and_a_killed_one_count_with_what_they_reserved(fr
         await frugal.store.begin(ORG, "test", frugal.clock.now())
     runs = await frugal.rows("SELECT error_code FROM cadence_sync.sync_runs ORDER BY run_id")
     assert [run["error_code"] for run in runs] == ["ABANDONED", "ABANDONED", "API_BUDGET", "API_BUDGET"]
+
+
+async def test_what_one_organisation_spends_is_not_taken_from_another(frugal: Lab) -> None:
+    assert (await spend(frugal, 95, org=Org("sandbox", "us"))).exit_code == 0
+    assert (await frugal.store.begin(ORG, "test", frugal.clock.now())).hint.allowance == 60
+
+
+async def test_two_runs_reserve_one_after_the_other(frugal: Lab) -> None:
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with frugal.engine.begin() as other, asyncio.timeout(9):
+        await other.execute(LOCK_ORG, {"org_id": ORG.org_id})
+        begun = asyncio.create_task(frugal.store.begin(ORG, "test", frugal.clock.now()))
+        while not await frugal.rows(waits):
+            assert not begun.done()
+            await asyncio.sleep(0.01)
+    assert (await begun).hint.allowance == 60
 
 
 async def test_what_zoho_says_of_the_credits_left_is_recorded(lab: Lab) -> None:

@@ -104,6 +104,7 @@ VIOLATIONS = {
         "DELETE FROM cadence_sync.execution_details",
         "DELETE FROM cadence_sync.cadences",
     ],
+    "emptying the current rows": ["TRUNCATE cadence_sync.cadences CASCADE"],
     "counters that do not add up": ["UPDATE cadence_sync.sync_runs SET seen = seen + 1"],
     "a run that failed without a code": ["UPDATE cadence_sync.sync_runs SET outcome = 'failed'"],
     "a run that ended without an outcome": ["UPDATE cadence_sync.sync_runs SET outcome = NULL"],
@@ -118,6 +119,32 @@ async def test_the_database_refuses(chain: Lab, statements: list[str]) -> None:
     original = caught.value.orig
     assert getattr(original, "sqlstate", "")[:2] == "23", original
     assert await chain.contents() == before
+
+
+CHECKS = {
+    "cadence_versions_kind": [close(2, "03:00"), version(3, "03:00", None, kind="guessed", cadence="2")],
+    "cadence_versions_numbered_from_1": [version(0, "01:00", None, cadence="9")],
+    "cadence_versions_first_kind": [version(1, "01:00", None, cadence="9")],
+    "cadence_versions_ends_after_it_starts": [version(1, "02:00", "01:00", kind="created", cadence="9")],
+    "sync_runs_outcome": ["UPDATE cadence_sync.sync_runs SET outcome = 'well'"],
+    "sync_runs_counters_add_up": ["UPDATE cadence_sync.sync_runs SET seen = seen + 1"],
+    "sync_runs_failed_with_a_code": ["UPDATE cadence_sync.sync_runs SET outcome = 'failed'"],
+    "sync_runs_finished_with_an_outcome": ["UPDATE cadence_sync.sync_runs SET outcome = NULL"],
+    "held_deletions_decision": [
+        (
+            "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, case_id, missing_since, decision)"
+            " VALUES ('default', '1', 1, now(), 'perhaps')"
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "statements"), CHECKS.items(), ids=CHECKS.keys())
+async def test_each_check_refuses_what_no_other_does(chain: Lab, name: str, statements: list[str]) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        await chain.execute(*statements)
+    assert caught.value.orig is not None
+    assert getattr(caught.value.orig.__cause__, "constraint_name", None) == f"ck_{name}"
 
 
 async def test_no_column_of_a_version_but_its_end_can_be_updated(chain: Lab) -> None:

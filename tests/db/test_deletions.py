@@ -1,6 +1,6 @@
 """Retiring cadences: confirmed by a second look, held where they are many, decided by a person."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -8,8 +8,9 @@ from cadence_sync.core.guard import Brake
 from cadence_sync.core.report import Report
 from cadence_sync.db.docket import decide
 from cadence_sync.errors import NotFoundError
+from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
-from tests.support.lab import Lab
+from tests.support.lab import ORG, Lab
 from tests.support.records import listing, record
 
 ALL = [record(str(number)) for number in range(10)]
@@ -71,6 +72,13 @@ async def test_small_losses_add_up_within_a_day_and_not_beyond(lab: Lab) -> None
     assert told(await lab.sync(*ALL[6:])) == ("succeeded", 0, 3, 0)
 
 
+async def test_what_another_organisation_lost_does_not_add_up(lab: Lab) -> None:
+    sandbox = Org("sandbox", "us")
+    for org in (sandbox, ORG):
+        await lab.sync(*ALL, org=org)
+        assert told(await lab.sync(*ALL[5:], org=org)) == ("succeeded", 0, 5, 0)
+
+
 async def test_approved_ones_are_retired_by_the_next_walk_if_they_are_still_missing(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[8:])
@@ -106,6 +114,21 @@ async def test_rejected_ones_stay_live_without_alarm_and_a_new_loss_is_a_new_cas
     assert told(await lab.sync(*ALL[7:])) == ("succeeded", 0, 1, 0)
     assert told(await lab.sync(*ALL[1:7], *ALL[7:])) == ("succeeded", 0, 0, 0)
     assert [row["cadence_id"] for row in await lab.rows(HELD)] == ["0"]
+
+
+@pytest.mark.parametrize("decision", [None, "rejected"])
+async def test_one_that_only_the_second_look_shows_again_leaves_the_docket(
+    lab: Lab, decision: Literal["rejected"] | None
+) -> None:
+    await lab.sync(*ALL)
+    held = await lab.sync(*ALL[6:])
+    assert held.run_id is not None
+    if decision is not None:
+        await decide(lab.engine, held.run_id, decision, "ana")
+    await lab.sync(*ALL[7:], second=listing([ALL[0], *ALL[7:]]))
+    assert lab.source.confirmed == [["6"]]
+    listed = [row["cadence_id"] for row in await lab.rows(HELD)]
+    assert listed == ["1", "2", "3", "4", "5", *(["6"] if decision is None else [])]
 
 
 async def test_a_newer_case_replaces_an_older_and_the_same_case_goes_by_every_run_that_held_it(lab: Lab) -> None:

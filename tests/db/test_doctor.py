@@ -14,13 +14,14 @@ RULES = [{"id": "1", "type": "end_date", "details": {"unenroll_date": "2026-11-3
 
 @pytest.fixture
 async def busy(lab: Lab) -> Lab:
-    """A history with every kind of version, labels, learnt fields, quarantine and a held deletion."""
+    """A history with every kind of version, labels, learnt fields, quarantine, a deleted cadence and held ones."""
     execution = {"unenroll_properties": RULES, "execute_every": {"period": "immediately"}}
     await lab.sync(record("1"), record("2"), record("3", execution_details=None), record("4"))
     await lab.sync(record("1", name="New"), record("2", description="Learnt"), record("3"), record("5"))
     await lab.sync(record("1", name="New", modified_by={"id": "7", "name": "Ana"}), record("2"), record("3"))
     await lab.sync(record("1", execution_details=execution), record("4", summary={"email_follow_up_count": "many"}))
     await lab.sync(*(record(str(n)) for n in range(1, 7)), without(record(), "id"))
+    await lab.sync(*(record(str(n)) for n in (1, 2, 3, 4, 6)))
     await lab.sync(record("1", name="Last"), permits=Permits(Brake(1, 0)))
     return lab
 
@@ -30,6 +31,8 @@ async def broken(lab: Lab) -> list[str]:
 
 
 async def test_what_syncs_wrote_is_whole(busy: Lab) -> None:
+    assert await busy.rows("SELECT cadence_id FROM cadence_sync.cadences WHERE deleted_at IS NOT NULL") != []
+    assert await busy.rows("SELECT cadence_id FROM cadence_sync.held_deletions") != []
     kinds = await busy.rows("SELECT DISTINCT kind FROM cadence_sync.cadence_versions")
     assert len(kinds) == 5
     findings = await examine(busy.engine)
@@ -42,8 +45,18 @@ DAMAGE: list[tuple[str, str]] = [
     ("UPDATE cadence_versions SET valid_to = valid_to + interval '1 second' WHERE valid_to IS NOT NULL", CHAIN),
     ("UPDATE cadence_versions SET valid_to = now() WHERE cadence_id = '6'", CHAIN),
     ("DELETE FROM cadence_versions WHERE cadence_id = '1' AND version = 1", CHAIN),
+    (
+        (
+            "ALTER TABLE cadence_versions DROP CONSTRAINT ck_cadence_versions_ends_after_it_starts;"
+            "UPDATE cadence_versions SET valid_from = 'epoch'::timestamptz + ('epoch' - valid_from),"
+            " valid_to = 'epoch'::timestamptz + ('epoch' - valid_to)"
+        ),
+        CHAIN,
+    ),
     ("UPDATE cadences SET version = 1 WHERE cadence_id = '1'", OPEN),
     ("UPDATE cadences SET deleted_at = now() WHERE cadence_id = '1'", OPEN),
+    ("UPDATE cadences SET deleted_at = NULL WHERE deleted_at IS NOT NULL", OPEN),
+    ("UPDATE cadences SET deleted_at = deleted_at + interval '1 second' WHERE deleted_at IS NOT NULL", OPEN),
     ("UPDATE cadences SET last_changed_at = now() WHERE cadence_id = '1'", OPEN),
     ("DELETE FROM cadences WHERE cadence_id = '6'", OPEN),
     ("UPDATE cadences SET name = 'forged' WHERE cadence_id = '1'", CURRENT),
@@ -56,6 +69,16 @@ DAMAGE: list[tuple[str, str]] = [
     ("DELETE FROM cadence_changes WHERE field = '*'", CHANGES),
     ("UPDATE cadence_changes SET new_value = old_value", CHANGES),
     ("UPDATE cadence_changes SET changed_at = now()", CHANGES),
+    ("UPDATE cadence_changes SET kind = 'restored' WHERE kind = 'updated'", CHANGES),
+    ("UPDATE cadence_changes SET run_id = run_id + 1", CHANGES),
+    (
+        (
+            "INSERT INTO cadence_changes (org_id, cadence_id, version, run_id, kind, field, changed_at, observed_at)"
+            " SELECT org_id, cadence_id, version, run_id, kind, 'name', valid_from, observed_at"
+            " FROM cadence_versions WHERE kind = 'baseline'"
+        ),
+        CHANGES,
+    ),
     ("UPDATE sync_runs SET outcome = 'failed', error_code = 'X' WHERE run_id = 1", RUNS),
     ("DELETE FROM sync_runs WHERE run_id = 1", RUNS),
     ("UPDATE sync_runs SET updated = updated + 1, seen = seen + 1 WHERE run_id = 2", COUNTERS),
@@ -69,5 +92,7 @@ DAMAGE: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("damage", "what"), DAMAGE, ids=[damage[:70] for damage, _ in DAMAGE])
 async def test_damage_is_found(busy: Lab, damage: str, what: str) -> None:
     # As a superuser could: with triggers, foreign keys among them, switched off.
-    await busy.execute("SET LOCAL session_replication_role = replica", "SET LOCAL search_path = cadence_sync", damage)
+    await busy.execute(
+        "SET LOCAL session_replication_role = replica", "SET LOCAL search_path = cadence_sync", *damage.split(";")
+    )
     assert what in await broken(busy)

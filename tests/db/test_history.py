@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from cadence_sync.core.report import Report
 from cadence_sync.ports import Org
 from tests.support.lab import Lab
@@ -174,6 +176,17 @@ async def test_a_record_without_a_readable_id_lets_nobody_be_called_missing(lab:
     report = await lab.sync(record("2"), without(record(), "id"))
     assert counts(report) == {"seen": 2, "unchanged": 1, "quarantined": 1}
     assert counts(await lab.sync(record("2"))) == {"seen": 1, "deleted": 1, "unchanged": 1}
+
+
+@pytest.mark.parametrize(("hidden", "kind"), [(True, "baseline"), (False, "created")])
+async def test_after_an_unreadable_id_nobody_knows_whether_an_old_cadence_is_new(
+    lab: Lab, hidden: bool, kind: str
+) -> None:
+    await lab.sync(record("2"))
+    await lab.sync(record("2"), *([without(record(), "id")] if hidden else []))
+    assert counts(await lab.sync(record("1"), record("2"))) == {"seen": 2, kind: 1, "unchanged": 1}
+    assert [v["kind"] for v in await lab.rows(VERSIONS)] == [kind]
+    assert counts(await lab.sync(record("1"), record("2"), record("3"))) == {"seen": 3, "created": 1, "unchanged": 2}
 
 
 async def test_two_organisations_with_the_same_ids_do_not_meet(lab: Lab) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import subprocess
 import sys
+from typing import Any
 
-import psutil
 import pytest
 
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Outcome, Problem
-from cadence_sync.db import processes
 from cadence_sync.errors import AccessError, OrgBusyError, RetryLater
 from cadence_sync.ports import Hint, OnPage, Org, Run
 from tests.support.lab import ORG, Lab, WrittenSource
@@ -81,6 +80,15 @@ async def test_a_run_whose_process_died_is_closed_as_abandoned_by_the_next(lab: 
     await lab.sync(record("1"))
     runs = await lab.rows(RUNS)
     assert [(r["outcome"], r["error_code"]) for r in runs] == [("failed", "ABANDONED"), ("succeeded", None)]
+
+
+async def test_a_run_that_is_closed_after_a_clock_jumped_back_does_not_end_before_it_began(lab: Lab) -> None:
+    began = await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute("UPDATE cadence_sync.sync_runs SET process_started = '1.00'")
+    lab.clock.move(hours=-1)
+    await lab.sync(record("1"))
+    (dead, _) = await lab.rows(RUNS)
+    assert (dead["error_code"], dead["finished_at"]) == ("ABANDONED", began.started_at)
 
 
 async def test_a_process_number_that_was_used_again_is_not_taken_for_the_old_process(lab: Lab) -> None:
@@ -169,13 +177,6 @@ async def begun(lab: Lab) -> Run:
     return await lab.store.begin(ORG, "test", lab.clock.now())
 
 
-def test_this_process_is_not_gone_and_one_that_never_was_is() -> None:
-    me = processes.current()
-    assert not processes.is_gone(me, expired=False)
-    free = next(pid for pid in range(4_000_000, 4_100_000) if not psutil.pid_exists(pid))
-    assert processes.is_gone(processes.Process(me.host, free, "1.00"), expired=False)
-
-
 async def test_the_ledger_follows_an_organisation_to_another_data_centre(lab: Lab) -> None:
     for data_center in ("us", "eu"):
         await lab.sync(record("1"), org=Org("acme", data_center))
@@ -193,7 +194,33 @@ async def test_a_defect_closes_the_run_and_is_reported_with_its_number(lab: Lab)
     assert (run["outcome"], run["error_code"]) == ("failed", "UNEXPECTED")
 
 
-def test_the_start_of_a_process_does_not_move_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = processes._started(processes.current().pid)
-    monkeypatch.setattr(psutil.Process, "create_time", lambda _self: 1.0)
-    assert processes._started(processes.current().pid) == before
+async def test_a_run_that_is_cancelled_again_while_it_is_closed_is_closed_all_the_same(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, closing, may_close, closed = (asyncio.Event() for _ in range(4))
+    close = lab.store.fail
+
+    async def fail(*arguments: Any) -> None:
+        closing.set()
+        await may_close.wait()
+        await close(*arguments)
+        closed.set()
+
+    class Endless(WrittenSource):
+        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+            started.set()
+            await asyncio.Event().wait()
+            return await super().walk(hint, index)
+
+    monkeypatch.setattr(lab.store, "fail", fail)
+    task = asyncio.create_task(lab.syncing(Endless(b"", lab.clock)).run("test"))
+    for reached in (started, closing):
+        await reached.wait()
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    may_close.set()
+    async with asyncio.timeout(10):
+        await closed.wait()
+    (run,) = await lab.rows(RUNS)
+    assert (run["outcome"], run["error_code"]) == ("failed", "INTERRUPTED")

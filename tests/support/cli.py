@@ -30,7 +30,7 @@ class Result:
 
 def environment(**settings: str | None) -> dict[str, str]:
     """Return a clean environment with these settings; None leaves one out."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     return kept | {f"CADENCE_SYNC_{name}": value for name, value in settings.items() if value is not None}
 
 

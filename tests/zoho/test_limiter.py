@@ -5,6 +5,7 @@ import pytest
 from cadence_sync.core.index import NOTHING
 from cadence_sync.ports import Hint
 from cadence_sync.zoho.limiter import Limiter
+from cadence_sync.zoho.source import ZohoSource
 from tests.support.zoho import org_at, zoho_source
 from tests.zoho.conftest import Zoho
 
@@ -57,3 +58,25 @@ async def test_an_organisation_that_allows_fewer_at_once_is_walked_all_the_same(
     zoho.simulator.change_settings(latency=0.01, max_concurrent=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=10, zoho_attempts=12) as source:
         assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25
+
+
+async def test_a_walk_asks_for_less_at_once_where_zoho_refuses_and_for_more_again_where_it_does_not(
+    zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most = 0, 0
+
+    async def wait() -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.02)
+        inside -= 1
+
+    zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", match_page=1, times=3)
+    monkeypatch.setattr(zoho.simulator, "wait", wait)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=16, zoho_attempts=4) as source:
+        assert isinstance(source, ZohoSource)
+        assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25
+        # Three refusals leave 2 of 16 places. With every answer the limit grows by its inverse: 25 make it 7.
+        assert source.client.limiter.limit == 7
+    assert 2 <= most <= 7

@@ -48,12 +48,15 @@ ODD: list[tuple[dict[str, Any], str, int]] = [
     ({"status": 200, "payload": {"access_token": ""}}, "BAD_ANSWER", 4),
     ({"status": 200, "payload": {"access_token": "a\nHost: b"}}, "BAD_ANSWER", 4),
     ({"status": 200, "payload": ["access_token"]}, "BAD_ANSWER", 4),
+    ({"status": 200, "body": b"[" * 100_000}, "BAD_ANSWER", 4),
+    ({"status": 200, "body": b'{"access_token":"\xff"}'}, "BAD_ANSWER", 4),
+    ({"status": 429, "body": "slow down"}, "TOKEN_LIMIT", 3),
     ({"status": 503, "body": "later"}, "ZOHO_UNAVAILABLE", 4),
     ({"status": 302, "headers": {"Location": "https://elsewhere.test"}}, "REDIRECT", 4),
 ]
 
 
-@pytest.mark.parametrize(("how", "code", "exit_code"), ODD, ids=[str(how) for how, *_ in ODD])
+@pytest.mark.parametrize(("how", "code", "exit_code"), ODD, ids=[str(how)[:60] for how, *_ in ODD])
 async def test_an_odd_token_answer_is_recognised(
     mock: aioresponses, how: dict[str, Any], code: str, exit_code: int
 ) -> None:

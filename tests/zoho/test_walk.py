@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.core.index import NOTHING
+from cadence_sync.core.index import NOTHING, Index
+from cadence_sync.core.model import Page
 from cadence_sync.errors import (
     AccessError,
     BadAnswer,
@@ -15,8 +16,8 @@ from cadence_sync.errors import (
     RetryLater,
 )
 from cadence_sync.ports import Hint, Traffic
-from cadence_sync.zoho.answers import error_of, seconds
-from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff
+from cadence_sync.zoho.answers import error_code, error_of, seconds
+from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Client
 from tests.core.memory import index_of
 from tests.support.zoho import asked, org_at, zoho_source
 from tests.zoho.conftest import Zoho
@@ -129,6 +130,16 @@ async def test_a_token_that_is_refused_twice_fails(zoho: Zoho) -> None:
     assert zoho.simulator.journal.counts["token"] == 2
 
 
+async def test_once_a_new_token_was_refused_too_no_more_are_asked_for(zoho: Zoho) -> None:
+    zoho.strike("status", status=401, code="INVALID_TOKEN", after=1, times=99)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
+        for _ in range(3):
+            with pytest.raises(AccessError) as caught:
+                await source.walk(Hint(pages=9), NOTHING)
+            assert caught.value.code == "INVALID_TOKEN"
+    assert zoho.simulator.journal.counts["token"] == 2
+
+
 FAULTS: list[tuple[dict[str, object], type[CadenceSyncError], str]] = [
     ({"kind": "status", "status": 500, "code": "INTERNAL_SERVER_ERROR"}, RetryLater, "INTERNAL_SERVER_ERROR"),
     ({"kind": "html", "status": 502}, RetryLater, "ZOHO_UNAVAILABLE"),
@@ -181,6 +192,24 @@ async def test_a_redirect_is_not_followed(zoho: Zoho) -> None:
             await source.walk(Hint(), NOTHING)
     assert caught.value.code == "REDIRECT"
     assert [e.path for e in zoho.simulator.journal.requests if "elsewhere" in e.path] == []
+
+
+async def test_a_listing_that_contradicts_itself_is_walked_again_page_by_page(
+    zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers: list[int] = []
+    usual = Client.page
+
+    async def page(client: Client, number: int, per_page: int | None, index: Index) -> Page:
+        numbers.append(number)
+        return await usual(client, number, per_page, index)
+
+    monkeypatch.setattr(Client, "page", page)
+    zoho.strike("end_early", match_page=2)
+    async with zoho_source(org_at(zoho.url), zoho_per_page=5) as source:
+        listing = await source.walk(Hint(pages=8), NOTHING)
+    assert (listing.pages, len(listing.changed)) == (5, 25)
+    assert numbers[-5:] == [1, 2, 3, 4, 5]
 
 
 async def test_a_server_that_repeats_a_page_for_ever_is_noticed_within_few_calls(zoho: Zoho) -> None:
@@ -289,6 +318,16 @@ async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> Non
     assert caught.value.code == "ACCESS"
 
 
+NO_JSON = [b"", b"<html>", b"[" * 100_000, b'{"code":"\xff"}', b'{"code":"\xc3"', b"[]", b'{"code":7}']
+
+
+@pytest.mark.parametrize("body", NO_JSON, ids=[repr(body[:12]) for body in NO_JSON])
+def test_a_refusal_without_a_code_goes_by_its_status(body: bytes) -> None:
+    assert error_code(body) is None
+    assert isinstance(error_of(500, body), RetryLater)
+    assert isinstance(error_of(403, body), AccessError)
+
+
 @pytest.mark.parametrize("told", ["\u00b2", "-1", "1e9", "99999999999", "soon"])
 async def test_a_retry_after_that_is_no_time_is_passed_over(zoho: Zoho, told: str) -> None:
     zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": told})
@@ -305,8 +344,9 @@ async def test_no_more_calls_are_made_than_allowed(zoho: Zoho) -> None:
         assert (await source.walk(Hint(pages=9, allowance=9), NOTHING)).pages == 9
 
 
-async def test_retries_count_against_the_allowance(zoho: Zoho) -> None:
-    zoho.strike("html", times=99)
+@pytest.mark.parametrize("fault", ["html", "reset"])
+async def test_retries_count_against_the_allowance(zoho: Zoho, fault: str) -> None:
+    zoho.strike(fault, times=99)
     async with zoho_source(org_at(zoho.url), zoho_attempts=20) as source:
         with pytest.raises(BudgetError):
             await source.walk(Hint(allowance=4), NOTHING)
