@@ -27,13 +27,12 @@ ABANDONED: Final = Problem(
 
 async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
     """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds."""
-    known = insert(orgs).values(org_id=org.org_id, data_center=org.data_center)
-    moved = orgs.c.data_center != known.excluded.data_center
-    await connection.execute(
-        known.on_conflict_do_update(
-            index_elements=["org_id"], set_={"data_center": known.excluded.data_center}, where=moved
-        )
-    )
+    # Looked at first: ON CONFLICT would wait for a run that is writing, even with nothing to do.
+    known = await connection.scalar(select(orgs.c.data_center).where(orgs.c.org_id == org.org_id))
+    if known != org.data_center:
+        values = {"org_id": org.org_id, "data_center": org.data_center}
+        entry = insert(orgs).values(values)
+        await connection.execute(entry.on_conflict_do_update(index_elements=["org_id"], set_=values))
     me = processes.current()
     entered = (
         insert(sync_runs)

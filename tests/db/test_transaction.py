@@ -1,5 +1,6 @@
 """A run writes everything or nothing, alone, and whoever freezes while it writes is cut off."""
 
+import asyncio
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -106,3 +107,13 @@ async def test_a_writer_that_freezes_in_its_transaction_is_cut_off(lab: Lab, mon
     with pytest.raises(DatabaseError):  # the server has closed its connection
         await frozen.__aexit__(None, None, None)
     assert (await lab.row(LAST))["outcome"] == "succeeded"
+
+
+async def test_a_run_begins_while_another_writes(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    run = await lab.store.begin(ORG, "test", lab.clock.now())
+    listed, _ = await lab.syncing(WrittenSource(listing([record("1")]), lab.clock))._look(run)
+    async with asyncio.timeout(20), lab.store.writing(run, listed):
+        second = await lab.store.begin(ORG, "test", lab.clock.now())
+    assert second.run_id > run.run_id
+    assert second.fence == run.fence
