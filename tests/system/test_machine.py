@@ -208,6 +208,7 @@ async def test_a_database_that_becomes_read_only_in_mid_walk_loses_nothing(place
     simulator.edit_one("rename")
     process = await walking(place, simulator, seconds=1)
     await place.server.execute(f"ALTER DATABASE {place.database} SET default_transaction_read_only = on")
+    await place.server.execute(CUT, place.database)  # as where a standby takes over
     code, out = await ended(process)
     await place.server.execute(f"ALTER DATABASE {place.database} RESET default_transaction_read_only")
     assert (code, json.loads(out)[0]["error"]["code"]) == (5, "DATABASE_READ_ONLY")
