@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.measure import Taken
 from bench.place import Place
@@ -19,7 +19,6 @@ class Case:
     contest: Contest
     faster: float | None = None
     floor: float | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 async def first_load(place: Place, rounds: int) -> dict[str, list[Taken]]:

@@ -22,7 +22,7 @@ from cadence_sync import wiring
 from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.settings import load_settings
 
-SMALL, LARGE = 5_000, 20_000
+SMALL, LARGE = 5_000, 50_000
 ROWS = """
     SELECT sum(n_tup_ins) AS inserted, sum(n_tup_upd) AS updated, sum(n_tup_del) AS deleted
     FROM pg_stat_user_tables WHERE schemaname = 'cadence_sync'
@@ -92,7 +92,7 @@ async def one_percent(found: Place) -> list[Bound]:
     return [
         # A version and two changes (name, modified_time); a closed version and the current rows.
         Bound("rows inserted for each change", (rows["inserted"] - 1) / changed, 3),
-        Bound("rows updated for each change", (rows["updated"] - 2) / changed, 4),
+        Bound("rows updated for each change", (rows["updated"] - 2) / changed, 2),
         Bound("bytes of write-ahead log for each change", log / changed, 12_000),
     ]
 
@@ -150,7 +150,7 @@ async def figures(url: str, folder: Path) -> list[Bound]:
     more = LARGE - SMALL
     bounds += [
         Bound("statements of an unchanged run", statements, 25),
-        Bound("bytes of memory for each more cadence, unchanged", (large_peak - small_peak) * 2**20 / more, 250),
+        Bound("bytes of memory for each more cadence, unchanged", (large_peak - small_peak) * 2**20 / more, 200),
         Bound("MB at the peak of a first load", first, 150),
     ]
     if small_instructions is not None and large_instructions is not None:
