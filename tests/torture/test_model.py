@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("CADENCE_SYNC_TORTURE_EXAMPLES", "6"))
 STEPS = int(os.environ.get("CADENCE_SYNC_TORTURE_STEPS", "25"))
-WIDE = Permits(Brake(floor=10**6))
+WIDE = Permits(Brake(floor=10**6), other_org=True)
 AFTER_RUN = """
     SELECT DISTINCT ON (cadence_id) cadence_id, kind, document FROM cadence_sync.cadence_versions
     WHERE run_id <= :run ORDER BY cadence_id, version DESC
