@@ -6,13 +6,27 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Final
 
+from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES
+
+READING: Final = 1
+"""To be raised when a value is read in another way than before."""
 DIGEST_SIZE: Final = 16
 """Bytes; two different records of one digest are not to be expected: 1 in 2^128 for each comparison."""
 
 
+def _way_of_reading() -> bytes:
+    words = {path: sorted(each) for path, each in KNOWN_WORDS.items()}
+    return blake2b(repr((READING, LEAVES, LABELS, words)).encode(), digest_size=DIGEST_SIZE).digest()
+
+
+_WAY_OF_READING = _way_of_reading()
+"""What of a record is known to this version. Another version must look at every record once: a field that it learns
+to know is learnt before it changes, or its first change would be lost."""
+
+
 def digest_of(raw: bytes | memoryview) -> bytes:
-    """Return the digest of a record's bytes."""
-    return blake2b(raw, digest_size=DIGEST_SIZE).digest()
+    """Return the digest of a record's bytes, as this version of the program reads them."""
+    return blake2b(raw, digest_size=DIGEST_SIZE, person=_WAY_OF_READING).digest()
 
 
 class Index:

@@ -4,6 +4,10 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
+
+from cadence_sync.core import index, reader
+from cadence_sync.core.fields import LEAVES
 from tests.support.lab import START, Lab
 from tests.support.records import record
 
@@ -155,3 +159,23 @@ async def test_an_unknown_field_is_kept_and_noted_once_a_day(lab: Lab) -> None:
     lab.clock.move(days=2)
     await lab.sync(record("1", name="New", rid="a-uuid", summary={"sms_follow_up_count": 2}, status="paused"))
     assert all(r["last_seen_at"] > r["first_seen_at"] for r in await lab.rows(noted))
+
+
+async def test_a_version_that_knows_one_more_field_learns_it_from_unchanged_records(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next change is then a change, and not the first that is heard of it."""
+    with monkeypatch.context() as older:
+        top, labels, others = reader._KNOWN[""]
+        fewer = {key: leaf for key, leaf in top.items() if key != "description"}
+        older.setitem(reader._KNOWN, "", (fewer, labels, others))
+        without_it = {path: leaf_type for path, leaf_type in LEAVES.items() if path != "description"}
+        older.setattr(index, "LEAVES", without_it)
+        older.setattr(index, "_WAY_OF_READING", index._way_of_reading())
+        await lab.sync(record("1", description="Old"))
+        assert (await lab.row("SELECT description FROM cadence_sync.cadences")) == {"description": None}
+    await lab.sync(record("1", description="Old"))
+    assert (await lab.row("SELECT description FROM cadence_sync.cadences")) == {"description": "Old"}
+    await lab.sync(record("1", description="New"))
+    changes = await lab.rows("SELECT field, old_value, new_value FROM cadence_sync.cadence_changes")
+    assert changes == [{"field": "description", "old_value": "Old", "new_value": "New"}]
