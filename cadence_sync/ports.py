@@ -1,6 +1,6 @@
 """What the story of a sync needs from the outside, as Protocols; `wiring` names who provides it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from cadence_sync.core.diff import Past, Plan
 from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Known
+from cadence_sync.core.model import Stored
 from cadence_sync.core.report import Counters, Outcome, Problem
 
 OnPage = Callable[[int, int], None]
@@ -141,7 +141,7 @@ class CadenceSource(Protocol):
 class Reader(Protocol):
     """What the rules must know of single cadences."""
 
-    async def known(self, cadence_ids: Collection[str]) -> Mapping[str, Known]:
+    async def stored(self, cadence_ids: Collection[str]) -> Mapping[str, Stored]:
         """Return the stored state of those of these cadences that exist."""
         ...
 
@@ -153,8 +153,8 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """The transaction in which a run writes; it commits when the run is closed and not before."""
 
-    async def write(self, plan: Plan) -> None:
-        """Write a plan; a run may have many."""
+    def writing(self, plan: Plan) -> Callable[[], Awaitable[None]]:
+        """Make the rows of a plan, in any thread, and return what writes them; a run may have many."""
         ...
 
     async def close(

@@ -10,19 +10,24 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TypeVar
 
-from cadence_sync.core.diff import Plan, plan_deleted, plan_sighted
+from cadence_sync.core.diff import Past, Plan, plan_deleted, plan_sighted
+from cadence_sync.core.document import known_of
 from cadence_sync.core.guard import Brake, Verdict, judge, may_be_other_org, other_org, unconfirmed
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
+from cadence_sync.core.model import Sighting, Stored
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, Tally, outcome_of
 from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
 from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Reader, Run, Store
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Sync:
             listing, verdict = await self._look(run)
             tally = Tally()
             async with self.store.reading(run) as reader:
-                async for plan in _plans(listing, verdict, reader):
+                async for plan in _plans(listing, verdict, reader, lambda plan: plan):
                     tally.add(plan)
         except CadenceSyncError as error:
             return self._failed(None, error, began)
@@ -106,8 +111,8 @@ class Sync:
     async def _apply(self, run: Run, listing: Listing, verdict: Verdict) -> Counters:
         tally = Tally()
         async with self.store.writing(run, listing) as writer:
-            async for plan in _plans(listing, verdict, writer):
-                await writer.write(plan)
+            async for plan, write in _plans(listing, verdict, writer, lambda plan: (plan, writer.writing(plan))):
+                await write()
                 tally.add(plan)
             counters = tally.counters(listing, verdict)
             await writer.close(outcome_of(counters), counters, verdict, self.source.traffic, self.clock.now())
@@ -131,23 +136,33 @@ class Sync:
         return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, Problem.of(error))
 
 
-async def _plans(listing: Listing, verdict: Verdict, reader: Reader) -> AsyncIterator[Plan]:
-    """Yield what is to be written, for so many cadences at a time that a long listing needs no more memory.
+async def _plans(
+    listing: Listing, verdict: Verdict, reader: Reader, make: Callable[[Plan], Made]
+) -> AsyncIterator[Made]:
+    """Yield what is made of the plans, for so many cadences at a time that a long listing needs no more memory.
 
-    The next plan is made in a thread while the last one is written: the database works in the meantime.
+    The next one is made in a thread while the last one is written: the database works in the meantime.
     """
-    upcoming: asyncio.Task[Plan] | None = None
-    for block in listing.changed.blocks():
-        known = await reader.known([sighting.cadence_id for sighting in block])
-        past = await reader.past([s.cadence_id for s in block if s.cadence_id not in known])
-        made, upcoming = upcoming, asyncio.create_task(asyncio.to_thread(plan_sighted, listing, block, known, past))
+    blocks = listing.changed.blocks()
+
+    def step(block: list[Sighting], stored: Mapping[str, Stored], past: Past) -> tuple[Made, list[Sighting] | None]:
+        known = {cadence_id: known_of(each) for cadence_id, each in stored.items()}
+        return make(plan_sighted(listing, block, known, past)), next(blocks, None)
+
+    made: Made | None = None
+    block = next(blocks, None)
+    while block is not None:
+        stored = await reader.stored([sighting.cadence_id for sighting in block])
+        past = await reader.past([s.cadence_id for s in block if s.cadence_id not in stored])
+        upcoming = asyncio.create_task(asyncio.to_thread(step, block, stored, past))
         if made is not None:
-            yield await made
-    if upcoming is not None:
-        yield await upcoming
+            yield made
+        made, block = await upcoming
+    if made is not None:
+        yield made
     for start in range(0, len(verdict.retire), BLOCK):
-        retired = await reader.known(verdict.retire[start : start + BLOCK])
-        yield plan_deleted(listing, (retired[cadence_id] for cadence_id in sorted(retired)))
+        retired = await reader.stored(verdict.retire[start : start + BLOCK])
+        yield make(plan_deleted(listing, (known_of(retired[cadence_id]) for cadence_id in sorted(retired))))
 
 
 def _unexpected(error: Exception) -> CadenceSyncError:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import msgspec
+
 from cadence_sync.core.fields import LEAVES, UNENROLL
-from cadence_sync.core.model import Config, Leaf
+from cadence_sync.core.model import Config, Known, Leaf, Stored
 from cadence_sync.core.rules import comparable
 
 _PATHS = (*LEAVES, UNENROLL)
@@ -20,6 +22,13 @@ def from_document(document: dict[str, object]) -> Config:
     config: Config = {}
     _collect("", document, config)
     return config
+
+
+def known_of(stored: Stored) -> Known:
+    """Read what the store holds of a cadence."""
+    config = from_document(msgspec.json.decode(stored.document)) | msgspec.json.decode(stored.learnt)
+    extra = msgspec.json.decode(stored.extra)
+    return Known(stored.cadence_id, stored.version, stored.deleted, stored.valid_from, config, stored.labels, extra)
 
 
 def changed_leaves(old: Config, new: Config) -> list[tuple[str, Leaf, Leaf]]:

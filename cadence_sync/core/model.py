@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -62,9 +62,24 @@ class Page:
         return len(self.records) + len(self.unchanged)
 
 
+class Stored(NamedTuple):
+    """A cadence as the store holds it, its objects as JSON text: `document.known_of` reads them."""
+
+    cadence_id: str
+    version: int
+    deleted: bool
+    valid_from: datetime
+    document: str
+    """Of the open version."""
+    learnt: str
+    """Leaves that became known since."""
+    extra: str
+    labels: Labels
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A cadence as the store holds it: its open version, and what was learnt since that began."""
+    """What the store holds of a cadence: its open version, and what was learnt since that began."""
 
     cadence_id: str
     version: int

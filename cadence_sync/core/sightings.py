@@ -9,8 +9,8 @@ import msgspec
 from cadence_sync.core.model import Sighting
 from cadence_sync.errors import SpoolError
 
-BLOCK: Final = 1000
-"""Sightings that are kept in memory, and handled at a time: some 5 MB."""
+BLOCK: Final = 500
+"""Sightings that are kept in memory, and handled at a time: some 3 MB."""
 
 _DECODER: Final = msgspec.json.Decoder(list[Sighting])
 

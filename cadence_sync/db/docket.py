@@ -10,7 +10,7 @@ from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
-from cadence_sync.db.sets import all_of, upsert
+from cadence_sync.db.sets import all_of, send, upserting
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Run
@@ -59,7 +59,7 @@ async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, 
             }
             for cadence_id in verdict.hold
         ]
-        await upsert(connection, held_deletions, rows, keep=frozenset({"missing_since"}))
+        await send(connection, upserting(held_deletions, rows, keep=frozenset({"missing_since"})))
 
 
 async def decide(engine: AsyncEngine, run_id: int, decision: Decision, by: str) -> tuple[str, int]:

@@ -1,12 +1,17 @@
-"""Writing many rows at once: a list of rows as one parameter, and COPY."""
+"""Writing many rows at once: a list of rows as one parameter, and COPY.
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final
+What is to be written is made first, perhaps in a thread, and sent later: the two need not wait for each other.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import (
     ARRAY,
     Column,
+    Executable,
     LargeBinary,
     Select,
     Table,
@@ -66,24 +71,48 @@ def all_of(ids: Collection[str]) -> Any:
     return all_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
-async def upsert(connection: AsyncConnection, table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> None:
+def upserting(table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> "Iterator[Write]":
     """Insert rows, or overwrite those that exist but for the columns in `keep`."""
     if not rows:
         return
     statement = insert(table).from_select(list(rows[0]), rows_select(table, rows))
     key = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
-    await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=overwritten))
+    yield statement.on_conflict_do_update(index_elements=key, set_=overwritten)
 
 
-async def copy(connection: AsyncConnection, table: Table, rows: Rows) -> None:
-    """Append rows by COPY, inside the connection's transaction."""
-    if not rows:
-        return
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Rows to append by COPY."""
+
+    table: Table
+    columns: list[str]
+    records: list[tuple[Any, ...]]
+
+
+Write: TypeAlias = Executable | Copy
+
+
+def copying(table: Table, rows: Rows) -> Iterator[Copy]:
+    """Append rows."""
+    if rows:
+        yield Copy(table, list(rows[0]), [tuple(row.values()) for row in rows])
+
+
+async def send(connection: AsyncConnection, writes: Iterable[Write]) -> None:
+    """Write what was made, inside the connection's transaction."""
+    for write in writes:
+        if isinstance(write, Copy):
+            await _copy(connection, write)
+        else:
+            await connection.execute(write)
+
+
+async def _copy(connection: AsyncConnection, write: Copy) -> None:
     driver = (await connection.get_raw_connection()).driver_connection
     if driver is None:
         raise RuntimeError("the connection has no driver connection")
-    names = list(rows[0])
+    table = write.table
     await driver.copy_records_to_table(
-        table.name, schema_name=table.schema, columns=names, records=[tuple(row.values()) for row in rows]
+        table.name, schema_name=table.schema, columns=write.columns, records=write.records
     )

@@ -1,20 +1,19 @@
-"""One plan as set-based writes: a statement a table, however many cadences changed."""
+"""One plan as set-based writes: a statement a table, however many cadences changed. Pure; `sets.send` sends them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Table, delete, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.diff import Kind, Plan, Refresh, Row, Version
 from cadence_sync.core.document import to_document
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Config
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
-from cadence_sync.db.sets import Rows, any_of, copy, rows_select, upsert
+from cadence_sync.db.sets import Rows, Write, any_of, copying, rows_select, upserting
 from cadence_sync.db.tables import (
     cadence_changes,
     cadence_versions,
@@ -37,28 +36,28 @@ DRIFT_PERIOD: Final = timedelta(days=1)
 """Drift that is still there is written again only this often."""
 
 
-async def write_plan(connection: AsyncConnection, run: Run, listing: Listing, plan: Plan) -> None:
-    """Write everything that a plan holds; nothing at all for a plan that holds nothing."""
-    await _write_versions(connection, run, listing, plan.versions)
-    await _write_current(connection, run, listing, plan)
-    await _respell(connection, run, listing, plan.respelled)
-    await _note_drift(connection, run, listing, plan.drift)
+def plan_writes(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
+    """Yield the writes of everything that a plan holds; none at all for a plan that holds nothing."""
+    yield from _write_versions(run, listing, plan.versions)
+    yield from _write_current(run, listing, plan)
+    yield from _respell(run, listing, plan.respelled)
+    yield from _note_drift(run, listing, plan.drift)
 
 
-async def _write_versions(connection: AsyncConnection, run: Run, listing: Listing, versions: list[Version]) -> None:
-    await _close_predecessors(connection, run, [v for v in versions if v.number > 1])
-    await copy(connection, cadence_versions, [_version_row(run, listing, version) for version in versions])
-    await copy(connection, cadence_changes, list(_change_rows(run, listing, versions)))
+def _write_versions(run: Run, listing: Listing, versions: list[Version]) -> Iterator[Write]:
+    yield from _close_predecessors(run, [v for v in versions if v.number > 1])
+    yield from copying(cadence_versions, [_version_row(run, listing, version) for version in versions])
+    yield from copying(cadence_changes, list(_change_rows(run, listing, versions)))
 
 
-async def _close_predecessors(connection: AsyncConnection, run: Run, successors: list[Version]) -> None:
+def _close_predecessors(run: Run, successors: list[Version]) -> Iterator[Write]:
     if not successors:
         return
     ends = rows_select(
         cadence_versions,
         [{"cadence_id": v.row.cadence_id, "version": v.number - 1, "valid_to": v.valid_from} for v in successors],
     ).subquery("ends")
-    await connection.execute(
+    yield (
         update(cadence_versions)
         .where(
             cadence_versions.c.org_id == run.org_id,
@@ -103,20 +102,20 @@ def _change_rows(run: Run, listing: Listing, versions: list[Version]) -> Iterabl
             }
 
 
-async def _write_current(connection: AsyncConnection, run: Run, listing: Listing, plan: Plan) -> None:
+def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     """Rewrite the current rows of what has a new version or was refreshed; a deleted one is only marked."""
-    await _mark_deleted(connection, run, [v for v in plan.versions if v.kind is Kind.DELETED])
+    yield from _mark_deleted(run, [v for v in plan.versions if v.kind is Kind.DELETED])
     new = [v for v in plan.versions if v.number == 1]
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
-    await copy(connection, cadences, [_current_row(run, listing, v) for v in new])
-    await upsert(connection, cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
-    await _refresh(connection, run, plan.refreshes)
+    yield from copying(cadences, [_current_row(run, listing, v) for v in new])
+    yield from upserting(cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
+    yield from _refresh(run, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, name, values_of in _SATELLITES:
-        await copy(connection, table, _satellites(run, (v.row for v in new), values_of))
+        yield from copying(table, _satellites(run, (v.row for v in new), values_of))
         others = [row for row in changed if name in row.objects]
-        await upsert(connection, table, _satellites(run, others, values_of))
-        await _drop_satellites(connection, run, table, [r.cadence_id for r in others if values_of(r.config) is None])
+        yield from upserting(table, _satellites(run, others, values_of))
+        yield from _drop_satellites(run, table, [r.cadence_id for r in others if values_of(r.config) is None])
 
 
 def _satellites(
@@ -129,11 +128,9 @@ def _satellites(
     ]
 
 
-async def _drop_satellites(connection: AsyncConnection, run: Run, table: Table, cadence_ids: list[str]) -> None:
+def _drop_satellites(run: Run, table: Table, cadence_ids: list[str]) -> Iterator[Write]:
     if cadence_ids:
-        await connection.execute(
-            delete(table).where(table.c.org_id == run.org_id, table.c.cadence_id == any_of(cadence_ids))
-        )
+        yield delete(table).where(table.c.org_id == run.org_id, table.c.cadence_id == any_of(cadence_ids))
 
 
 def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]:
@@ -151,14 +148,14 @@ def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]
     }
 
 
-async def _mark_deleted(connection: AsyncConnection, run: Run, versions: list[Version]) -> None:
+def _mark_deleted(run: Run, versions: list[Version]) -> Iterator[Write]:
     if not versions:
         return
     marks = rows_select(
         cadences,
         [{"cadence_id": v.row.cadence_id, "version": v.number, "deleted_at": v.valid_from} for v in versions],
     ).subquery("marks")
-    await connection.execute(
+    yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == marks.c.cadence_id)
         .values(
@@ -170,7 +167,7 @@ async def _mark_deleted(connection: AsyncConnection, run: Run, versions: list[Ve
     )
 
 
-async def _refresh(connection: AsyncConnection, run: Run, refreshes: list[Refresh]) -> None:
+def _refresh(run: Run, refreshes: list[Refresh]) -> Iterator[Write]:
     if not refreshes:
         return
     rows: Rows = [
@@ -185,14 +182,14 @@ async def _refresh(connection: AsyncConnection, run: Run, refreshes: list[Refres
     ]
     new = rows_select(cadences, rows).subquery("new")
     values = {name: new.c[name] for name in rows[0] if name not in {"cadence_id", "learnt"}}
-    await connection.execute(
+    yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
         .values(**values, learnt=cadences.c.learnt.op("||")(new.c.learnt))
     )
 
 
-async def quarantine(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
     """Keep the records of a listing that cannot be stored faithfully."""
     rows = [
         {
@@ -205,23 +202,23 @@ async def quarantine(connection: AsyncConnection, run: Run, listing: Listing) ->
         }
         for position, record in enumerate(listing.quarantined, 1)
     ]
-    await copy(connection, quarantined_records, rows)
+    return copying(quarantined_records, rows)
 
 
-async def _respell(connection: AsyncConnection, run: Run, listing: Listing, rows: list[Row]) -> None:
+def _respell(run: Run, listing: Listing, rows: list[Row]) -> Iterator[Write]:
     """Remember the bytes in which Zoho now says what is stored already, so that the next walk knows them."""
     if not rows or not run.may_respell:
         return
     new = rows_select(cadences, [{"cadence_id": row.cadence_id, "digest": row.digest} for row in rows]).subquery("new")
-    await connection.execute(
+    yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
         .values(digest=new.c.digest)
     )
-    await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(respelled_at=listing.started_at))
+    yield update(orgs).where(orgs.c.org_id == run.org_id).values(respelled_at=listing.started_at)
 
 
-async def _note_drift(connection: AsyncConnection, run: Run, listing: Listing, samples: dict[str, str]) -> None:
+def _note_drift(run: Run, listing: Listing, samples: dict[str, str]) -> Iterator[Write]:
     """Note unknown fields and words, each path with one sample, at most once in a period."""
     if not samples:
         return
@@ -233,7 +230,7 @@ async def _note_drift(connection: AsyncConnection, run: Run, listing: Listing, s
     statement = insert(schema_drift).from_select(list(rows[0]), rows_select(schema_drift, rows))
     stale = schema_drift.c.last_seen_at < seen - DRIFT_PERIOD
     new = {name: statement.excluded[name] for name in ("sample", "last_seen_at")}
-    await connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "path"], set_=new, where=stale))
+    yield statement.on_conflict_do_update(index_elements=["org_id", "path"], set_=new, where=stale)
 
 
 def _json(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cadence_sync.db import ledger, store, transaction, writes
+from cadence_sync.db import ledger, store, transaction
 from cadence_sync.db.docket import decide
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.errors import DatabaseError
@@ -41,9 +41,9 @@ def failing(function: Callable[..., Any], on_call: int, *, done: bool) -> Callab
 
 STEPS: list[tuple[ModuleType, str, int]] = [
     (store, "_pass_fence", 1),
-    (writes, "write_plan", 1),
-    (writes, "write_plan", 2),
-    (writes, "quarantine", 1),
+    (transaction, "send", 1),
+    (transaction, "send", 2),
+    (transaction, "send", 3),
     (ledger, "close", 1),
     (transaction, "write_docket", 1),
 ]
