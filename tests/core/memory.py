@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.diff import Kind, Past, Plan, Refresh, Version, plan_deleted, plan_sighted
-from cadence_sync.core.document import from_document, to_document
+from cadence_sync.core.document import known_of, to_document
 from cadence_sync.core.fields import LABELS
 from cadence_sync.core.guard import Verdict
 from cadence_sync.core.index import NOTHING, Index
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Known, Page, PageInfo, Quarantined, Sighting
+from cadence_sync.core.model import Known, Page, PageInfo, Quarantined, Sighting, Stored
 from cadence_sync.core.paging import Walk
 from cadence_sync.core.report import Counters, Tally
 
@@ -106,17 +106,18 @@ class Memory:
 
     def _append(self, version: Version) -> None:
         row = version.row
-        document = json.loads(json.dumps(to_document(row.config)))
         self.versions.append(version)
-        self.known[row.cadence_id] = Known(
+        stored = Stored(
             row.cadence_id,
             version.number,
             version.kind is Kind.DELETED,
             version.valid_from,
-            from_document(document),
+            json.dumps(to_document(row.config)),
+            "{}",
+            json.dumps(row.extra),
             {label: row.labels.get(label) for label in LABELS},
-            row.extra,
         )
+        self.known[row.cadence_id] = known_of(stored)
         if row.digest is None:
             del self.digests[row.cadence_id]
         else:
