@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.guard import Docket
@@ -137,6 +137,7 @@ async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -
         .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
         .values(
             fence=orgs.c.fence + 1,
+            first_walk_at=func.coalesce(orgs.c.first_walk_at, listing.started_at),
             last_walk_at=listing.started_at,
             last_pages=listing.pages,
             refused_per_page=listing.refused_per_page,

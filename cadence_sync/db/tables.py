@@ -62,6 +62,7 @@ orgs = Table(
     Column("data_center", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    _instant("first_walk_at"),
     _instant("last_walk_at"),
     _count("last_pages", start=1),
     Column("refused_per_page", Integer),

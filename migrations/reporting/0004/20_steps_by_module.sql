@@ -1,0 +1,14 @@
+CREATE VIEW cadence_reporting.steps_by_module AS
+SELECT
+    c.org_id,
+    c.module_api_name,
+    count(*) AS cadences,
+    count(*) FILTER (WHERE c.active) AS active_cadences,
+    coalesce(sum(c.email_follow_up_count), 0) AS email_follow_ups,
+    coalesce(sum(c.task_follow_up_count), 0) AS task_follow_ups,
+    coalesce(sum(c.call_follow_up_count), 0) AS call_follow_ups,
+    coalesce(sum(c.whatsapp_follow_up_count), 0) AS whatsapp_follow_ups,
+    coalesce(sum(c.follow_up_count), 0) AS follow_ups,
+    round(avg(c.follow_up_count), 2) AS follow_ups_per_cadence
+FROM cadence_reporting.current_cadences AS c
+GROUP BY c.org_id, c.module_api_name

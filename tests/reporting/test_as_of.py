@@ -1,0 +1,166 @@
+"""`cadences_as_of` and `cadence_diff` agree with a second, simpler account, at any time and on both axes."""
+
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
+
+from cadence_sync.ports import Org
+from cadence_sync.sync import Permits
+from tests.reporting.model import NOTED, TICK, Model
+from tests.support.lab import START, Lab
+from tests.support.records import record, without
+
+AS_OF = "SELECT * FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
+NUMBERS = count(1)
+DIFF = "SELECT * FROM cadence_reporting.cadence_diff(:from_at, :to_at, :org, :axis)"
+FREE = Permits(mass_delete=True, other_org=True)
+EDIT = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(["A", "B"]),
+        "status": st.sampled_from(["active", "inactive"]),
+        "active": st.booleans(),
+        "summary": st.none()
+        | st.fixed_dictionaries({k: st.integers(0, 2) for k in ("email_follow_up_count", "task_follow_up_count")}),
+        "execution_details": st.none()
+        | st.fixed_dictionaries(
+            {"execute_every": st.fixed_dictionaries({"unit": st.integers(1, 2), "period": st.just("days")})}
+        ),
+    },
+)
+STEP = st.fixed_dictionaries(
+    {
+        "present": st.lists(st.booleans(), min_size=3, max_size=3),
+        "edits": st.lists(EDIT, min_size=3, max_size=3),
+        "edited": st.lists(st.sampled_from([None, 10, 45, 90, 4000]), min_size=3, max_size=3),
+    }
+)
+"""For each of three cadences: whether it is listed, what is edited, and when Zoho dates it: seconds before the walk."""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, min_size=2, max_size=6), data=st.data())
+async def test_any_time_of_any_history(lab: Lab, steps: list[dict[str, Any]], data: st.DataObject) -> None:
+    org = Org(f"org-{next(NUMBERS)}", "us")
+    lab.clock.time = START
+    model = Model()
+    records = {number: record(f"{number}") for number in range(3)}
+    for step in steps:
+        at = lab.clock.time + timedelta(minutes=1)  # `sync` moves the clock before it begins
+        for number, (edit, seconds) in enumerate(zip(step["edits"], step["edited"], strict=True)):
+            records[number] |= edit
+            if seconds is not None:
+                records[number]["modified_time"] = (at - timedelta(seconds=seconds)).isoformat()
+        listed = [records[number] for number, there in enumerate(step["present"]) if there]
+        await lab.sync(*listed, org=org, permits=FREE)
+        assert lab.clock.time == at
+        model.walk(at, listed)
+    begun = {t for states in model.states.values() for s in states for t in (s.valid_from, s.observed_at)}
+    times = sorted(begun.union(model.walks))
+    asked = [x for t in times for x in (t - TICK, t, t + TICK)]
+    for axis in ("valid", "observed"):
+        for at in asked:
+            rows = await lab.rows(AS_OF, at=at, org=org.org_id, axis=axis)
+            found = {row["cadence_id"]: {name: row[name] for name in NOTED} for row in rows}
+            assert len(found) == len(rows)
+            assert found == model.as_of(at, axis), (axis, at)
+        places = st.integers(0, 1000).map(lambda number: asked[number % len(asked)])
+        from_at, to_at = sorted(data.draw(st.tuples(places, places)))
+        await check_diff(lab, model, org.org_id, axis, from_at, to_at)
+
+
+async def check_diff(lab: Lab, model: Model, org: str, axis: str, from_at: datetime, to_at: datetime) -> None:
+    rows = await lab.rows(DIFF, from_at=from_at, to_at=to_at, org=org, axis=axis)
+    before, after = model.as_of(from_at, axis), model.as_of(to_at, axis)
+    if from_at < model.walks[0]:
+        assert rows == []
+        return
+    gone = {row["cadence_id"] for row in rows if row["kind"] == "deleted"}
+    come = {row["cadence_id"] for row in rows if row["kind"] in {"created", "restored"}}
+    assert (gone, come) == (before.keys() - after.keys(), after.keys() - before.keys())
+    named = {(row["cadence_id"], row["field"]) for row in rows if row["kind"] == "updated"}
+    for field in ("name", "status", "active", "modified_time"):
+        differs = {(i, field) for i in before.keys() & after.keys() if before[i][field] != after[i][field]}
+        assert differs == {pair for pair in named if pair[1] == field}
+
+
+async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
+    """Also for fields that were learnt and names that were refreshed since the version began."""
+    await lab.sync(without(record("1"), "summary"), record("2"))
+    module = {"id": "3652397000000002179", "api_name": "People"}
+    whatsapp = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
+    await lab.sync(record("1", description="Told", summary=whatsapp, module=module), record("2", module=module))
+    await lab.sync(
+        record("1", description="Told", summary=whatsapp, module=module, name="New"), record("2", module=module)
+    )
+    at = (await lab.row("SELECT now() AS at"))["at"]
+    current = await lab.rows("SELECT * FROM cadence_reporting.current_cadences ORDER BY cadence_id")
+    assert [row["module_api_name"] for row in current] == ["People", "People"]
+    now = await lab.rows(f"{AS_OF} ORDER BY cadence_id", at=at, org=None, axis="valid")
+    ages = ("age_days", "days_since_change")
+    assert [without(without(r, ages[0]), ages[1]) for r in now] == [
+        without(without(r, ages[0]), ages[1]) for r in current
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "sentence"),
+    [
+        (AS_OF, {"org": "nobody"}, "there is no organisation 'nobody'"),
+        (AS_OF, {"axis": "sideways"}, "there is no time axis 'sideways'"),
+        (AS_OF, {"at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
+        (AS_OF, {"at": None}, "no time is given"),
+        (DIFF, {"from_at": datetime.fromisoformat("2026-06-01T00:00:00Z")}, "the period begins at"),
+        (DIFF, {"to_at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
+    ],
+)
+async def test_what_makes_no_sense_is_an_error(lab: Lab, statement: str, values: dict[str, Any], sentence: str) -> None:
+    await lab.sync(record("1"))
+    times = {"at": lab.clock.time, "from_at": lab.clock.time, "to_at": lab.clock.time}
+    taken = {name: value for name, value in times.items() if f":{name}" in statement}
+    with pytest.raises(DBAPIError, match=sentence):
+        await lab.rows(statement, **(taken | {"org": None, "axis": "valid"} | values))
+
+
+async def test_of_the_time_before_watching_nothing_is_said(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    early = lab.clock.time - timedelta(hours=1)
+    assert await lab.rows(AS_OF, at=early, org="default", axis="valid") == []
+    assert await lab.rows(DIFF, from_at=early, to_at=lab.clock.time, org="default", axis="valid") == []
+
+
+async def test_a_field_that_became_known_is_no_difference(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    start = lab.clock.time
+    await lab.sync(record("1", description="Told"))
+    await lab.sync(record("1", description="Told", name="New"))
+    rows = await lab.rows(DIFF, from_at=start, to_at=lab.clock.time, org="default", axis="valid")
+    assert [(r["field"], r["old_value"], r["new_value"]) for r in rows] == [("name", "Welcome", "New")]
+
+
+async def test_what_was_changed_and_changed_back_is_no_difference(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    start = lab.clock.time
+    await lab.sync(record("1", name="New"))
+    await lab.sync(record("1"))
+    assert await lab.rows(DIFF, from_at=start, to_at=lab.clock.time, org="default", axis="valid") == []
+
+
+async def test_what_changed_while_a_cadence_was_away_is_found(lab: Lab) -> None:
+    await lab.sync(record("1"), record("2"))
+    start = lab.clock.time
+    await lab.sync(record("2"))
+    away = lab.clock.time
+    await lab.sync(record("1", name="New", summary=None), record("2"))
+    rows = await lab.rows(DIFF, from_at=start, to_at=lab.clock.time, org="default", axis="valid")
+    assert {(r["kind"], r["field"], r["old_value"], r["new_value"]) for r in rows} == {
+        ("updated", "name", "Welcome", "New"),
+        *(("updated", f"summary.{kind}_follow_up_count", "1", None) for kind in ("email", "task", "call")),
+    }
+    rows = await lab.rows(DIFF, from_at=away, to_at=lab.clock.time, org="default", axis="valid")
+    assert [(r["cadence_id"], r["kind"], r["field"]) for r in rows] == [("1", "restored", "*")]
