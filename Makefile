@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard check lint types layers lock coverage schema format build clean
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting check lint types layers lock coverage schema format build clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -36,6 +36,9 @@ bench: .venv/ready ## Compare with dlt and with the least work possible, in one 
 
 bench-guard: .venv/ready ## Fail where a sync costs more than it should, by figures that no machine changes
 	$(CLEAN) $(BIN)/python -m bench.guard
+
+bench-reporting: .venv/ready ## Time queries of the reporting layer on a million versions, beside their plans (minutes)
+	$(CLEAN) $(BIN)/python -m bench.reporting
 
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 

@@ -57,6 +57,16 @@ def migrate(context: typer.Context) -> None:
     run(migrate_command(context.obj.settings()))
 
 
+def grant_reader(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
+) -> None:
+    """Let a role of the database read the reporting layer, and nothing else."""
+    from cadence_sync.cli.database import grant_reader_command
+
+    run(grant_reader_command(context.obj.settings(), role))
+
+
 def sync(
     context: typer.Context,
     org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
@@ -172,6 +182,20 @@ class Command:
 
 
 COMMANDS: Final = [
-    Command(function.__name__.rstrip("_"), function)
-    for function in (demo, migrate, sync, serve, status, list_, show, history, approve, reject, doctor, simulate)
+    Command(function.__name__.rstrip("_").replace("_", "-"), function)
+    for function in (
+        demo,
+        migrate,
+        grant_reader,
+        sync,
+        serve,
+        status,
+        list_,
+        show,
+        history,
+        approve,
+        reject,
+        doctor,
+        simulate,
+    )
 ]

@@ -1,4 +1,4 @@
-"""`migrate`."""
+"""`migrate` and `grant-reader`."""
 
 from cadence_sync import wiring
 from cadence_sync.settings import Settings
@@ -10,3 +10,12 @@ async def migrate_command(settings: Settings) -> None:
 
     async with wiring.database(settings) as engine:
         print(f"The database is at revision {await migrate(engine)}.")
+
+
+async def grant_reader_command(settings: Settings, role: str) -> None:
+    """Let a role read the reporting layer and nothing else."""
+    from cadence_sync.db.grants import REPORTING, grant_reader
+
+    async with wiring.database(settings) as engine:
+        await grant_reader(engine, role)
+    print(f"The role {role!r} may read {REPORTING}, and no table behind it.")

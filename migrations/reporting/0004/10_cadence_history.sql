@@ -15,18 +15,22 @@ SELECT
     flat.active,
     flat.published,
     flat.module_id,
-    CASE WHEN v.valid_to IS NULL THEN c.module_api_name ELSE received.raw #>> '{module,api_name}' END
+    CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.module_id = flat.module_id) THEN c.module_api_name
+         ELSE received.module ->> 'api_name' END
         AS module_api_name,
     flat.custom_view_id,
-    CASE WHEN v.valid_to IS NULL THEN c.custom_view_name ELSE received.raw #>> '{custom_view,name}' END
+    CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.custom_view_id = flat.custom_view_id) THEN c.custom_view_name
+         ELSE received.custom_view ->> 'name' END
         AS custom_view_name,
     flat.created_time,
     flat.created_by_id,
-    CASE WHEN v.valid_to IS NULL THEN c.created_by_name ELSE received.raw #>> '{created_by,name}' END
+    CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.created_by_id = flat.created_by_id) THEN c.created_by_name
+         ELSE received.created_by ->> 'name' END
         AS created_by_name,
     flat.modified_time,
     flat.modified_by_id,
-    CASE WHEN v.valid_to IS NULL THEN c.modified_by_name ELSE received.raw #>> '{modified_by,name}' END
+    CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.modified_by_id = flat.modified_by_id) THEN c.modified_by_name
+         ELSE received.modified_by ->> 'name' END
         AS modified_by_name,
     flat.email_follow_up_count,
     flat.task_follow_up_count,
@@ -73,14 +77,9 @@ SELECT
     known.document
 FROM cadence_sync.cadence_versions AS v
 JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v.cadence_id
--- Of a deletion nothing was received; the last record before it has the names.
-CROSS JOIN LATERAL (
-    SELECT CASE
-        WHEN v.kind <> 'deleted' THEN v.raw
-        ELSE (SELECT p.raw FROM cadence_sync.cadence_versions AS p
-              WHERE p.org_id = v.org_id AND p.cadence_id = v.cadence_id AND p.version = v.version - 1)
-    END AS raw
-) AS received
+-- The names that came with an older version. With a deletion nothing came: it has those of today, of what is the same.
+LEFT JOIN LATERAL json_to_record(CASE WHEN v.valid_to IS NOT NULL THEN v.raw END)
+    AS received (module json, custom_view json, created_by json, modified_by json) ON true
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN v.valid_to IS NULL AND c.learnt <> '{}' THEN cadence_reporting.with_learnt(v.document, c.learnt)

@@ -1,0 +1,60 @@
+"""The role that may read the reporting layer and nothing else of this product."""
+
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.tables import SCHEMA
+from cadence_sync.errors import NotFoundError, SettingsError
+
+REPORTING: Final = "cadence_reporting"
+_STATEMENTS: Final = (
+    f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {{role}}",
+    f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {{role}}",
+    f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} FROM {{role}}",
+    f"REVOKE ALL ON SCHEMA {REPORTING} FROM {{role}}",
+    f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
+    # Views that later versions add are granted by the migration's own role as it makes them.
+    f"ALTER DEFAULT PRIVILEGES IN SCHEMA {REPORTING} GRANT SELECT ON TABLES TO {{role}}",
+)
+_REACHES: Final = text("""
+    SELECT c.relname FROM pg_class AS c
+    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind IN ('r', 'p', 'v')
+      AND has_schema_privilege(:role, c.relnamespace, 'USAGE') AND has_table_privilege(:role, c.oid, 'SELECT')
+    ORDER BY c.relname LIMIT 1
+""")
+
+
+async def grant_reader(engine: AsyncEngine, role: str) -> None:
+    """Let a role read `cadence_reporting`, and take from it whatever it was given of the tables.
+
+    Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role reads the tables
+    by other ways: as a superuser, as their owner, or as a member of another role.
+    """
+    with our_errors():
+        async with engine.begin() as connection:
+            await check_migrated(connection)
+            if not await connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": role}):
+                raise NotFoundError(
+                    f"There is no role {role!r} in this Postgres.",
+                    hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",
+                )
+            quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+            for statement in _STATEMENTS:
+                await connection.exec_driver_sql(statement.format(role=quoted))
+            await _check(connection, role)
+
+
+async def _check(connection: AsyncConnection, role: str) -> None:
+    table = await connection.scalar(_REACHES, {"schema": SCHEMA, "role": role})
+    if table is not None:
+        raise SettingsError(
+            f"The role {role!r} can read {SCHEMA}.{table} whatever is granted here.",
+            hint="It is a superuser, the tables' owner, or a member of a role that may; choose another role.",
+            code="ROLE_READS_TABLES",
+        )

@@ -1,0 +1,132 @@
+"""A reader sees the reporting layer and is refused everywhere else."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from cadence_sync.db.grants import grant_reader
+from cadence_sync.errors import NotFoundError, SettingsError
+from tests.support import cli
+from tests.support.lab import Lab
+from tests.support.records import record
+
+_NUMBERS = count(1)
+EVERYTHING = """
+    SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ('cadence_sync', 'cadence_reporting') AND c.relkind IN ('r', 'v') ORDER BY 1, 2
+"""
+CALLS = [
+    "SELECT * FROM cadence_reporting.cadences_as_of(now())",
+    "SELECT * FROM cadence_reporting.cadences_as_of(now(), 'default', 'observed')",
+    "SELECT * FROM cadence_reporting.cadence_diff('2026-01-05 09:01:00Z', now(), 'default')",
+    "SELECT * FROM cadence_reporting.compare_orgs('default', 'default')",
+]
+
+
+@pytest.fixture
+async def role(lab: Lab) -> AsyncIterator[str]:
+    """A role with a name that needs quotes; roles belong to the whole server."""
+    name = f'the "reader" {next(_NUMBERS)}'
+    quoted = name.replace('"', '""')
+    await lab.sync(record("1"))
+    await lab.sync(record("1", name="New"))
+    await lab.execute(f"CREATE ROLE \"{quoted}\" LOGIN PASSWORD 'secret'")
+    yield name
+    await lab.execute(f'DROP OWNED BY "{quoted}"', f'DROP ROLE "{quoted}"')
+
+
+async def connected(database_url: str, role: str) -> asyncpg.Connection:
+    address = urlsplit(database_url)
+    host = address.netloc.rpartition("@")[2]
+    return await asyncpg.connect(urlunsplit(address._replace(netloc=host)), user=role, password="secret")
+
+
+async def test_a_reader_reads_every_view_and_function_and_no_table(lab: Lab, role: str, database_url: str) -> None:
+    for _ in range(2):
+        await grant_reader(lab.engine, role)
+    objects = await lab.rows(EVERYTHING)
+    connection = await connected(database_url, role)
+    try:
+        assert await connection.fetchval("SELECT current_user") == role
+        for each in objects:
+            read = connection.fetch(f"SELECT * FROM {each['nspname']}.{each['relname']} LIMIT 1")
+            if each["nspname"] == "cadence_reporting":
+                await read
+            else:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await read
+        for call in CALLS:
+            await connection.fetch(call)
+        for statement in (
+            "UPDATE cadence_reporting.sync_runs SET outcome = 'failed'",
+            "DELETE FROM cadence_reporting.sync_runs",
+            "CREATE VIEW cadence_reporting.mine AS SELECT 1",
+            "CREATE TABLE cadence_sync.mine (x int)",
+            "SELECT nextval('cadence_sync.sync_runs_run_id_seq')",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_no_view_shows_what_was_received_or_a_token(lab: Lab) -> None:
+    columns = await lab.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'cadence_reporting'"
+    )
+    assert columns
+    assert not {c["column_name"] for c in columns} & {"raw", "digest", "encrypted_token", "extra", "learnt"}
+
+
+async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, role: str, database_url: str) -> None:
+    quoted = role.replace('"', '""')
+    await lab.execute(
+        f'GRANT USAGE ON SCHEMA cadence_sync TO "{quoted}"', f'GRANT SELECT ON cadence_sync.oauth_tokens TO "{quoted}"'
+    )
+    await grant_reader(lab.engine, role)
+    connection = await connected(database_url, role)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT * FROM cadence_sync.oauth_tokens")
+    finally:
+        await connection.close()
+
+
+async def test_a_view_that_comes_later_is_readable_too(lab: Lab, role: str, database_url: str) -> None:
+    await grant_reader(lab.engine, role)
+    await lab.execute("CREATE VIEW cadence_reporting.later AS SELECT 1 AS x")
+    connection = await connected(database_url, role)
+    try:
+        assert await connection.fetchval("SELECT x FROM cadence_reporting.later") == 1
+    finally:
+        await connection.close()
+
+
+async def test_a_role_that_reads_the_tables_anyway_is_refused(lab: Lab, role: str) -> None:
+    quoted = role.replace('"', '""')
+    await lab.execute(f'GRANT pg_read_all_data TO "{quoted}"')
+    with pytest.raises(SettingsError, match="can read cadence_sync"):
+        await grant_reader(lab.engine, role)
+
+
+async def test_a_role_that_does_not_exist_is_named(lab: Lab, database_url: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no role 'nobody'"):
+        await grant_reader(lab.engine, "nobody")
+    result = await cli.run("grant-reader", "nobody", cwd=tmp_path, DATABASE_URL=database_url)
+    assert (result.code, result.out) == (1, "")
+    assert "There is no role 'nobody'" in result.err
+
+
+async def test_the_command_grants(role: str, database_url: str, tmp_path: Path) -> None:
+    result = await cli.run("grant-reader", role, cwd=tmp_path, DATABASE_URL=database_url)
+    assert (result.code, result.err) == (0, "")
+    assert "may read cadence_reporting" in result.out
+    connection = await connected(database_url, role)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM cadence_reporting.current_cadences") == 1
+    finally:
+        await connection.close()
