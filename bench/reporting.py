@@ -123,7 +123,10 @@ async def main() -> int:
             kept = milliseconds <= question.milliseconds and not scans
             broken += not kept
             verdict = "kept" if kept else f"NOT KEPT {' '.join(scans)}"
-            print(f"\n{question.name}: {milliseconds:.1f} ms of {question.milliseconds}, {rows:,} rows: {verdict}")
+            print(
+                f"\n{question.name}: {milliseconds:.1f} ms of {question.milliseconds}, {rows:,} rows: {verdict}",
+                flush=True,
+            )
             print("\n".join(f"    {line}" for line in plan.splitlines()))
     return 1 if broken else 0
 
