@@ -14,6 +14,7 @@ from cadence_sync.db.store import PostgresStore
 from cadence_sync.db.tables import metadata
 from cadence_sync.errors import DatabaseError
 from tests.support.lab import ORG, START, Lab
+from tests.support.records import record
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SCHEMA = """
@@ -110,3 +111,18 @@ async def test_every_key_and_index_leads_with_the_organisation(engine: AsyncEngi
         definitions = list(rows.scalars())
     assert len(definitions) >= len(metadata.tables)
     assert [d for d in definitions if "(org_id" not in d] == []
+
+
+async def test_going_down_to_the_tables_alone_and_up_again_keeps_all_data(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.sync(record("1", name="New"), record("2"))
+    tables = ("orgs", "cadences", "cadence_versions", "cadence_changes", "sync_runs")
+
+    async def rows() -> list[list[dict[str, object]]]:
+        return [await lab.rows(f"SELECT * FROM cadence_sync.{table} ORDER BY 1, 2") for table in tables]
+
+    before = await rows()
+    await migrate(lab.engine, "0003")
+    await migrate(lab.engine)
+    assert await rows() == before
+    assert len(await lab.rows("SELECT * FROM cadence_reporting.cadence_history")) == 3

@@ -10,7 +10,7 @@ from tests.core.facts import DAYS
 from tests.support.lab import Lab
 from tests.support.records import record
 
-FALSY = st.sampled_from(["", None, 0, False, [], {}])
+FALSY: st.SearchStrategy[object] = st.sampled_from(["", None, 0, False, [], {}])
 DATES = DAYS | DAYS.map(lambda day: f"{day}T23:00:00-08:00") | FALSY
 RULE = st.fixed_dictionaries(
     {"type": st.sampled_from(["end_date", "criteria"])},
