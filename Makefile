@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting check lint types layers lock coverage schema format build clean
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -40,6 +40,19 @@ bench-guard: .venv/ready ## Fail where a sync costs more than it should, by figu
 bench-reporting: .venv/ready ## Time queries of the reporting layer on a million versions, beside their plans (minutes)
 	$(CLEAN) $(BIN)/python -m bench.reporting
 
+bi: .venv/ready .bi/superset/ready ## Show the dashboard in a Superset on this machine; installs Superset
+	@$(BIN)/python -m dashboards.tool
+
+bi-test: .venv/ready .bi/superset/ready ## Give Superset the dashboard, ask every chart for data, and take a picture; installs Superset and Chromium
+	sh tests/bi/chromium.sh
+	$(CLEAN) $(BIN)/python -m pytest -q -m bi tests/bi
+
+dbt-test: .venv/ready .bi/dbt/ready ## Let dbt read its project and say how fresh the data are; installs dbt
+	$(CLEAN) $(BIN)/python -m pytest -q -m dbt tests/bi
+
+bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources anew, after a change of the views
+	$(CLEAN) $(BIN)/python -m tests.bi.describe
+
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 
 lint: .venv/ready
@@ -69,11 +82,22 @@ build: .venv/ready ## Build the wheel into dist/
 	$(UV) build --wheel --out-dir dist
 
 clean: ## Remove what was built here
-	rm -rf .venv .tools dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .tools .bi dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --extra embedded --quiet
 	@touch .venv/ready
+
+# Superset 6.1 knows Python up to 3.12.
+.bi/superset/ready: dashboards/superset/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --python ">=3.11,<3.13" .bi/superset
+	$(UV) pip install --quiet --python .bi/superset/bin/python -r dashboards/superset/requirements.txt
+	@touch .bi/superset/ready
+
+.bi/dbt/ready: dashboards/dbt/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --python ">=3.11,<3.14" .bi/dbt
+	$(UV) pip install --quiet --python .bi/dbt/bin/python -r dashboards/dbt/requirements.txt
+	@touch .bi/dbt/ready
 
 .tools/uv/bin/uv:
 	$(PYTHON) -m venv .tools/uv

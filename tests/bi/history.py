@@ -1,0 +1,53 @@
+"""A history with something of everything: people at work for weeks, deletions, held ones, records out of order."""
+
+import random
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cadence_sync.ports import Org
+from cadence_sync.simulator.edits import delete
+from cadence_sync.simulator.mix import random_edits
+from cadence_sync.simulator.org import SimOrg
+from cadence_sync.simulator.wire import list_v8
+from tests.support.lab import Lab
+
+EVERY = timedelta(days=2)
+
+
+async def write_history(engine: AsyncEngine, until: datetime, weeks: int = 12) -> None:
+    """Sync both organisations every other day; the last run is at `until`, holds deletions and meets a bad record."""
+    rng = random.Random(7)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
+    lab = Lab(engine)
+    orgs = {"production": SimOrg(7, 0, 60), "sandbox": SimOrg(7, 1, 24)}
+    walks = weeks * 7 // EVERY.days
+    for walk in range(walks + 1):
+        at = until - EVERY * (walks - walk)
+        for name, org in orgs.items():
+            if 0 < walk < walks:
+                _work(org, at, rng)
+            if walk == walks:
+                _lose(org)
+            await _sync(lab, name, org, at, broken=walk == walks)
+
+
+def _work(org: SimOrg, at: datetime, rng: random.Random) -> None:
+    """Let people edit at some times of the two days before."""
+    moments = sorted(rng.randrange(60, 2 * 24 * 60) for _ in range(rng.randrange(len(org.cadences) // 6)))
+    for minutes in reversed(moments):
+        random_edits(org, 1, at - timedelta(minutes=minutes), rng)
+
+
+def _lose(org: SimOrg) -> None:
+    """Take so many away that a person has to decide."""
+    for cadence_id in list(org.cadences)[: len(org.cadences) // 3]:
+        delete(org, cadence_id)
+
+
+async def _sync(lab: Lab, name: str, org: SimOrg, at: datetime, *, broken: bool) -> None:
+    records = [list_v8(cadence, org.utc_offset) for cadence in org.ordered("id")]
+    if broken:
+        records[0]["summary"] = {"email_follow_up_count": "many"}
+    lab.clock.time = at - timedelta(minutes=1)  # `sync` moves it by a minute
+    report = await lab.sync(*records, org=Org(name, "eu"))
+    assert report.error is None, report.error
