@@ -10,4 +10,4 @@ if [ "$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="s
     fail "none is installed, and this user may not install one."; fi
 $sudo apt-get update --quiet=2 || fail "apt-get update failed."
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
-    chromium fonts-dejavu-core >/dev/null || fail "apt-get could not install it."
+    chromium fonts-dejavu-core fonts-noto-color-emoji >/dev/null || fail "apt-get could not install it."

@@ -22,7 +22,7 @@ OLD = timedelta(days=3)
 
 @contextmanager
 def history(folder: Path) -> Iterator[str]:
-    """Yield the address of a database with a history that ends now, for the reader; `old` has one that ended before."""
+    """Yield the address of a database with a history that ends just now, for the reader; `old` has one that ended before."""
     with embedded.running(folder) as url:
         old = url.replace("/postgres?", "/old?")
         asyncio.run(_fill(url, old))
@@ -33,7 +33,7 @@ async def _fill(url: str, old: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE DATABASE old")
     await connection.close()
-    now = SystemClock().now()
+    now = SystemClock().now() - timedelta(minutes=20)
     for place, until, weeks in ((url, now, 12), (old, now - OLD, 1)):
         async with opened(place) as engine:
             await migrate(engine)
