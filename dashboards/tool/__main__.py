@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from typing import Final
@@ -24,6 +25,9 @@ READER: Final = "cadence_sync_bi"
 async def serve(url: str) -> None:
     """Start Superset, import the bundle, and wait."""
     uri, password = address(url)
+    task = asyncio.current_task()
+    if task is not None:  # else Superset would go on when this process is told to end
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     print("Superset starts; that takes some 20 seconds.", flush=True)
     async with running(HOME, PORT) as superset:
         async with logged_in(superset) as client:
@@ -61,7 +65,7 @@ def main() -> None:
             asyncio.run(create_reader(url, READER))
         try:
             asyncio.run(serve(reader))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             print("Superset has ended.")
         except (StartError, SupersetError, OSError) as error:
             sys.exit(str(error))

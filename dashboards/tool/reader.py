@@ -16,6 +16,5 @@ async def create_reader(url: str, role: str, password: str | None = None) -> Non
         await connection.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")
         await connection.execute(f"GRANT USAGE ON SCHEMA cadence_reporting TO {name}")
         await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA cadence_reporting TO {name}")
-        await connection.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cadence_reporting TO {name}")
     finally:
         await connection.close()

@@ -42,6 +42,8 @@ class StartError(Exception):
 @asynccontextmanager
 async def running(home: Path, port: int | None = None) -> AsyncIterator[Superset]:
     """Yield a Superset that keeps its files in `home`; it ends with the block. Its password is a new one."""
+    if port is not None and not _is_free(port):
+        raise StartError(f"Port {port} is taken; set BI_PORT to another one.")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = secrets.token_urlsafe(16)
     log = home / "superset.log"
@@ -94,6 +96,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _environment(home: Path) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ OLD = timedelta(days=3)
 
 @contextmanager
 def history(folder: Path) -> Iterator[str]:
-    """Yield the address of a database with a history that ends just now, for the reader; `old` has one that ended before."""
+    """Yield the reader's address of a database whose history ends just now; in database `old` it ended before."""
     with embedded.running(folder) as url:
         old = url.replace("/postgres?", "/old?")
         asyncio.run(_fill(url, old))
