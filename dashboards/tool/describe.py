@@ -35,6 +35,17 @@ DATASETS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 }
 """The views that charts read: the column of time, and the metrics."""
 
+HEADINGS: Final[Mapping[str, str]] = {
+    "org_id": "organisation",
+    "cadence_name": "cadence",
+    "module_api_name": "module",
+    "changed_by_name": "changed by",
+    "modified_by_name": "last edited by",
+    "run_id": "run",
+    "last_success_at": "last success",
+}
+"""What people read above a column where its name does not do."""
+
 _COLUMNS: Final = """
 SELECT c.relname AS view, obj_description(c.oid, 'pg_class') AS told, a.attname AS name,
        format_type(a.atttypid, a.atttypmod) AS type, col_description(c.oid, a.attnum) AS description
@@ -79,6 +90,7 @@ def dataset(name: str, view: Mapping[str, Any]) -> dict[str, Any]:
         "columns": [
             {
                 "column_name": name,
+                "verbose_name": HEADINGS.get(name, name.replace("_", " ")),
                 "type": column["type"].upper(),
                 "is_dttm": column["type"] in {"date", "timestamp with time zone"},
                 "groupby": True,
