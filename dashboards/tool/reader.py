@@ -2,6 +2,9 @@
 
 import asyncpg
 
+from cadence_sync.db.engine import opened
+from cadence_sync.db.grants import grant_reader
+
 
 async def create_reader(url: str, role: str, password: str | None = None) -> None:
     """Create the role, or give it these rights and this password; `url` must be allowed to."""
@@ -14,7 +17,7 @@ async def create_reader(url: str, role: str, password: str | None = None) -> Non
             secret = await connection.fetchval("SELECT quote_literal($1)", password)
             await connection.execute(f"ALTER ROLE {name} PASSWORD {secret}")
         await connection.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")
-        await connection.execute(f"GRANT USAGE ON SCHEMA cadence_reporting TO {name}")
-        await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA cadence_reporting TO {name}")
     finally:
         await connection.close()
+    async with opened(url) as engine:
+        await grant_reader(engine, role)
