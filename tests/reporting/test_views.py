@@ -12,7 +12,7 @@ from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
 from tests.support.lab import ORG, START, Lab, WrittenSource
-from tests.support.records import RECORD, record
+from tests.support.records import RECORD, record, without
 
 LEFT, RIGHT = Org("left", "us"), Org("right", "us")
 EVERY: dict[str, Any] = RECORD["execution_details"]
@@ -472,6 +472,37 @@ async def test_two_organisations_side_by_side(lab: Lab) -> None:
         ("Twice", "differs", "active", "false", "true", "2", "12"),
         ("Twice", "only right", "*", None, None, None, "13"),
     ]
+
+
+async def test_rules_are_compared_without_their_ids_and_their_order(lab: Lab) -> None:
+    others = [{"id": "92", **without(RULES[1], "id")}, {"id": "91", "type": "respond_email"}]
+    changed = [{"id": "93", "type": "end_date", "details": {"unenroll_date": "2027-01-31"}}]
+    rows = await compared(
+        lab,
+        [record(n, name=n, execution_details=EVERY | {"unenroll_properties": RULES}) for n in ("1", "2")],
+        [
+            record("1", name="1", execution_details=EVERY | {"unenroll_properties": others}),
+            record("2", name="2", execution_details=EVERY | {"unenroll_properties": changed}),
+        ],
+    )
+    assert [row[:5] for row in rows] == [
+        (
+            "2",
+            "differs",
+            "execution_details.unenroll_properties",
+            '[{"type": "respond_email"}, {"type": "end_date", "details": {"unenroll_date": "2026-12-31"}}]',
+            '[{"type": "end_date", "details": {"unenroll_date": "2027-01-31"}}]',
+        )
+    ]
+
+
+async def test_the_order_of_rules_is_no_difference_after_an_absence(lab: Lab) -> None:
+    await lab.sync(record("1", execution_details=EVERY | {"unenroll_properties": RULES}), record("2"))
+    start = lab.clock.time
+    await lab.sync(record("2"))
+    await lab.sync(record("1", execution_details=EVERY | {"unenroll_properties": RULES[::-1]}), record("2"))
+    diff = f"cadence_diff('{start}', '{lab.clock.time}')"
+    assert await told(lab, "field", diff) == []
 
 
 async def test_organisations_are_compared_at_any_time(lab: Lab) -> None:

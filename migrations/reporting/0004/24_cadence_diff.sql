@@ -62,7 +62,8 @@ CREATE FUNCTION cadence_reporting.cadence_diff(
           ON a.org_id = m.org_id AND a.cadence_id = m.cadence_id AND a.version = m.to_version
         CROSS JOIN LATERAL cadence_reporting.document_fields(b.document) AS x
         CROSS JOIN LATERAL cadence_reporting.document_fields(a.document) AS y
-        WHERE m.was_away AND x.field = y.field AND x.value IS DISTINCT FROM y.value
+        WHERE m.was_away AND x.field = y.field
+          AND cadence_reporting.comparable(x.value, true) IS DISTINCT FROM cadence_reporting.comparable(y.value, true)
     )
     SELECT * FROM found ORDER BY org_id, name, cadence_id, field
 $$

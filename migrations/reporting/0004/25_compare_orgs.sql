@@ -37,14 +37,18 @@ CREATE FUNCTION cadence_reporting.compare_orgs(
         FROM pairs AS p
         CROSS JOIN LATERAL (
             -- Ids, persons and times are never the same in two organisations.
-            SELECT x.field, x.value #>> '{}' AS left_value, y.value #>> '{}' AS right_value
+            SELECT x.field, own.left_value #>> '{}' AS left_value, own.right_value #>> '{}' AS right_value
             FROM cadence_reporting.cadence_history AS l
             JOIN cadence_reporting.cadence_history AS r
               ON r.org_id = right_org AND r.cadence_id = p.right_id AND r.version = p.right_version
             CROSS JOIN LATERAL cadence_reporting.document_fields(l.document) AS x
             CROSS JOIN LATERAL cadence_reporting.document_fields(r.document) AS y
+            CROSS JOIN LATERAL (
+                SELECT cadence_reporting.comparable(x.value, false) AS left_value,
+                       cadence_reporting.comparable(y.value, false) AS right_value
+            ) AS own
             WHERE l.org_id = left_org AND l.cadence_id = p.left_id AND l.version = p.left_version
-              AND x.field = y.field AND x.value IS DISTINCT FROM y.value
+              AND x.field = y.field AND own.left_value IS DISTINCT FROM own.right_value
               AND x.field NOT IN ('module.id', 'custom_view.id', 'created_by.id', 'modified_by.id', 'created_time',
                                   'modified_time')
             UNION ALL
