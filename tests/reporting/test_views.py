@@ -474,6 +474,21 @@ async def test_two_organisations_side_by_side(lab: Lab) -> None:
     ]
 
 
+async def test_modules_and_views_are_compared_by_name(lab: Lab) -> None:
+    rows = await compared(
+        lab,
+        [record("1"), record("2", name="Manual", type="Manual enrollment", custom_view=None)],
+        [
+            record("11", module={"api_name": "Leads", "id": "3652397000000002179"}),
+            record("12", name="Manual", type="Manual enrollment", custom_view={"name": "Hot", "id": "5"}),
+        ],
+    )
+    assert [row[:5] for row in rows] == [
+        ("Manual", "differs", "custom_view.name", None, "Hot"),
+        ("Welcome", "differs", "module.api_name", "Contacts", "Leads"),
+    ]
+
+
 async def test_rules_are_compared_without_their_ids_and_their_order(lab: Lab) -> None:
     others = [{"id": "92", **without(RULES[1], "id")}, {"id": "91", "type": "respond_email"}]
     changed = [{"id": "93", "type": "end_date", "details": {"unenroll_date": "2027-01-31"}}]

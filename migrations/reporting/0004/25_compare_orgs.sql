@@ -53,10 +53,10 @@ CREATE FUNCTION cadence_reporting.compare_orgs(
                                   'modified_time')
             UNION ALL
             SELECT 'module.api_name', p.left_module, p.right_module
-            WHERE p.left_module <> p.right_module
+            WHERE p.left_module IS DISTINCT FROM p.right_module
             UNION ALL
             SELECT 'custom_view.name', p.left_view, p.right_view
-            WHERE p.left_view <> p.right_view
+            WHERE p.left_view IS DISTINCT FROM p.right_view
         ) AS d
         WHERE p.left_id IS NOT NULL AND p.right_id IS NOT NULL
     )
