@@ -89,6 +89,7 @@ async def test_every_object_and_every_column_is_explained(lab: Lab) -> None:
         (1, "days", "every day"),
         (3, "weeks", "every 3 weeks"),
         (None, "immediately", "immediately"),
+        (1, "immediately", "immediately"),
         (None, None, None),
     ],
 )
