@@ -214,6 +214,12 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
     ]
 
 
+async def test_a_name_that_is_empty_is_null_at_any_time(lab: Lab) -> None:
+    await lab.sync(record("1", custom_view={"name": "", "id": "5"}))
+    await lab.sync(record("1", custom_view={"name": "", "id": "5"}, name="New"))
+    assert await told(lab, "custom_view_name", "cadence_history") == [(None,), (None,)]
+
+
 async def test_each_state_has_the_names_of_its_time(lab: Lab) -> None:
     """Also a deletion, of which Zoho sends nothing."""
     view = {"id": "5", "name": "Hot"}

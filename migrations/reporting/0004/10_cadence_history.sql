@@ -16,21 +16,21 @@ SELECT
     flat.published,
     flat.module_id,
     CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.module_id = flat.module_id) THEN c.module_api_name
-         ELSE received.module ->> 'api_name' END
+         ELSE nullif(received.module ->> 'api_name', '') END
         AS module_api_name,
     flat.custom_view_id,
     CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.custom_view_id = flat.custom_view_id) THEN c.custom_view_name
-         ELSE received.custom_view ->> 'name' END
+         ELSE nullif(received.custom_view ->> 'name', '') END
         AS custom_view_name,
     flat.created_time,
     flat.created_by_id,
     CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.created_by_id = flat.created_by_id) THEN c.created_by_name
-         ELSE received.created_by ->> 'name' END
+         ELSE nullif(received.created_by ->> 'name', '') END
         AS created_by_name,
     flat.modified_time,
     flat.modified_by_id,
     CASE WHEN v.valid_to IS NULL OR (v.kind = 'deleted' AND c.modified_by_id = flat.modified_by_id) THEN c.modified_by_name
-         ELSE received.modified_by ->> 'name' END
+         ELSE nullif(received.modified_by ->> 'name', '') END
         AS modified_by_name,
     flat.email_follow_up_count,
     flat.task_follow_up_count,
