@@ -17,6 +17,8 @@ from tests.support.records import record
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("docs/**/*.md")), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
+COOKBOOK = ROOT / "docs/how-to/cookbook.md"
+"""Its queries have a history of their own: `tests/reporting/test_cookbook.py`."""
 VOLATILE = re.compile(r"\d{4}-\d{2}-\d{2}|That took \d+ s")
 
 
@@ -36,6 +38,7 @@ def sql_blocks() -> list[Any]:
     return [
         pytest.param(block, id=f"{page.relative_to(ROOT)} {number}")
         for page in PAGES
+        if page != COOKBOOK
         for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), "sql"), 1)
     ]
 
