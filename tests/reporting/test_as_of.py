@@ -116,6 +116,8 @@ async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
         (AS_OF, {"at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
         (AS_OF, {"at": None}, "no time is given"),
         (DIFF, {"from_at": datetime.fromisoformat("2026-06-01T00:00:00Z")}, "the period begins at"),
+        (DIFF, {"from_at": None}, "no time is given"),
+        (DIFF, {"to_at": None}, "no time is given"),
         (DIFF, {"to_at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
     ],
 )

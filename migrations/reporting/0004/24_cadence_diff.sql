@@ -17,7 +17,8 @@ CREATE FUNCTION cadence_reporting.cadence_diff(
         FULL JOIN cadence_reporting.cadences_as_of(to_at, org, axis) AS a USING (org_id, cadence_id)
         -- Of an organisation that was not watched yet, nothing is known to compare with.
         JOIN cadence_reporting.sync_freshness AS f USING (org_id)
-        WHERE b.version IS DISTINCT FROM a.version AND f.watched_since <= from_at
+        WHERE b.version IS DISTINCT FROM a.version
+          AND f.watched_since <= (SELECT cadence_reporting.checked_period(from_at, to_at))
     ), stayed AS (
         SELECT m.*, EXISTS (
             SELECT FROM cadence_reporting.cadence_history AS r
