@@ -115,7 +115,6 @@ class Renamed:
     """A person or a module has another name from now on; that is no edit of a cadence."""
 
     at: str
-    label: str
     old: str
     new: str
 
@@ -193,6 +192,7 @@ EVENTS: tuple[Event, ...] = (
     # Spring.
     Edited("2026-02-17 10:24:05", "Jonas Weber", "outbound", {"summary": steps(4, 2, 3), "execution_details": DAILY}),
     Edited("2026-03-11 15:02:40", "Ines Duarte", "welcome", {"name": "Welcome inbound leads"}),
+    Edited("2026-03-26 08:47:12", "Marta Kowalska", "welcome", {"description": "For leads from the website"}),
     Edited("2026-04-14 09:12:33", "Jonas Weber", "t-90", off()),
     Edited("2026-04-20 08:30:10", "Ines Duarte", "t-90", on()),
     Created(
@@ -216,10 +216,10 @@ EVENTS: tuple[Event, ...] = (
     # Summer.
     Restored("2026-06-03 12:00:00", "Priya Nair", "badges", {"summary": steps(1, 0, 0)}),
     Edited("2026-06-16 12:00:00", None, "stalled", {"summary": steps(1, 3, 1)}),
-    Renamed("2026-07-01 00:00:00", "person", "Marta Kowalska", "Marta Nowak"),
+    Renamed("2026-07-01 00:00:00", "Marta Kowalska", "Marta Nowak"),
     Edited("2026-07-08 09:00:00", "Marta Nowak", "trial", {"execution_details": execution(4, "hours")}),
     Edited("2026-07-21 14:15:30", "Priya Nair", "t-30", off()),
-    Renamed("2026-08-04 08:00:00", "module", "Renewals", "Contract_Renewals"),
+    Renamed("2026-08-04 08:00:00", "Renewals", "Contract_Renewals"),
     Edited("2026-08-11 10:10:10", "Jonas Weber", "outbound", {"summary": steps(6, 1, 3)}),
     Deleted("2026-08-19 20:00:00", "win-back"),
     Edited("2026-08-25 07:00:00", "Marta Nowak", "t-90", {"summary": steps(4, 1, 1)}),
@@ -309,11 +309,11 @@ class Zoho:
                 new = {"id": f"{ID}0000042{number}"} | record | _edit("created", at, by) | edit
                 self.there[key] = self._own(new)
             case Edited(at, by, key, changes):
-                self.there[key] |= changes | (_edit("modified", at, by) if by else {})
+                self.there[key] |= self._own(changes | (_edit("modified", at, by) if by else {}))
             case Deleted(keys=keys):
                 self.away |= {key: self.there.pop(key) for key in keys.split()}
             case Restored(at, by, key, changes):
-                self.there[key] = self.away.pop(key) | changes | _edit("modified", at, by)
+                self.there[key] = self.away.pop(key) | self._own(changes | _edit("modified", at, by))
             case Renamed(old=old, new=new):
                 self.there = json.loads(json.dumps(self.there).replace(f'"{old}"', f'"{new}"'))
 
