@@ -58,7 +58,7 @@ async def _tell(url: str) -> None:
 
 @pytest.fixture
 async def reader(told_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(told_url, server_settings={"timezone": "UTC"})
+    connection = await asyncpg.connect(told_url, statement_cache_size=0, server_settings={"timezone": "UTC"})
     yield connection
     await connection.close()
 

@@ -267,6 +267,23 @@ async def test_a_day_is_one_of_the_session_also_where_clocks_change(lab: Lab, zo
     ]
 
 
+@pytest.mark.parametrize(
+    ("day", "hours", "observed"),
+    [
+        (date(2026, 3, 29), 22.5, [True, False]),
+        (date(2026, 3, 29), 23.5, [False, True]),
+        (date(2026, 10, 25), 24.5, [True, False]),
+        (date(2026, 10, 25), 25.5, [False, True]),
+    ],
+)
+async def test_a_run_is_one_of_the_sessions_day(lab: Lab, day: date, hours: float, observed: list[bool]) -> None:
+    midnight = (await lab.row(f"SELECT timestamp '{day}' AT TIME ZONE 'Europe/Berlin' AS at"))["at"]
+    for after in (-12, hours):
+        await look(lab, f"{midnight + timedelta(hours=after):%Y-%m-%d %H:%M:%S}", record("1"))
+    source = f"daily_snapshots WHERE day IN (date '{day}', date '{day}' + 1) ORDER BY day"
+    assert await told(lab, "observed", source, "Europe/Berlin") == [(each,) for each in observed]
+
+
 async def test_one_row_a_cadence_and_day_from_the_first_to_today(lab: Lab) -> None:
     today = (await lab.row("SELECT (now() AT TIME ZONE 'UTC')::date AS today"))["today"]
     first = today - timedelta(days=4)
@@ -468,15 +485,15 @@ async def test_two_organisations_side_by_side(lab: Lab) -> None:
             record("4", name="Same"),
         ],
         [
-            record("11", name="Twice", created_time=late, **other),
-            record("12", name="Twice", created_time=early, **other),
+            record("11", name="Twice", created_time=early, **other),
+            record("12", name="Twice", created_time=late, **other),
             record("13", name="Twice", created_time=late, **other),
             record("14", name="Same", created_time=early, **other),
         ],
     )
     assert rows == [
         ("Here", "only left", "*", None, None, "3", None),
-        ("Twice", "differs", "active", "false", "true", "2", "12"),
+        ("Twice", "differs", "active", "false", "true", "2", "11"),
         ("Twice", "only right", "*", None, None, None, "13"),
     ]
 
