@@ -76,7 +76,7 @@ async def test_every_object_and_every_column_is_explained(lab: Lab) -> None:
     """)
     assert bare == []
     views = await lab.rows("SELECT viewname FROM pg_views WHERE schemaname = 'cadence_reporting'")
-    assert len(views) == 14
+    assert len(views) == 15
 
 
 # current_cadences -------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ async def test_a_name_that_is_empty_is_null_at_any_time(lab: Lab) -> None:
 
 
 async def test_each_state_has_the_names_of_its_time(lab: Lab) -> None:
-    """Also a deletion, of which Zoho sends nothing."""
+    """With a deletion Zoho sends nothing: it has the name of today."""
     view = {"id": "5", "name": "Hot"}
     await look(lab, "2026-02-01 06:00:00", record("1"), record("2"))
     await look(lab, "2026-02-02 06:00:00", record("1", custom_view=view), record("2"))
@@ -234,7 +234,7 @@ async def test_each_state_has_the_names_of_its_time(lab: Lab) -> None:
     assert rows == [
         ("baseline", "All Contacts", False),
         ("updated", "Hot", False),
-        ("deleted", "Hot", False),
+        ("deleted", "Hottest", False),
         ("restored", "Hottest", True),
     ]
 
@@ -354,6 +354,8 @@ async def test_what_is_held_and_what_a_person_decided(lab: Lab) -> None:
     await decide(lab.engine, report.run_id, "rejected", "ana")
     rows = await told(lab, "decision, decided_at IS NOT NULL", "held_deletions")
     assert rows == [("rejected", True)] * 2
+    rows = await told(lab, "run_id, decision, decided_by, cadences", "deletion_decisions")
+    assert rows == [(report.run_id, "rejected", "ana", 2)]
     assert await told(lab, "live, held, missing", "sync_freshness") == [(4, 0, 2)]
 
 
@@ -362,8 +364,9 @@ async def test_what_could_not_be_read(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"), record("2"))
     first = await look(lab, "2026-02-02 06:00:00", record("2"), bad)
     reason = "summary.call_follow_up_count: expected a whole number, got text"
-    columns = "run_id, observed_at, position, cadence_id, reason"
-    assert await told(lab, columns, "quarantined_records") == [(first, at("2026-02-02 06:00:00"), 1, "1", reason)]
+    columns = "run_id, observed_at, position, cadence_id, name, reason"
+    rows = await told(lab, columns, "quarantined_records")
+    assert rows == [(first, at("2026-02-02 06:00:00"), 1, "1", "Welcome", reason)]
     assert await told(lab, "last_outcome, quarantined, live", "sync_freshness") == [("partial", 1, 2)]
     await look(lab, "2026-02-03 06:00:00", record("1"), record("2"))
     assert await told(lab, "last_outcome, quarantined, live", "sync_freshness") == [("succeeded", 0, 2)]
@@ -398,7 +401,7 @@ async def test_changes_by_person_and_week(lab: Lab) -> None:
     view = "changes_by_person_and_week ORDER BY week, changed_by_id"
     columns = "week, changed_by_id, changed_by_name, edits, cadences, field_changes"
     assert await told(lab, columns, view) == [
-        (date(2026, 1, 26), "77", "Jan Novak", 1, 1, 2),
+        (date(2026, 1, 26), "77", "Jan Horak", 1, 1, 2),
         (date(2026, 2, 2), "77", "Jan Horak", 2, 1, 2),
         (date(2026, 2, 2), None, None, 2, 2, 1),
     ]
@@ -552,3 +555,12 @@ async def test_organisations_are_compared_at_any_time(lab: Lab) -> None:
     assert await told(lab, COMPARED, before) == []
     after = "compare_orgs('left', 'right', '2026-02-02 12:00Z')"
     assert await told(lab, "field, left_value, right_value", after) == [("active", "true", "false")]
+
+
+async def test_a_module_is_one_row_also_where_a_held_cadence_has_its_former_name(lab: Lab) -> None:
+    await lab.sync(*(record(f"{n}") for n in range(20)))
+    renamed = {"id": "3652397000000002179", "api_name": "People"}
+    report = await lab.sync(*(record(f"{n}", module=renamed) for n in range(12)))
+    assert report.counters is not None
+    assert report.counters.held == 8
+    assert await told(lab, "module_id, module_api_name, cadences", "steps_by_module") == [(renamed["id"], "People", 20)]
