@@ -11,7 +11,7 @@ from cadence_sync.core.model import Config, Labels, Leaf, Sighting
 from cadence_sync.core.rules import read_rules
 from cadence_sync.core.values import READERS, UnreadableError, holds_nul
 
-_SAMPLE_LENGTH: Final = 200
+SAMPLE_LENGTH: Final = 200
 
 _Read: TypeAlias = Callable[["_Reader", object], None]
 _Leaf: TypeAlias = tuple[str, Callable[[object], Leaf]]
@@ -78,7 +78,7 @@ class _Reader:
     def note(self, path: str, value: object) -> None:
         """Remember something that this version of the product does not know."""
         sample = msgspec.json.encode(value).decode()
-        self.drift.append((path[:_SAMPLE_LENGTH], sample[:_SAMPLE_LENGTH]))
+        self.drift.append((path[:SAMPLE_LENGTH], sample[:SAMPLE_LENGTH]))
 
     def _read_null(self, path: str) -> None:
         leaves, labels = _BELOW[path]

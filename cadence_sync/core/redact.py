@@ -1,0 +1,105 @@
+"""Replacing what says who a person is; everything else stays as it was sent, to the byte."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from cadence_sync.core.model import Sighting
+from cadence_sync.core.persons import Span, Wanted, find_persons, may_name, text_of
+from cadence_sync.core.reader import SAMPLE_LENGTH, read_record
+
+WORD: Final = "redacted"
+"""What stands in the place of a name."""
+ROLES: Final = ("created_by", "modified_by")
+"""Top-level objects that name a user: their ids are columns, what else they hold may be in `extra`."""
+_REPLACEMENT: Final = b'"' + WORD.encode() + b'"'
+_SHORTEST: Final = 3
+"""Characters of a text that is looked for inside others: two would be found in every second word."""
+_ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text without a person's names, and what was found."""
+
+    raw: bytes
+    texts: frozenset[str]
+    """The names that it held."""
+    met: bool
+    kept: bool
+
+
+def redact(raw: bytes, wanted: Wanted, *, cut: bool = False) -> Redacted:
+    """Redact the text of a record, whether or not a decoder reads it."""
+    found = find_persons(raw, wanted, cut=cut)
+    texts = {text_of(raw[start:end]) for start, end in found.spans if raw[start : start + 1] not in b"{["}
+    return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.met, found.kept)
+
+
+def redact_sightings(block: Iterable[Sighting], ids: Collection[str]) -> list[Sighting]:
+    """Redact what a listing shows; digests stay those of what Zoho sent, so that it is known again."""
+    wanted = Wanted(frozenset(ids))
+    return [_redact_sighting(sighting, wanted) for sighting in block]
+
+
+def redact_sample(path: str, sample: str, wanted: Wanted) -> str:
+    """Redact a sample of drift, which may have been cut: where it may be theirs, it counts as theirs."""
+    steps = path.split(".")
+    head = b"".join(b"{" + msgspec.json.encode(step) + b":" for step in steps)
+    raw, cut = sample.encode(), not is_json(sample)
+    tail = b"" if cut else b"}" * len(steps)
+    theirs = Wanted(wanted.ids, frozenset(ROLES), wanted.texts)
+    redacted = redact(head + raw + tail, theirs, cut=cut).raw
+    inner = redact_text(redacted[len(head) : len(redacted) - len(tail)], wanted.texts).decode(errors="ignore")
+    return (_without_end(inner, wanted.texts) if cut else inner)[:SAMPLE_LENGTH]
+
+
+def redact_text(raw: bytes, texts: Iterable[str]) -> bytes:
+    """Replace texts wherever they stand, in any spelling that JSON has for them."""
+    spellings = {spelling for text in texts if len(text) >= _SHORTEST for spelling in _spellings(text)}
+    if not spellings:
+        return raw
+    longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+    return re.sub(b"|".join(map(re.escape, longest_first)), WORD.encode(), raw)
+
+
+def is_json(text: str | bytes) -> bool:
+    """Whether a decoder reads a text: then nothing in it can hide from the scanner."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _redact_sighting(sighting: Sighting, wanted: Wanted) -> Sighting:
+    if not may_name(sighting.raw, wanted.ids):
+        return sighting
+    raw = redact(sighting.raw, wanted).raw
+    return sighting if raw == sighting.raw else read_record(msgspec.json.decode(raw), raw, sighting.digest)
+
+
+def _without(raw: bytes, spans: Iterable[Span]) -> bytes:
+    pieces, last = [], 0
+    for start, end in spans:
+        pieces += [raw[last:start], _REPLACEMENT]
+        last = end
+    return b"".join([*pieces, raw[last:]])
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    yield text.encode(errors="surrogatepass")
+    escaped = json.dumps(text)[1:-1]
+    yield escaped.encode()
+    yield _ESCAPE.sub(lambda match: "\\u" + match[0][2:].upper(), escaped).encode()
+    yield json.dumps(text, ensure_ascii=False)[1:-1].encode(errors="surrogatepass")
+
+
+def _without_end(sample: str, texts: Iterable[str]) -> str:
+    """Return a cut sample without the beginning of a text with which it ends."""
+    ends = (text[:size] for text in texts for size in range(len(text) - 1, _SHORTEST - 1, -1))
+    return next((sample.removesuffix(end) for end in ends if sample.endswith(end)), sample)
