@@ -49,6 +49,8 @@ class Run:
     """Whether missing cadences await a decision, or were decided about."""
     hid_ids: bool = False
     """Whether the last walk held a record whose id was unreadable."""
+    redacted: frozenset[str] = frozenset()
+    """Users whose names are not to be stored."""
     may_respell: bool = True
     """Whether cadences that are only spelled anew may be written: once a day, in case every walk spells them anew."""
 

@@ -21,6 +21,7 @@ from cadence_sync.core.guard import Brake, Verdict, judge, may_be_other_org, oth
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Sighting, Stored
+from cadence_sync.core.redact import redact_sightings
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, Tally, outcome_of
 from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
@@ -80,7 +81,7 @@ class Sync:
             listing, verdict = await self._look(run)
             tally = Tally()
             async with self.store.reading(run) as reader:
-                async for plan in _plans(listing, verdict, reader, lambda plan: plan):
+                async for plan in _plans(run, listing, verdict, reader, lambda plan: plan):
                     tally.add(plan)
         except CadenceSyncError as error:
             return self._failed(None, error, began)
@@ -111,7 +112,8 @@ class Sync:
     async def _apply(self, run: Run, listing: Listing, verdict: Verdict) -> Counters:
         tally = Tally()
         async with self.store.writing(run, listing) as writer:
-            async for plan, write in _plans(listing, verdict, writer, lambda plan: (plan, writer.writing(plan))):
+            plans = _plans(run, listing, verdict, writer, lambda plan: (plan, writer.writing(plan)))
+            async for plan, write in plans:
                 await write()
                 tally.add(plan)
             counters = tally.counters(listing, verdict)
@@ -137,13 +139,15 @@ class Sync:
 
 
 async def _plans(
-    listing: Listing, verdict: Verdict, reader: Reader, make: Callable[[Plan], Made]
+    run: Run, listing: Listing, verdict: Verdict, reader: Reader, make: Callable[[Plan], Made]
 ) -> AsyncIterator[Made]:
     """Yield what is made of the plans, for so many cadences at a time that a long listing needs no more memory.
 
     The next one is made in a thread while the last one is written: the database works in the meantime.
     """
     blocks = listing.changed.blocks()
+    if run.redacted:  # Zoho goes on sending their names
+        blocks = (redact_sightings(block, run.redacted) for block in blocks)
 
     def step(block: list[Sighting], stored: Mapping[str, Stored], past: Past) -> tuple[Made, list[Sighting] | None]:
         known = {cadence_id: known_of(each) for cadence_id, each in stored.items()}

@@ -147,6 +147,18 @@ def reject(context: typer.Context, run_id: RunId) -> None:
     run(decide_command(context.obj.settings(), run_id, "rejected"))
 
 
+def redact_person(
+    context: typer.Context,
+    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The user's id at Zoho.")],
+    org: OneOrg = None,
+    as_json: Json = False,
+) -> None:
+    """Replace a user's name everywhere, history included; what happened and when stays."""
+    from cadence_sync.cli.redact import redact_command
+
+    run(redact_command(context.obj.settings(), user_id, org, as_json=as_json))
+
+
 def serve(context: typer.Context) -> None:
     """Sync every organisation again and again, until stopped."""
     from cadence_sync.cli.serve import serve_command
@@ -195,6 +207,7 @@ COMMANDS: Final = [
         history,
         approve,
         reject,
+        redact_person,
         doctor,
         simulate,
     )

@@ -12,12 +12,12 @@ async def decide_command(settings: Settings, run_id: int, decision: Literal["app
     from cadence_sync.db.docket import decide
 
     async with wiring.database(settings) as engine:
-        org_id, count = await decide(engine, run_id, decision, by=_whoever())
+        org_id, count = await decide(engine, run_id, decision, by=whoever())
     then = "the next sync retires those still missing" if decision == "approved" else "they stay live"
     print(f"Deletion of {count} cadence(s) of {org_id!r} {decision}: {then}.")
 
 
-def _whoever() -> str:
+def whoever() -> str:
     """Return the user's name; a container's user may have none."""
     try:
         return getpass.getuser()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cadence_sync.core.guard import Verdict
 from cadence_sync.core.report import Counters, Outcome, Problem
 from cadence_sync.db import processes
-from cadence_sync.db.tables import held_deletions, orgs, sync_runs
+from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
 from cadence_sync.errors import OrgBusyError
 from cadence_sync.ports import Hint, Org, Run, Traffic
 
@@ -58,7 +58,10 @@ async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> R
 
 async def _run(connection: AsyncConnection, org: Org, run_id: int, started_at: datetime) -> Run:
     docket = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_docket")
-    row = (await connection.execute(select(orgs, docket).where(orgs.c.org_id == org.org_id))).one_or_none()
+    # Read together with the fence: a redaction that comes later moves it.
+    redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
+    columns = (orgs, docket, redacted.scalar_subquery().label("redacted"))
+    row = (await connection.execute(select(*columns).where(orgs.c.org_id == org.org_id))).one_or_none()
     if row is None:
         return Run(run_id, org.org_id, started_at, 0, None, Hint())
     hint = Hint(row.last_pages, row.refused_per_page)
@@ -71,6 +74,7 @@ async def _run(connection: AsyncConnection, org: Org, run_id: int, started_at: d
         hint,
         has_docket=row.has_docket,
         hid_ids=row.hid_ids,
+        redacted=frozenset(row.redacted or ()),
         may_respell=row.respelled_at is None or row.respelled_at < started_at - DAY,
     )
 

@@ -3,7 +3,8 @@
 How the chain of versions is guaranteed: a version names its predecessor and, once closed, its successor, in
 generated columns. A deferred foreign key ties `valid_from` to the predecessor's `valid_to`, another demands
 the successor of a closed version. Together with the primary key nothing but one unbroken chain per cadence,
-numbered from 1 and open at its end, can be committed. Triggers refuse to rewrite what is written.
+numbered from 1 and open at its end, can be committed. Triggers refuse to rewrite what is written,
+but for a person's name in a transaction that enters it in `redactions`.
 """
 
 from typing import Final
@@ -280,6 +281,24 @@ deletion_decisions = Table(
     Column("decided_by", Text, nullable=False),
     _count("cadences"),
     PrimaryKeyConstraint("org_id", "decision_id"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+)
+
+redactions = Table(
+    "redactions",
+    metadata,
+    Column("redaction_id", BigInteger, Identity(always=True)),
+    Column("org_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    _instant("redacted_at", nullable=False, server_default="now()"),
+    Column("redacted_by", Text, nullable=False),
+    _count("cadence_versions"),
+    _count("cadence_changes"),
+    _count("cadences"),
+    _count("quarantined_records"),
+    _count("schema_drift"),
+    Column("xid", Text, nullable=False, server_default=text("(pg_current_xact_id())::text")),
+    PrimaryKeyConstraint("org_id", "redaction_id"),
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )
 

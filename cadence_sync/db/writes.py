@@ -12,6 +12,8 @@ from cadence_sync.core.diff import Kind, Plan, Refresh, Row, Version
 from cadence_sync.core.document import to_document
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Config
+from cadence_sync.core.persons import Wanted
+from cadence_sync.core.redact import redact
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
 from cadence_sync.db.sets import Rows, Write, any_of, copying, rows_select, upserting
 from cadence_sync.db.tables import (
@@ -191,6 +193,7 @@ def _refresh(run: Run, refreshes: list[Refresh]) -> Iterator[Write]:
 
 def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
     """Keep the records of a listing that cannot be stored faithfully."""
+    redacted = Wanted(run.redacted)
     rows = [
         {
             "org_id": run.org_id,
@@ -198,7 +201,7 @@ def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
             "position": position,
             "cadence_id": record.cadence_id,
             "reason": record.reason,
-            "raw": record.raw,
+            "raw": redact(record.raw, redacted).raw if run.redacted else record.raw,
         }
         for position, record in enumerate(listing.quarantined, 1)
     ]
