@@ -172,6 +172,31 @@ async def test_organisations_are_apart(lab: Lab) -> None:
     ] == "Patricia Boyle"
 
 
+async def test_an_id_that_is_written_with_escapes_is_found(lab: Lab) -> None:
+    ana = {"created_by": ANA, "modified_by": ANA}
+    spelled = json.dumps(record("1", **ana, owner=pat())).replace(f'"{PAT}"', f'"{PAT[:-1]}\\u0037"')
+    assert PAT not in spelled
+    await lab.sync(body=page(spelled))
+    assert (await redact(lab)).counts == {
+        "cadence_versions": 1,
+        "cadence_changes": 0,
+        "cadences": 1,
+        "quarantined_records": 0,
+        "schema_drift": 1,
+    }
+    assert await named(lab) == []
+
+
+async def test_what_is_left_in_extra_of_a_former_editor_goes_too(lab: Lab) -> None:
+    await lab.sync(record("1", modified_by=pat(email="pat@x.io")))
+    await lab.sync(record("1", created_by=ANA, modified_by=ANA, x={"modified_by": {"email": "ana@x.io"}}))
+    row = "SELECT modified_by_id AS id, extra FROM cadence_sync.cadences"
+    left = {"x": {"modified_by": {"email": "ana@x.io"}}}
+    assert await lab.row(row) == {"id": "77", "extra": {"modified_by": {"email": "pat@x.io"}} | left}
+    await redact(lab)
+    assert await lab.row(row) == {"id": "77", "extra": {"modified_by": {"email": "redacted"}} | left}
+
+
 async def test_a_long_history_is_redacted_in_all_its_blocks(lab: Lab) -> None:
     await lab.sync(*(record(str(number)) for number in range(1200)))
     done = await redact(lab)
