@@ -197,6 +197,14 @@ async def test_what_is_left_in_extra_of_a_former_editor_goes_too(lab: Lab) -> No
     assert await lab.row(row) == {"id": "77", "extra": {"modified_by": {"email": "redacted"}} | left}
 
 
+async def test_what_only_the_current_row_holds_of_an_editor_goes_too(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.sync(record("1", modified_by=pat(email="pat@x.io")))
+    assert len(await lab.rows("SELECT * FROM cadence_sync.cadence_versions")) == 1
+    await redact(lab)
+    assert await named(lab) == []
+
+
 async def test_a_long_history_is_redacted_in_all_its_blocks(lab: Lab) -> None:
     await lab.sync(*(record(str(number)) for number in range(1200)))
     done = await redact(lab)
@@ -241,6 +249,9 @@ async def test_what_zoho_goes_on_sending_is_redacted_before_it_is_compared(lab: 
     ) == [{"id": PAT, "name": "redacted"}]
     assert await named(lab) == []
     assert [finding.what for finding in await examine(lab.engine) if not finding.ok] == []
+    before = await lab.contents()
+    await lab.sync(body=lab.source.body)
+    assert await lab.contents() == before
 
 
 async def test_a_new_name_of_a_redacted_person_is_no_refresh(lab: Lab) -> None:
