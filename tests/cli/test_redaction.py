@@ -6,6 +6,7 @@ import signal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cadence_sync.ports import Org
 from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import PlainZoho, Program
 from tests.support.lab import Lab
@@ -56,6 +57,19 @@ async def test_it_says_what_it_rewrote_and_when_nothing_was_left(program: Progra
     second = await program.run("redact-person", PAT, "--org", "default")
     assert (second.code, "nothing was left" in second.out) == (0, True)
     assert "Patricia" not in (await program.run("show", "1")).out
+
+
+async def test_every_organisation_that_knows_the_id_is_done_and_no_other(program: Program, engine: AsyncEngine) -> None:
+    lab = Lab(engine)
+    ana = {"id": "77", "name": "Ana Lind"}
+    for org_id, person in (("default", {}), ("second", {}), ("third", {"created_by": ana, "modified_by": ana})):
+        await lab.sync(record("1", **person), org=Org(org_id, "eu"))
+    assert [done["org_id"] for done in (await program.run("redact-person", "77", "--json")).json] == ["third"]
+    result = await program.run("redact-person", PAT, "--json")
+    assert (result.code, [done["org_id"] for done in result.json]) == (0, ["default", "second"])
+    assert await places_of(engine, "Patricia") == []
+    rows = await lab.rows("SELECT org_id, user_id FROM cadence_sync.redactions ORDER BY redaction_id")
+    assert [tuple(row.values()) for row in rows] == [("third", "77"), ("default", PAT), ("second", PAT)]
 
 
 async def test_rules_that_name_the_user_are_told_of(program: Program, plain_zoho: PlainZoho) -> None:
