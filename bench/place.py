@@ -84,8 +84,8 @@ class Place:
 
     async def empty(self) -> None:
         """Drop what the contestants wrote."""
-        await self.execute("DROP SCHEMA IF EXISTS cadence_sync CASCADE", "DROP SCHEMA IF EXISTS floor CASCADE")
-        await self.execute("DROP SCHEMA IF EXISTS dlt CASCADE", "DROP SCHEMA IF EXISTS dlt_staging CASCADE")
+        schemas = ("cadence_reporting", "cadence_sync", "floor", "dlt", "dlt_staging")
+        await self.execute(*(f"DROP SCHEMA IF EXISTS {schema} CASCADE" for schema in schemas))
         await asyncio.to_thread(run, ["rm", "-rf", str(self.folder / "dlt")], os.environ)
         await asyncio.to_thread(self.product, "migrate")
 
