@@ -3,6 +3,7 @@
 CadenceSyncError          code, message, hint; exit code
 ├── Stop                  trying again changes nothing: a person must act
 │   ├── SettingsError     2   settings that cannot work
+│   ├── ArgumentError     2   arguments that a command cannot act on
 │   ├── SpoolError        2   no room for temporary files
 │   ├── AccessError       3   credentials or permission
 │   ├── DatabaseError     5   unreachable, not migrated, newer than the code
@@ -40,6 +41,13 @@ class SettingsError(Stop):
 
     exit_code = 2
     default_code = "SETTINGS"
+
+
+class ArgumentError(Stop):
+    """Arguments of a command that make no sense, or that it cannot act on."""
+
+    exit_code = 2
+    default_code = "BAD_ARGUMENT"
 
 
 class SpoolError(Stop):

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cadence_sync.cli.options import CadenceId, Json, OneOrg, RunId
+from cadence_sync.cli.past import blame, diff, export, history
 from cadence_sync.cli.run import run
 
 if TYPE_CHECKING:
     from cadence_sync.settings import Settings
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
-OneOrg = Annotated[str | None, typer.Option("--org", help="One organisation only.")]
-RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of a run that ended as `held`.")]
-CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +123,6 @@ def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_j
     run(show_command(context.obj.settings(), org, cadence_id, as_json=as_json))
 
 
-def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
-    """Show every version of one cadence and what changed in it."""
-    from cadence_sync.cli.read import history_command
-
-    run(history_command(context.obj.settings(), org, cadence_id, as_json=as_json))
-
-
 def approve(context: typer.Context, run_id: RunId) -> None:
     """Let the next sync retire what a run held."""
     from cadence_sync.cli.decide import decide_command
@@ -196,19 +186,7 @@ class Command:
 COMMANDS: Final = [
     Command(function.__name__.rstrip("_").replace("_", "-"), function)
     for function in (
-        demo,
-        migrate,
-        grant_reader,
-        sync,
-        serve,
-        status,
-        list_,
-        show,
-        history,
-        approve,
-        reject,
-        redact_person,
-        doctor,
-        simulate,
+        *(demo, migrate, grant_reader, sync, serve, status, list_, show, history, blame, diff, export),
+        *(approve, reject, redact_person, doctor, simulate),
     )
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import embedded, wiring
 from cadence_sync.cli.output import print_table
-from cadence_sync.cli.read import print_history
+from cadence_sync.cli.timeline import print_history
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
@@ -54,7 +54,7 @@ async def show_demo() -> None:
 
 
 async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
-    from cadence_sync.db import queries
+    from cadence_sync.db import past, queries
     from cadence_sync.db.migrate import migrate
 
     print("1. An empty Postgres gets its tables.")
@@ -72,7 +72,8 @@ async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print_table("Change log (times in UTC)", _LOG, [[row[name] for name in _LOG] for row in log])
     print("6. The history of one cadence:")
     changed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
-    versions = await queries.history(engine, DEFAULT_ORG, changed)
+    async with past.snapshot(engine) as connection:
+        versions = await past.versions(connection, DEFAULT_ORG, changed)
     row = (await queries.find_cadence(engine, DEFAULT_ORG, changed))[0]
     print_history(row["name"], versions)
 

@@ -57,6 +57,11 @@ def show_warning(sentence: str, hint: str) -> None:
     print(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", file=sys.stderr)
 
 
+def show_note(sentence: str) -> None:
+    """Print on stderr what an answer on stdout cannot say of itself."""
+    print(f"Note: {one_line(sentence)}", file=sys.stderr)
+
+
 def one_line(value: object) -> str:
     """Return a value as text for people; control characters cannot move the cursor or fake a line."""
     if value is None:

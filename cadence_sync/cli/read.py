@@ -1,4 +1,4 @@
-"""`status`, `list`, `show` and `history`: what the tables say, for people or as JSON."""
+"""`status`, `list` and `show`: what the tables say, for people or as JSON."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -69,46 +69,15 @@ async def list_command(settings: Settings, org_id: str | None, *, deleted: bool,
 async def show_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
     """Show the current row of one cadence."""
     async with wiring.database(settings) as engine:
-        row = await _one_cadence(engine, org_id, cadence_id)
+        row = await one_cadence(engine, org_id, cadence_id)
     if as_json:
         print_json(row)
     else:
         print_fields(row)
 
 
-async def history_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
-    """Show every version of one cadence."""
-    from cadence_sync.db import queries
-
-    async with wiring.database(settings) as engine:
-        row = await _one_cadence(engine, org_id, cadence_id)
-        versions = await queries.history(engine, row["org_id"], cadence_id)
-    if as_json:
-        print_json(versions)
-        return
-    print_history(str(row["name"]), versions)
-
-
-def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
-    """Print versions, each followed by what changed in it."""
-    rows = [line for version in versions for line in _lines(version)]
-    print_table(
-        f"History of {name} (times in UTC)",
-        ("version", "from", "kind", "field", "before", "after", "by"),
-        rows,
-    )
-
-
-def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
-    head = (version["version"], version["valid_from"], version["kind"])
-    changes = [change for change in version["changes"] if change["field"] != "*"]
-    who = next((change["changed_by_name"] for change in version["changes"]), None)
-    if not changes:
-        return [(*head, None, None, None, who)]
-    return [(*head, c["field"], c["old_value"], c["new_value"], who) for c in changes]
-
-
-async def _one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
+async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
+    """Return the current row of the only cadence that is meant."""
     from cadence_sync.db import queries
 
     rows = await queries.find_cadence(engine, org_id, cadence_id)

@@ -9,7 +9,6 @@ from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.tables import (
     cadence_changes,
-    cadence_versions,
     cadences,
     execution_details,
     follow_up_summaries,
@@ -70,24 +69,6 @@ async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str)
     if org_id is not None:
         statement = statement.where(cadences.c.org_id == org_id)
     return await _rows(engine, statement)
-
-
-async def history(engine: AsyncEngine, org_id: str, cadence_id: str) -> Answer:
-    """One row a version, oldest first, each with its changes."""
-    columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
-    versions = await _rows(
-        engine,
-        select(*columns)
-        .where(cadence_versions.c.org_id == org_id, cadence_versions.c.cadence_id == cadence_id)
-        .order_by(cadence_versions.c.version),
-    )
-    changes = await _rows(
-        engine,
-        select(cadence_changes)
-        .where(cadence_changes.c.org_id == org_id, cadence_changes.c.cadence_id == cadence_id)
-        .order_by(cadence_changes.c.change_id),
-    )
-    return [v | {"changes": [c for c in changes if c["version"] == v["version"]]} for v in versions]
 
 
 async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> Answer:

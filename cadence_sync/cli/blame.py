@@ -1,0 +1,83 @@
+"""`blame`: for every field of one cadence, the version that gave it its value."""
+
+from typing import Any, Final
+
+from cadence_sync import wiring
+from cadence_sync.cli.output import one_line, print_json, print_table
+from cadence_sync.cli.read import one_cadence
+from cadence_sync.cli.words import value_in_words
+from cadence_sync.core.blame import Blamed, Seen, blame
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.document import from_document
+from cadence_sync.settings import Settings
+
+LEARNT: Final = "learnt"
+_COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
+
+
+async def blame_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
+    """Show the last change of each field of one cadence."""
+    from cadence_sync.db import past
+
+    async with wiring.database(settings) as engine:
+        row = await one_cadence(engine, org_id, cadence_id)
+        async with past.snapshot(engine) as connection:
+            versions = await past.versions(connection, row["org_id"], cadence_id)
+            learnt = await past.learnt(connection, row["org_id"], cadence_id)
+    lines = blame([_seen(version) for version in versions], learnt)
+    last = versions[-1]
+    gone = last if last["kind"] == Kind.DELETED else None
+    if as_json:
+        print_json(
+            {
+                "org_id": row["org_id"],
+                "cadence_id": cadence_id,
+                "name": row["name"],
+                "deleted_at": gone and gone["valid_from"],
+                "deleted_in_run": gone and gone["run_id"],
+                "fields": [_as_json(line) for line in lines],
+            }
+        )
+        return
+    if gone:
+        when = one_line(gone["valid_from"])
+        print(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
+    print_table(f"Blame of {one_line(row['name'])} (times in UTC)", _COLUMNS, [_as_row(line) for line in lines])
+
+
+def _seen(version: dict[str, Any]) -> Seen:
+    changes = version["changes"]
+    return Seen(
+        version["version"],
+        Kind(version["kind"]),
+        version["valid_from"],
+        version["run_id"],
+        from_document(version["document"]),
+        frozenset(change["field"] for change in changes),
+        next((change["changed_by_id"] for change in changes), None),
+        next((change["changed_by_name"] for change in changes), None),
+    )
+
+
+def _as_json(line: Blamed) -> dict[str, object]:
+    origin = line.origin
+    return {
+        "field": line.field,
+        "value": line.value,
+        "kind": origin.kind.value if origin else LEARNT,
+        "since": origin and origin.valid_from,
+        "version": origin and origin.version,
+        "run_id": origin and origin.run_id,
+        "changed_by_id": origin and origin.changed_by_id,
+        "changed_by_name": origin and origin.changed_by_name,
+    }
+
+
+def _as_row(line: Blamed) -> tuple[object, ...]:
+    origin, value = line.origin, value_in_words(line.value)
+    if origin is None:
+        return (line.field, value, "not known", LEARNT, None, None, None)
+    at_least = "at least " if origin.kind is Kind.BASELINE else ""
+    who = origin.changed_by_name or origin.changed_by_id
+    since = f"{at_least}{one_line(origin.valid_from)}"
+    return (line.field, value, since, origin.kind.value, who, origin.version, origin.run_id)

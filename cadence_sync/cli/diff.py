@@ -1,0 +1,114 @@
+"""`diff`: what differs between two times of the history, or between two organisations at one time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from cadence_sync import wiring
+from cadence_sync.cli.moments import moment, period
+from cadence_sync.cli.options import Axis
+from cadence_sync.cli.output import one_line, print_json, show_note
+from cadence_sync.cli.watching import check_org, unwatched
+from cadence_sync.cli.words import in_words
+from cadence_sync.errors import ArgumentError
+from cadence_sync.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
+Groups = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `diff`."""
+
+    from_: str | None
+    to: str | None
+    org: str | None
+    from_org: str | None
+    to_org: str | None
+    at: str | None
+    axis: Axis
+    as_json: bool
+
+
+async def diff_command(settings: Callable[[], Settings], asked: Asked) -> None:
+    """Show what differs; nothing to show is an answer too."""
+    from cadence_sync.db import past
+
+    now = wiring.SystemClock().now()
+    work = _between_orgs(asked, now) if asked.from_org or asked.to_org else _between_times(asked, now)
+    async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
+        groups = await work(connection)
+    if asked.as_json:
+        print_json(groups)
+        return
+    for group in groups:
+        print(one_line(_headline(group, asked)))
+        for change in group["changes"]:
+            print(f"  {in_words(tuple(change.values()))}")
+    if not groups:
+        show_note("Nothing differs.")
+
+
+def _between_times(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
+    if asked.from_ is None or asked.at is not None:
+        raise ArgumentError("diff needs two times, or two organisations.", hint=_WAYS)
+    from_at, to_at = period(asked.from_, asked.to or "now", now)
+
+    async def work(connection: "AsyncConnection") -> Groups:
+        from cadence_sync.db import past
+
+        watched = await past.watched(connection)
+        check_org(watched, asked.org)
+        unwatched(watched, asked.org, from_at)
+        rows = await past.diff(connection, from_at, to_at, asked.org, asked.axis)
+        head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
+        return _grouped(rows, head, ("field", "old_value", "new_value"))
+
+    return work
+
+
+def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
+    left, right = asked.from_org, asked.to_org
+    if left is None or right is None or asked.from_ or asked.to or asked.org:
+        raise ArgumentError("--from-org and --to-org go together, and with no other organisation or time.", hint=_WAYS)
+    at = moment(asked.at or "now", "--at", now)
+
+    async def work(connection: "AsyncConnection") -> Groups:
+        from cadence_sync.db import past
+
+        watched = await past.watched(connection)
+        for org in (left, right):
+            check_org(watched, org)
+        # Against an organisation of which nothing is known, everything would look as if only the other had it.
+        if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
+            return []
+        rows = await past.compare(connection, left, right, at, asked.axis)
+        head = ("name", "difference", "left_cadence_id", "right_cadence_id")
+        return _grouped(rows, head, ("field", "left_value", "right_value"))
+
+    return work
+
+
+def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Sequence[str]) -> Groups:
+    """Return one object a cadence, with a list of its fields; `*` stands for the cadence as a whole."""
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in head)
+        group = groups.setdefault(key, {**{name: row[name] for name in head}, "changes": []})
+        if row["field"] != "*":
+            group["changes"].append({name: row[name] for name in change})
+    return list(groups.values())
+
+
+def _headline(group: Mapping[str, Any], asked: Asked) -> str:
+    if "kind" in group:
+        org = "" if asked.org else f"{group['org_id']}: "
+        return f"{org}{group['name'] or '-'} ({group['cadence_id']}) {group['kind']}"
+    ids = " | ".join(i for i in (group["left_cadence_id"], group["right_cadence_id"]) if i is not None)
+    sides = {"only left": f"only in {asked.from_org}", "only right": f"only in {asked.to_org}"}
+    return f"{group['name'] or '-'} ({ids}) {sides.get(group['difference'], group['difference'])}"

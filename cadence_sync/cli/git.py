@@ -1,0 +1,180 @@
+"""The git repository that `export --git` writes: only ever one that it made itself, and never over anybody's work."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cadence_sync.errors import ArgumentError
+
+NEXT: Final = "refs/cadence-sync/next"
+"""Where commits are imported, before the branch moves there."""
+_BRANCH: Final = "refs/heads/main"
+_MARK: Final = "cadence-sync.export"
+"""The setting of a repository that says that it is an export, and of which organisation."""
+_ALL: Final = "*"
+
+
+@dataclass(slots=True)
+class Repository:
+    """A folder that is, or becomes, an export."""
+
+    folder: Path
+    git: str
+    made: tuple[Path, ...] = ()
+    """Folders that this process made: if it fails, they go."""
+
+    @classmethod
+    def at(cls, folder: Path) -> "Repository":
+        """Return the repository in a folder; raises where git is missing."""
+        git = shutil.which("git")
+        if git is None:
+            raise ArgumentError(
+                "git is not installed, or not in PATH.", hint="Install git 2.28 or newer.", code="NO_GIT"
+            )
+        return cls(folder.absolute(), git)
+
+    async def take(self, org: str | None, stream: AsyncIterator[bytes], replaceable: str) -> None:
+        """Import commits and move the branch there, if that loses none but a last one of that subject."""
+        try:
+            await self._open(org)
+            await self._import(stream)
+            await self._advance(replaceable)
+        except BaseException:
+            for folder in self.made:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    async def has_commits(self) -> bool:
+        """Whether there is any commit."""
+        return await self._commit(_BRANCH) is not None
+
+    async def _open(self, org: str | None) -> None:
+        """Make a repository in an empty folder, or check that this is an export in which nobody has worked."""
+        scope = _ALL if org is None else f"org:{org}"
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            await self._check(scope)
+            return
+        existed = self.folder.exists()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArgumentError(
+                f"{self.folder} cannot be made: {error.strerror or error}.", hint="Name another folder.", code="FOLDER"
+            ) from error
+        self.made = (self.folder / ".git",) if existed else (self.folder,)
+        # Nothing of the user's templates and defaults: the same history makes the same repository everywhere.
+        await self._run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
+        await self._run("config", _MARK, scope)
+
+    async def _check(self, scope: str) -> None:
+        found = await self._ask("config", "--local", _MARK) if (self.folder / ".git").is_dir() else None
+        if found is None:
+            raise ArgumentError(
+                f"{self.folder} is not empty and no export.", hint="Name a new folder, or an empty one.", code="FOLDER"
+            )
+        if found != scope:
+            raise ArgumentError(
+                f"{self.folder} is an export of {'all organisations' if found == _ALL else repr(found[4:])}.",
+                hint="Use the same --org as then, or another folder.",
+                code="FOLDER",
+            )
+        if await self._ask("symbolic-ref", "HEAD") != _BRANCH or await self._ask("status", "--porcelain") != "":
+            raise ArgumentError(
+                f"{self.folder} holds changes that are not committed, or another branch than main is checked out.",
+                hint="Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
+                code="FOLDER",
+            )
+
+    async def _advance(self, replaceable: str) -> None:
+        old, new = await self._commit(_BRANCH), await self._commit(NEXT)
+        if new is None:
+            return
+        if old is not None and await self._ask("log", "-1", "--format=%s", old) == replaceable:
+            old = await self._commit(f"{old}^")
+        if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
+            raise ArgumentError(
+                f"The branch main in {self.folder} is not the beginning of this history.",
+                hint="Nothing was touched; export into another folder.",
+                code="FOLDER",
+            )
+        await self._run("reset", "--quiet", "--hard", new)
+        await self._run("update-ref", "-d", NEXT)
+
+    async def _commit(self, name: str) -> str | None:
+        return await self._ask("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
+
+    async def _import(self, stream: AsyncIterator[bytes]) -> None:
+        await self._ask("update-ref", "-d", NEXT)
+        with tempfile.TemporaryFile() as complaints:
+            process = await self._start(
+                "fast-import", "--quiet", "--done", "--date-format=raw", stdin=asyncio.subprocess.PIPE, err=complaints
+            )
+            try:
+                # A git that died says why itself; the broken pipe does not.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    await _feed(process, stream)
+                code = await process.wait()
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                raise
+            complaints.seek(0)
+            _check_code(code, "fast-import", complaints.read())
+
+    async def _run(self, *arguments: str) -> str:
+        with tempfile.TemporaryFile() as complaints:
+            process = await self._start(*arguments, out=asyncio.subprocess.PIPE, err=complaints)
+            out, _ = await process.communicate()
+            complaints.seek(0)
+            _check_code(process.returncode, arguments[0], complaints.read())
+        return out.decode(errors="replace").rstrip("\n")
+
+    async def _ask(self, *arguments: str) -> str | None:
+        """Return what git says, or None where it says no."""
+        process = await self._start(*arguments, out=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+        return out.decode(errors="replace").rstrip("\n") if process.returncode == 0 else None
+
+    async def _start(
+        self,
+        *arguments: str,
+        stdin: int = asyncio.subprocess.DEVNULL,
+        out: int = asyncio.subprocess.DEVNULL,
+        err: object = asyncio.subprocess.DEVNULL,
+    ) -> asyncio.subprocess.Process:
+        # A git hook that calls this must not make it write into the hook's own repository.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        return await asyncio.create_subprocess_exec(
+            *(self.git, "-C", str(self.folder), *arguments),
+            stdin=stdin,
+            stdout=out,
+            stderr=err,  # type: ignore[arg-type]  # a file or a constant
+            env=environment | {"LC_ALL": "C"},
+        )
+
+
+async def _feed(process: asyncio.subprocess.Process, stream: AsyncIterator[bytes]) -> None:
+    pipe = process.stdin
+    if pipe is None:
+        raise RuntimeError("git was started without a pipe")
+    async for part in stream:
+        pipe.write(part)
+        await pipe.drain()
+    pipe.close()
+
+
+def _check_code(code: int | None, command: str, complaints: bytes) -> None:
+    if code != 0:
+        last = complaints.decode(errors="replace").strip().splitlines()
+        raise ArgumentError(
+            f"`git {command}` failed: {last[-1] if last else f'exit code {code}'}",
+            hint="The branch was not moved; check the folder, its disk, and `git --version`: 2.28 or newer.",
+            code="GIT_FAILED",
+        )

@@ -1,0 +1,195 @@
+"""`export --git`: every version in the order of its changes, as a stream for `git fast-import`."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from cadence_sync import wiring
+from cadence_sync.cli.export import as_yaml
+from cadence_sync.cli.git import NEXT, Repository
+from cadence_sync.cli.output import one_line, show_note
+from cadence_sync.cli.watching import check_org
+from cadence_sync.cli.words import KINDS, UNSEEN, Field, in_words, returned_with, told
+from cadence_sync.core.document import from_document, to_document
+from cadence_sync.core.fields import LEAVES
+from cadence_sync.core.model import Config
+from cadence_sync.settings import Settings
+
+LEARNT: Final = "Fields that became known"
+"""The subject of the last commit, if there is one: it stands for no change, and a later export replaces it."""
+_UNKNOWN: Final = "unknown"
+_COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
+_NAME_MAX: Final = 80
+_PATH_MAX: Final = 200
+_NAMED_FIELDS: Final = 3
+_EXECUTION: Final = "execution_details."
+Version = dict[str, Any]
+
+
+async def replay_into(repository: Repository, settings: Settings, org: str | None) -> None:
+    """Bring a repository to what the tables say: new commits follow those that it has."""
+    from cadence_sync.db import past
+
+    async with wiring.database(settings) as engine, past.snapshot(engine) as connection:
+        check_org(await past.watched(connection), org)
+        learnt = await past.learnt_since(connection, org)
+        await repository.take(org, _stream(past.replay(connection, org), learnt), LEARNT)
+    if not await repository.has_commits():
+        show_note("No cadence is stored yet: the repository has no commit.")
+
+
+async def _stream(versions: AsyncIterator[Version], learnt: Sequence[Version]) -> AsyncIterator[bytes]:
+    group: list[Version] = []
+    time = 0
+    async for version in versions:
+        if group and _act(group[0]) != _act(version):
+            yield commit(group)
+            group = []
+        group.append(version)
+        time = seconds(version)
+    if group:
+        yield commit(group)
+    if learnt:
+        yield _learnt_commit(learnt, time)
+    yield b"done\n"
+
+
+def _act(version: Version) -> tuple[object, ...]:
+    """Return what versions have in common that are one commit."""
+    return tuple(version[name] for name in ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name"))
+
+
+def commit(group: Sequence[Version]) -> bytes:
+    """Return the commit of versions that one person made at one time."""
+    first = group[0]
+    author = identity(first["changed_by_id"], first["changed_by_name"])
+    return b"".join(
+        [
+            _header(author, seconds(first), message(group)),
+            *(_file(version, from_document(version["document"])) for version in group),
+        ]
+    )
+
+
+def seconds(version: Version) -> int:
+    """Return the time of a version as git counts."""
+    return int(version["valid_from"].timestamp())
+
+
+def identity(person_id: str | None, name: str | None) -> str:
+    """Return an author as git takes it: a name without brackets and line ends, and an address that is none."""
+    plain = "".join(" " if char in "<>" or not char.isprintable() else char for char in name or "")
+    shown = " ".join(plain.split()) or (person_id and quote(person_id, safe="")) or _UNKNOWN
+    return f"{shown} <{quote(person_id or _UNKNOWN, safe='')}@users.zoho.invalid>"
+
+
+def message(group: Sequence[Version]) -> str:
+    """Return the subject, what changed line by line, and where the tables have it."""
+    first = group[0]
+    fields = [_fields(version) for version in group]
+    body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
+    subject = _subject(first, fields[0]) if len(group) == 1 else _subject_of_many(group)
+    return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
+
+
+def path_of(version: Version) -> str:
+    """Return the file of a cadence: it has no name in it, so that it stays when the cadence is renamed."""
+    return f"{_component(version['org_id'])}/{_component(version['cadence_id'])}.yaml"
+
+
+def content(version: Version, config: Config) -> str:
+    """Return what is known of a cadence under the names of the export's columns; what is not known is left out.
+
+    Labels are no part of the history, so they are not here: a commit never changes once it is made.
+    """
+    paths = {_column(path): path for path in LEAVES if path != "id" and "unenroll" not in path.rpartition(".")[0]}
+    known = {column: config[path] for column, path in paths.items() if path in config}
+    execution = to_document(config).get("execution_details")
+    if isinstance(execution, dict) and "unenroll_properties" in execution:
+        known["unenroll_properties"] = execution["unenroll_properties"]
+    return as_yaml({"org_id": version["org_id"], "cadence_id": version["cadence_id"], **known})
+
+
+def _column(path: str) -> str:
+    if path.startswith(f"{_EXECUTION}execute_every."):
+        return path.removeprefix(_EXECUTION).replace(".", "_")
+    if path.startswith(_EXECUTION) and path != f"{_EXECUTION}automatic_unenroll":
+        return f"execution_{path.removeprefix(_EXECUTION)}"
+    return path.removeprefix(_EXECUTION).removeprefix("summary.").replace(".", "_")
+
+
+def _component(text: str) -> str:
+    """Return one part of a path that every file system and git take, whatever an id holds."""
+    encoded = quote(text, safe="").replace("~", "%7E")
+    if encoded.startswith("."):
+        encoded = f"%2E{encoded[1:]}"
+    if len(encoded) <= _PATH_MAX:
+        return encoded or "%"
+    return f"{encoded[: _PATH_MAX // 2]}-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _header(author: str, time: int, text: str) -> bytes:
+    return b"".join(
+        [
+            f"commit {NEXT}\nauthor {author} {time} +0000\ncommitter {_COMMITTER} {time} +0000\n".encode(),
+            _data(text),
+        ]
+    )
+
+
+def _file(version: Version, config: Config) -> bytes:
+    path = path_of(version)
+    if version.get("kind") == "deleted":
+        return f"D {path}\n".encode()
+    return f"M 100644 inline {path}\n".encode() + _data(content(version, config))
+
+
+def _data(text: str) -> bytes:
+    encoded = text.encode()
+    return b"data %d\n%s\n" % (len(encoded), encoded)
+
+
+def _learnt_commit(learnt: Sequence[Version], time: int) -> bytes:
+    """Nobody knows since when they were so: the commit has no author, and the time of the one before it."""
+    names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(v['learnt']))}" for v in learnt]
+    lines = "\n".join(one_line(name) for name in names)
+    text = f"{LEARNT}\n\nThey were not sent before; since when they are so is not known.\n\n{lines}\n"
+    files = [_file(v, from_document(v["document"]) | v["learnt"]) for v in learnt]
+    return b"".join([_header(identity(None, None), time, text), *files])
+
+
+def _fields(version: Version) -> list[Field]:
+    if version["before"] is not None:
+        return told(returned_with(version["before"], version["document"]))
+    return told([(path, old, new) for path, old, new in version["fields"] or []])
+
+
+def _subject(version: Version, fields: Sequence[Field]) -> str:
+    name = _name(version["document"])
+    if version["kind"] != "updated":
+        return f"{name}: {KINDS[version['kind']]}"
+    if not fields:
+        return f"{name}: {UNSEEN}"
+    paths = [path for path, _, _ in fields]
+    return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
+
+
+def _subject_of_many(group: Sequence[Version]) -> str:
+    kinds = [version["kind"] for version in group]
+    counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+    if len(counts) == 1:
+        return f"{len(group)} cadences: {KINDS[kinds[0]]}"
+    return f"{len(group)} cadences: " + ", ".join(f"{count} {kind}" for kind, count in counts)
+
+
+def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:
+    of = f"{_name(version['document'])} ({version['cadence_id']}), version {version['version']}"
+    yield one_line(f"{of}: {KINDS[version['kind']]}")
+    for field in fields:
+        yield f"  {in_words(field)}"
+
+
+def _name(document: dict[str, Any]) -> str:
+    name = one_line(document.get("name") or "without a name").strip()
+    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"

@@ -1,0 +1,150 @@
+"""Questions to the past: the state at a time, what differs, and every version in the order of its changes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import TextClause, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.queries import Answer
+from cadence_sync.db.tables import cadence_changes, cadence_versions, cadences, orgs
+from cadence_sync.errors import ArgumentError
+
+_FUTURE: Final = "22008"
+"""What `cadence_reporting.checked_time` raises."""
+_BATCH: Final = 500
+_AGES: Final = {"age_days", "days_since_change"}
+
+_STATE: Final = text("""
+    SELECT state.*, version.document #> '{execution_details,unenroll_properties}' AS unenroll_properties
+    FROM cadence_reporting.cadences_as_of(:at, :org, :axis) AS state
+    JOIN cadence_reporting.cadence_history AS version USING (org_id, cadence_id, version)
+    ORDER BY state.org_id COLLATE "C", state.name COLLATE "C", state.cadence_id COLLATE "C"
+""").columns(unenroll_properties=JSONB)
+_DIFF: Final = text("""
+    SELECT * FROM cadence_reporting.cadence_diff(:from_at, :to_at, :org, :axis)
+    ORDER BY org_id COLLATE "C", name COLLATE "C", cadence_id COLLATE "C", field COLLATE "C"
+""")
+_COMPARISON: Final = text("""
+    SELECT * FROM cadence_reporting.compare_orgs(:left_org, :right_org, :at, :axis)
+    ORDER BY name COLLATE "C", left_cadence_id COLLATE "C", right_cadence_id COLLATE "C", field COLLATE "C"
+""")
+# A return has no rows of fields: what it changed is the difference to the document before.
+_REPLAY: Final = text("""
+    SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from, version.run_id,
+           version.document, before.document AS before, said.fields, said.changed_by_id, said.changed_by_name
+    FROM cadence_sync.cadence_versions AS version
+    LEFT JOIN cadence_sync.cadence_versions AS before
+      ON version.kind = 'restored' AND before.org_id = version.org_id AND before.cadence_id = version.cadence_id
+     AND before.version = version.version - 1
+    CROSS JOIN LATERAL (
+        SELECT max(change.changed_by_id) AS changed_by_id, max(change.changed_by_name) AS changed_by_name,
+               jsonb_agg(jsonb_build_array(change.field, change.old_value, change.new_value)
+                         ORDER BY change.field COLLATE "C") FILTER (WHERE change.field <> '*') AS fields
+        FROM cadence_sync.cadence_changes AS change
+        WHERE change.org_id = version.org_id AND change.cadence_id = version.cadence_id
+          AND change.version = version.version
+    ) AS said
+    WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
+    ORDER BY version.valid_from, version.run_id, version.org_id COLLATE "C", said.changed_by_id COLLATE "C",
+             said.changed_by_name COLLATE "C", version.cadence_id COLLATE "C"
+""").columns(document=JSONB, before=JSONB, fields=JSONB)
+_LEARNT: Final = text("""
+    SELECT cadence.org_id, cadence.cadence_id, version.document, cadence.learnt
+    FROM cadence_sync.cadences AS cadence
+    JOIN cadence_sync.cadence_versions AS version USING (org_id, cadence_id, version)
+    WHERE cadence.learnt <> '{}' AND cadence.deleted_at IS NULL
+      AND (CAST(:org AS text) IS NULL OR cadence.org_id = :org)
+    ORDER BY cadence.org_id COLLATE "C", cadence.cadence_id COLLATE "C"
+""").columns(document=JSONB, learnt=JSONB)
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection whose statements all see the same state, whatever a sync commits meanwhile."""
+    with our_errors():
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            await check_migrated(connection)
+            try:
+                yield connection
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _FUTURE:
+                    raise
+                raise ArgumentError(
+                    "The time lies in the future of the database's clock.",
+                    hint="Set the clock of this machine, or that of the database's.",
+                    code="BAD_TIME",
+                ) from error
+
+
+async def watched(connection: AsyncConnection) -> dict[str, datetime | None]:
+    """Return every stored organisation and since when it is watched: of the time before nothing is known."""
+    rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_walk_at).order_by(orgs.c.org_id))
+    return {row.org_id: row.first_walk_at for row in rows}
+
+
+async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> Answer:
+    """One row a cadence that was live at that time; nothing in it depends on when it is asked for."""
+    rows = await _answer(connection, _STATE, at=at, org=org, axis=axis)
+    return [
+        {name: value for name, value in row.items() if name not in {"age_days", "days_since_change"}} for row in rows
+    ]
+
+
+async def diff(connection: AsyncConnection, from_at: datetime, to_at: datetime, org: str | None, axis: str) -> Answer:
+    """One row a field that differs between two times, `*` for a cadence that came or went."""
+    return await _answer(connection, _DIFF, from_at=from_at, to_at=to_at, org=org, axis=axis)
+
+
+async def compare(connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: str) -> Answer:
+    """One row a field that differs between cadences of one name, `*` for one that only one side has."""
+    return await _answer(connection, _COMPARISON, left_org=left_org, right_org=right_org, at=at, axis=axis)
+
+
+async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> Answer:
+    """One row a version of a cadence, oldest first, each with its changes and with the drafts that Zoho named."""
+    columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
+    raw = cadence_versions.c.raw
+    drafts = [raw[key].label(key) for key in ("draft_cadence", "parent_cadence")]
+    found = await connection.execute(
+        select(*columns, *drafts)
+        .where(cadence_versions.c.org_id == org_id, cadence_versions.c.cadence_id == cadence_id)
+        .order_by(cadence_versions.c.version)
+    )
+    said = await connection.execute(
+        select(cadence_changes)
+        .where(cadence_changes.c.org_id == org_id, cadence_changes.c.cadence_id == cadence_id)
+        .order_by(cadence_changes.c.change_id)
+    )
+    changes = [dict(row) for row in said.mappings()]
+    return [dict(row) | {"changes": [c for c in changes if c["version"] == row["version"]]} for row in found.mappings()]
+
+
+async def learnt(connection: AsyncConnection, org_id: str, cadence_id: str) -> dict[str, Any]:
+    """Return path → value of what became known of a cadence since its newest version."""
+    statement = select(cadences.c.learnt).where(cadences.c.org_id == org_id, cadences.c.cadence_id == cadence_id)
+    return (await connection.scalar(statement)) or {}
+
+
+async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
+    """Yield every version in the order in which they began; those of one run, time and person stand together."""
+    async with connection.stream(_REPLAY, {"org": org}) as rows:
+        async for batch in rows.mappings().partitions(_BATCH):
+            for row in batch:
+                yield dict(row)
+
+
+async def learnt_since(connection: AsyncConnection, org: str | None) -> Answer:
+    """One row a live cadence of which more is known than its newest version says."""
+    return await _answer(connection, _LEARNT, org=org)
+
+
+async def _answer(connection: AsyncConnection, statement: TextClause | Any, **values: object) -> Answer:
+    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]

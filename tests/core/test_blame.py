@@ -1,0 +1,89 @@
+"""Which version gave a field its value, and of which fields nobody knows."""
+
+from datetime import UTC, datetime, timedelta
+
+from cadence_sync.core.blame import Seen, blame
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.fields import UNENROLL
+from cadence_sync.core.model import Config
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+def seen(number: int, kind: Kind, config: Config, *changed: str, by: str | None = None) -> Seen:
+    at = START + timedelta(days=number)
+    return Seen(number, kind, at, number * 10, {"id": "1", **config}, frozenset(changed), by and f"id of {by}", by)
+
+
+def origins(*versions: Seen, learnt: Config | None = None) -> dict[str, int | None]:
+    return {line.field: line.origin and line.origin.version for line in blame(versions, learnt or {})}
+
+
+def test_a_field_that_never_changed_is_of_the_first_version() -> None:
+    (line,) = blame([seen(1, Kind.BASELINE, {"name": "A"}), seen(2, Kind.UPDATED, {"name": "A"})], {})
+    assert (line.field, line.value) == ("name", "A")
+    assert line.origin is not None
+    assert (line.origin.version, line.origin.kind, line.origin.run_id) == (1, Kind.BASELINE, 10)
+
+
+def test_the_newest_change_counts() -> None:
+    versions = [
+        seen(1, Kind.CREATED, {"name": "A", "status": "draft"}, "*"),
+        seen(2, Kind.UPDATED, {"name": "B", "status": "draft"}, "name", by="Ann"),
+        seen(3, Kind.UPDATED, {"name": "A", "status": "draft"}, "name", by="Ben"),
+        seen(4, Kind.UPDATED, {"name": "A", "status": "active"}, "status"),
+    ]
+    assert origins(*versions) == {"name": 3, "status": 4}
+    name, status = blame(versions, {})
+    assert name.origin is not None
+    assert status.origin is not None
+    assert (name.origin.changed_by_name, status.origin.changed_by_name) == ("Ben", None)
+
+
+def test_a_learnt_field_has_no_beginning() -> None:
+    versions = [seen(1, Kind.BASELINE, {"name": "A"}), seen(2, Kind.UPDATED, {"name": "B", "status": "active"}, "name")]
+    assert origins(*versions, learnt={"description": "Told"}) == {"name": 2, "description": None, "status": None}
+
+
+def test_a_learnt_field_that_changed_later_has_one() -> None:
+    first = seen(1, Kind.BASELINE, {"name": "A"})
+    assert origins(first, seen(2, Kind.UPDATED, {"name": "A", "status": "active"}, "status")) == {
+        "name": 1,
+        "status": 2,
+    }
+
+
+def test_a_deletion_changes_no_field() -> None:
+    gone = seen(2, Kind.DELETED, {"name": "A", "status": "active"}, "*")
+    assert origins(seen(1, Kind.BASELINE, {"name": "A"}), gone) == {"name": 1, "status": None}
+
+
+def test_what_a_return_changed_is_in_its_document_alone() -> None:
+    versions = [
+        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}),
+        seen(2, Kind.DELETED, {"name": "A", "status": "active"}, "*"),
+        seen(3, Kind.RESTORED, {"name": "B", "status": "active", "published": True}, "*", by="Ann"),
+    ]
+    assert origins(*versions) == {"name": 3, "status": 1, "published": None}
+
+
+def test_rules_in_another_order_are_the_same_rules() -> None:
+    rules: list[object] = [{"type": "a"}, {"type": "b"}]
+    versions = [
+        seen(1, Kind.BASELINE, {UNENROLL: rules}),
+        seen(2, Kind.DELETED, {UNENROLL: rules}),
+        seen(3, Kind.RESTORED, {UNENROLL: [*reversed(rules)]}, "*"),
+    ]
+    assert origins(*versions) == {UNENROLL: 1}
+
+
+def test_unenroll_properties_are_shown_in_the_form_that_they_have() -> None:
+    as_object: Config = {UNENROLL: None, f"{UNENROLL}.type": "x", f"{UNENROLL}.end_date": None}
+    as_rules: Config = {UNENROLL: [{"type": "x"}], f"{UNENROLL}.type": None, f"{UNENROLL}.end_date": None}
+    first = seen(1, Kind.BASELINE, as_object)
+    assert origins(first) == {f"{UNENROLL}.type": 1, f"{UNENROLL}.end_date": 1}
+    assert origins(first, seen(2, Kind.UPDATED, as_rules, UNENROLL, f"{UNENROLL}.type")) == {UNENROLL: 2}
+
+
+def test_of_a_cadence_without_versions_nothing_is_known() -> None:
+    assert blame([], {}) == []
