@@ -37,7 +37,7 @@ class Repository:
             raise ArgumentError(
                 "git is not installed, or not in PATH.", hint="Install git 2.28 or newer.", code="NO_GIT"
             )
-        return cls(folder.absolute(), git)
+        return cls(folder.resolve(), git)
 
     async def take(self, org: str | None, stream: AsyncIterator[bytes], replaceable: str) -> None:
         """Import commits and move the branch there, if that loses none but a last one of that subject."""
@@ -100,7 +100,7 @@ class Repository:
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
             raise ArgumentError(
                 f"The branch main in {self.folder} is not the beginning of this history.",
-                hint="Nothing was touched; export into another folder.",
+                hint="Nothing was touched; export into another folder, with several organisations one for each (--org).",
                 code="FOLDER",
             )
         await self._run("reset", "--quiet", "--hard", new)
@@ -149,14 +149,14 @@ class Repository:
         out: int = asyncio.subprocess.DEVNULL,
         err: object = asyncio.subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
-        # A git hook that calls this must not make it write into the hook's own repository.
+        # It writes into this folder alone: not into the repository of a hook that calls it, nor into one around it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return await asyncio.create_subprocess_exec(
-            *(self.git, "-C", str(self.folder), *arguments),
+            *(self.git, "-C", str(self.folder), "-c", f"core.hooksPath={os.devnull}", *arguments),
             stdin=stdin,
             stdout=out,
             stderr=err,  # type: ignore[arg-type]  # a file or a constant
-            env=environment | {"LC_ALL": "C"},
+            env=environment | {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
         )
 
 
@@ -172,9 +172,11 @@ async def _feed(process: asyncio.subprocess.Process, stream: AsyncIterator[bytes
 
 def _check_code(code: int | None, command: str, complaints: bytes) -> None:
     if code != 0:
-        last = complaints.decode(errors="replace").strip().splitlines()
+        said = complaints.decode(errors="replace").strip().splitlines()
+        fatal = [line.removeprefix("fatal: ") for line in said if line.startswith("fatal: ")]
+        reason = (fatal or said or [f"exit code {code}"])[-1]
         raise ArgumentError(
-            f"`git {command}` failed: {last[-1] if last else f'exit code {code}'}",
+            f"`git {command}` failed: {reason}",
             hint="The branch was not moved; check the folder, its disk, and `git --version`: 2.28 or newer.",
             code="GIT_FAILED",
         )

@@ -56,12 +56,16 @@ async def _stream(versions: AsyncIterator[Version], learnt: Sequence[Version]) -
 
 
 def _act(version: Version) -> tuple[object, ...]:
-    """Return what versions have in common that are one commit."""
-    return tuple(version[name] for name in ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name"))
+    """Return what versions have in common that are one commit.
+
+    Of one kind: a commit that removes one file and adds another looks to git as if the one became the other.
+    """
+    names = ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
+    return tuple(version[name] for name in names)
 
 
 def commit(group: Sequence[Version]) -> bytes:
-    """Return the commit of versions that one person made at one time."""
+    """Return the commit of versions that one person made at one time, all of one kind."""
     first = group[0]
     author = identity(first["changed_by_id"], first["changed_by_name"])
     return b"".join(
@@ -89,7 +93,7 @@ def message(group: Sequence[Version]) -> str:
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
-    subject = _subject(first, fields[0]) if len(group) == 1 else _subject_of_many(group)
+    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {KINDS[first['kind']]}"
     return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
 
 
@@ -173,14 +177,6 @@ def _subject(version: Version, fields: Sequence[Field]) -> str:
         return f"{name}: {UNSEEN}"
     paths = [path for path, _, _ in fields]
     return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
-
-
-def _subject_of_many(group: Sequence[Version]) -> str:
-    kinds = [version["kind"] for version in group]
-    counts = [(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
-    if len(counts) == 1:
-        return f"{len(group)} cadences: {KINDS[kinds[0]]}"
-    return f"{len(group)} cadences: " + ", ".join(f"{count} {kind}" for kind, count in counts)
 
 
 def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:

@@ -53,7 +53,7 @@ _REPLAY: Final = text("""
     ) AS said
     WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
     ORDER BY version.valid_from, version.run_id, version.org_id COLLATE "C", said.changed_by_id COLLATE "C",
-             said.changed_by_name COLLATE "C", version.cadence_id COLLATE "C"
+             said.changed_by_name COLLATE "C", version.kind, version.cadence_id COLLATE "C"
 """).columns(document=JSONB, before=JSONB, fields=JSONB)
 _LEARNT: Final = text("""
     SELECT cadence.org_id, cadence.cadence_id, version.document, cadence.learnt
@@ -134,7 +134,7 @@ async def learnt(connection: AsyncConnection, org_id: str, cadence_id: str) -> d
 
 
 async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield every version in the order in which they began; those of one run, time and person stand together."""
+    """Yield every version in the order in which they began; those of one run, time, person and kind stand together."""
     async with connection.stream(_REPLAY, {"org": org}) as rows:
         async for batch in rows.mappings().partitions(_BATCH):
             for row in batch:

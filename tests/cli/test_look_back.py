@@ -1,5 +1,9 @@
 """`diff`, `blame` and `history` as they are installed, over histories that the test writes."""
 
+import asyncio
+import os
+import pty
+
 import pytest
 
 from cadence_sync.cli.timeline import timeline
@@ -7,6 +11,7 @@ from cadence_sync.db import past
 from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
 from tests.cli.conftest import Program
+from tests.support import cli
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
@@ -190,6 +195,24 @@ async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:
         "                active: false → true",
         "                name: New�name → Back",
     ]
+
+
+async def test_a_terminal_shows_the_time_line(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1", name="Wel\x1bcome"))
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(cli.COMMAND, "history", "1"), cwd=program.cwd, env=cli.environment(**program.settings), stdout=theirs
+    )
+    assert await process.wait() == 0
+    os.close(theirs)
+    assert os.read(ours, 10_000).decode().split("\r\n") == [
+        "History of Wel�come (times in UTC)",
+        "",
+        "2026-01-05",
+        "  09:01:00  v1   was there when watching began (run 1)",
+        "",
+    ]
+    os.close(ours)
 
 
 async def test_drafts_are_shown_for_what_they_are(lab: Lab) -> None:

@@ -16,7 +16,7 @@ def seen(number: int, kind: Kind, config: Config, *changed: str, by: str | None 
 
 
 def origins(*versions: Seen, learnt: Config | None = None) -> dict[str, int | None]:
-    return {line.field: line.origin and line.origin.version for line in blame(versions, learnt or {})}
+    return {line.field: line.origin.version if line.origin else None for line in blame(versions, learnt or {})}
 
 
 def test_a_field_that_never_changed_is_of_the_first_version() -> None:
