@@ -13,8 +13,9 @@ from cadence_sync.errors import CadenceSyncError
 app = typer.Typer(
     name="cadence-sync",
     help="Copies the configuration of Zoho CRM cadences into Postgres and keeps its complete history.",
-    epilog="Exit codes: 0 done · 1 not found · 2 settings · 3 credentials or permission · 4 Zoho or the network"
-    " · 5 database · 6 deletions await a decision · 7 records in quarantine · 8 another run holds the organisation.",
+    epilog="Exit codes: 0 done · 1 not found · 2 settings or arguments · 3 credentials or permission"
+    " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
+    " · 8 another run holds the organisation.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -1,5 +1,7 @@
 """`blame`: for every field of one cadence, the version that gave it its value."""
 
+import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
@@ -42,7 +44,23 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
     if gone:
         when = one_line(gone["valid_from"])
         print(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
-    print_table(f"Blame of {one_line(row['name'])} (times in UTC)", _COLUMNS, [_as_row(line) for line in lines])
+    rows = [_as_row(line) for line in lines]
+    if sys.stdout.isatty():
+        print(f"Blame of {one_line(row['name'])} (times in UTC)\n")
+        print("\n".join(annotated(rows)))
+        return
+    print_table("", _COLUMNS, rows)
+
+
+def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return one line a field as `git blame` has them: what is known of the change in columns, then the field."""
+    cells = [
+        [one_line(since), one_line(kind), one_line(by), f"v{version} run {run}" if version else "-"]
+        for _, _, since, kind, by, version, run in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
+    return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
 
 
 def _seen(version: dict[str, Any]) -> Seen:

@@ -82,7 +82,10 @@ async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str
 
     rows = await queries.find_cadence(engine, org_id, cadence_id)
     if not rows:
-        raise NotFoundError(f"There is no cadence {cadence_id!r}.", hint="`cadence-sync list --deleted` lists all.")
+        where = "" if org_id is None else f" in the organisation {org_id!r}"
+        raise NotFoundError(
+            f"There is no cadence {cadence_id!r}{where}.", hint="`cadence-sync list --deleted` lists all."
+        )
     if len(rows) > 1:
         orgs = ", ".join(row["org_id"] for row in rows)
         raise NotFoundError(f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")

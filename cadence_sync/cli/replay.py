@@ -10,14 +10,14 @@ from cadence_sync.cli.export import as_yaml
 from cadence_sync.cli.git import NEXT, Repository
 from cadence_sync.cli.output import one_line, show_note
 from cadence_sync.cli.watching import check_org
-from cadence_sync.cli.words import KINDS, UNSEEN, Field, in_words, returned_with, told
+from cadence_sync.cli.words import KINDS, OF_MANY, UNSEEN, Field, in_words, returned_with, told
 from cadence_sync.core.document import from_document, to_document
 from cadence_sync.core.fields import LEAVES
 from cadence_sync.core.model import Config
 from cadence_sync.settings import Settings
 
 LEARNT: Final = "Fields that became known"
-"""The subject of the last commit, if there is one: it stands for no change, and a later export replaces it."""
+"""The subject of commits that stand for no change; where it is the last one, a later export replaces it."""
 _UNKNOWN: Final = "unknown"
 _COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
 _NAME_MAX: Final = 80
@@ -51,7 +51,7 @@ async def _stream(versions: AsyncIterator[Version], learnt: Sequence[Version]) -
     if group:
         yield commit(group)
     if learnt:
-        yield _learnt_commit(learnt, time)
+        yield _learnt_commit([(v, from_document(v["document"]), v["learnt"]) for v in learnt], time)
     yield b"done\n"
 
 
@@ -65,15 +65,30 @@ def _act(version: Version) -> tuple[object, ...]:
 
 
 def commit(group: Sequence[Version]) -> bytes:
-    """Return the commit of versions that one person made at one time, all of one kind."""
+    """Return the commit of versions that one person made at one time, all of one kind.
+
+    What was learnt before goes ahead in a commit of its own: git would blame that person for it.
+    """
     first = group[0]
     author = identity(first["changed_by_id"], first["changed_by_name"])
+    learnt = [(version, from_document(version["before"]), _learnt(version)) for version in group if _learnt(version)]
     return b"".join(
         [
+            _learnt_commit(learnt, seconds(first)) if learnt else b"",
             _header(author, seconds(first), message(group)),
             *(_file(version, from_document(version["document"])) for version in group),
         ]
     )
+
+
+def _learnt(version: Version) -> Config:
+    """Return what a changed cadence has that its version before did not know, as it was before the change."""
+    if version["kind"] != "updated":
+        return {}
+    before = from_document(version["before"])
+    old = {path: value for path, value, _ in version["fields"]}
+    now = from_document(version["document"])
+    return {path: old.get(path, leaf) for path, leaf in now.items() if path not in before}
 
 
 def seconds(version: Version) -> int:
@@ -93,7 +108,7 @@ def message(group: Sequence[Version]) -> str:
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
-    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {KINDS[first['kind']]}"
+    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {OF_MANY[first['kind']]}"
     return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
 
 
@@ -154,17 +169,20 @@ def _data(text: str) -> bytes:
     return b"data %d\n%s\n" % (len(encoded), encoded)
 
 
-def _learnt_commit(learnt: Sequence[Version], time: int) -> bytes:
-    """Nobody knows since when they were so: the commit has no author, and the time of the one before it."""
-    names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(v['learnt']))}" for v in learnt]
+def _learnt_commit(learnt: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
+    """Nobody knows since when or by whom they are so: the commit has no author, and no time of its own."""
+    names = [
+        f"{_name(version['document'])} ({version['cadence_id']}): {', '.join(sorted(more))}"
+        for version, _, more in learnt
+    ]
     lines = "\n".join(one_line(name) for name in names)
     text = f"{LEARNT}\n\nThey were not sent before; since when they are so is not known.\n\n{lines}\n"
-    files = [_file(v, from_document(v["document"]) | v["learnt"]) for v in learnt]
+    files = [_file(version, known | more) for version, known, more in learnt]
     return b"".join([_header(identity(None, None), time, text), *files])
 
 
 def _fields(version: Version) -> list[Field]:
-    if version["before"] is not None:
+    if version["kind"] == "restored":
         return told(returned_with(version["before"], version["document"]))
     return told([(path, old, new) for path, old, new in version["fields"] or []])
 

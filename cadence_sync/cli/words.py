@@ -16,6 +16,11 @@ KINDS: Final = {
     "deleted": "deleted",
     "restored": "came back after it was deleted",
 }
+OF_MANY: Final = {
+    **KINDS,
+    "baseline": "were there when watching began",
+    "restored": "came back after they were deleted",
+}
 UNSEEN: Final = "edited, but in no field that the list shows"
 SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
 """Fields that move with every edit: they say that there was one, not what it was."""

@@ -35,13 +35,13 @@ _COMPARISON: Final = text("""
     SELECT * FROM cadence_reporting.compare_orgs(:left_org, :right_org, :at, :axis)
     ORDER BY name COLLATE "C", left_cadence_id COLLATE "C", right_cadence_id COLLATE "C", field COLLATE "C"
 """)
-# A return has no rows of fields: what it changed is the difference to the document before.
+# What a return changed, and what was learnt, is only to be seen beside the document before.
 _REPLAY: Final = text("""
     SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from, version.run_id,
            version.document, before.document AS before, said.fields, said.changed_by_id, said.changed_by_name
     FROM cadence_sync.cadence_versions AS version
     LEFT JOIN cadence_sync.cadence_versions AS before
-      ON version.kind = 'restored' AND before.org_id = version.org_id AND before.cadence_id = version.cadence_id
+      ON before.org_id = version.org_id AND before.cadence_id = version.cadence_id
      AND before.version = version.version - 1
     CROSS JOIN LATERAL (
         SELECT max(change.changed_by_id) AS changed_by_id, max(change.changed_by_name) AS changed_by_name,

@@ -27,6 +27,10 @@ class Program:
     async def start(self, *arguments: str, **changes: str | None) -> asyncio.subprocess.Process:
         return await cli.start(*arguments, cwd=self.cwd, **(self.settings | changes))
 
+    async def on_a_terminal(self, *arguments: str) -> list[str]:
+        """Return the lines that a terminal gets, errors and notes included."""
+        return await cli.on_a_terminal(*arguments, cwd=self.cwd, **self.settings)
+
 
 @dataclass
 class PlainZoho:

@@ -62,7 +62,8 @@ async def some_history(lab: Lab) -> None:
     await lab.sync(record("1"), other)
     await lab.sync(edited(lab, "1", name="New\nname", active=False), other)
     await lab.sync(third, other, permits=FREE)
-    other = edited(lab, "2", name="Other", status="x", active=False, published=False, summary=None)
+    counts = {f"{kind}_follow_up_count": 0 for kind in ("email", "task", "call")}
+    other = edited(lab, "2", name="Other", status="x", active=False, published=False, summary=counts)
     other["modified_time"] = str(other["modified_time"]).replace(":30+", ":31+")
     await lab.sync(edited(lab, "1", name="Back"), other, third)
     await lab.sync(edited(lab, "1", name="Back"), other, third)
@@ -78,7 +79,7 @@ async def test_every_change_is_a_commit(lab: Lab, program: Program) -> None:
     assert git(folder, "log", "--reverse", "--format=%an <%ae>|%at|%ct|%s").splitlines() == [
         f"{author}|{time}|{time}|{subject}"
         for author, time, subject in (
-            (nobody, 1767603660, "2 cadences: was there when watching began"),
+            (nobody, 1767603660, "2 cadences: were there when watching began"),
             (ann, 1767603690, "New�name: active, name changed"),
             (nobody, 1767603780, "Third: created"),
             (nobody, 1767603780, "New�name: deleted"),
@@ -111,7 +112,7 @@ async def test_the_history_is_that_of_the_tables(lab: Lab, program: Program) -> 
         "Back: came back after it was deleted",
         "New�name: deleted",
         "New�name: active, name changed",
-        "2 cadences: was there when watching began",
+        "2 cadences: were there when watching began",
     ]
     followed = git(folder, "log", "--follow", "--format=%s", "--", "default/2.yaml").splitlines()
     assert followed == ["Other: 6 fields changed", subjects[-1]]
@@ -176,13 +177,17 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
     assert same(tree(folder, "HEAD"), await exported(program))
     assert tree(folder, "HEAD")["default", "1"]["description"] == "Told"
     assert "description" not in tree(folder, "HEAD^")["default", "1"]
-    # Once a version holds them, they need no commit of their own.
-    await lab.sync(first | {"name": "New"})
+    # Once a change follows, they stand before it: whoever made that did not make them.
+    await lab.sync(edited(lab, "1", name="New", description="Told anew"))
     assert (await program.run("export", "--git", "out")).code == 0
-    assert git(folder, "log", "--format=%s").splitlines() == [
-        "New: name changed",
-        "Welcome: was there when watching began",
+    assert git(folder, "log", "--format=%an %s").splitlines() == [
+        "Ann ann@example.com O'Neill New: description, name changed",
+        "unknown Fields that became known",
+        "unknown Welcome: was there when watching began",
     ]
+    assert tree(folder, "HEAD^")["default", "1"]["description"] == "Told"
+    assert "(unknown" in git(folder, "blame", "-L", "/^email_follow/,+1", "default/1.yaml")
+    assert "(Ann" in git(folder, "blame", "-L", "/^description/,+1", "default/1.yaml")
     assert same(tree(folder, "HEAD"), await exported(program))
 
 

@@ -1,9 +1,5 @@
 """`diff`, `blame` and `history` as they are installed, over histories that the test writes."""
 
-import asyncio
-import os
-import pty
-
 import pytest
 
 from cadence_sync.cli.timeline import timeline
@@ -11,7 +7,6 @@ from cadence_sync.db import past
 from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
 from tests.cli.conftest import Program
-from tests.support import cli
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
@@ -124,7 +119,9 @@ async def test_nothing_is_stored_yet(program: Program) -> None:
 async def test_a_cadence_that_was_never_seen(program: Program) -> None:
     result = await program.run("blame", "404", "--json")
     assert (result.code, result.out) == (1, "")
-    assert "There is no cadence '404'" in result.err
+    assert "There is no cadence '404'." in result.err
+    result = await program.run("blame", "404", "--org", "nobody")
+    assert (result.code, "no cadence '404' in the organisation 'nobody'" in result.err) == (1, True)
 
 
 async def test_blame(lab: Lab, program: Program) -> None:
@@ -199,20 +196,28 @@ async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:
 
 async def test_a_terminal_shows_the_time_line(lab: Lab, program: Program) -> None:
     await lab.sync(record("1", name="Wel\x1bcome"))
-    ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(cli.COMMAND, "history", "1"), cwd=program.cwd, env=cli.environment(**program.settings), stdout=theirs
-    )
-    assert await process.wait() == 0
-    os.close(theirs)
-    assert os.read(ours, 10_000).decode().split("\r\n") == [
+    assert await program.on_a_terminal("history", "1") == [
         "History of Wel�come (times in UTC)",
         "",
         "2026-01-05",
         "  09:01:00  v1   was there when watching began (run 1)",
         "",
     ]
-    os.close(ours)
+
+
+async def test_a_terminal_shows_blame_line_by_line(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1"))
+    changed = edited(lab, "1", name="New\x1b")
+    await lab.sync(changed)
+    await lab.sync(changed | {"description": "Told"})
+    lines = await program.on_a_terminal("blame", "1")
+    assert lines[:4] == [
+        "Blame of New� (times in UTC)",
+        "",
+        "2026-01-05 09:01:30           updated   Ann <b>  v2 run 2  name: New�",
+        "not known                     learnt    -        -         description: Told",
+    ]
+    assert "at least 2026-01-05 09:01:00  baseline  -        v1 run 1  status: active" in lines
 
 
 async def test_drafts_are_shown_for_what_they_are(lab: Lab) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import pty
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,3 +68,24 @@ async def run(*arguments: str, cwd: Path, **settings: str | None) -> Result:
         out, err = await process.communicate()
     assert process.returncode is not None
     return Result(process.returncode, out.decode(), err.decode())
+
+
+async def on_a_terminal(*arguments: str, cwd: Path, **settings: str | None) -> list[str]:
+    """Run the command to its end and return the lines that a terminal gets, stderr included."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        COMMAND, *arguments, cwd=cwd, env=environment(**settings), stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    lines = await asyncio.to_thread(_all_lines, ours)
+    await process.wait()
+    return lines
+
+
+def _all_lines(terminal: int) -> list[str]:
+    received = b""
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while part := os.read(terminal, 10_000):
+            received += part
+    os.close(terminal)
+    return received.decode().split("\r\n")
