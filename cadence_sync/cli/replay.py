@@ -1,30 +1,24 @@
 """`export --git`: every version in the order of its changes, as a stream for `git fast-import`."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 from urllib.parse import quote
 
 from cadence_sync import wiring
 from cadence_sync.cli.export import as_yaml
 from cadence_sync.cli.git import NEXT, Repository
-from cadence_sync.cli.output import one_line, show_note
+from cadence_sync.cli.messages import LEARNT, Version, identity, learnt_message, message
+from cadence_sync.cli.output import show_note
 from cadence_sync.cli.watching import check_org
-from cadence_sync.cli.words import KINDS, OF_MANY, UNSEEN, Field, in_words, returned_with, told
 from cadence_sync.core.document import from_document, to_document
 from cadence_sync.core.fields import LEAVES
 from cadence_sync.core.model import Config
 from cadence_sync.settings import Settings
 
-LEARNT: Final = "Fields that became known"
-"""The subject of commits that stand for no change; where it is the last one, a later export replaces it."""
-_UNKNOWN: Final = "unknown"
 _COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
-_NAME_MAX: Final = 80
 _PATH_MAX: Final = 200
-_NAMED_FIELDS: Final = 3
 _EXECUTION: Final = "execution_details."
-Version = dict[str, Any]
 
 
 async def replay_into(repository: Repository, settings: Settings, org: str | None) -> None:
@@ -96,22 +90,6 @@ def seconds(version: Version) -> int:
     return int(version["valid_from"].timestamp())
 
 
-def identity(person_id: str | None, name: str | None) -> str:
-    """Return an author as git takes it: a name without brackets and line ends, and an address that is none."""
-    plain = "".join(" " if char in "<>" or not char.isprintable() else char for char in name or "")
-    shown = " ".join(plain.split()) or (person_id and quote(person_id, safe="")) or _UNKNOWN
-    return f"{shown} <{quote(person_id or _UNKNOWN, safe='')}@users.zoho.invalid>"
-
-
-def message(group: Sequence[Version]) -> str:
-    """Return the subject, what changed line by line, and where the tables have it."""
-    first = group[0]
-    fields = [_fields(version) for version in group]
-    body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
-    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {OF_MANY[first['kind']]}"
-    return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
-
-
 def path_of(version: Version) -> str:
     """Return the file of a cadence: it has no name in it, so that it stays when the cadence is renamed."""
     return f"{_component(version['org_id'])}/{_component(version['cadence_id'])}.yaml"
@@ -171,39 +149,6 @@ def _data(text: str) -> bytes:
 
 def _learnt_commit(learnt: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
     """Nobody knows since when or by whom they are so: the commit has no author, and no time of its own."""
-    names = [
-        f"{_name(version['document'])} ({version['cadence_id']}): {', '.join(sorted(more))}"
-        for version, _, more in learnt
-    ]
-    lines = "\n".join(one_line(name) for name in names)
-    text = f"{LEARNT}\n\nThey were not sent before; since when they are so is not known.\n\n{lines}\n"
     files = [_file(version, known | more) for version, known, more in learnt]
+    text = learnt_message([(version, more) for version, _, more in learnt])
     return b"".join([_header(identity(None, None), time, text), *files])
-
-
-def _fields(version: Version) -> list[Field]:
-    if version["kind"] == "restored":
-        return told(returned_with(version["before"], version["document"]))
-    return told([(path, old, new) for path, old, new in version["fields"] or []])
-
-
-def _subject(version: Version, fields: Sequence[Field]) -> str:
-    name = _name(version["document"])
-    if version["kind"] != "updated":
-        return f"{name}: {KINDS[version['kind']]}"
-    if not fields:
-        return f"{name}: {UNSEEN}"
-    paths = [path for path, _, _ in fields]
-    return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
-
-
-def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:
-    of = f"{_name(version['document'])} ({version['cadence_id']}), version {version['version']}"
-    yield one_line(f"{of}: {KINDS[version['kind']]}")
-    for field in fields:
-        yield f"  {in_words(field)}"
-
-
-def _name(document: dict[str, Any]) -> str:
-    name = one_line(document.get("name") or "without a name").strip()
-    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"

@@ -1,5 +1,7 @@
 """`export --git`, looked at with git itself."""
 
+import asyncio
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cadence_sync.cli.replay import identity, path_of
+from cadence_sync.cli.messages import identity
+from cadence_sync.cli.replay import path_of
 from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
 from tests.cli.conftest import Program
@@ -136,6 +139,42 @@ async def test_a_message_says_what_changed_and_where_the_tables_have_it(lab: Lab
     assert "  name: New�name → Back" in returned
 
 
+async def test_what_came_and_what_went_at_one_time_are_two_commits(lab: Lab, program: Program) -> None:
+    """In one, git would take the new file for the old one under another name."""
+    await lab.sync(record("1"), record("3"), record("5"))
+    await lab.sync(record("2"), record("4"), record("5"), permits=FREE)
+    await program.run("export", "--git", "out")
+    folder = program.cwd / "out"
+    assert git(folder, "log", "--format=%s").splitlines() == [
+        "2 cadences: deleted",
+        "2 cadences: created",
+        "3 cadences: were there when watching began",
+    ]
+    assert "rename" not in git(folder, "log", "--summary", "-M", "--format=")
+
+
+async def test_a_stopped_export_leaves_nothing(lab: Lab, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lab.sync(record("1"))
+    fake_git(program.cwd / "tools", "touch started; exec sleep 60")
+    monkeypatch.setenv("PATH", f"{program.cwd / 'tools'}:/usr/bin:/bin")
+    process = await program.start("export", "--git", "out")
+    async with asyncio.timeout(cli.PATIENCE):
+        while not (program.cwd / "started").exists():
+            await asyncio.sleep(0.01)
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 143
+    assert not (program.cwd / "out").exists()
+
+
+def fake_git(tools: Path, script: str) -> None:
+    """Make a git that does this where it is to import."""
+    real = shutil.which("git", path="/usr/bin:/bin:/usr/local/bin")
+    tools.mkdir(exist_ok=True)
+    (tools / "git").write_text(f'#!/bin/sh\ncase "$*" in *fast-import*) {script};; esac\nexec {real} "$@"\n')
+    (tools / "git").chmod(0o755)
+
+
 async def test_two_exports_of_one_history_are_the_same(lab: Lab, program: Program) -> None:
     await some_history(lab)
     heads = []
@@ -252,12 +291,8 @@ async def test_without_git_and_without_cadences(lab: Lab, program: Program, monk
 async def test_a_git_that_fails_leaves_nothing(lab: Lab, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     await lab.sync(record("1"))
     tools = program.cwd / "tools"
-    tools.mkdir()
-    for at, script in enumerate(("echo fatal: no room >&2; exit 128", "sleep 0; exit 128")):
-        fake = tools / "git"
-        real = subprocess.run(["which", "git"], capture_output=True, check=True, text=True).stdout.strip()
-        fake.write_text(f'#!/bin/sh\ncase "$*" in *fast-import*) {script};; esac\nexec {real} "$@"\n')
-        fake.chmod(0o755)
+    for at, script in enumerate(("echo fatal: no room >&2; exit 128", "exit 128")):
+        fake_git(tools, script)
         with monkeypatch.context() as patch:
             patch.setenv("PATH", f"{tools}:/usr/bin:/bin")
             result = await program.run("export", "--git", "out")

@@ -1,0 +1,66 @@
+"""What the commits of `export --git` say, and whom they name."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from cadence_sync.cli.output import one_line
+from cadence_sync.cli.words import KINDS, OF_MANY, UNSEEN, Field, in_words, returned_with, told
+
+LEARNT: Final = "Fields that became known"
+"""The subject of commits that stand for no change; where it is the last one, a later export replaces it."""
+_UNKNOWN: Final = "unknown"
+_NAME_MAX: Final = 80
+_NAMED_FIELDS: Final = 3
+Version = dict[str, Any]
+
+
+def identity(person_id: str | None, name: str | None) -> str:
+    """Return an author as git takes it: a name without brackets and line ends, and an address that is none."""
+    plain = "".join(" " if char in "<>" or not char.isprintable() else char for char in name or "")
+    shown = " ".join(plain.split()) or (person_id and quote(person_id, safe="")) or _UNKNOWN
+    return f"{shown} <{quote(person_id or _UNKNOWN, safe='')}@users.zoho.invalid>"
+
+
+def message(group: Sequence[Version]) -> str:
+    """Return the subject, what changed line by line, and where the tables have it."""
+    first = group[0]
+    fields = [_fields(version) for version in group]
+    body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
+    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {OF_MANY[first['kind']]}"
+    return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
+
+
+def learnt_message(learnt: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
+    """Return which fields of which cadences became known."""
+    names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in learnt]
+    lines = "\n".join(one_line(name) for name in names)
+    return f"{LEARNT}\n\nThey were not sent before; since when they are so is not known.\n\n{lines}\n"
+
+
+def _fields(version: Version) -> list[Field]:
+    if version["kind"] == "restored":
+        return told(returned_with(version["before"], version["document"]))
+    return told([(path, old, new) for path, old, new in version["fields"] or []])
+
+
+def _subject(version: Version, fields: Sequence[Field]) -> str:
+    name = _name(version["document"])
+    if version["kind"] != "updated":
+        return f"{name}: {KINDS[version['kind']]}"
+    if not fields:
+        return f"{name}: {UNSEEN}"
+    paths = [path for path, _, _ in fields]
+    return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
+
+
+def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:
+    of = f"{_name(version['document'])} ({version['cadence_id']}), version {version['version']}"
+    yield one_line(f"{of}: {KINDS[version['kind']]}")
+    for field in fields:
+        yield f"  {in_words(field)}"
+
+
+def _name(document: dict[str, Any]) -> str:
+    name = one_line(document.get("name") or "").strip() or "without a name"
+    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"
