@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ COLUMNS: Final = (
     *("execute_every_unit", "execute_every_period", "execution_interval", "unenroll_type", "unenroll_end_date"),
     *("unenroll_properties", "version", "first_seen_at", "last_changed_at"),
 )
+_SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ def as_yaml(value: object) -> str:
     return yaml.dump(value, Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=10**6)
 
 
+def as_yaml_list(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a YAML sequence; one row after the other, for the writer keeps a tree of all that it writes at once."""
+    return "".join(as_yaml([row]) for row in rows) or as_yaml([])
+
+
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     """Return lines as RFC 4180 has them; null is empty, for nothing that is stored is an empty text."""
     out = io.StringIO(newline="")
@@ -107,14 +114,14 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 WRITERS: Final[dict[Format, Callable[[Sequence[dict[str, Any]]], str]]] = {
     Format.JSON: as_json,
-    Format.YAML: as_yaml,
+    Format.YAML: as_yaml_list,
     Format.CSV: as_csv,
 }
 
 
 @cache
 def _dumper() -> Any:
-    """Return the writer in Python: that in C, where there is one, might break lines elsewhere."""
+    """Return the writer in Python: that in C, if there is one, escapes other characters, and commits would differ."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -126,7 +133,7 @@ def _dumper() -> Any:
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         # In its other styles PyYAML writes some line separators so that it reads another character back.
-        style = None if value.isprintable() else '"'
+        style = '"' if _SEPARATOR.search(value) else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)

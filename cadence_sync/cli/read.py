@@ -80,7 +80,7 @@ async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str
     """Return the current row of the only cadence that is meant."""
     from cadence_sync.db import queries
 
-    rows = await queries.find_cadence(engine, org_id, cadence_id)
+    rows = await queries.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
     if not rows:
         where = "" if org_id is None else f" in the organisation {org_id!r}"
         raise NotFoundError(
@@ -90,6 +90,11 @@ async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str
         orgs = ", ".join(row["org_id"] for row in rows)
         raise NotFoundError(f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
     return rows[0]
+
+
+def _is_text(*words: str) -> bool:
+    """Whether Postgres can be asked for them: bytes that are no UTF-8 arrive as halves of surrogate pairs."""
+    return not any("\ud800" <= char <= "\udfff" for word in words for char in word)
 
 
 def _print_rows(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

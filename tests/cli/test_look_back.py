@@ -122,6 +122,9 @@ async def test_a_cadence_that_was_never_seen(program: Program) -> None:
     assert "There is no cadence '404'." in result.err
     result = await program.run("blame", "404", "--org", "nobody")
     assert (result.code, "no cadence '404' in the organisation 'nobody'" in result.err) == (1, True)
+    for arguments in (["\udcff"], ["404", "--org", "\udcff"]):  # a byte that is no UTF-8
+        result = await program.run("blame", *arguments)
+        assert (result.code, "There is no cadence" in result.err) == (1, True)
 
 
 async def test_blame(lab: Lab, program: Program) -> None:
