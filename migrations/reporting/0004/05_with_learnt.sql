@@ -1,5 +1,5 @@
 CREATE FUNCTION cadence_reporting.with_learnt(document jsonb, learnt jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 1 AS $$
 DECLARE
     field record;
     path text[];

@@ -3,6 +3,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN unit IS NULL OR period = 'immediately' THEN period
         WHEN unit = 1 THEN 'every ' || rtrim(period, 's')
-        ELSE 'every ' || unit || ' ' || period
+        ELSE 'every ' || unit::text || ' ' || period
     END
 $$

@@ -1,5 +1,5 @@
 CREATE FUNCTION cadence_reporting.rules_end_date(rules jsonb) RETURNS date
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT left(written.day #>> '{}', 10)::date
     FROM jsonb_array_elements(rules) WITH ORDINALITY AS rule (properties, place)
     CROSS JOIN LATERAL (VALUES

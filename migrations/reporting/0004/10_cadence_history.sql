@@ -76,7 +76,8 @@ SELECT
     v.run_id,
     known.document
 FROM cadence_sync.cadence_versions AS v
-JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v.cadence_id
+-- From the left, though each version has its row there: it keeps the history in front when it is read as a whole.
+LEFT JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v.cadence_id
 -- The names that came with an older version. With a deletion nothing came: it has those of today, of what is the same.
 LEFT JOIN LATERAL json_to_record(CASE WHEN v.valid_to IS NOT NULL THEN v.raw END)
     AS received (module json, custom_view json, created_by json, modified_by json) ON true
