@@ -44,7 +44,10 @@ async def diff_command(settings: Callable[[], Settings], asked: Asked) -> None:
     async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
         groups = await work(connection)
     if asked.as_json:
-        print_json(groups)
+        print_json(groups or [])
+        return
+    if groups is None:
+        show_note("Nothing can be compared.")
         return
     for group in groups:
         print(one_line(_headline(group, asked)))
@@ -59,12 +62,14 @@ def _between_times(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], 
         raise ArgumentError("diff needs two times, or two organisations.", hint=_WAYS)
     from_at, to_at = period(asked.from_, asked.to or "now", now)
 
-    async def work(connection: "AsyncConnection") -> Groups:
+    async def work(connection: "AsyncConnection") -> Groups | None:
         from cadence_sync.db import past
 
         watched = await past.watched(connection)
         check_org(watched, asked.org)
-        unwatched(watched, asked.org, from_at)
+        asked_for = [name for name in watched if asked.org in {None, name}]
+        if len(unwatched(watched, asked.org, from_at)) == len(asked_for):
+            return None
         rows = await past.diff(connection, from_at, to_at, asked.org, asked.axis)
         head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
         return _grouped(rows, head, ("field", "old_value", "new_value"))
@@ -78,7 +83,7 @@ def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], A
         raise ArgumentError("--from-org and --to-org go together, and with no other organisation or time.", hint=_WAYS)
     at = moment(asked.at or "now", "--at", now)
 
-    async def work(connection: "AsyncConnection") -> Groups:
+    async def work(connection: "AsyncConnection") -> Groups | None:
         from cadence_sync.db import past
 
         watched = await past.watched(connection)
@@ -86,7 +91,7 @@ def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], A
             check_org(watched, org)
         # Against an organisation of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
-            return []
+            return None
         rows = await past.compare(connection, left, right, at, asked.axis)
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))

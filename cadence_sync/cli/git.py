@@ -100,7 +100,8 @@ class Repository:
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
             raise ArgumentError(
                 f"The branch main in {self.folder} is not the beginning of this history.",
-                hint="Nothing was touched; use another folder; with several organisations one for each (--org).",
+                hint="Nothing was touched; use another folder: with several organisations one for each (--org),"
+                " and a new one after a person was redacted.",
                 code="FOLDER",
             )
         await self._run("reset", "--quiet", "--hard", new)

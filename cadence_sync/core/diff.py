@@ -124,7 +124,9 @@ def _first_version(sighting: Sighting, listing: Listing, past: Past) -> Version:
     if _was_there_before(sighting, listing, past):
         return Version(Kind.BASELINE, 1, listing.started_at, row, sighting.raw)
     began = _modified_within(sighting.config, listing, past)
-    by_creator = all(_is_news(sighting.config.get(path), listing, past) for path in ("created_time", "modified_time"))
+    news = all(_is_news(sighting.config.get(path), listing, past) for path in ("created_time", "modified_time"))
+    # What is seen is the last edit: of another's work the creator is not the author.
+    by_creator = news and sighting.config.get("created_by.id") == sighting.config.get("modified_by.id")
     return Version(
         Kind.CREATED,
         1,

@@ -16,6 +16,7 @@ _STATEMENTS: Final = (
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON SCHEMA {REPORTING} FROM {{role}}",
+    f"REVOKE ALL ON ALL TABLES IN SCHEMA {REPORTING} FROM {{role}}",
     f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
     f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
@@ -23,11 +24,19 @@ _STATEMENTS: Final = (
     f"ALTER DEFAULT PRIVILEGES IN SCHEMA {REPORTING} GRANT SELECT ON TABLES TO {{role}}",
 )
 _REACHES: Final = text("""
-    SELECT c.relname FROM pg_class AS c
-    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind IN ('r', 'p', 'v')
-      AND has_schema_privilege(:role, c.relnamespace, 'USAGE') AND has_table_privilege(:role, c.oid, 'SELECT')
-    ORDER BY c.relname LIMIT 1
+    -- Of every role that this one is a member of: SET ROLE gives it all that those may do.
+    SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    CROSS JOIN pg_roles AS r
+    WHERE n.nspname IN (:tables, :views) AND c.relkind IN ('r', 'p', 'v')
+      AND (r.rolname = :role OR pg_has_role(CAST(:role AS name), r.oid, 'MEMBER'))
+      AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+      AND (has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+           OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE')
+           OR (n.nspname = :tables AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
+    ORDER BY 1 LIMIT 1
 """)
+_NAME_LENGTH: Final = 63
+"""Bytes that a name may have in Postgres."""
 
 
 async def grant_reader(engine: AsyncEngine, role: str) -> None:
@@ -39,7 +48,7 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
     with our_errors():
         async with engine.begin() as connection:
             await check_migrated(connection)
-            if not await connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": role}):
+            if not await _exists(connection, role):
                 raise NotFoundError(
                     f"There is no role {role!r} in this Postgres.",
                     hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",
@@ -50,11 +59,20 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
             await _check(connection, role)
 
 
+async def _exists(connection: AsyncConnection, role: str) -> bool:
+    if not 0 < len(role.encode(errors="replace")) <= _NAME_LENGTH or not role.isprintable():
+        return False
+    found = await connection.scalar(
+        text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)"), {"role": role}
+    )
+    return found is True
+
+
 async def _check(connection: AsyncConnection, role: str) -> None:
-    table = await connection.scalar(_REACHES, {"schema": SCHEMA, "role": role})
-    if table is not None:
+    reached = await connection.scalar(_REACHES, {"tables": SCHEMA, "views": REPORTING, "role": role})
+    if reached is not None:
         raise SettingsError(
-            f"The role {role!r} can read {SCHEMA}.{table} whatever is granted here.",
-            hint="It is a superuser, the tables' owner, or a member of a role that may; choose another role.",
+            f"The role {role!r} can read or write {reached} whatever is granted here.",
+            hint="It is a superuser, the owner, or a member of a role that may; choose another role.",
             code="ROLE_READS_TABLES",
         )

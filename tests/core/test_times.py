@@ -154,9 +154,18 @@ def test_a_restoration_names_its_editor_by_the_same_rule(modified: datetime | No
 def test_a_creation_names_its_creator_where_both_times_lie_between_the_walks(
     created: datetime, modified: datetime | None, creator: str | None
 ) -> None:
-    new = _edited(modified, created_time=created.isoformat(), created_by={"id": "8", "name": "Ben"})
+    ben = {"id": "8", "name": "Ben"}
+    new = _edited(modified, created_time=created.isoformat(), created_by=ben) | {"modified_by": ben}
     version = Memory(last_walk=START).only_version(new)
     assert (version.changed_by_id, version.changed_by_name) == (creator, creator and "Ben")
+
+
+def test_a_creation_that_another_person_edited_since_names_nobody() -> None:
+    """What is seen, and when it began, is the editor's; that it is there at all is the creator's."""
+    new = _edited(START + MINUTE, created_time=START.isoformat(), created_by={"id": "8", "name": "Ben"})
+    assert new["modified_by"]["id"] != "8"
+    version = Memory(last_walk=START).only_version(new)
+    assert (version.kind, version.changed_by_id, version.changed_by_name) == (Kind.CREATED, None, None)
 
 
 HALF = timedelta(milliseconds=500)

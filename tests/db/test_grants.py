@@ -106,11 +106,44 @@ async def test_a_view_that_comes_later_is_readable_too(lab: Lab, role: str, data
         await connection.close()
 
 
-async def test_a_role_that_reads_the_tables_anyway_is_refused(lab: Lab, role: str) -> None:
+@pytest.mark.parametrize(
+    "rights",
+    [
+        "GRANT pg_read_all_data TO {reader}",
+        "GRANT SELECT (raw) ON cadence_sync.cadence_versions TO {other}; GRANT {other} TO {reader}",
+        "GRANT DELETE ON cadence_sync.cadences TO {other}; GRANT {other} TO {reader}",
+        "GRANT UPDATE ON cadence_reporting.sync_runs TO {other}; GRANT {other} TO {reader}",
+        "ALTER ROLE {reader} NOINHERIT; GRANT SELECT ON cadence_sync.orgs TO {other}; GRANT {other} TO {reader}",
+        "ALTER ROLE {reader} SUPERUSER",
+    ],
+)
+async def test_a_role_that_reads_or_writes_tables_by_another_way_is_refused(lab: Lab, role: str, rights: str) -> None:
+    reader, other = '"' + role.replace('"', '""') + '"', f"other_{next(_NUMBERS)}"
+    schemas = f"GRANT USAGE ON SCHEMA cadence_sync, cadence_reporting TO {other}"
+    await lab.execute(f"CREATE ROLE {other}", schemas, *rights.format(reader=reader, other=other).split("; "))
+    try:
+        with pytest.raises(SettingsError, match="can read or write cadence_"):
+            await grant_reader(lab.engine, role)
+    finally:
+        await lab.execute(f"ALTER ROLE {reader} NOSUPERUSER", f"DROP OWNED BY {other}", f"DROP ROLE {other}")
+
+
+async def test_what_a_reader_could_write_through_views_is_taken_away(lab: Lab, role: str, database_url: str) -> None:
     quoted = role.replace('"', '""')
-    await lab.execute(f'GRANT pg_read_all_data TO "{quoted}"')
-    with pytest.raises(SettingsError, match="can read cadence_sync"):
-        await grant_reader(lab.engine, role)
+    await lab.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA cadence_reporting TO "{quoted}"')
+    await grant_reader(lab.engine, role)
+    connection = await connected(database_url, role)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE cadence_reporting.sync_runs SET error_message = 'forged'")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "", "a\nb", "caf\udce9"])
+async def test_a_name_that_no_role_can_have_is_not_found(lab: Lab, name: str) -> None:
+    with pytest.raises(NotFoundError, match="There is no role"):
+        await grant_reader(lab.engine, name)
 
 
 async def test_a_role_that_does_not_exist_is_named(lab: Lab, database_url: str, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ async def test_steps_by_module(lab: Lab) -> None:
     rows = await told(
         lab, f"{columns}, whatsapp_follow_ups, follow_ups, follow_ups_per_cadence::text", "steps_by_module ORDER BY 1"
     )
-    assert rows == [("Contacts", 3, 2, 2, 2, 3, 1, 8, "4.00"), ("Deals", 1, 1, 0, 0, 0, 0, 0, None)]
+    assert rows == [("Contacts", 3, 2, 2, 2, 3, 1, 8, "4.00"), ("Deals", 1, 1, None, None, None, None, None, None)]
 
 
 async def test_the_activation_timeline(lab: Lab) -> None:
@@ -266,3 +266,14 @@ async def test_a_module_is_one_row_also_where_a_held_cadence_has_its_former_name
     assert report.counters is not None
     assert report.counters.held == 8
     assert await told(lab, "module_id, module_api_name, cadences", "steps_by_module") == [(renamed["id"], "People", 20)]
+
+
+async def test_an_organisation_that_was_not_watched_yet_is_not_compared(lab: Lab) -> None:
+    await lab.sync(record("1"), org=LEFT)
+    early = lab.clock.time
+    await lab.sync(record("1", name="Other"), org=RIGHT)
+    rows = "SELECT difference FROM cadence_reporting.compare_orgs('left', 'right', :at) ORDER BY 1"
+    assert await lab.rows(rows, at=early) == []
+    assert [row["difference"] for row in await lab.rows(rows, at=lab.clock.time)] == ["only left", "only right"]
+    await lab.store.begin(Org("never", "us"), "test", lab.clock.time)
+    assert await lab.rows("SELECT * FROM cadence_reporting.compare_orgs('left', 'never')") == []

@@ -6,11 +6,11 @@ SELECT
     mode() WITHIN GROUP (ORDER BY c.module_api_name) AS module_api_name,
     count(*) AS cadences,
     count(*) FILTER (WHERE c.active) AS active_cadences,
-    coalesce(sum(c.email_follow_up_count), 0) AS email_follow_ups,
-    coalesce(sum(c.task_follow_up_count), 0) AS task_follow_ups,
-    coalesce(sum(c.call_follow_up_count), 0) AS call_follow_ups,
-    coalesce(sum(c.whatsapp_follow_up_count), 0) AS whatsapp_follow_ups,
-    coalesce(sum(c.follow_up_count), 0) AS follow_ups,
+    sum(c.email_follow_up_count) AS email_follow_ups,
+    sum(c.task_follow_up_count) AS task_follow_ups,
+    sum(c.call_follow_up_count) AS call_follow_ups,
+    sum(c.whatsapp_follow_up_count) AS whatsapp_follow_ups,
+    sum(c.follow_up_count) AS follow_ups,
     round(avg(c.follow_up_count), 2) AS follow_ups_per_cadence
 FROM cadence_reporting.current_cadences AS c
 GROUP BY c.org_id, c.module_id

@@ -16,10 +16,16 @@ CREATE FUNCTION cadence_reporting.compare_orgs(
         UNION ALL
         SELECT 'right', c.*
         FROM cadence_reporting.cadences_as_of(at, cadence_reporting.checked_org(right_org), axis) AS c
+    ), watched AS (
+        -- What an organisation lacks is known only where it was looked at.
+        SELECT bool_and(coalesce(f.watched_since <= at, false)) AS both_sides
+        FROM cadence_reporting.sync_freshness AS f
+        WHERE f.org_id IN (left_org, right_org)
     ), numbered AS (
         SELECT s.side, s.org_id, s.name, s.cadence_id, s.version, s.module_api_name, s.custom_view_name,
                row_number() OVER (PARTITION BY s.side, s.name ORDER BY s.created_time, s.cadence_id) AS place
         FROM sides AS s
+        WHERE (SELECT w.both_sides FROM watched AS w)
     ), pairs AS (
         SELECT coalesce(l.name, r.name) AS name, l.cadence_id AS left_id, r.cadence_id AS right_id,
                l.version AS left_version, r.version AS right_version,
