@@ -60,7 +60,11 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
 
 
 async def _exists(connection: AsyncConnection, role: str) -> bool:
-    if not 0 < len(role.encode(errors="replace")) <= _NAME_LENGTH or not role.isprintable():
+    try:
+        size = len(role.encode())
+    except UnicodeEncodeError:  # bytes that are no UTF-8 arrive as halves of surrogate pairs
+        return False
+    if not 0 < size <= _NAME_LENGTH:
         return False
     found = await connection.scalar(
         text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)"), {"role": role}

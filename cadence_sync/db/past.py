@@ -93,9 +93,7 @@ async def watched(connection: AsyncConnection) -> dict[str, datetime | None]:
 async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> Answer:
     """One row a cadence that was live at that time; nothing in it depends on when it is asked for."""
     rows = await _answer(connection, _STATE, at=at, org=org, axis=axis)
-    return [
-        {name: value for name, value in row.items() if name not in {"age_days", "days_since_change"}} for row in rows
-    ]
+    return [{name: value for name, value in row.items() if name not in _AGES} for row in rows]
 
 
 async def diff(connection: AsyncConnection, from_at: datetime, to_at: datetime, org: str | None, axis: str) -> Answer:

@@ -1,6 +1,7 @@
 """A reader sees the reporting layer and is refused everywhere else."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -39,18 +40,23 @@ async def role(lab: Lab) -> AsyncIterator[str]:
     await lab.execute(f'DROP OWNED BY "{quoted}"', f'DROP ROLE "{quoted}"')
 
 
-async def connected(database_url: str, role: str) -> asyncpg.Connection:
+@asynccontextmanager
+async def connected(database_url: str, role: str) -> AsyncIterator[asyncpg.Connection]:
     address = urlsplit(database_url)
     host = address.netloc.rpartition("@")[2]
-    return await asyncpg.connect(urlunsplit(address._replace(netloc=host)), user=role, password="secret")
+    connection = await asyncpg.connect(urlunsplit(address._replace(netloc=host)), user=role, password="secret")
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def test_a_reader_reads_every_view_and_function_and_no_table(lab: Lab, role: str, database_url: str) -> None:
     for _ in range(2):
         await grant_reader(lab.engine, role)
     objects = await lab.rows(EVERYTHING)
-    connection = await connected(database_url, role)
-    try:
+    assert {each["nspname"] for each in objects} == {"cadence_reporting", "cadence_sync"}
+    async with connected(database_url, role) as connection:
         assert await connection.fetchval("SELECT current_user") == role
         for each in objects:
             read = connection.fetch(f"SELECT * FROM {each['nspname']}.{each['relname']} LIMIT 1")
@@ -70,8 +76,6 @@ async def test_a_reader_reads_every_view_and_function_and_no_table(lab: Lab, rol
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def test_no_view_shows_what_was_received_or_a_token(lab: Lab) -> None:
@@ -88,22 +92,16 @@ async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, rol
         f'GRANT USAGE ON SCHEMA cadence_sync TO "{quoted}"', f'GRANT SELECT ON cadence_sync.oauth_tokens TO "{quoted}"'
     )
     await grant_reader(lab.engine, role)
-    connection = await connected(database_url, role)
-    try:
+    async with connected(database_url, role) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT * FROM cadence_sync.oauth_tokens")
-    finally:
-        await connection.close()
 
 
 async def test_a_view_that_comes_later_is_readable_too(lab: Lab, role: str, database_url: str) -> None:
     await grant_reader(lab.engine, role)
     await lab.execute("CREATE VIEW cadence_reporting.later AS SELECT 1 AS x")
-    connection = await connected(database_url, role)
-    try:
+    async with connected(database_url, role) as connection:
         assert await connection.fetchval("SELECT x FROM cadence_reporting.later") == 1
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize(
@@ -132,12 +130,9 @@ async def test_what_a_reader_could_write_through_views_is_taken_away(lab: Lab, r
     quoted = role.replace('"', '""')
     await lab.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA cadence_reporting TO "{quoted}"')
     await grant_reader(lab.engine, role)
-    connection = await connected(database_url, role)
-    try:
+    async with connected(database_url, role) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE cadence_reporting.sync_runs SET error_message = 'forged'")
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "", "a\nb", "caf\udce9"])
@@ -158,8 +153,5 @@ async def test_the_command_grants(role: str, database_url: str, tmp_path: Path) 
     result = await cli.run("grant-reader", role, cwd=tmp_path, DATABASE_URL=database_url)
     assert (result.code, result.err) == (0, "")
     assert "may read cadence_reporting" in result.out
-    connection = await connected(database_url, role)
-    try:
+    async with connected(database_url, role) as connection:
         assert await connection.fetchval("SELECT count(*) FROM cadence_reporting.current_cadences") == 1
-    finally:
-        await connection.close()
