@@ -18,6 +18,11 @@ from cadence_sync.simulator.wire import list_v7
 
 END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: TID251 - trends end today
 DAYS: Final = 730
+LEARNT_AGO: Final = 366
+"""Days since `description` became known, as it does when v8 is asked for the first time."""
+LEARNERS: Final = 10
+"""Of so many organisations one asked."""
+DESCRIPTION: Final = "Calls and e-mails after a demo."
 SEED: Final = 7
 _AT_ONCE: Final = 20
 """Organisations in one transaction."""
@@ -75,6 +80,7 @@ def _cadence(
     """Yield a cadence whose versions are spread over the days; each renames it or switches it."""
     key = {"org_id": org_id, "cadence_id": seen.cadence_id}
     config: Config = dict(seen.config)
+    learnt_at = END - timedelta(days=LEARNT_AGO) if int(org_id[4:]) % LEARNERS == 0 else END
     days = [version * DAYS // size.versions + number % (DAYS // size.versions) for version in range(size.versions)]
     times = [END - timedelta(days=DAYS - day, seconds=number) for day in (0, *days[1:])]
     for version, (begins, ends) in enumerate(zip(times, (*times[1:], None), strict=True), 1):
@@ -86,6 +92,11 @@ def _cadence(
             config["modified_time"] = begins.isoformat()
             for path in (field, "modified_time"):
                 yield "cadence_changes", key | _change(version, path, before[path], config[path], begins)
+        if learnt_at <= begins:
+            config["description"] = DESCRIPTION
+        elif learnt_at < (ends or END):
+            field = {"field": "description", "value": msgspec.json.encode(DESCRIPTION).decode()}
+            yield "learnt_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | field
         raw = msgspec.json.encode(record | {"name": config["name"], "active": config["active"]}).decode()
         kind = "updated" if version > 1 else "baseline"
         document = msgspec.json.encode(to_document(config)).decode()

@@ -8,12 +8,12 @@ from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.words import value_in_words
-from cadence_sync.core.blame import Blamed, Seen, blame
+from cadence_sync.core.blame import LEARNT, Blamed, Learnt, Seen, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import from_document
 from cadence_sync.settings import Settings
 
-LEARNT: Final = "learnt"
+_AT_LEAST: Final = {LEARNT, Kind.BASELINE.value}
 _COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 
 
@@ -25,8 +25,7 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
         row = await one_cadence(engine, org_id, cadence_id)
         async with past.snapshot(engine) as connection:
             versions = await past.versions(connection, row["org_id"], cadence_id)
-            learnt = await past.learnt(connection, row["org_id"], cadence_id)
-    lines = blame([_seen(version) for version in versions], learnt)
+    lines = blame([_seen(version) for version in versions])
     last = versions[-1]
     gone = last if last["kind"] == Kind.DELETED else None
     if as_json:
@@ -55,7 +54,7 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
 def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
     """Return one line a field as `git blame` has them: what is known of the change in columns, then the field."""
     cells = [
-        [one_line(since), one_line(kind), one_line(by), f"v{version} run {run}" if version else "-"]
+        [one_line(since), one_line(kind), one_line(by), f"v{version} run {one_line(run)}"]
         for _, _, since, kind, by, version, run in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -69,11 +68,13 @@ def _seen(version: dict[str, Any]) -> Seen:
         version["version"],
         Kind(version["kind"]),
         version["valid_from"],
+        version["observed_at"],
         version["run_id"],
         from_document(version["document"]),
         frozenset(change["field"] for change in changes),
         next((change["changed_by_id"] for change in changes), None),
         next((change["changed_by_name"] for change in changes), None),
+        {field["field"]: Learnt(field["value"], field["observed_at"], field["run_id"]) for field in version["learnt"]},
     )
 
 
@@ -82,20 +83,18 @@ def _as_json(line: Blamed) -> dict[str, object]:
     return {
         "field": line.field,
         "value": line.value,
-        "kind": origin.kind.value if origin else LEARNT,
-        "since": origin and origin.valid_from,
-        "version": origin and origin.version,
-        "run_id": origin and origin.run_id,
-        "changed_by_id": origin and origin.changed_by_id,
-        "changed_by_name": origin and origin.changed_by_name,
+        "kind": origin.kind,
+        "since": origin.since,
+        "version": origin.version,
+        "run_id": origin.run_id,
+        "changed_by_id": origin.changed_by_id,
+        "changed_by_name": origin.changed_by_name,
     }
 
 
 def _as_row(line: Blamed) -> tuple[object, ...]:
-    origin, value = line.origin, value_in_words(line.value)
-    if origin is None:
-        return (line.field, value, "not known", LEARNT, None, None, None)
-    at_least = "at least " if origin.kind is Kind.BASELINE else ""
+    origin = line.origin
+    at_least = "at least " if origin.kind in _AT_LEAST else ""
     who = origin.changed_by_name or origin.changed_by_id
-    since = f"{at_least}{one_line(origin.valid_from)}"
-    return (line.field, value, since, origin.kind.value, who, origin.version, origin.run_id)
+    since = f"{at_least}{one_line(origin.since)}"
+    return (line.field, value_in_words(line.value), since, origin.kind, who, origin.version, origin.run_id)

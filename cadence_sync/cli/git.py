@@ -39,12 +39,12 @@ class Repository:
             )
         return cls(folder.resolve(), git)
 
-    async def take(self, org: str | None, stream: AsyncIterator[bytes], replaceable: str) -> None:
-        """Import commits and move the branch there, if that loses none but a last one of that subject."""
+    async def take(self, org: str | None, stream: AsyncIterator[bytes]) -> None:
+        """Import commits and move the branch there, if that loses none."""
         try:
             await self._open(org)
             await self._import(stream)
-            await self._advance(replaceable)
+            await self._advance()
         except BaseException:
             for folder in self.made:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -91,12 +91,10 @@ class Repository:
                 code="FOLDER",
             )
 
-    async def _advance(self, replaceable: str) -> None:
+    async def _advance(self) -> None:
         old, new = await self._commit(_BRANCH), await self._commit(NEXT)
         if new is None:
             return
-        if old is not None and await self._ask("log", "-1", "--format=%s", old) == replaceable:
-            old = await self._commit(f"{old}^")
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
             raise ArgumentError(
                 f"The branch main in {self.folder} is not the beginning of this history.",

@@ -7,8 +7,7 @@ from urllib.parse import quote
 from cadence_sync.cli.output import one_line
 from cadence_sync.cli.words import KINDS, OF_MANY, UNSEEN, Field, in_words, returned_with, told
 
-LEARNT: Final = "Fields that became known"
-"""The subject of commits that stand for no change; where it is the last one, a later export replaces it."""
+_LEARNT: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"
 _NAME_MAX: Final = 80
 _NAMED_FIELDS: Final = 3
@@ -28,14 +27,21 @@ def message(group: Sequence[Version]) -> str:
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
     subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {OF_MANY[first['kind']]}"
-    return f"{subject}\n\n{body}\n\nOrganisation: {one_line(first['org_id'])}\nRun: {first['run_id']}\n"
+    return f"{subject}\n\n{body}\n\n{_place(first)}"
 
 
 def learnt_message(learnt: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
     """Return which fields of which cadences became known."""
     names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in learnt]
     lines = "\n".join(one_line(name) for name in names)
-    return f"{LEARNT}\n\nThey were not sent before; since when they are so is not known.\n\n{lines}\n"
+    why = "They were not sent before; since when they are so is not known."
+    return f"{_LEARNT}\n\n{why}\n\n{lines}\n\n{_place(learnt[0][0])}"
+
+
+def _place(version: Version) -> str:
+    """Return where the tables have it; of what an older release saw the run is not known."""
+    run = "" if version["run_id"] is None else f"Run: {version['run_id']}\n"
+    return f"Organisation: {one_line(version['org_id'])}\n{run}"
 
 
 def _fields(version: Version) -> list[Field]:

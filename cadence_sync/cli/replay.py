@@ -8,9 +8,10 @@ from urllib.parse import quote
 from cadence_sync import wiring
 from cadence_sync.cli.export import as_yaml
 from cadence_sync.cli.git import NEXT, Repository
-from cadence_sync.cli.messages import LEARNT, Version, identity, learnt_message, message
+from cadence_sync.cli.messages import Version, identity, learnt_message, message
 from cadence_sync.cli.output import show_note
 from cadence_sync.cli.watching import check_org
+from cadence_sync.core.blame import LEARNT
 from cadence_sync.core.document import from_document, to_document
 from cadence_sync.core.fields import LEAVES
 from cadence_sync.core.model import Config
@@ -27,25 +28,20 @@ async def replay_into(repository: Repository, settings: Settings, org: str | Non
 
     async with wiring.database(settings) as engine, past.snapshot(engine) as connection:
         check_org(await past.watched(connection), org)
-        learnt = await past.learnt_since(connection, org)
-        await repository.take(org, _stream(past.replay(connection, org), learnt), LEARNT)
+        await repository.take(org, _stream(past.replay(connection, org)))
     if not await repository.has_commits():
         show_note("No cadence is stored yet: the repository has no commit.")
 
 
-async def _stream(versions: AsyncIterator[Version], learnt: Sequence[Version]) -> AsyncIterator[bytes]:
+async def _stream(versions: AsyncIterator[Version]) -> AsyncIterator[bytes]:
     group: list[Version] = []
-    time = 0
     async for version in versions:
         if group and _act(group[0]) != _act(version):
             yield commit(group)
             group = []
         group.append(version)
-        time = seconds(version)
     if group:
         yield commit(group)
-    if learnt:
-        yield _learnt_commit([(v, from_document(v["document"]), v["learnt"]) for v in learnt], time)
     yield b"done\n"
 
 
@@ -65,24 +61,32 @@ def commit(group: Sequence[Version]) -> bytes:
     """
     first = group[0]
     author = identity(first["changed_by_id"], first["changed_by_name"])
-    learnt = [(version, from_document(version["before"]), _learnt(version)) for version in group if _learnt(version)]
+    befores = [(version, _before(version)) for version in group]
+    learnt = [(version, before, more) for version, before in befores if (more := _learnt(version, before))]
+    ahead = _learnt_commit(learnt, seconds(first)) if learnt else b""
+    if first["kind"] == LEARNT:
+        return ahead
     return b"".join(
         [
-            _learnt_commit(learnt, seconds(first)) if learnt else b"",
+            ahead,
             _header(author, seconds(first), message(group)),
             *(_file(version, from_document(version["document"])) for version in group),
         ]
     )
 
 
-def _learnt(version: Version) -> Config:
-    """Return what a changed cadence has that its version before did not know, as it was before the change."""
+def _before(version: Version) -> Config:
+    """Return what was known of a cadence before this."""
+    return from_document(version["before"] or {}) | (version["learnt_before"] or {})
+
+
+def _learnt(version: Version, before: Config) -> Config:
+    """Return what became known: by itself, or with a change of something else."""
+    if version["kind"] == LEARNT:
+        return dict(version["learnt"])
     if version["kind"] != "updated":
         return {}
-    before = from_document(version["before"])
-    old = {path: value for path, value, _ in version["fields"]}
-    now = from_document(version["document"])
-    return {path: old.get(path, leaf) for path, leaf in now.items() if path not in before}
+    return {path: leaf for path, leaf in from_document(version["document"]).items() if path not in before}
 
 
 def seconds(version: Version) -> int:
@@ -148,7 +152,7 @@ def _data(text: str) -> bytes:
 
 
 def _learnt_commit(learnt: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
-    """Nobody knows since when or by whom they are so: the commit has no author, and no time of its own."""
+    """Nobody knows since when or by whom they are so: the commit has no author, and the time of the run that saw it."""
     files = [_file(version, known | more) for version, known, more in learnt]
     text = learnt_message([(version, more) for version, _, more in learnt])
     return b"".join([_header(identity(None, None), time, text), *files])

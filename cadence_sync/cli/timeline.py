@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.words import KINDS, UNSEEN, Field, draft_in_words, in_words, returned_with, told
+from cadence_sync.cli.words import KINDS, UNSEEN, Field, draft_in_words, in_words, returned_with, told, value_in_words
+from cadence_sync.core.blame import LEARNT
 from cadence_sync.settings import Settings
 
 _INDENT = " " * 16
@@ -34,18 +37,31 @@ def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
         print(f"History of {one_line(name)} (times in UTC)")
         print("\n".join(timeline(versions)))
         return
-    columns = ("version", "from", "kind", "field", "before", "after", "by")
+    columns = ("version", "from", "kind", "field", "before", "after", "by", "run")
     print_table("", columns, [line for version in versions for line in _lines(version)])
 
 
 def timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each day, each version and each changed field."""
-    befores = [None, *versions[:-1]]
-    pairs = list(zip(befores, versions, strict=True))
-    for day, of_day in groupby(pairs, lambda pair: pair[1]["valid_from"].date()):
+    for day, of_day in groupby(_entries(versions), lambda entry: entry[0].date()):
         yield f"\n{day}"
-        for before, version in of_day:
-            yield from _told(before, version)
+        for _, lines in of_day:
+            yield from lines
+
+
+def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
+    """Yield the time and the lines of each version, and of what became known of it before the next."""
+    for before, version in zip([None, *versions[:-1]], versions, strict=True):
+        yield version["valid_from"], _told(before, version)
+        in_order = sorted(version["learnt"], key=itemgetter("observed_at"))
+        for time, fields in groupby(in_order, itemgetter("observed_at")):
+            yield time, _learnt(time, list(fields))
+
+
+def _learnt(time: datetime, fields: Sequence[dict[str, Any]]) -> Iterator[str]:
+    run = fields[0]["run_id"]
+    yield f"  {time:%H:%M:%S}       became known, not sent before{'' if run is None else f' (run {run})'}"
+    yield from (f"{_INDENT}{field['field']}: {value_in_words(field['value'])}" for field in fields)
 
 
 def _told(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
@@ -69,9 +85,16 @@ def _headline(version: dict[str, Any], shown: Sequence[Field]) -> str:
 
 
 def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
-    head = (version["version"], version["valid_from"], version["kind"])
-    changes = [change for change in version["changes"] if change["field"] != "*"]
+    number, run = version["version"], version["run_id"]
+    head = (number, version["valid_from"], version["kind"])
     who = next((change["changed_by_name"] for change in version["changes"]), None)
-    if not changes:
-        return [(*head, None, None, None, who)]
-    return [(*head, c["field"], c["old_value"], c["new_value"], who) for c in changes]
+    changes: list[Sequence[object]] = [
+        (*head, change["field"], change["old_value"], change["new_value"], who, run)
+        for change in version["changes"]
+        if change["field"] != "*"
+    ]
+    learnt = [
+        (number, field["observed_at"], LEARNT, field["field"], None, field["value"], None, field["run_id"])
+        for field in version["learnt"]
+    ]
+    return [*(changes or [(*head, None, None, None, who, run)]), *learnt]

@@ -1,53 +1,86 @@
-"""Of each field of a cadence: which version gave it its value. Pure."""
+"""Of each field of a cadence: which version gave it its value, or which run learnt it. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import changed_leaves
 from cadence_sync.core.fields import LEAVES, UNENROLL
 from cadence_sync.core.model import Config, Leaf
 
+LEARNT: Final = "learnt"
+"""Stands beside the kinds of versions for a field that Zoho had not sent before: it did not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A field that became known after its version began; no run where an older release saw it."""
+
+    value: Leaf
+    observed_at: datetime
+    run_id: int | None
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One version of a cadence, and what its change rows say."""
+    """One version of a cadence, what its change rows say, and what became known of it later."""
 
     version: int
     kind: Kind
     valid_from: datetime
+    observed_at: datetime
     run_id: int
     config: Config
     changed: frozenset[str] = frozenset()
     """Paths that have a row of their own; only `updated` versions have such rows."""
     changed_by_id: str | None = None
     changed_by_name: str | None = None
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Config:
+        """All that was known of it when it ended."""
+        return self.config | {path: learnt.value for path, learnt in self.learnt.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a field comes from; it was so at least since, where it was there already or was learnt."""
+
+    kind: str
+    since: datetime
+    version: int
+    run_id: int | None
+    changed_by_id: str | None = None
+    changed_by_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """A field, its value, and the version that gave it; None for a field that was learnt: nobody knows since when."""
+    """A field, its value, and where that comes from."""
 
     field: str
     value: Leaf
-    origin: Seen | None
+    origin: Origin
 
 
-def blame(versions: Sequence[Seen], learnt: Config) -> list[Blamed]:
-    """Return every field that is known; `versions` are all of them, oldest first, `learnt` is newer than the last."""
-    origins: dict[str, Seen | None] = {}
-    before: Config = {}
+def blame(versions: Sequence[Seen]) -> list[Blamed]:
+    """Return every field that is known; `versions` are all of them, oldest first."""
+    origins: dict[str, Origin] = {}
+    known: Config = {}
     for seen in versions:
-        changed = changed_in(before, seen)
-        for path in seen.config:
-            if seen.version == 1 or path in changed:
-                origins[path] = seen
-            else:
-                origins.setdefault(path, None)
-        before = seen.config
-    now = before | learnt
-    return [Blamed(path, now[path], origins.get(path)) for path in _shown(now)]
+        by = (seen.changed_by_id, seen.changed_by_name)
+        own = Origin(seen.kind.value, seen.valid_from, seen.version, seen.run_id, *by)
+        beside = Origin(LEARNT, seen.observed_at, seen.version, seen.run_id)
+        changed = seen.config if seen.version == 1 else changed_in(known, seen)
+        origins |= dict.fromkeys(changed, own)
+        origins = dict.fromkeys(seen.config, beside) | origins
+        for path, learnt in seen.learnt.items():
+            origins[path] = Origin(LEARNT, learnt.observed_at, seen.version, learnt.run_id)
+        known = seen.known
+    return [Blamed(path, known[path], origins[path]) for path in _shown(known)]
 
 
 def changed_in(before: Config, seen: Seen) -> frozenset[str]:

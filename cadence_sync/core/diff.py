@@ -81,9 +81,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """A current row to rewrite without a version; `learnt` are leaves that its open version does not hold."""
+    """A current row to rewrite without a version; `learnt` are leaves that became known of its open version."""
 
     row: Row
+    version: int
     learnt: Config
 
 
@@ -172,7 +173,7 @@ def _compare(plan: Plan, sighting: Sighting, before: Known, listing: Listing, pa
         return
     learnt = {path: leaf for path, leaf in row.config.items() if path not in before.config}
     if learnt or row.labels != before.labels or row.extra != before.extra:
-        plan.refreshes.append(Refresh(row, learnt))
+        plan.refreshes.append(Refresh(row, before.version, learnt))
     else:
         plan.respelled.append(row)
 

@@ -1,9 +1,9 @@
 """Proving that the stored history is whole."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.document import from_document
@@ -12,7 +12,7 @@ from cadence_sync.core.rules import comparable
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.invariants import INVARIANTS
 from cadence_sync.db.migrate import check_migrated
-from cadence_sync.db.tables import cadence_changes, cadence_versions
+from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields
 
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"
 
@@ -45,31 +45,39 @@ async def _rows(connection: AsyncConnection, sql: str) -> list[tuple[str, str | 
 
 
 async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | None, int]]:
-    """Apply each version's changes to the document before it; fields learnt in between may be new."""
-    versions, changes = cadence_versions.c, cadence_changes.c
-    key = ("org_id", "cadence_id", "version")
-    written: dict[tuple[str, ...], Config] = {}
-    for row in (await connection.execute(select(cadence_changes).where(changes.kind == "updated"))).mappings():
-        written.setdefault(tuple(row[name] for name in key), {})[row["field"]] = row["new_value"]
+    """Apply each version's changes to what was known of the one before it; fields learnt with it may be new."""
+    versions, key = cadence_versions.c, ("org_id", "cadence_id", "version")
+    written = await _by_version(
+        connection, select(cadence_changes).where(cadence_changes.c.kind == "updated"), "new_value"
+    )
+    learnt = await _by_version(connection, select(learnt_fields), "value")
     statement = select(versions.org_id, versions.cadence_id, versions.version, versions.kind, versions.document)
     wrong: list[tuple[str, str | None, int]] = []
-    before: RowMapping | None = None
+    known: Config = {}
     async with connection.stream(statement.order_by(*(versions[name] for name in key))) as rows:
         async for row in rows.mappings():
-            follows = before is not None and before["cadence_id"] == row["cadence_id"] and row["version"] > 1
-            changed = written.get((row["org_id"], row["cadence_id"], row["version"]), {})
-            if follows and before is not None and not _follows(before, row, changed):
-                wrong.append((row["org_id"], row["cadence_id"], row["version"]))
-            before = row
+            place = (row["org_id"], row["cadence_id"], row["version"])
+            now = from_document(row["document"])
+            # A restored cadence may differ freely.
+            if row["version"] > 1 and row["kind"] != "restored" and not _follows(known, now, written.get(place, {})):
+                wrong.append(place)
+            known = now | learnt.get(place, {})
     return wrong
 
 
-def _follows(before: RowMapping, row: RowMapping, changes: Config) -> bool:
-    """Whether a document is its predecessor's with these changes; a restored cadence may differ freely."""
-    if row["kind"] == "restored":
-        return True
-    old, new = from_document(before["document"]), from_document(row["document"])
-    return _comparable(old | changes, old) == _comparable(new, old)
+async def _by_version(
+    connection: AsyncConnection, statement: Select[Any], value: str
+) -> dict[tuple[str, str, int], Config]:
+    """Return (org_id, cadence_id, version) → path → value."""
+    found: dict[tuple[str, str, int], Config] = {}
+    for row in (await connection.execute(statement)).mappings():
+        found.setdefault((row["org_id"], row["cadence_id"], row["version"]), {})[row["field"]] = row[value]
+    return found
+
+
+def _follows(known: Config, now: Config, changes: Config) -> bool:
+    """Whether a document is what was known before, with these changes."""
+    return _comparable(known | changes, known) == _comparable(now, known)
 
 
 def _comparable(config: Config, paths: Config) -> dict[str, object]:

@@ -73,10 +73,21 @@ _CHANGES: Final = """
 """
 
 
+_LEARNT: Final = """
+    SELECT l.org_id, l.cadence_id, l.version
+    FROM cadence_sync.learnt_fields AS l
+    JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
+    LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = l.org_id AND r.run_id = l.run_id
+    WHERE v.kind = 'deleted' OR (l.run_id IS NOT NULL AND (
+        r.outcome IS NULL OR r.outcome = 'failed' OR l.run_id <= v.run_id
+    ))
+"""
+
+
 def _known(path: str) -> str:
     """Return SQL for a leaf as the open version or what was learnt since says it, as text."""
     steps = ",".join(path.split("."))
-    return f"coalesce(c.learnt ->> '{path}', v.document #>> '{{{steps}}}')"
+    return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{steps}}}')"
 
 
 def _differs(table: str, column: str, path: str) -> str:
@@ -98,6 +109,10 @@ def _current() -> str:
         JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
         LEFT JOIN cadence_sync.follow_up_summaries AS s USING (org_id, cadence_id)
         LEFT JOIN cadence_sync.execution_details AS e USING (org_id, cadence_id)
+        LEFT JOIN (
+            SELECT org_id, cadence_id, version, jsonb_object_agg(field, value) AS fields
+            FROM cadence_sync.learnt_fields GROUP BY org_id, cadence_id, version
+        ) AS l USING (org_id, cadence_id, version)
         WHERE {" OR ".join(differences)}
     """  # noqa: S608 - built from the names of our own columns
 
@@ -108,6 +123,7 @@ INVARIANTS: Final = {
     "every current row says what its open version says": _current(),
     "every version has the changes that its kind demands": _CHANGES,
     "every version was written by a run that was applied": _RUNS,
+    "every field that became known did so after its version began, in a run that was applied": _LEARNT,
     "every run's counters are what it wrote": _COUNTERS,
 }
 """What holds → SQL for (org_id, cadence_id, version) of each exception."""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.queries import Answer
-from cadence_sync.db.tables import cadence_changes, cadence_versions, cadences, orgs
+from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields, orgs
 from cadence_sync.errors import ArgumentError
 
 _FUTURE: Final = "22008"
@@ -35,34 +35,50 @@ _COMPARISON: Final = text("""
     SELECT * FROM cadence_reporting.compare_orgs(:left_org, :right_org, :at, :axis)
     ORDER BY name COLLATE "C", left_cadence_id COLLATE "C", right_cadence_id COLLATE "C", field COLLATE "C"
 """)
-# What a return changed, and what was learnt, is only to be seen beside the document before.
+# What a return changed, and what became known with a change, is only to be seen beside what was known before.
 _REPLAY: Final = text("""
-    SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from, version.run_id,
-           version.document, before.document AS before, said.fields, said.changed_by_id, said.changed_by_name
-    FROM cadence_sync.cadence_versions AS version
-    LEFT JOIN cadence_sync.cadence_versions AS before
-      ON before.org_id = version.org_id AND before.cadence_id = version.cadence_id
-     AND before.version = version.version - 1
+    WITH learnt AS (
+        SELECT org_id, cadence_id, version, observed_at, run_id, jsonb_object_agg(field, value) AS fields
+        FROM cadence_sync.learnt_fields
+        WHERE CAST(:org AS text) IS NULL OR org_id = :org
+        GROUP BY org_id, cadence_id, version, observed_at, run_id
+    ), acts AS (
+        SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from, version.run_id,
+               version.document, before.document AS before, NULL::jsonb AS learnt,
+               said.fields, said.changed_by_id, said.changed_by_name
+        FROM cadence_sync.cadence_versions AS version
+        LEFT JOIN cadence_sync.cadence_versions AS before
+          ON before.org_id = version.org_id AND before.cadence_id = version.cadence_id
+         AND before.version = version.version - 1
+        CROSS JOIN LATERAL (
+            SELECT max(change.changed_by_id) AS changed_by_id, max(change.changed_by_name) AS changed_by_name,
+                   jsonb_agg(jsonb_build_array(change.field, change.old_value, change.new_value)
+                             ORDER BY change.field COLLATE "C") FILTER (WHERE change.field <> '*') AS fields
+            FROM cadence_sync.cadence_changes AS change
+            WHERE change.org_id = version.org_id AND change.cadence_id = version.cadence_id
+              AND change.version = version.version
+        ) AS said
+        WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
+        UNION ALL
+        SELECT version.org_id, version.cadence_id, version.version, 'learnt', learnt.observed_at, learnt.run_id,
+               version.document, version.document, learnt.fields, NULL, NULL, NULL
+        FROM learnt
+        JOIN cadence_sync.cadence_versions AS version USING (org_id, cadence_id, version)
+    )
+    SELECT acts.*, earlier.fields AS learnt_before
+    FROM acts
     CROSS JOIN LATERAL (
-        SELECT max(change.changed_by_id) AS changed_by_id, max(change.changed_by_name) AS changed_by_name,
-               jsonb_agg(jsonb_build_array(change.field, change.old_value, change.new_value)
-                         ORDER BY change.field COLLATE "C") FILTER (WHERE change.field <> '*') AS fields
-        FROM cadence_sync.cadence_changes AS change
-        WHERE change.org_id = version.org_id AND change.cadence_id = version.cadence_id
-          AND change.version = version.version
-    ) AS said
-    WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
-    ORDER BY version.valid_from, version.run_id, version.org_id COLLATE "C", said.changed_by_id COLLATE "C",
-             said.changed_by_name COLLATE "C", version.kind, version.cadence_id COLLATE "C"
-""").columns(document=JSONB, before=JSONB, fields=JSONB)
-_LEARNT: Final = text("""
-    SELECT cadence.org_id, cadence.cadence_id, version.document, cadence.learnt
-    FROM cadence_sync.cadences AS cadence
-    JOIN cadence_sync.cadence_versions AS version USING (org_id, cadence_id, version)
-    WHERE cadence.learnt <> '{}' AND cadence.deleted_at IS NULL
-      AND (CAST(:org AS text) IS NULL OR cadence.org_id = :org)
-    ORDER BY cadence.org_id COLLATE "C", cadence.cadence_id COLLATE "C"
-""").columns(document=JSONB, learnt=JSONB)
+        SELECT jsonb_object_agg(field, value) AS fields
+        FROM cadence_sync.learnt_fields AS earlier
+        WHERE earlier.org_id = acts.org_id AND earlier.cadence_id = acts.cadence_id
+          AND CASE acts.kind
+              WHEN 'learnt' THEN earlier.version = acts.version AND earlier.observed_at < acts.valid_from
+              ELSE earlier.version = acts.version - 1
+          END
+    ) AS earlier
+    ORDER BY acts.valid_from, acts.run_id, acts.org_id COLLATE "C", acts.changed_by_id COLLATE "C",
+             acts.changed_by_name COLLATE "C", acts.kind, acts.cadence_id COLLATE "C"
+""").columns(document=JSONB, before=JSONB, learnt=JSONB, fields=JSONB, learnt_before=JSONB)
 
 
 @asynccontextmanager
@@ -107,7 +123,7 @@ async def compare(connection: AsyncConnection, left_org: str, right_org: str, at
 
 
 async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> Answer:
-    """One row a version of a cadence, oldest first, each with its changes and with the drafts that Zoho named."""
+    """One row a version of a cadence, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
     drafts = [raw[key].label(key) for key in ("draft_cadence", "parent_cadence")]
@@ -116,32 +132,27 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
         .where(cadence_versions.c.org_id == org_id, cadence_versions.c.cadence_id == cadence_id)
         .order_by(cadence_versions.c.version)
     )
-    said = await connection.execute(
-        select(cadence_changes)
-        .where(cadence_changes.c.org_id == org_id, cadence_changes.c.cadence_id == cadence_id)
-        .order_by(cadence_changes.c.change_id)
-    )
-    changes = [dict(row) for row in said.mappings()]
-    return [dict(row) | {"changes": [c for c in changes if c["version"] == row["version"]]} for row in found.mappings()]
-
-
-async def learnt(connection: AsyncConnection, org_id: str, cadence_id: str) -> dict[str, Any]:
-    """Return path → value of what became known of a cadence since its newest version."""
-    statement = select(cadences.c.learnt).where(cadences.c.org_id == org_id, cadences.c.cadence_id == cadence_id)
-    return (await connection.scalar(statement)) or {}
+    rows = [dict(row) for row in found.mappings()]
+    for name, table, order in (
+        ("changes", cadence_changes, cadence_changes.c.change_id),
+        ("learnt", learnt_fields, learnt_fields.c.field),
+    ):
+        statement = select(table).where(table.c.org_id == org_id, table.c.cadence_id == cadence_id).order_by(order)
+        parts = [dict(part) for part in (await connection.execute(statement)).mappings()]
+        for row in rows:
+            row[name] = [part for part in parts if part["version"] == row["version"]]
+    return rows
 
 
 async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield every version in the order in which they began; those of one run, time, person and kind stand together."""
+    """Yield every version in the order in which they began, and between them what became known, of the kind `learnt`.
+
+    Those of one run, time, person and kind stand together.
+    """
     async with connection.stream(_REPLAY, {"org": org}) as rows:
         async for batch in rows.mappings().partitions(_BATCH):
             for row in batch:
                 yield dict(row)
-
-
-async def learnt_since(connection: AsyncConnection, org: str | None) -> Answer:
-    """One row a live cadence of which more is known than its newest version says."""
-    return await _answer(connection, _LEARNT, org=org)
 
 
 async def _answer(connection: AsyncConnection, statement: TextClause | Any, **values: object) -> Answer:

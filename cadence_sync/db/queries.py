@@ -20,7 +20,7 @@ from cadence_sync.db.tables import (
 )
 
 Answer = list[dict[str, Any]]
-_INNER: Final = {"version", "learnt", "digest"}
+_INNER: Final = {"version", "digest"}
 """Columns of `cadences` that are the store's own business."""
 
 

@@ -99,7 +99,6 @@ cadences = Table(
     _instant("last_changed_at", nullable=False),
     _instant("deleted_at"),
     Column("version", Integer, nullable=False),
-    Column("learnt", JSONB, nullable=False, server_default=text("'{}'")),
     Column("digest", LargeBinary, nullable=False),
     PrimaryKeyConstraint("org_id", "cadence_id"),
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
@@ -211,6 +210,24 @@ cadence_changes = Table(
         name="version",
     ),
     Index(None, "org_id", "changed_at"),
+)
+
+learnt_fields = Table(
+    "learnt_fields",
+    metadata,
+    Column("org_id", Text),
+    Column("cadence_id", Text),
+    Column("version", Integer),
+    Column("field", Text),
+    Column("value", JSONB, nullable=False),
+    _instant("observed_at", nullable=False),
+    Column("run_id", BigInteger),
+    PrimaryKeyConstraint("org_id", "cadence_id", "version", "field"),
+    ForeignKeyConstraint(
+        ["org_id", "cadence_id", "version"],
+        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
+        name="version",
+    ),
 )
 
 sync_runs = Table(

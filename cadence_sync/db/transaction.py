@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Text, and_, cast, select
+from sqlalchemy import Label, Text, and_, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.diff import Past, Plan
@@ -16,7 +16,7 @@ from cadence_sync.db import ledger, writes
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.docket import write_docket
 from cadence_sync.db.sets import any_of, send
-from cadence_sync.db.tables import cadence_versions, cadences, quarantined_records
+from cadence_sync.db.tables import cadence_versions, cadences, learnt_fields, quarantined_records
 from cadence_sync.ports import Run, Traffic
 
 
@@ -36,7 +36,7 @@ class PostgresReader:
         statement = (
             select(
                 cadences.c.cadence_id, cadences.c.version, cadences.c.deleted_at.is_not(None), versions.c.valid_from,
-                cast(versions.c.document, Text), cast(cadences.c.learnt, Text), cast(cadences.c.extra, Text), *labels,
+                cast(versions.c.document, Text), _learnt(), cast(cadences.c.extra, Text), *labels,
             )
             .join(versions, and_(
                 versions.c.org_id == cadences.c.org_id,
@@ -60,6 +60,14 @@ class PostgresReader:
         )
         quarantined = frozenset((await self.connection.scalars(met.distinct())).all())
         return Past(self.run.last_walk, quarantined, hid_ids=self.run.hid_ids)
+
+
+def _learnt() -> Label[str]:
+    """Return what became known of a cadence since its open version began, as the text of one JSON object."""
+    fields = learnt_fields.c
+    found = select(cast(func.coalesce(func.jsonb_object_agg(fields.field, fields.value), text("'{}'")), Text))
+    of_version = (fields[name] == cadences.c[name] for name in ("org_id", "cadence_id", "version"))
+    return found.where(*of_version).scalar_subquery().label("learnt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cadence_sync.db.tables import (
     cadences,
     execution_details,
     follow_up_summaries,
+    learnt_fields,
     orgs,
     quarantined_records,
     schema_drift,
@@ -111,7 +112,7 @@ def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
     yield from copying(cadences, [_current_row(run, listing, v) for v in new])
     yield from upserting(cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
-    yield from _refresh(run, plan.refreshes)
+    yield from _refresh(run, listing, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, name, values_of in _SATELLITES:
         yield from copying(table, _satellites(run, (v.row for v in new), values_of))
@@ -145,7 +146,6 @@ def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]
         "last_changed_at": version.valid_from,
         "deleted_at": None,
         "version": version.number,
-        "learnt": "{}",
         "digest": version.row.digest,
     }
 
@@ -164,12 +164,11 @@ def _mark_deleted(run: Run, versions: list[Version]) -> Iterator[Write]:
             version=marks.c.version,
             deleted_at=marks.c.deleted_at,
             last_changed_at=marks.c.deleted_at,
-            learnt={},
         )
     )
 
 
-def _refresh(run: Run, refreshes: list[Refresh]) -> Iterator[Write]:
+def _refresh(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterator[Write]:
     if not refreshes:
         return
     rows: Rows = [
@@ -177,18 +176,32 @@ def _refresh(run: Run, refreshes: list[Refresh]) -> Iterator[Write]:
             "cadence_id": refresh.row.cadence_id,
             **cadence_values(refresh.row),
             "extra": _json(refresh.row.extra),
-            "learnt": _json(refresh.learnt),
             "digest": refresh.row.digest,
         }
         for refresh in refreshes
     ]
     new = rows_select(cadences, rows).subquery("new")
-    values = {name: new.c[name] for name in rows[0] if name not in {"cadence_id", "learnt"}}
+    values = {name: new.c[name] for name in rows[0] if name != "cadence_id"}
     yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
-        .values(**values, learnt=cadences.c.learnt.op("||")(new.c.learnt))
+        .values(values)
     )
+    yield from copying(learnt_fields, list(_learnt_rows(run, listing, refreshes)))
+
+
+def _learnt_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterable[dict[str, Any]]:
+    for refresh in refreshes:
+        for path, leaf in refresh.learnt.items():
+            yield {
+                "org_id": run.org_id,
+                "cadence_id": refresh.row.cadence_id,
+                "version": refresh.version,
+                "field": path,
+                "value": _json(leaf),
+                "observed_at": listing.started_at,
+                "run_id": run.run_id,
+            }
 
 
 def quarantine(run: Run, listing: Listing) -> Iterator[Write]:

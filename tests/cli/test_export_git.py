@@ -210,13 +210,15 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
     await program.run("export", "--git", "out")
     folder = program.cwd / "out"
     assert git(folder, "log", "--format=%an %at %s").splitlines() == [
-        "unknown 1767603660 Fields that became known",
+        "unknown 1767603720 Fields that became known",
         "unknown 1767603660 Welcome: was there when watching began",
     ]
     assert same(tree(folder, "HEAD"), await exported(program))
     assert tree(folder, "HEAD")["default", "1"]["description"] == "Told"
     assert "description" not in tree(folder, "HEAD^")["default", "1"]
-    # Once a change follows, they stand before it: whoever made that did not make them.
+    head = git(folder, "rev-parse", "HEAD")
+    assert git(folder, "log", "-1", "--format=%b").splitlines()[-2:] == ["Organisation: default", "Run: 2"]
+    # They stay where they are when a change follows: whoever made that did not make them.
     await lab.sync(edited(lab, "1", name="New", description="Told anew"))
     assert (await program.run("export", "--git", "out")).code == 0
     assert git(folder, "log", "--format=%an %s").splitlines() == [
@@ -224,7 +226,7 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
         "unknown Fields that became known",
         "unknown Welcome: was there when watching began",
     ]
-    assert tree(folder, "HEAD^")["default", "1"]["description"] == "Told"
+    assert git(folder, "rev-parse", "HEAD^") == head
     assert "(unknown" in git(folder, "blame", "-L", "/^email_follow/,+1", "default/1.yaml")
     assert "(Ann" in git(folder, "blame", "-L", "/^description/,+1", "default/1.yaml")
     assert same(tree(folder, "HEAD"), await exported(program))

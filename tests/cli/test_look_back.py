@@ -144,15 +144,15 @@ async def test_blame(lab: Lab, program: Program) -> None:
         "run_id": 1, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert lines["description"] == {
-        "field": "description", "value": "Told", "kind": "learnt", "since": None, "version": None, "run_id": None,
-        "changed_by_id": None, "changed_by_name": None,
+        "field": "description", "value": "Told", "kind": "learnt", "since": "2026-01-05T09:03:00+00:00", "version": 2,
+        "run_id": 3, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert "summary.email_follow_up_count" in lines
     text = (await program.run("blame", "1")).out.splitlines()
     assert text[0].split("\t") == ["field", "value", "since", "kind", "by", "version", "run"]
     assert "name\tNew\t2026-01-05 09:01:30\tupdated\tAnn <b>\t2\t2" in text
     assert "status\tactive\tat least 2026-01-05 09:01:00\tbaseline\t-\t1\t1" in text
-    assert "description\tTold\tnot known\tlearnt\t-\t-\t-" in text
+    assert "description\tTold\tat least 2026-01-05 09:03:00\tlearnt\t-\t2\t3" in text
 
 
 async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program: Program) -> None:
@@ -218,7 +218,7 @@ async def test_a_terminal_shows_blame_line_by_line(lab: Lab, program: Program) -
         "Blame of New� (times in UTC)",
         "",
         "2026-01-05 09:01:30           updated   Ann <b>  v2 run 2  name: New�",
-        "not known                     learnt    -        -         description: Told",
+        "at least 2026-01-05 09:03:00  learnt    -        v2 run 3  description: Told",
     ]
     assert "at least 2026-01-05 09:01:00  baseline  -        v1 run 1  status: active" in lines
 
@@ -244,5 +244,29 @@ async def test_history_for_programs_keeps_its_form(lab: Lab, program: Program) -
     assert {"org_id", "cadence_id", "version", "kind", "valid_from", "valid_to", "observed_at", "document", "run_id",
             "source_modified_time", "changes"} <= rows[0].keys()  # fmt: skip
     text = (await program.run("history", "1")).out.splitlines()
-    assert text[0].split("\t") == ["version", "from", "kind", "field", "before", "after", "by"]
-    assert text[2].split("\t")[3:6] == ["name", "Welcome", "New"]
+    assert text[0].split("\t") == ["version", "from", "kind", "field", "before", "after", "by", "run"]
+    assert text[2].split("\t")[3:] == ["name", "Welcome", "New", "-", "2"]
+
+
+async def test_a_history_shows_what_became_known_between_its_versions(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1"))
+    summary = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
+    await lab.sync(record("1", description="Told\n", active=True))
+    await lab.sync(record("1", description="Told\n", summary=summary))
+    await lab.sync(record("1", description="Told\n", summary=summary, name="New"))
+    assert list(timeline(await versions_of(lab, "1")))[1:] == [
+        "  09:01:00  v1   was there when watching began (run 1)",
+        "  09:02:00       became known, not sent before (run 2)",
+        "                description: Told�",
+        "  09:03:00       became known, not sent before (run 3)",
+        "                summary.whatsapp_follow_up_count: 4",
+        "  09:04:00  v2   changed (run 4)",
+        "                name: Welcome → New",
+    ]
+    text = (await program.run("history", "1")).out.splitlines()
+    assert text[2].split("\t") == ["1", "2026-01-05 09:02:00", "learnt", "description", "-", "Told�", "-", "2"]
+    (first, second) = (await program.run("history", "1", "--json")).json
+    assert [(field["field"], field["run_id"]) for field in first["learnt"]] == [
+        ("description", 2), ("summary.whatsapp_follow_up_count", 3)
+    ]  # fmt: skip
+    assert second["learnt"] == []

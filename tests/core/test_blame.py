@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from cadence_sync.core.blame import Seen, blame
+from cadence_sync.core.blame import LEARNT, Learnt, Origin, Seen, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.fields import UNENROLL
 from cadence_sync.core.model import Config
@@ -10,20 +10,28 @@ from cadence_sync.core.model import Config
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
-def seen(number: int, kind: Kind, config: Config, *changed: str, by: str | None = None) -> Seen:
-    at = START + timedelta(days=number)
-    return Seen(number, kind, at, number * 10, {"id": "1", **config}, frozenset(changed), by and f"id of {by}", by)
+def seen(
+    number: int, kind: Kind, config: Config, *changed: str, by: str | None = None, learnt: Config | None = None
+) -> Seen:
+    """Return a version that began on its day, was seen an hour later, and of which more was learnt at noon."""
+    at, observed_at = START + timedelta(days=number), START + timedelta(days=number, hours=1)
+    later = {path: Learnt(leaf, at + timedelta(hours=3), number * 10 + 1) for path, leaf in (learnt or {}).items()}
+    person = (by and f"id of {by}", by)
+    return Seen(number, kind, at, observed_at, number * 10, {"id": "1", **config}, frozenset(changed), *person, later)
 
 
-def origins(*versions: Seen, learnt: Config | None = None) -> dict[str, int | None]:
-    return {line.field: line.origin.version if line.origin else None for line in blame(versions, learnt or {})}
+def origins(*versions: Seen) -> dict[str, int | str]:
+    """Return of each field the version that it is of, or the run that learnt it."""
+    return {
+        line.field: f"run {line.origin.run_id}" if line.origin.kind == LEARNT else line.origin.version
+        for line in blame(versions)
+    }
 
 
 def test_a_field_that_never_changed_is_of_the_first_version() -> None:
-    (line,) = blame([seen(1, Kind.BASELINE, {"name": "A"}), seen(2, Kind.UPDATED, {"name": "A"})], {})
+    (line,) = blame([seen(1, Kind.BASELINE, {"name": "A"}), seen(2, Kind.UPDATED, {"name": "A"})])
     assert (line.field, line.value) == ("name", "A")
-    assert line.origin is not None
-    assert (line.origin.version, line.origin.kind, line.origin.run_id) == (1, Kind.BASELINE, 10)
+    assert (line.origin.version, line.origin.kind, line.origin.run_id) == (1, "baseline", 10)
 
 
 def test_the_newest_change_counts() -> None:
@@ -34,37 +42,52 @@ def test_the_newest_change_counts() -> None:
         seen(4, Kind.UPDATED, {"name": "A", "status": "active"}, "status"),
     ]
     assert origins(*versions) == {"name": 3, "status": 4}
-    name, status = blame(versions, {})
-    assert name.origin is not None
-    assert status.origin is not None
+    name, status = blame(versions)
     assert (name.origin.changed_by_name, status.origin.changed_by_name) == ("Ben", None)
 
 
-def test_a_learnt_field_has_no_beginning() -> None:
-    versions = [seen(1, Kind.BASELINE, {"name": "A"}), seen(2, Kind.UPDATED, {"name": "B", "status": "active"}, "name")]
-    assert origins(*versions, learnt={"description": "Told"}) == {"name": 2, "description": None, "status": None}
+def test_a_learnt_field_is_of_the_run_that_saw_it_first() -> None:
+    learnt: Config = {"description": "Told"}
+    versions = [
+        seen(1, Kind.BASELINE, {"name": "A"}, learnt=learnt),
+        seen(2, Kind.UPDATED, {"name": "B", "status": "active", "description": "Told"}, "name", by="Ann"),
+    ]
+    assert origins(*versions) == {"name": 2, "description": "run 11", "status": "run 20"}
+    _, description, status = blame(versions)
+    assert description.origin == Origin(LEARNT, START + timedelta(days=1, hours=3), 1, 11)
+    assert status.origin == Origin(LEARNT, START + timedelta(days=2, hours=1), 2, 20)
 
 
-def test_a_learnt_field_that_changed_later_has_one() -> None:
-    first = seen(1, Kind.BASELINE, {"name": "A"})
-    assert origins(first, seen(2, Kind.UPDATED, {"name": "A", "status": "active"}, "status")) == {
-        "name": 1,
-        "status": 2,
+def test_a_learnt_field_that_changed_later_is_of_that_version() -> None:
+    first = seen(1, Kind.BASELINE, {"name": "A"}, learnt={"status": "draft"})
+    second = seen(2, Kind.UPDATED, {"name": "A", "status": "active"}, "status", learnt={"published": True})
+    assert origins(first) == {"name": 1, "status": "run 11"}
+    assert origins(first, second) == {"name": 1, "status": 2, "published": "run 21"}
+    assert {line.field: line.value for line in blame([first, second])} == {
+        "name": "A",
+        "status": "active",
+        "published": True,
     }
 
 
 def test_a_deletion_changes_no_field() -> None:
     gone = seen(2, Kind.DELETED, {"name": "A", "status": "active"}, "*")
-    assert origins(seen(1, Kind.BASELINE, {"name": "A"}), gone) == {"name": 1, "status": None}
+    assert origins(seen(1, Kind.BASELINE, {"name": "A"}), gone) == {"name": 1, "status": "run 20"}
 
 
 def test_what_a_return_changed_is_in_its_document_alone() -> None:
     versions = [
-        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}),
-        seen(2, Kind.DELETED, {"name": "A", "status": "active"}, "*"),
-        seen(3, Kind.RESTORED, {"name": "B", "status": "active", "published": True}, "*", by="Ann"),
+        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}, learnt={"description": "Told"}),
+        seen(2, Kind.DELETED, {"name": "A", "status": "active", "description": "Told"}, "*"),
+        seen(
+            3,
+            Kind.RESTORED,
+            {"name": "B", "status": "active", "description": "Anew", "published": True},
+            "*",
+            by="Ann",
+        ),
     ]
-    assert origins(*versions) == {"name": 3, "status": 1, "published": None}
+    assert origins(*versions) == {"name": 3, "description": 3, "status": 1, "published": "run 30"}
 
 
 def test_rules_in_another_order_are_the_same_rules() -> None:
@@ -86,4 +109,4 @@ def test_unenroll_properties_are_shown_in_the_form_that_they_have() -> None:
 
 
 def test_of_a_cadence_without_versions_nothing_is_known() -> None:
-    assert blame([], {}) == []
+    assert blame([]) == []

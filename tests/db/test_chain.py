@@ -31,10 +31,11 @@ V2 = version(2, "02:00", None, cadence="2")
 
 @pytest.fixture
 async def chain(lab: Lab) -> Lab:
-    """Cadence 1 with three versions from real syncs; cadence 2 with two, written by hand."""
+    """Cadence 1 with three versions from real syncs, of the last one a field learnt; cadence 2 with two made up."""
     await lab.sync(record("1"), record("3"))
     await lab.sync(record("1", name="Second"), record("3"))
     await lab.sync(record("1", name="Third"), record("3"))
+    await lab.sync(record("1", name="Third", description="Told"), record("3"))
     await lab.execute(V1, V2)
     return lab
 
@@ -49,6 +50,15 @@ CHANGE = (
     "INSERT INTO cadence_sync.cadence_changes (org_id, cadence_id, version, run_id, kind, field, changed_at,"
     " observed_at) VALUES ('default', '1', 99, 1, 'updated', 'name', now(), now())"
 )
+
+
+def learnt(number: int) -> str:
+    return (
+        "INSERT INTO cadence_sync.learnt_fields (org_id, cadence_id, version, field, value, observed_at)"
+        f" VALUES ('default', '1', {number}, 'description', 'null', now())"
+    )
+
+
 VIOLATIONS = {
     "two open versions": [version(3, "03:00", None, cadence="2")],
     "two first versions that are open": [
@@ -98,6 +108,11 @@ VIOLATIONS = {
     "deleting a change": ["DELETE FROM cadence_sync.cadence_changes"],
     "emptying the changes": ["TRUNCATE cadence_sync.cadence_changes"],
     "a change without a version": [CHANGE],
+    "a learnt field without a version": [learnt(99)],
+    "a field that is learnt twice": [learnt(3)],
+    "rewriting a learnt field": ["UPDATE cadence_sync.learnt_fields SET value = 'null'"],
+    "deleting a learnt field": ["DELETE FROM cadence_sync.learnt_fields"],
+    "emptying the learnt fields": ["TRUNCATE cadence_sync.learnt_fields"],
     "a current row without a version": ["UPDATE cadence_sync.cadences SET version = 99"],
     "deleting a current row": [
         "DELETE FROM cadence_sync.follow_up_summaries",

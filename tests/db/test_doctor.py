@@ -40,7 +40,7 @@ async def test_what_syncs_wrote_is_whole(busy: Lab) -> None:
     assert await broken(busy) == []
 
 
-CHAIN, OPEN, CURRENT, CHANGES, RUNS, COUNTERS = INVARIANTS
+CHAIN, OPEN, CURRENT, CHANGES, RUNS, LEARNT, COUNTERS = INVARIANTS
 DAMAGE: list[tuple[str, str]] = [
     ("UPDATE cadence_versions SET valid_to = valid_to + interval '1 second' WHERE valid_to IS NOT NULL", CHAIN),
     ("UPDATE cadence_versions SET valid_to = now() WHERE cadence_id = '6'", CHAIN),
@@ -81,6 +81,33 @@ DAMAGE: list[tuple[str, str]] = [
     ),
     ("UPDATE sync_runs SET outcome = 'failed', error_code = 'X' WHERE run_id = 1", RUNS),
     ("DELETE FROM sync_runs WHERE run_id = 1", RUNS),
+    ("UPDATE learnt_fields SET value = '\"forged\"'", REBUILDS),
+    ("UPDATE learnt_fields SET version = version + 1", LEARNT),
+    (
+        (
+            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'status', '\"x\"', observed_at, NULL"
+            " FROM cadence_versions WHERE valid_to IS NULL AND kind <> 'deleted'"
+        ),
+        CURRENT,
+    ),
+    ("UPDATE learnt_fields SET run_id = 1", LEARNT),
+    ("UPDATE learnt_fields SET run_id = 999", LEARNT),
+    ("UPDATE sync_runs SET error_code = 'X', outcome = 'failed' WHERE run_id = 2", LEARNT),
+    ("UPDATE sync_runs SET outcome = NULL, finished_at = NULL WHERE run_id = 2", LEARNT),
+    (
+        (
+            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'name', '\"x\"', observed_at, NULL"
+            " FROM cadence_versions WHERE kind = 'deleted'"
+        ),
+        LEARNT,
+    ),
+    (
+        (
+            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'description', '\"x\"', observed_at, NULL"
+            " FROM cadence_versions WHERE kind = 'baseline' AND cadence_id = '1'"
+        ),
+        REBUILDS,
+    ),
     ("UPDATE sync_runs SET updated = updated + 1, seen = seen + 1 WHERE run_id = 2", COUNTERS),
     ("DELETE FROM quarantined_records", COUNTERS),
     ("UPDATE cadence_versions SET document = jsonb_set(document, '{status}', '\"x\"') WHERE version = 2", REBUILDS),

@@ -83,7 +83,7 @@ async def test_no_view_shows_what_was_received_or_a_token(lab: Lab) -> None:
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'cadence_reporting'"
     )
     assert columns
-    assert not {c["column_name"] for c in columns} & {"raw", "digest", "encrypted_token", "extra", "learnt"}
+    assert not {c["column_name"] for c in columns} & {"raw", "digest", "encrypted_token", "extra"}
 
 
 async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, role: str, database_url: str) -> None:

@@ -11,6 +11,7 @@ from tests.support.lab import Lab
 from tests.support.records import RECORD, record, without
 
 VERSIONS = "SELECT * FROM cadence_sync.cadence_versions WHERE cadence_id = '1' ORDER BY version"
+LEARNT = "SELECT * FROM cadence_sync.learnt_fields"
 CHANGES = "SELECT * FROM cadence_sync.cadence_changes ORDER BY change_id"
 
 
@@ -105,16 +106,20 @@ async def test_a_label_refreshes_the_current_row_and_makes_no_version(lab: Lab) 
 async def test_a_field_that_is_learnt_makes_no_version_and_its_next_change_does(lab: Lab) -> None:
     await lab.sync(record("1"))
     assert counts(await lab.sync(record("1", description="First"))) == {"seen": 1, "unchanged": 1}
-    row = await lab.row("SELECT description, learnt FROM cadence_sync.cadences")
-    assert row == {"description": "First", "learnt": {"description": "First"}}
+    seen = lab.clock.time
+    row = await lab.row("SELECT description FROM cadence_sync.cadences")
+    assert row == {"description": "First"}
+    learnt = {"org_id": "default", "cadence_id": "1", "version": 1, "field": "description", "value": "First"}
+    assert await lab.rows(LEARNT) == [learnt | {"observed_at": seen, "run_id": 2}]
     assert counts(await lab.sync(record("1"))) == {"seen": 1, "unchanged": 1}
     row = await lab.row("SELECT description FROM cadence_sync.cadences")
     assert row == {"description": "First"}
     assert counts(await lab.sync(record("1", description="Second"))) == {"seen": 1, "updated": 1}
     (change,) = await lab.rows(CHANGES)
     assert (change["field"], change["old_value"], change["new_value"]) == ("description", "First", "Second")
-    row = await lab.row("SELECT description, learnt FROM cadence_sync.cadences")
-    assert row == {"description": "Second", "learnt": {}}
+    row = await lab.row("SELECT description FROM cadence_sync.cadences")
+    assert row == {"description": "Second"}
+    assert await lab.rows(LEARNT) == [learnt | {"observed_at": seen, "run_id": 2}]
 
 
 async def test_a_key_that_is_not_sent_keeps_its_value_through_a_change(lab: Lab) -> None:

@@ -46,7 +46,6 @@ async def test_the_documented_listing_lands_with_every_field(lab: Lab) -> None:
         "last_changed_at": observed,
         "deleted_at": None,
         "version": 1,
-        "learnt": {},
     }
     assert (report.outcome, report.counters and report.counters.baseline) == ("succeeded", 2)
 

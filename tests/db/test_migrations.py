@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,49 @@ async def test_going_down_to_the_tables_alone_and_up_again_keeps_all_data(lab: L
     await migrate(lab.engine)
     assert await rows() == before
     assert len(await lab.rows("SELECT * FROM cadence_reporting.cadence_history")) == 3
+
+
+async def test_going_down_keeps_what_became_known_and_going_up_finds_it(lab: Lab) -> None:
+    learnt = "SELECT * FROM cadence_sync.learnt_fields ORDER BY cadence_id, version"
+    await lab.sync(record("1"), record("2"))
+    await lab.sync(record("1", description="Told"), record("2", description=""))
+    await lab.sync(record("1", description="Told", name="New"), record("2", description=""))
+    before = await lab.rows(learnt)
+    assert [(row["cadence_id"], row["version"], row["value"]) for row in before] == [("1", 1, "Told"), ("2", 1, None)]
+    await migrate(lab.engine, "0005")
+    current = await lab.rows("SELECT cadence_id, learnt FROM cadence_sync.cadences ORDER BY 1")
+    assert current == [{"cadence_id": "1", "learnt": {}}, {"cadence_id": "2", "learnt": {"description": None}}]
+    await migrate(lab.engine)
+    assert await lab.rows(learnt) == before
+    await lab.sync(record("1", description="Told", name="New"), record("2", description="Told"))
+    assert await lab.rows(learnt) == before
+
+
+async def test_what_an_older_release_learnt_is_kept_though_its_run_is_not_known(lab: Lab) -> None:
+    await lab.sync(record("1"), record("2"), record("3", execution_details=None))
+    looked = lab.clock.time
+    await migrate(lab.engine, "0005")
+    await lab.execute(
+        """UPDATE cadence_sync.cadences SET learnt = '{"description": "Told"}', description = 'Told'
+           WHERE cadence_id = '1'""",
+        # Learnt and then changed: what it was before is in the change alone.
+        "UPDATE cadence_sync.cadence_versions SET valid_to = '2026-02-01' WHERE cadence_id <> '1'",
+        """INSERT INTO cadence_sync.cadence_versions
+               (org_id, cadence_id, version, kind, valid_from, observed_at, document, run_id)
+           SELECT org_id, cadence_id, 2, 'updated', '2026-02-01', '2026-02-02', document, 1
+           FROM cadence_sync.cadence_versions WHERE cadence_id <> '1'""",
+        """INSERT INTO cadence_sync.cadence_changes
+               (org_id, cadence_id, version, run_id, kind, field, old_value, new_value, changed_at, observed_at)
+           VALUES ('default', '2', 2, 1, 'updated', 'description', NULL, '"New"', '2026-02-01', '2026-02-02'),
+                  ('default', '2', 2, 1, 'updated', 'name', '"Welcome"', '"New"', '2026-02-01', '2026-02-02'),
+                  ('default', '3', 2, 1, 'updated', 'execution_details.type', NULL, '"x"', '2026-02-01', '2026-02-02')
+        """,
+        "UPDATE cadence_sync.cadences SET version = 2, last_changed_at = '2026-02-01' WHERE cadence_id <> '1'",
+    )
+    await migrate(lab.engine)
+    end = datetime(2026, 2, 1, tzinfo=UTC) - timedelta(microseconds=1)
+    rows = await lab.rows("SELECT * FROM cadence_sync.learnt_fields ORDER BY cadence_id")
+    assert [tuple(row.values())[1:] for row in rows] == [
+        ("1", 1, "description", "Told", looked, None),
+        ("2", 1, "description", None, end, None),
+    ]

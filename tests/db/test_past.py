@@ -17,11 +17,14 @@ async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
     async with past.snapshot(lab.engine) as connection:
         before = await past.versions(connection, "default", "1")
         await lab.sync(record("1", description="Told", name="New"))
-        assert await past.learnt(connection, "default", "1") == {"description": "Told"}
+        (version,) = before
+        (learnt,) = version["learnt"]
+        assert (learnt["field"], learnt["value"], learnt["run_id"]) == ("description", "Told", 2)
         assert await past.versions(connection, "default", "1") == before
         assert [row["name"] for row in await past.state(connection, lab.clock.time, None, "valid")] == ["Welcome"]
     async with past.snapshot(lab.engine) as connection:
-        assert await past.learnt(connection, "default", "1") == {}
+        after = await past.versions(connection, "default", "1")
+    assert [version["learnt"] for version in after] == [version["learnt"], []]
 
 
 async def test_a_time_that_the_database_calls_future(lab: Lab) -> None:

@@ -2,18 +2,29 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 TICK = timedelta(microseconds=1)
-NOTED = ("name", "status", "active", "published", "email_follow_up_count", "execution_interval", "modified_time")
+FOREVER = datetime.max.replace(tzinfo=UTC)
+NOTED = (
+    "name",
+    "status",
+    "active",
+    "published",
+    "email_follow_up_count",
+    "execution_interval",
+    "modified_time",
+    "description",
+)
 """Columns that the model follows."""
 
 
 def facts(record: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of a record as the reporting layer shows them."""
     every = record["execution_details"] and record["execution_details"]["execute_every"]
-    return {
+    told = {"description": record["description"]} if "description" in record else {}
+    return told | {
         "name": record["name"],
         "status": record["status"],
         "active": record["active"],
@@ -35,6 +46,12 @@ class State:
     valid_from: datetime
     observed_at: datetime
     facts: dict[str, Any] | None
+    learnt: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
+    """What became known of it, and when: a key that was not sent before."""
+
+    def known(self, by: datetime) -> dict[str, Any] | None:
+        """Return the facts that were known at that time."""
+        return self.facts and self.facts | {name: value for name, (value, at) in self.learnt.items() if at <= by}
 
 
 @dataclass
@@ -53,25 +70,35 @@ class Model:
 
     def _note(self, cadence_id: str, seen: dict[str, Any] | None, at: datetime) -> None:
         known = self.states.setdefault(cadence_id, [])
-        before = known[-1] if known else None
-        if seen == (before and before.facts):
+        before = known[-1] if known else State(at - TICK, at, None)
+        # The last facts: those of the state before a deletion count too. What is not sent now stays as it was.
+        last = next((state.known(at) for state in reversed(known) if state.facts), None)
+        seen = seen and (last or {}) | seen
+        if seen == before.known(at) or self._learn(before, seen, at):
             return
         begins = at
-        # The last facts: those of the state before a deletion count too.
-        last = next((state.facts for state in reversed(known) if state.facts), None)
         if seen is not None and self.walks:
             moved = last is None or seen["modified_time"] > last["modified_time"]
             if moved and self.walks[-1] < seen["modified_time"] <= at:
                 begins = seen["modified_time"]
-        if before is not None:
+        if known:
             begins = max(begins, before.valid_from + TICK)
         known.append(State(begins, at, seen))
+
+    def _learn(self, before: State, seen: dict[str, Any] | None, at: datetime) -> bool:
+        """Note what became known, if that is all that is new."""
+        last = before.known(at)
+        if last is None or seen is None or last != {name: seen[name] for name in last}:
+            return False
+        before.learnt |= {name: (value, at) for name, value in seen.items() if name not in last}
+        return True
 
     def as_of(self, at: datetime, axis: str) -> dict[str, dict[str, Any]]:
         """Return the live cadences of a time."""
         found = {}
         for cadence_id, states in self.states.items():
             begun = [s for s in states if (s.valid_from if axis == "valid" else s.observed_at) <= at]
-            if begun and begun[-1].facts is not None:
-                found[cadence_id] = begun[-1].facts
+            facts = begun[-1].known(at if axis == "observed" else FOREVER) if begun else None
+            if facts is not None:
+                found[cadence_id] = {"description": None} | facts
         return found

@@ -18,6 +18,7 @@ from tests.support.records import record, without
 AS_OF = "SELECT * FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
 NUMBERS = count(1)
 DIFF = "SELECT * FROM cadence_reporting.cadence_diff(:from_at, :to_at, :org, :axis)"
+COMPARE = "SELECT :org FROM cadence_reporting.compare_orgs(:left_org, 'default', :at, :axis)"
 FREE = Permits(mass_delete=True, other_org=True)
 EDIT = st.fixed_dictionaries(
     {},
@@ -25,6 +26,7 @@ EDIT = st.fixed_dictionaries(
         "name": st.sampled_from(["A", "B"]),
         "status": st.sampled_from(["active", "inactive"]),
         "active": st.booleans(),
+        "description": st.sampled_from([None, "Told", "Anew"]),
         "summary": st.none()
         | st.fixed_dictionaries({k: st.integers(0, 2) for k in ("email_follow_up_count", "task_follow_up_count")}),
         "execution_details": st.none()
@@ -118,15 +120,23 @@ async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
         (DIFF, {"from_at": datetime.fromisoformat("2026-06-01T00:00:00Z")}, "the period begins at"),
         (DIFF, {"from_at": None}, "no time is given"),
         (DIFF, {"to_at": None}, "no time is given"),
+        (COMPARE, {"left_org": None}, "there is no organisation NULL"),
+        (COMPARE, {"at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
         (DIFF, {"to_at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
     ],
 )
-async def test_what_makes_no_sense_is_an_error(lab: Lab, statement: str, values: dict[str, Any], sentence: str) -> None:
-    await lab.sync(record("1"))
+@pytest.mark.parametrize("stored", [True, False])
+async def test_what_makes_no_sense_is_an_error(
+    lab: Lab, statement: str, values: dict[str, Any], sentence: str, stored: bool
+) -> None:
+    """Also where nothing is stored."""
+    if stored:
+        await lab.sync(record("1"))
     times = {"at": lab.clock.time, "from_at": lab.clock.time, "to_at": lab.clock.time}
     taken = {name: value for name, value in times.items() if f":{name}" in statement}
+    sides = {"left_org": "default"} if statement == COMPARE else {}
     with pytest.raises(DBAPIError, match=sentence):
-        await lab.rows(statement, **(taken | {"org": None, "axis": "valid"} | values))
+        await lab.rows(statement, **(taken | {"org": None, "axis": "valid"} | sides | values))
 
 
 async def test_of_the_time_before_watching_nothing_is_said(lab: Lab) -> None:
@@ -166,3 +176,54 @@ async def test_what_changed_while_a_cadence_was_away_is_found(lab: Lab) -> None:
     }
     rows = await lab.rows(DIFF, from_at=away, to_at=lab.clock.time, org="default", axis="valid")
     assert [(r["cadence_id"], r["kind"], r["field"]) for r in rows] == [("1", "restored", "*")]
+
+
+async def test_what_became_known_stays_when_its_version_ends_and_shows_from_then_on(lab: Lab) -> None:
+    """On the axis `valid` for all of its version's time, on `observed` from the run that saw it first."""
+    await lab.sync(record("1"))
+    start = lab.clock.time
+    summary = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
+    await lab.sync(record("1", description="Told", summary=summary))
+    learnt = lab.clock.time
+    await lab.sync(record("1", description="Told", summary=summary, name="New"))
+    asked = "SELECT description, follow_up_count FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
+    for axis, at, answer in (
+        ("valid", start, ("Told", 7)),
+        ("observed", start, (None, 3)),
+        ("observed", learnt - TICK, (None, 3)),
+        ("observed", learnt, ("Told", 7)),
+        ("observed", lab.clock.time, ("Told", 7)),
+    ):
+        assert [tuple(row.values()) for row in await lab.rows(asked, at=at, org="default", axis=axis)] == [answer]
+    rows = await lab.rows("SELECT version, description FROM cadence_reporting.cadence_history ORDER BY version")
+    assert [tuple(row.values()) for row in rows] == [(1, "Told"), (2, "Told")]
+    rows = await lab.rows("SELECT * FROM cadence_reporting.learnt_fields ORDER BY field")
+    shared = {"org_id": "default", "cadence_id": "1", "cadence_name": "New", "version": 1}
+    seen = {"observed_at": learnt, "run_id": 2}
+    assert rows == [
+        shared | {"field": "description", "value": "Told", "json_value": "Told"} | seen,
+        shared | {"field": "summary.whatsapp_follow_up_count", "value": "4", "json_value": 4} | seen,
+    ]
+
+
+async def test_a_comparison_knows_what_was_known_then(lab: Lab) -> None:
+    """A field of which one side knew nothing yet is no difference."""
+    left, right = Org("left", "us"), Org("right", "us")
+    for org in (left, right):
+        await lab.sync(record("1"), org=org)
+    await lab.sync(record("1", description="Told"), org=left)
+    before = lab.clock.time
+    await lab.sync(record("1", description="Anew"), org=right)
+    compare = "SELECT field, left_value, right_value FROM cadence_reporting.compare_orgs('left', 'right', :at, :axis)"
+    found = {
+        (axis, at): await lab.rows(compare, at=at, axis=axis)
+        for axis in ("valid", "observed")
+        for at in (before, lab.clock.time)
+    }
+    differs = [{"field": "description", "left_value": "Told", "right_value": "Anew"}]
+    assert found == {
+        ("valid", before): differs,
+        ("valid", lab.clock.time): differs,
+        ("observed", before): [],
+        ("observed", lab.clock.time): differs,
+    }

@@ -1,0 +1,60 @@
+"""Standard output that is full, broken or closed ends a command with one sentence and not with a traceback."""
+
+import io
+import os
+import sys
+from collections.abc import Buffer, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from cadence_sync.errors import ArgumentError
+
+_STDOUT: Final = 1
+_BY_SIGPIPE: Final = 128 + 13
+"""What a shell shows of a program that a closed pipe ended: `list | head -1` is no failure worth a word."""
+
+
+class _Output(io.FileIO):
+    """The bytes of standard output; what cannot be written is thrown away once it was said."""
+
+    def write(self, data: Buffer, /) -> int | None:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            _mute()
+            sys.exit(_BY_SIGPIPE)
+        except OSError as error:
+            _mute()
+            raise ArgumentError(
+                f"Standard output cannot be written: {error.strerror or error}.",
+                hint="Make room where it leads, or send it elsewhere; the database is not concerned.",
+                code="OUTPUT",
+            ) from error
+
+
+@contextmanager
+def guarded_stdout() -> Iterator[None]:
+    """Write through it to the end, what is still in its buffer included."""
+    plain = sys.stdout
+    if plain is None:  # closed by the shell: nobody asks for what is written
+        with open(os.devnull, "w", encoding="utf-8") as nothing:
+            sys.stdout = nothing
+            yield
+        return
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(_STDOUT, "w", closefd=False)),
+        encoding=plain.encoding,
+        errors=plain.errors,
+        line_buffering=plain.line_buffering,
+    )
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+
+
+def _mute() -> None:
+    """Let the rest go nowhere: the interpreter writes it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
