@@ -95,8 +95,8 @@ def _cadence(
         if learnt_at <= begins:
             config["description"] = DESCRIPTION
         elif learnt_at < (ends or END):
-            field = {"field": "description", "value": msgspec.json.encode(DESCRIPTION).decode()}
-            yield "learnt_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | field
+            said = {"field": "description", "value": msgspec.json.encode(DESCRIPTION).decode()}
+            yield "learnt_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | said
         raw = msgspec.json.encode(record | {"name": config["name"], "active": config["active"]}).decode()
         kind = "updated" if version > 1 else "baseline"
         document = msgspec.json.encode(to_document(config)).decode()

@@ -8,6 +8,7 @@ import typer
 
 from cadence_sync.cli import commands
 from cadence_sync.cli.output import show_error
+from cadence_sync.cli.streams import guarded_stdout
 from cadence_sync.errors import CadenceSyncError
 
 app = typer.Typer(
@@ -41,7 +42,8 @@ for command in commands.COMMANDS:
 def run_app() -> None:
     """Run the program; an error of ours is one sentence and a hint on stderr, and its exit code."""
     try:
-        app()
+        with guarded_stdout():
+            app()
     except CadenceSyncError as error:
         if "--debug" in sys.argv:
             raise

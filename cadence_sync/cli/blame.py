@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.output import one_line, print_json, print_table
+from cadence_sync.cli.output import not_before, one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.words import value_in_words
 from cadence_sync.core.blame import LEARNT, Blamed, Learnt, Seen, blame
@@ -94,7 +94,6 @@ def _as_json(line: Blamed) -> dict[str, object]:
 
 def _as_row(line: Blamed) -> tuple[object, ...]:
     origin = line.origin
-    at_least = "at least " if origin.kind in _AT_LEAST else ""
     who = origin.changed_by_name or origin.changed_by_id
-    since = f"{at_least}{one_line(origin.since)}"
+    since = f"at least {not_before(origin.since)}" if origin.kind in _AT_LEAST else one_line(origin.since)
     return (line.field, value_in_words(line.value), since, origin.kind, who, origin.version, origin.run_id)

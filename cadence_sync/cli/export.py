@@ -30,6 +30,7 @@ COLUMNS: Final = (
     *("execute_every_unit", "execute_every_period", "execution_interval", "unenroll_type", "unenroll_end_date"),
     *("unenroll_properties", "version", "first_seen_at", "last_changed_at"),
 )
+_STDOUT: Final = "-"
 _SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
@@ -41,9 +42,15 @@ class Asked:
     org: str | None
     axis: Axis
     form: Format | None
-    output: Path | None
-    git: Path | None
+    output: str | None
+    git: str | None
     as_json: bool
+
+    def check(self) -> None:
+        """Refuse an empty name: it would be the folder that one is in."""
+        for option, name in (("--output", self.output), ("--git", self.git)):
+            if name == "":
+                raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
 
     def chosen(self) -> Format:
         """Return the format; `--json` is short for one of them."""
@@ -56,6 +63,7 @@ async def export_command(settings: Callable[[], Settings], asked: Asked) -> None
     """Write the state, whole or not at all."""
     from cadence_sync.db import past
 
+    asked.check()
     if asked.git is not None:
         await _export_git(settings, asked, asked.git)
         return
@@ -67,14 +75,14 @@ async def export_command(settings: Callable[[], Settings], asked: Asked) -> None
         unwatched(watched, asked.org, at)
         rows = await past.state(connection, at, asked.org, asked.axis)
     text = WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
-    if asked.output is None:
+    if asked.output is None or asked.output == _STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
     else:
-        _write_whole(asked.output, text.encode())
+        _write_whole(Path(asked.output), text.encode())
 
 
-async def _export_git(settings: Callable[[], Settings], asked: Asked, folder: Path) -> None:
+async def _export_git(settings: Callable[[], Settings], asked: Asked, folder: str) -> None:
     from cadence_sync.cli.git import Repository
     from cadence_sync.cli.replay import replay_into
 
@@ -83,7 +91,7 @@ async def _export_git(settings: Callable[[], Settings], asked: Asked, folder: Pa
             "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
             hint="`export --git DIR [--org ID]`.",
         )
-    await replay_into(Repository.at(folder), settings(), asked.org)
+    await replay_into(Repository.at(Path(folder)), settings(), asked.org)
 
 
 def as_json(rows: Sequence[dict[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ def show_warning(sentence: str, hint: str) -> None:
 def show_note(sentence: str) -> None:
     """Print on stderr what an answer on stdout cannot say of itself."""
     print(f"Note: {one_line(sentence)}", file=sys.stderr)
+
+
+def not_before(time: datetime) -> str:
+    """Return the first whole second that does not lie before a time: given back, it is answered for."""
+    return one_line(time if time.microsecond == 0 else time.replace(microsecond=0) + timedelta(seconds=1))
 
 
 def one_line(value: object) -> str:

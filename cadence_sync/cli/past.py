@@ -1,6 +1,5 @@
 """The commands that look back: `history`, `blame`, `diff` and `export`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,9 +48,12 @@ def export(  # noqa: PLR0913 - each is an option
     org: OneOrg = None,
     axis: WhichAxis = Axis.VALID,
     form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", help="A file, written whole or not at all.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="A file, written whole or not at all; - for stdout."),
+    ] = None,
     git: Annotated[
-        Path | None, typer.Option("--git", metavar="DIR", help="Replay the whole history as commits in this folder.")
+        str | None, typer.Option("--git", metavar="DIR", help="Replay the whole history as commits in this folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
+from cadence_sync.cli.watching import check_org
 from cadence_sync.errors import NotFoundError
 from cadence_sync.settings import Settings
 
@@ -55,9 +56,12 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
 
 async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
     """Show one line a cadence."""
-    from cadence_sync.db import queries
+    from cadence_sync.db import past, queries
 
     async with wiring.database(settings) as engine:
+        if org_id is not None:
+            async with past.snapshot(engine) as connection:
+                check_org(await past.watched(connection), org_id)
         rows = await queries.list_cadences(engine, org_id, deleted=deleted)
     if as_json:
         print_json(rows)

@@ -3,11 +3,15 @@
 import io
 import os
 import sys
-from collections.abc import Buffer, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from cadence_sync.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _STDOUT: Final = 1
 _BY_SIGPIPE: Final = 128 + 13
@@ -17,7 +21,8 @@ _BY_SIGPIPE: Final = 128 + 13
 class _Output(io.FileIO):
     """The bytes of standard output; what cannot be written is thrown away once it was said."""
 
-    def write(self, data: Buffer, /) -> int | None:  # type: ignore[override]
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write some of the data, as a file does."""
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -37,7 +42,7 @@ def guarded_stdout() -> Iterator[None]:
     """Write through it to the end, what is still in its buffer included."""
     plain = sys.stdout
     if plain is None:  # closed by the shell: nobody asks for what is written
-        with open(os.devnull, "w", encoding="utf-8") as nothing:
+        with Path(os.devnull).open("w", encoding="utf-8") as nothing:
             sys.stdout = nothing
             yield
         return
@@ -45,7 +50,7 @@ def guarded_stdout() -> Iterator[None]:
         io.BufferedWriter(_Output(_STDOUT, "w", closefd=False)),
         encoding=plain.encoding,
         errors=plain.errors,
-        line_buffering=plain.line_buffering,
+        line_buffering=bool(plain.line_buffering),
     )
     try:
         yield

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from cadence_sync.cli.output import one_line, show_note
+from cadence_sync.cli.output import not_before, show_note
 from cadence_sync.errors import ArgumentError
 
 Watched = Mapping[str, datetime | None]
@@ -27,7 +27,7 @@ def unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]:
         if since is None:
             show_note(f"The organisation {name!r} has not been synced yet: nothing is known of it.")
         else:
-            show_note(f"The organisation {name!r} is watched since {one_line(since)} UTC: nothing is known before.")
+            show_note(f"The organisation {name!r} is watched since {not_before(since)} UTC: nothing is known before.")
     if not watched:
         show_note("No organisation has been synced yet: nothing is known.")
     return found

@@ -89,6 +89,12 @@ async def test_a_file_is_written_whole_or_not_at_all(lab: Lab, program: Program)
     assert [path.name for path in program.cwd.iterdir()] == ["state.json"]
 
 
+async def test_a_dash_is_standard_output(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1"))
+    assert [row["cadence_id"] for row in (await program.run("export", "--output", "-")).json] == ["1"]
+    assert list(program.cwd.iterdir()) == []
+
+
 async def test_a_device_stays_one(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"))
     pipe = program.cwd / "pipe"

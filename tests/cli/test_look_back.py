@@ -96,6 +96,9 @@ async def test_diff_of_two_organisations(lab: Lab, program: Program) -> None:
         (["export", "--git", "somewhere", "--at", "2026-03-01T09:00Z"], "--git replays the whole history"),
         (["export", "--output", "missing/file.json"], "cannot be written"),
         (["export", "--output", "."], "cannot be written"),
+        (["export", "--output", ""], "--output has no name"),
+        (["export", "--git", ""], "--git has no name"),
+        (["list", "--org", "nobody"], "no organisation 'nobody'"),
     ],
 )
 async def test_arguments_that_make_no_sense(lab: Lab, program: Program, arguments: list[str], words: str) -> None:
@@ -107,6 +110,20 @@ async def test_arguments_that_make_no_sense(lab: Lab, program: Program, argument
     assert "Hint: " in result.err
     assert words in result.err
     assert list(program.cwd.iterdir()) == []
+
+
+async def test_a_time_that_is_shown_can_be_asked_for(lab: Lab, program: Program) -> None:
+    """Times are shown in whole seconds: the beginning of watching in the first that does not lie before it."""
+    lab.clock.move(microseconds=1)
+    await lab.sync(record("1"))
+    early = await program.run("export", "--at", "2026-01-05T09:01:00Z")
+    assert (
+        early.err
+        == "Note: The organisation 'default' is watched since 2026-01-05 09:01:01 UTC: nothing is known before.\n"
+    )
+    shown = await program.run("export", "--at", "2026-01-05T09:01:01Z")
+    assert ([row["cadence_id"] for row in shown.json], shown.err) == (["1"], "")
+    assert "at least 2026-01-05 09:01:01" in (await program.run("blame", "1")).out
 
 
 async def test_nothing_is_stored_yet(program: Program) -> None:
