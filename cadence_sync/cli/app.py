@@ -14,9 +14,9 @@ from cadence_sync.errors import CadenceSyncError
 app = typer.Typer(
     name="cadence-sync",
     help="Copies the configuration of Zoho CRM cadences into Postgres and keeps its complete history.",
-    epilog="Exit codes: 0 done · 1 not found · 2 settings or arguments · 3 credentials or permission"
+    epilog="Exit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
     " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
-    " · 8 another run holds the organisation.",
+    " · 8 another run of the organisation was first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
