@@ -16,11 +16,11 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 	@$(BIN)/cadence-sync demo
 
 test: .venv/ready ## Run all tests that need nothing but Python packages
-	$(CLEAN) $(BIN)/python -m pytest -q
+	$(CLEAN) $(BIN)/python -m pytest -q -n 2
 
 test-system: .venv/ready ## Run the wheel, and the tests of databases and machines on Debian's Postgres and pgbouncer
 	sh tests/system/wheel.sh "$(UV)"
-	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -m "database or system"
+	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -n 2 -m "database or system"
 
 torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
 	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \

@@ -141,7 +141,7 @@ def test_an_unknown_word_is_stored_as_it_is_and_noted(source: dict[str, Any], pa
     assert found.drift == ((path, f'"{found.config[path]}"'),)
 
 
-@pytest.mark.parametrize(("path", "word"), [(path, word) for path in KNOWN_WORDS for word in KNOWN_WORDS[path]])
+@pytest.mark.parametrize(("path", "word"), [(path, word) for path in KNOWN_WORDS for word in sorted(KNOWN_WORDS[path])])
 def test_a_known_word_is_not_noted(path: str, word: str) -> None:
     source = _execution(execute_every={"period": word}) if path == PERIOD else record(**{path: word})
     assert sighting(source).drift == ()
