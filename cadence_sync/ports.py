@@ -197,6 +197,12 @@ class Store(Protocol):
         """Write a run in one transaction; raises `OrgBusyError` if the fence moved."""
         ...
 
+    async def settle(
+        self, run: Run, listing: Listing, counters: Counters, traffic: Traffic, finished_at: datetime
+    ) -> None:
+        """Close a run that has nothing else to write; raises `OrgBusyError` if the fence moved."""
+        ...
+
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
         ...

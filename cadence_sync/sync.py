@@ -111,6 +111,10 @@ class Sync:
 
     async def _apply(self, run: Run, listing: Listing, verdict: Verdict) -> Counters:
         tally = Tally()
+        if listing.says_nothing_new and verdict == Verdict() and not run.has_docket:
+            counters = tally.counters(listing, verdict)
+            await self.store.settle(run, listing, counters, self.source.traffic, self.clock.now())
+            return counters
         async with self.store.writing(run, listing) as writer:
             plans = _plans(run, listing, verdict, writer, lambda plan: (plan, writer.writing(plan)))
             async for plan, write in plans:

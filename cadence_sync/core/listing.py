@@ -43,6 +43,11 @@ class Listing:
         """Distinct ids in quarantine, and records whose ids are unreadable."""
         return len(self.quarantined_ids) + sum(q.cadence_id is None for q in self.quarantined)
 
+    @property
+    def says_nothing_new(self) -> bool:
+        """Whether every record is one that is stored."""
+        return not self.changed and not self.quarantined
+
     def missing(self) -> list[str]:
         """Return live ids that the listing lacks; none while an unreadable id may be one of them."""
         if self.hides_ids:

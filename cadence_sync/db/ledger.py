@@ -1,15 +1,16 @@
 """The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy import Row, Select, Update, exists, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.guard import Verdict
+from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, Outcome, Problem
 from cadence_sync.db import processes
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
@@ -26,52 +27,76 @@ ABANDONED: Final = Problem(
 
 
 async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
-    """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds."""
-    # Looked at first: ON CONFLICT would wait for a run that is writing, even with nothing to do.
-    known = await connection.scalar(select(orgs.c.data_center).where(orgs.c.org_id == org.org_id))
-    if known != org.data_center:
+    """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds.
+
+    One statement where the organisation is known and no run of it is open, which is nearly always.
+    """
+    statement = _entering(org, trigger, started_at, lease)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
         values = {"org_id": org.org_id, "data_center": org.data_center}
         entry = insert(orgs).values(values)
         await connection.execute(entry.on_conflict_do_update(index_elements=["org_id"], set_=values))
-    me = processes.current()
-    entered = (
-        insert(sync_runs)
-        .values(
-            org_id=org.org_id,
-            trigger=trigger,
-            started_at=started_at,
-            host=me.host,
-            pid=me.pid,
-            process_started=me.started,
-            lease_until=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease)),
-        )
-        .returning(sync_runs.c.run_id)
-    )
-    run_id = (await connection.execute(entered)).scalar_one()
-    return await _run(connection, org, run_id, started_at)
+        row = (await connection.execute(statement)).one()
+    if row.open_runs:
+        await _close_abandoned(connection, org.org_id, row.open_runs, started_at)
+    return _run_of(row, row.run_id, started_at)
 
 
 async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
     """Return what `enter` would, as run 0, without entering anything."""
-    return await _run(connection, org, 0, started_at)
+    row = (await connection.execute(select(*_known()).where(orgs.c.org_id == org.org_id))).one_or_none()
+    return Run(0, org.org_id, started_at, 0, None, Hint()) if row is None else _run_of(row, 0, started_at)
 
 
-async def _run(connection: AsyncConnection, org: Org, run_id: int, started_at: datetime) -> Run:
+def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
+    """Return what enters a run of an organisation that is known under that data centre, and says what is known."""
+    me = processes.current()
+    values = {
+        "org_id": org.org_id,
+        "trigger": trigger,
+        "started_at": started_at,
+        "host": me.host,
+        "pid": me.pid,
+        "process_started": me.started,
+    }
+    columns = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
+    until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease))
+    mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center)
+    entered = (
+        insert(sync_runs)
+        .from_select([*values, "lease_until"], select(*columns, until).select_from(orgs).where(*mine))
+        .returning(sync_runs.c.run_id)
+        .cte("entered")
+    )
+    expired = sync_runs.c.lease_until < func.now()
+    open_runs = select(
+        func.json_agg(
+            func.json_build_array(
+                sync_runs.c.run_id, sync_runs.c.host, sync_runs.c.pid, sync_runs.c.process_started, expired
+            )
+        )
+    ).where(sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.is_(None))
+    asked = [*_known(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
+    return select(*asked).select_from(orgs.join(entered, true())).where(*mine)
+
+
+def _known() -> tuple[Any, ...]:
+    """Return what is asked of an organisation when a run begins."""
     docket = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_docket")
     # Read together with the fence: a redaction that comes later moves it.
     redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
-    columns = (orgs, docket, redacted.scalar_subquery().label("redacted"))
-    row = (await connection.execute(select(*columns).where(orgs.c.org_id == org.org_id))).one_or_none()
-    if row is None:
-        return Run(run_id, org.org_id, started_at, 0, None, Hint())
-    hint = Hint(row.last_pages, row.refused_per_page)
+    return (orgs, docket, redacted.scalar_subquery().label("redacted"))
+
+
+def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
     return Run(
         run_id,
-        org.org_id,
+        row.org_id,
         started_at,
         row.fence,
         row.last_walk_at,
-        hint,
+        Hint(row.last_pages, row.refused_per_page),
         has_docket=row.has_docket,
         hid_ids=row.hid_ids,
         redacted=frozenset(row.redacted or ()),
@@ -88,7 +113,83 @@ async def close(
     told: Mapping[str, object],
 ) -> None:
     """Give a run its outcome and what is `told` of it; raises `OrgBusyError` where another process has closed it."""
-    result = await connection.execute(
+    result = await connection.execute(_closing(run, outcome, traffic, finished_at, told))
+    if result.rowcount != 1:
+        raise taken_for_dead()
+
+
+async def settle(
+    connection: AsyncConnection,
+    run: Run,
+    listing: Listing,
+    outcome: Outcome,
+    traffic: Traffic,
+    finished_at: datetime,
+    told: Mapping[str, object],
+) -> None:
+    """Pass the fence and close a run that has nothing else to write, in one statement; raises `OrgBusyError`.
+
+    It waits for nobody: whoever holds the organisation's row is writing it.
+    """
+    free = (
+        select(orgs.c.org_id)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
+        .with_for_update(nowait=True, key_share=True)
+        .cte("free")
+    )
+    closed = (
+        _closing(run, outcome, traffic, finished_at, told)
+        .where(exists().where(free.c.org_id == run.org_id))
+        .returning(sync_runs.c.run_id)
+        .cte("closed")
+    )
+    passed = (
+        passing(run, listing)
+        .where(exists().where(closed.c.run_id == run.run_id))
+        .returning(orgs.c.org_id)
+        .cte("passed")
+    )
+    is_free, is_closed = (
+        await connection.execute(
+            select(exists().where(free.c.org_id == run.org_id), exists().where(passed.c.org_id == run.org_id))
+        )
+    ).one()
+    if not is_free:
+        raise overtaken()
+    if not is_closed:
+        raise taken_for_dead()
+
+
+def passing(run: Run, listing: Listing) -> Update:
+    """Return what moves the fence that a run read at its start, and notes what its walk taught."""
+    return (
+        update(orgs)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
+        .values(
+            fence=orgs.c.fence + 1,
+            first_walk_at=func.coalesce(orgs.c.first_walk_at, listing.started_at),
+            last_walk_at=listing.started_at,
+            last_pages=listing.pages,
+            refused_per_page=listing.refused_per_page,
+            hid_ids=listing.hides_ids,
+        )
+    )
+
+
+def overtaken() -> OrgBusyError:
+    """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
+    return OrgBusyError(
+        "Another run wrote this organisation since this one began.", hint="Its view of Zoho is the newer one."
+    )
+
+
+def taken_for_dead() -> OrgBusyError:
+    """Return what is said of a run that another one closed."""
+    return OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
+
+
+def _closing(run: Run, outcome: Outcome, traffic: Traffic, finished_at: datetime, told: Mapping[str, object]) -> Update:
+    return (
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
         .values(
@@ -100,21 +201,16 @@ async def close(
             **told,
         )
     )
-    if result.rowcount != 1:
-        raise OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
 
 
-async def close_abandoned(connection: AsyncConnection, org_id: str, now: datetime) -> None:
+async def _close_abandoned(
+    connection: AsyncConnection, org_id: str, open_runs: Iterable[Sequence[Any]], now: datetime
+) -> None:
     """Close the runs whose processes are surely gone: dead on this machine, or past their lease elsewhere."""
-    expired = (sync_runs.c.lease_until < func.now()).label("expired")
-    columns = (sync_runs.c.run_id, sync_runs.c.host, sync_runs.c.pid, sync_runs.c.process_started, expired)
-    open_runs = await connection.execute(
-        select(*columns).where(sync_runs.c.org_id == org_id, sync_runs.c.outcome.is_(None))
-    )
     gone = [
-        row.run_id
-        for row in open_runs
-        if processes.is_gone(processes.Process(row.host, row.pid, row.process_started), expired=row.expired)
+        run_id
+        for run_id, host, pid, started, expired in open_runs
+        if processes.is_gone(processes.Process(host, pid, started), expired=expired)
     ]
     if gone:
         await connection.execute(

@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.guard import Docket
+from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.report import Outcome, Problem
+from cadence_sync.core.report import Counters, Outcome, Problem, outcome_of
 from cadence_sync.core.sightings import BLOCK
 from cadence_sync.db import docket, ledger
 from cadence_sync.db.budget import allow
@@ -21,7 +21,7 @@ from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.sets import any_of
-from cadence_sync.db.tables import cadences, orgs
+from cadence_sync.db.tables import cadences
 from cadence_sync.db.transaction import PostgresReader, PostgresWriter
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
@@ -48,8 +48,7 @@ class PostgresStore:
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
         """Open a run in the ledger, closing those whose processes are gone."""
-        async with self._connected() as connection:
-            await ledger.close_abandoned(connection, org.org_id, started_at)
+        async with self._alone() as connection:
             run = await ledger.enter(connection, org, trigger, started_at, self._lease)
         return run if self._budget is None else await self._within_budget(run, self._budget)
 
@@ -60,7 +59,7 @@ class PostgresStore:
 
     async def index(self, org_id: str) -> Index:
         """Return the digests of all live cadences, in one row: a million rows would take ten times the memory."""
-        async with self._connected() as connection:
+        async with self._alone() as connection:
             row = (await connection.execute(_INDEX, {"org_id": org_id})).one()
         return Index(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
@@ -93,6 +92,14 @@ class PostgresStore:
             await _pass_fence(connection, run, listing)
             yield PostgresWriter(connection, run, listing)
 
+    async def settle(
+        self, run: Run, listing: Listing, counters: Counters, traffic: Traffic, finished_at: datetime
+    ) -> None:
+        """Close a run that has nothing else to write; raises `OrgBusyError` if the fence moved."""
+        told = ledger.written(run, counters, Verdict())
+        async with _busy_if_locked(), self._alone() as connection:
+            await ledger.settle(connection, run, listing, outcome_of(counters), traffic, finished_at, told)
+
     async def _within_budget(self, run: Run, budget: int) -> Run:
         """Reserve calls for a run that is in the ledger; one for which none are left is closed as failed."""
         try:
@@ -105,18 +112,31 @@ class PostgresStore:
 
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
-        async with self._connected() as connection:
+        async with self._alone() as connection:
             await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection in a transaction that commits at the end; the schema is checked once."""
+        """Yield a connection in a transaction that commits at the end."""
         with our_errors():
             async with self._engine.begin() as connection:
-                if not self._checked:
-                    await check_migrated(connection)
-                    self._checked = True
+                await self._check(connection)
                 yield connection
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection on which each statement is a transaction of its own: that saves two round trips."""
+        with our_errors():
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await self._check(connection)
+                yield connection
+
+    async def _check(self, connection: AsyncConnection) -> None:
+        """Refuse another schema; asked once."""
+        if not self._checked:
+            await check_migrated(connection)
+            self._checked = True
 
 
 @asynccontextmanager
@@ -132,20 +152,6 @@ async def _busy_if_locked() -> AsyncIterator[None]:
 
 async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
     """Move the fence that the run read at its start; a fence that has moved means an older view of Zoho."""
-    passed = await connection.execute(
-        update(orgs)
-        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
-        .values(
-            fence=orgs.c.fence + 1,
-            first_walk_at=func.coalesce(orgs.c.first_walk_at, listing.started_at),
-            last_walk_at=listing.started_at,
-            last_pages=listing.pages,
-            refused_per_page=listing.refused_per_page,
-            hid_ids=listing.hides_ids,
-        )
-    )
+    passed = await connection.execute(ledger.passing(run, listing))
     if passed.rowcount != 1:
-        raise OrgBusyError(
-            "Another run wrote this organisation since this one began.",
-            hint="Its view of Zoho is the newer one.",
-        )
+        raise ledger.overtaken()
