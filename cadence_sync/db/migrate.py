@@ -10,7 +10,7 @@ from cadence_sync.db.engine import our_errors
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 
 OLDEST_SERVER: Final = 150000
@@ -25,7 +25,15 @@ async def migrate(engine: AsyncEngine, revision: str = "head") -> str:
             current = await current_revision(connection)
             _refuse_newer(current)
             await connection.run_sync(_run_alembic, revision, current)
-            return await current_revision(connection) or "none"
+            reached = await current_revision(connection)
+    # Imported here as Alembic is. The queue belongs to the library, which brings its tables up to date by itself.
+    from cadence_sync.db import queue  # noqa: PLC0415
+
+    if reached == HEAD:
+        await queue.install(engine)
+    elif reached is None or reached < queue.SINCE:
+        await queue.uninstall(engine)
+    return reached or "none"
 
 
 async def check_migrated(connection: AsyncConnection) -> None:

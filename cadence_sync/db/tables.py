@@ -18,6 +18,7 @@ from sqlalchemy import (
     Computed,
     Date,
     DateTime,
+    Float,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -70,7 +71,23 @@ orgs = Table(
     Column("hid_ids", Boolean, nullable=False, server_default=text("false")),
     _instant("respelled_at"),
     _instant("created_at", nullable=False, server_default="now()"),
+    Column("sync_seconds", Float(53)),
+    Column("sync_cron", Text),
+    Column("time_zone", Text),
+    _count("failures"),
+    _instant("last_run_at"),
+    _instant("removed_at"),
     PrimaryKeyConstraint("org_id"),
+)
+
+org_credentials = Table(
+    "org_credentials",
+    metadata,
+    Column("org_id", Text),
+    Column("sealed", LargeBinary, nullable=False),
+    _instant("updated_at", nullable=False, server_default="now()"),
+    PrimaryKeyConstraint("org_id"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )
 
 cadences = Table(
@@ -269,6 +286,20 @@ sync_runs = Table(
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
     Index(None, "org_id", "started_at"),
     Index("ix_sync_runs_open", "org_id", postgresql_where=text("outcome IS NULL")),
+)
+
+daily_runs = Table(
+    "daily_runs",
+    metadata,
+    Column("org_id", Text),
+    Column("day", Date),
+    Column("runs", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("api_calls", BigInteger, nullable=False),
+    _instant("first_good_at"),
+    _instant("last_good_at"),
+    PrimaryKeyConstraint("org_id", "day"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )
 
 held_deletions = Table(
