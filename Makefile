@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -39,6 +39,9 @@ bench-guard: .venv/ready ## Fail where a sync costs more than it should, by figu
 
 bench-reporting: .venv/ready ## Time queries of the reporting layer on a million versions, beside their plans (minutes)
 	$(CLEAN) $(BIN)/python -m bench.reporting
+
+bench-fleet: .venv/ready ## Poll thousands of organisations through the queue (about 10 minutes)
+	$(CLEAN) $(BIN)/python -m bench.fleet
 
 bi: .venv/ready .bi/superset/ready ## Show the dashboard in a Superset on this machine; installs Superset
 	@$(BIN)/python -m dashboards.tool

@@ -75,6 +75,13 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     sync_interval: str = "15m"
     sync_cron: str | None = None
+    sync_time_zone: str = "UTC"
+    sync_grace: str = "1d"
+    database_listen_url: SecretStr | None = None
+    worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 16
+    worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    data_center_concurrency: Annotated[int, Field(ge=0)] = 0
+    drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
     web_token: SecretStr | None = None
@@ -87,12 +94,12 @@ class Settings(BaseSettings):
     def _check_url(cls, url: str | None) -> str | None:
         return None if not url else checked_web_url(url)
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_listen_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
         return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
-    @field_validator("sync_interval")
+    @field_validator("sync_interval", "sync_grace")
     @classmethod
     def _check_interval(cls, text: str) -> str:
         if seconds_of(text) < 1:

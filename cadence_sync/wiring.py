@@ -1,8 +1,8 @@
 """The composition root: the only place that names concrete classes."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +15,10 @@ from cadence_sync.sync import Permits, Sync
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.zoho.auth import Credentials
+    from cadence_sync.db.store import PostgresStore
+    from cadence_sync.zoho.auth import Auth, Credentials, OnRefresh
     from cadence_sync.zoho.data_centers import Addresses
+    from cadence_sync.zoho.http import Http
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its walk: to write, and to wait for the database."""
@@ -49,15 +51,49 @@ async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
     """Yield an engine on the configured database, else on the embedded one."""
     from cadence_sync.db.engine import opened
 
-    if settings.database_url is not None:
-        async with opened(settings.database_url.get_secret_value()) as engine:
+    with database_url(settings) as url:
+        async with opened(url) as engine:
             yield engine
+
+
+@asynccontextmanager
+async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngine, str]]":
+    """Yield an engine for a daemon, and the address of direct connections, which may listen and hold locks.
+
+    Where the settings name that address apart, the database's own leads to a pooler.
+    """
+    from cadence_sync.db.engine import opened
+
+    with database_url(settings) as url:
+        listen = settings.database_listen_url
+        steady = settings.worker_concurrency + 2 if listen is None else None
+        async with opened(url, steady) as engine:
+            yield engine, listen.get_secret_value() if listen else url
+
+
+async def migrate(engine: "AsyncEngine", revision: str = "head") -> str:
+    """Bring the history's tables and the queue to what this release needs; returns the revision that is reached."""
+    from cadence_sync.db.direct import driver_of
+    from cadence_sync.db.migrate import HEAD
+    from cadence_sync.db.migrate import migrate as migrate_history
+    from cadence_sync.fleet import queue
+
+    reached = await migrate_history(engine, revision)
+    async with driver_of(engine) as connection:
+        await (queue.install if reached == HEAD else queue.uninstall)(connection)
+    return reached
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Yield the address of the configured database, else of the embedded one, which runs meanwhile."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
         return
     from cadence_sync import embedded
 
     with embedded.running(settings.data_dir) as url:
-        async with opened(url) as engine:
-            yield engine
+        yield url
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
@@ -75,20 +111,38 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 @asynccontextmanager
 async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
     """Yield an organisation's listings, straight from Zoho."""
+    async with session(settings) as http:
+        yield _source(settings, http, _auth(http, org, clock, cache), clock)
+
+
+@asynccontextmanager
+async def session(settings: Settings) -> "AsyncIterator[Http]":
+    """Yield what sends requests to Zoho; any number of organisations may share it."""
     from stamina.instrumentation import set_on_retry_hooks
 
     from cadence_sync.zoho import http
+
+    set_on_retry_hooks([])  # our own backoff logs; stamina's hook would take whatever logger it finds
+    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as opened:
+        yield opened
+
+
+def _auth(
+    http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache, on_refresh: "OnRefresh | None" = None
+) -> "Auth":
     from cadence_sync.zoho.auth import Auth
+
+    return Auth(http, _credentials(org), _addresses(org), clock, cache, on_refresh)
+
+
+def _source(settings: Settings, http: "Http", auth: "Auth", clock: Clock) -> CadenceSource:
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.limiter import Limiter
     from cadence_sync.zoho.source import ZohoSource
 
-    set_on_retry_hooks([])  # our own backoff logs; stamina's hook would take whatever logger it finds
-    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as session:
-        auth = Auth(session, _credentials(org), _addresses(org), clock, cache)
-        limiter = Limiter(settings.zoho_concurrency)
-        client = Client(session, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
-        yield ZohoSource(client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
+    limiter = Limiter(settings.zoho_concurrency)
+    client = Client(http, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
+    return ZohoSource(client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
 
 
 @asynccontextmanager
@@ -102,13 +156,41 @@ async def sync(
     other_org: bool = False,
 ) -> AsyncIterator[Sync]:
     """Yield what syncs one organisation; the two permits are what a person may give for one run."""
-    from cadence_sync.db.store import PostgresStore
-
     clock = SystemClock()
-    permits = Permits(Brake(settings.brake_floor, settings.brake_percent), mass_delete, other_org)
-    store = PostgresStore(engine, settings.zoho_walk_timeout + LEASE_MARGIN, settings.zoho_daily_calls)
+    permits = Permits(_brake(settings), mass_delete, other_org)
+    store = _store(settings, engine)
     async with source(settings, org, clock, token_cache(settings, engine, org)) as cadences:
         yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page, permits)
+
+
+@asynccontextmanager
+async def many_syncs(
+    settings: Settings, engine: "AsyncEngine", on_refresh: "OnRefresh | None" = None
+) -> "AsyncIterator[Callable[[OrgConfig], Sync]]":
+    """Yield what makes a sync of any organisation; all share one session, one store and what they know of tokens."""
+    clock, store, permits = SystemClock(), _store(settings, engine), Permits(_brake(settings))
+    async with session(settings) as http:
+        auths: dict[str, tuple[OrgConfig, Auth]] = {}
+
+        def sync_of(org: OrgConfig) -> Sync:
+            known, auth = auths.get(org.org_id, (None, None))
+            if auth is None or known != org:
+                auth = _auth(http, org, clock, token_cache(settings, engine, org), on_refresh)
+                auths[org.org_id] = (org, auth)
+            cadences = _source(settings, http.own(), auth, clock)
+            return Sync(Org(org.org_id, org.data_center), cadences, store, clock, permits=permits)
+
+        yield sync_of
+
+
+def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
+    from cadence_sync.db.store import PostgresStore
+
+    return PostgresStore(engine, settings.zoho_walk_timeout + LEASE_MARGIN, settings.zoho_daily_calls)
+
+
+def _brake(settings: Settings) -> Brake:
+    return Brake(settings.brake_floor, settings.brake_percent)
 
 
 def _credentials(org: OrgConfig) -> "Credentials":

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync import embedded
 from cadence_sync.db.engine import opened
-from cadence_sync.db.migrate import migrate
+from cadence_sync.wiring import migrate
 from tests.support.lab import Lab
 
 HANGS = 300

@@ -86,6 +86,15 @@ def sync(
     raise typer.Exit(code)
 
 
+def worker(context: typer.Context) -> None:
+    """Run one more worker: it syncs what a scheduler enters in the queue."""
+    from cadence_sync import wiring
+    from cadence_sync.cli.serve import worker_command
+
+    wiring.load()
+    run(worker_command(context.obj.settings()))
+
+
 def doctor(
     context: typer.Context,
     deep: Annotated[bool, typer.Option("--deep", help="Prove that the whole stored history is consistent.")] = False,
@@ -186,7 +195,7 @@ class Command:
 COMMANDS: Final = [
     Command(function.__name__.rstrip("_").replace("_", "-"), function)
     for function in (
-        *(demo, migrate, grant_reader, sync, serve, status, list_, show, history, blame, diff, export),
+        *(demo, migrate, grant_reader, sync, serve, worker, status, list_, show, history, blame, diff, export),
         *(approve, reject, redact_person, doctor, simulate),
     )
 ]

@@ -6,10 +6,8 @@ from cadence_sync.settings import Settings
 
 async def migrate_command(settings: Settings) -> None:
     """Bring the database to this code's schema."""
-    from cadence_sync.db.migrate import migrate
-
     async with wiring.database(settings) as engine:
-        print(f"The database is at revision {await migrate(engine)}.")
+        print(f"The database is at revision {await wiring.migrate(engine)}.")
 
 
 async def grant_reader_command(settings: Settings, role: str) -> None:

@@ -152,7 +152,7 @@ def _data(text: str) -> bytes:
 
 
 def _learnt_commit(learnt: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
-    """Nobody knows since when or by whom they are so: the commit has no author, and the time of the run that saw it."""
+    """Nobody knows since when or by whom they are so: the commit has no author."""
     files = [_file(version, known | more) for version, known, more in learnt]
     text = learnt_message([(version, more) for version, _, more in learnt])
     return b"".join([_header(identity(None, None), time, text), *files])

@@ -1,43 +1,129 @@
-"""`serve`: the daemon: a scheduler that syncs every organisation, and a health endpoint."""
+"""`serve` and `worker`: the daemons. `serve` is a scheduler, one worker and the web in one process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from cadence_sync import wiring
-from cadence_sync.errors import SettingsError
-from cadence_sync.fleet.schedule import Schedule, run_schedule
+from cadence_sync.errors import CadenceSyncError, SettingsError
+from cadence_sync.fleet import metrics, plans
+from cadence_sync.fleet.gauges import Gauges
+from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.scheduler import Scheduler
+from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import log
 from cadence_sync.orgs import OrgConfig, configured_orgs
-from cadence_sync.settings import Settings
+from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
-from cadence_sync.web.health import serving
+from cadence_sync.web.health import Probes, serving
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from cadence_sync.db.direct import Connection
+    from cadence_sync.fleet.queue import Due
 
 
 async def serve_command(settings: Settings) -> None:
-    """Sync on schedule until cancelled."""
-    from cadence_sync.db.engine import our_errors
-    from cadence_sync.db.migrate import check_migrated
-
+    """Sync on schedule until stopped."""
     if settings.web_token is None and not is_loopback(settings.web_host):
         raise SettingsError(
             f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
             hint="Set one, or keep the default host 127.0.0.1.",
         )
+    configured = usable_orgs(settings)
+    plans.rhythms(settings, configured, [])
+    async with wiring.steady_database(settings) as (engine, url):
+        await _check(engine)
+
+        async def rhythms(connection: "Connection") -> Mapping[str, Rhythm]:
+            from cadence_sync.db.registry import registered
+
+            gauges.rhythms = plans.rhythms(settings, configured, await registered(connection))
+            return gauges.rhythms
+
+        clock = wiring.SystemClock()
+        gauges = Gauges(engine, clock)
+        scheduler = Scheduler(url, rhythms, clock, seconds_of(settings.sync_grace))
+
+        async def unready() -> str | None:
+            return await _unready(engine) or (None if scheduler.ready else "no scheduler leads yet")
+
+        async with _working(settings, engine, url, configured), AsyncExitStack() as stack:
+            probes = Probes(unready, gauges.text)
+            await stack.enter_async_context(
+                serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
+            )
+            log.info("serving", organisations=len(configured), host=settings.web_host, port=settings.web_port)
+            await scheduler.run()
+
+
+async def worker_command(settings: Settings) -> None:
+    """Take jobs until stopped."""
+    async with wiring.steady_database(settings) as (engine, url):
+        await _check(engine)
+        async with _working(settings, engine, url, usable_orgs(settings)), AsyncExitStack() as stack:
+            if settings.worker_port is not None:
+                probes = Probes(lambda: _unready(engine), Gauges(engine, wiring.SystemClock()).text)
+                await stack.enter_async_context(
+                    serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
+                )
+            log.info("working", concurrency=settings.worker_concurrency)
+            await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def _working(
+    settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
+) -> AsyncIterator[None]:
+    """Run a worker meanwhile, and drain it at the end."""
+    async with wiring.many_syncs(settings, engine, metrics.count_token) as sync_of:
+
+        async def sync_org(due: "Due") -> None:
+            org = configured.get(due.org_id)
+            if org is None:
+                log.error("organisation_unknown", org_id=due.org_id)
+                return
+            report = await sync_of(org).run(due.trigger)
+            metrics.count(report, due.data_center, due.trigger)
+            fields = {name: value for name, value in report.to_json().items() if value}
+            (log.warning if report.error else log.info)("sync_finished", **fields)
+
+        worker = Worker(url, sync_org, settings.worker_concurrency, settings.data_center_concurrency)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            await asyncio.shield(worker.drain(settings.drain_seconds))
+            await task
+
+
+def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
+    """Return the organisations of the settings; one that is faulty is left out, and said so."""
     orgs: dict[str, OrgConfig] = {}
     for name, org in configured_orgs(settings).items():
         if isinstance(org, SettingsError):
             log.error("organisation_left_out", org_id=name, error=org.message, hint=org.hint)
         else:
             orgs[name] = org
-    async with wiring.database(settings) as engine:
-        with our_errors():
-            async with engine.connect() as connection:
-                await check_migrated(connection)
+    return orgs
 
-        async def sync_org(org_id: str) -> None:
-            async with wiring.sync(settings, engine, orgs[org_id]) as sync:
-                report = await sync.run("schedule")
-            fields = {name: value for name, value in report.to_json().items() if value}
-            (log.warning if report.error else log.info)("sync_finished", **fields)
 
-        schedule = Schedule(settings.interval_seconds, settings.sync_cron)
-        async with serving(settings.web_host, settings.web_port):
-            log.info("serving", organisations=len(orgs), host=settings.web_host, port=settings.web_port)
-            await run_schedule(schedule, list(orgs), sync_org, wiring.SystemClock())
+async def _check(engine: "AsyncEngine") -> None:
+    from cadence_sync.db.direct import check_queue
+    from cadence_sync.db.engine import our_errors
+    from cadence_sync.db.migrate import check_migrated
+
+    with our_errors():
+        async with engine.connect() as connection:
+            await check_migrated(connection)
+            await check_queue(connection)
+
+
+async def _unready(engine: "AsyncEngine") -> str | None:
+    try:
+        await _check(engine)
+    except CadenceSyncError as error:
+        return error.message
+    return None

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.cli.output import show_error
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -22,9 +24,12 @@ class _Output(io.FileIO):
     """The bytes of standard output; what cannot be written is thrown away once it was said."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write some of the data, as a file does."""
+        """Write some of the data, as a file does, and wait where a pipe is full that does not block."""
         try:
-            return super().write(data)
+            written = super().write(data)
+            while written is None:
+                select([], [_STDOUT], [])
+                written = super().write(data)
         except BrokenPipeError:
             _mute()
             sys.exit(_BY_SIGPIPE)
@@ -32,9 +37,10 @@ class _Output(io.FileIO):
             _mute()
             raise ArgumentError(
                 f"Standard output cannot be written: {error.strerror or error}.",
-                hint="Make room where it leads, or send it elsewhere; the database is not concerned.",
+                hint="Make room where it leads, or send it elsewhere; what was written to the database is there.",
                 code="OUTPUT",
             ) from error
+        return written
 
 
 @contextmanager
@@ -54,8 +60,15 @@ def guarded_stdout() -> Iterator[None]:
     )
     try:
         yield
-    finally:
-        sys.stdout.flush()
+    except BaseException as outcome:
+        try:
+            sys.stdout.flush()
+        except ArgumentError as error:
+            if isinstance(outcome, SystemExit) and not outcome.code:
+                raise
+            show_error(error)  # what went wrong before it matters more
+        raise
+    sys.stdout.flush()
 
 
 def _mute() -> None:

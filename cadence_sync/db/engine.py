@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cadence_sync.errors import CadenceSyncError, DatabaseError
@@ -19,6 +20,8 @@ POOL_OVERFLOW: Final = 48
 """Connections that stay open between two uses, and how many more may be open while they are used."""
 POOL_RECYCLE: Final = 60
 """Seconds after which a connection is not used again: firewalls forget idle ones."""
+STEADY_RECYCLE: Final = 600
+"""The same for a daemon, which uses them all the time."""
 
 LOCKED: Final = "55P03"
 """Postgres's word for a lock that was not had in time."""
@@ -54,42 +57,52 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-def create_engine(url: str) -> AsyncEngine:
+def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
 
     No statement has a name and none is kept: behind a pooler in transaction mode one session of the server
-    serves many clients, whose names would collide.
+    serves many clients, whose names would collide. With `steady`, so many connections stay open, straight to the
+    server: their statements are prepared once, and nothing is asked before a connection is used.
     """
 
     async def connect() -> object:
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT,
-            statement_cache_size=0,
+            statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},
         )
 
     # `async_creator` says the same, but leaves no way to tell the dialect about statements.
     unnamed = {"prepared_statement_name_func": _no_name, "prepared_statement_cache_size": 0}
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"async_creator_fn": connect, **unnamed},
-        pool_size=POOL_SIZE,
+        connect_args={"async_creator_fn": connect, **(unnamed if steady is None else {})},
+        pool_size=POOL_SIZE if steady is None else steady,
         max_overflow=POOL_OVERFLOW,
-        pool_recycle=POOL_RECYCLE,
-        pool_pre_ping=True,
+        pool_recycle=POOL_RECYCLE if steady is None else STEADY_RECYCLE,
+        pool_pre_ping=steady is None,
         json_deserializer=msgspec.json.decode,
     )
+    if steady is not None:
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
 
 
 def _no_name() -> str:
     return ""
 
 
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool connect anew where the server has closed a connection: that is known without asking."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+async def opened(url: str, steady: int | None = None) -> AsyncIterator[AsyncEngine]:
     """Yield an engine and dispose of it."""
-    engine = create_engine(url)
+    engine = create_engine(url, steady)
     try:
         yield engine
     finally:

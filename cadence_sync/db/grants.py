@@ -11,18 +11,28 @@ from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
 
 REPORTING: Final = "cadence_reporting"
+_GRANTS: Final = (
+    f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
+)
 _STATEMENTS: Final = (
     f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON SCHEMA {REPORTING} FROM {{role}}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {REPORTING} FROM {{role}}",
-    f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
-    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
-    # Views that later versions add are granted by the migration's own role as it makes them.
-    f"ALTER DEFAULT PRIVILEGES IN SCHEMA {REPORTING} GRANT SELECT ON TABLES TO {{role}}",
+    *_GRANTS,
+    # What an older release granted in this way holds only for what the same role makes; `renew_grants` does it for all.
+    f"ALTER DEFAULT PRIVILEGES IN SCHEMA {REPORTING} REVOKE ALL ON TABLES FROM {{role}}",
 )
+_READERS: Final = text("""
+    SELECT r.rolname FROM pg_class AS c
+    CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+    JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE c.oid = to_regclass('cadence_reporting.cadence_history') AND a.privilege_type = 'SELECT'
+      AND a.grantee <> c.relowner
+""")
 _REACHES: Final = text("""
     -- Of every role that this one is a member of: SET ROLE gives it all that those may do.
     SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -57,6 +67,14 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
             for statement in _STATEMENTS:
                 await connection.exec_driver_sql(statement.format(role=quoted))
             await _check(connection, role)
+
+
+async def renew_grants(connection: AsyncConnection) -> None:
+    """Let those who read the reporting layer read also what a migration added to it."""
+    for role in await connection.scalars(_READERS):
+        quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+        for statement in _GRANTS:
+            await connection.exec_driver_sql(statement.format(role=quoted))
 
 
 async def _exists(connection: AsyncConnection, role: str) -> bool:

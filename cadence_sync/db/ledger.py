@@ -172,7 +172,16 @@ def passing(run: Run, listing: Listing) -> Update:
             last_pages=listing.pages,
             refused_per_page=listing.refused_per_page,
             hid_ids=listing.hides_ids,
+            failures=0,
+            last_run_at=run.started_at,
         )
+    )
+
+
+async def count_failure(connection: AsyncConnection, run: Run) -> None:
+    """Note that one more run failed in a row."""
+    await connection.execute(
+        update(orgs).where(orgs.c.org_id == run.org_id).values(failures=orgs.c.failures + 1, last_run_at=run.started_at)
     )
 
 

@@ -13,6 +13,8 @@ from cadence_sync.errors import DatabaseError
 HEAD: Final = "0007"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 
+_KEPT: Final = ("redactions", "learnt_fields", "org_credentials", "daily_runs")
+
 OLDEST_SERVER: Final = 150000
 """Postgres 15, as `server_version_num` says it."""
 
@@ -24,15 +26,14 @@ async def migrate(engine: AsyncEngine, revision: str = "head") -> str:
             await _refuse_old_server(connection)
             current = await current_revision(connection)
             _refuse_newer(current)
+            if revision == "base" and current is not None:
+                await _refuse_to_lose(connection)
             await connection.run_sync(_run_alembic, revision, current)
             reached = await current_revision(connection)
-    # Imported here as Alembic is. The queue belongs to the library, which brings its tables up to date by itself.
-    from cadence_sync.db import queue  # noqa: PLC0415
+            if reached == HEAD:
+                from cadence_sync.db.grants import renew_grants  # noqa: PLC0415 - it asks for the revision here
 
-    if reached == HEAD:
-        await queue.install(engine)
-    elif reached is None or reached < queue.SINCE:
-        await queue.uninstall(engine)
+                await renew_grants(connection)
     return reached or "none"
 
 
@@ -61,6 +62,19 @@ def _refuse_newer(current: str | None) -> None:
             hint="Install a newer cadence-sync.",
             code="DATABASE_TOO_NEW",
         )
+
+
+async def _refuse_to_lose(connection: AsyncConnection) -> None:
+    """Downgrades keep what no older schema can hold; dropping everything would drop that too."""
+    for table in _KEPT:
+        name = f"{SCHEMA}.{table}"
+        there = await connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None
+        if there and await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})")):  # noqa: S608 - constants
+            raise DatabaseError(
+                f"The table {name} holds what no older schema can: it is not dropped.",
+                hint=f"To be rid of everything, drop the schema {SCHEMA} yourself.",
+                code="NOT_EMPTY",
+            )
 
 
 async def _refuse_old_server(connection: AsyncConnection) -> None:

@@ -24,7 +24,8 @@ _AGES: Final = {"age_days", "days_since_change"}
 _STATE: Final = text("""
     SELECT state.*, version.document #> '{execution_details,unenroll_properties}' AS unenroll_properties
     FROM cadence_reporting.cadences_as_of(:at, :org, :axis) AS state
-    JOIN cadence_reporting.cadence_history AS version USING (org_id, cadence_id, version)
+    JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS version
+      USING (org_id, cadence_id, version)
     ORDER BY state.org_id COLLATE "C", state.name COLLATE "C", state.cadence_id COLLATE "C"
 """).columns(unenroll_properties=JSONB)
 _DIFF: Final = text("""
@@ -43,9 +44,9 @@ _REPLAY: Final = text("""
         WHERE CAST(:org AS text) IS NULL OR org_id = :org
         GROUP BY org_id, cadence_id, version, observed_at, run_id
     ), acts AS (
-        SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from, version.run_id,
-               version.document, before.document AS before, NULL::jsonb AS learnt,
-               said.fields, said.changed_by_id, said.changed_by_name
+        SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from,
+               NULL::timestamptz AS seen_at, version.run_id, version.document, before.document AS before,
+               NULL::jsonb AS learnt, said.fields, said.changed_by_id, said.changed_by_name
         FROM cadence_sync.cadence_versions AS version
         LEFT JOIN cadence_sync.cadence_versions AS before
           ON before.org_id = version.org_id AND before.cadence_id = version.cadence_id
@@ -60,8 +61,10 @@ _REPLAY: Final = text("""
         ) AS said
         WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
         UNION ALL
-        SELECT version.org_id, version.cadence_id, version.version, 'learnt', learnt.observed_at, learnt.run_id,
-               version.document, version.document, learnt.fields, NULL, NULL, NULL
+        -- Before the next version, whatever a clock that was set back says.
+        SELECT version.org_id, version.cadence_id, version.version, 'learnt',
+               least(learnt.observed_at, version.valid_to - interval '1 microsecond'), learnt.observed_at,
+               learnt.run_id, version.document, version.document, learnt.fields, NULL, NULL, NULL
         FROM learnt
         JOIN cadence_sync.cadence_versions AS version USING (org_id, cadence_id, version)
     )
@@ -72,12 +75,12 @@ _REPLAY: Final = text("""
         FROM cadence_sync.learnt_fields AS earlier
         WHERE earlier.org_id = acts.org_id AND earlier.cadence_id = acts.cadence_id
           AND CASE acts.kind
-              WHEN 'learnt' THEN earlier.version = acts.version AND earlier.observed_at < acts.valid_from
+              WHEN 'learnt' THEN earlier.version = acts.version AND earlier.observed_at < acts.seen_at
               ELSE earlier.version = acts.version - 1
           END
     ) AS earlier
-    ORDER BY acts.valid_from, acts.run_id, acts.org_id COLLATE "C", acts.changed_by_id COLLATE "C",
-             acts.changed_by_name COLLATE "C", acts.kind, acts.cadence_id COLLATE "C"
+    ORDER BY acts.valid_from, acts.seen_at NULLS FIRST, acts.run_id, acts.org_id COLLATE "C",
+             acts.changed_by_id COLLATE "C", acts.changed_by_name COLLATE "C", acts.kind, acts.cadence_id COLLATE "C"
 """).columns(document=JSONB, before=JSONB, learnt=JSONB, fields=JSONB, learnt_before=JSONB)
 
 

@@ -26,6 +26,9 @@ from cadence_sync.db.transaction import PostgresReader, PostgresWriter
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
 
+NOBODYS_FAULT: Final = {"ORG_BUSY", "INTERRUPTED"}
+"""Failures that say nothing about an organisation: another run was first, or somebody stopped this one."""
+
 _INDEX: Final = text("""
     SELECT string_agg(digest, '') AS digests, string_agg(cadence_id, '') AS ids,
         array_agg(length(cadence_id)) AS lengths,
@@ -114,6 +117,8 @@ class PostgresStore:
         """Close a run that applied nothing."""
         async with self._alone() as connection:
             await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
+            if problem.code not in NOBODYS_FAULT:
+                await ledger.count_failure(connection, run)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:

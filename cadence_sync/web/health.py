@@ -1,18 +1,44 @@
-"""`/healthz`: answers while the daemon's event loop turns."""
+"""What machines ask of a daemon: `/healthz`, `/readyz` and `/metrics`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from cadence_sync.errors import SettingsError
 
 
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """`unready` says what is missing, or None; `metrics` answers in Prometheus's text format."""
+
+    unready: Callable[[], Awaitable[str | None]]
+    metrics: Callable[[], Awaitable[bytes]]
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """Answer while the event loop turns."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """Answer 200 when work can be done, else 503 and why not."""
+        reason = await self.unready()
+        if reason is None:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready", "reason": reason}, status=503)
+
+    async def metricsz(self, _request: web.Request) -> web.Response:
+        """Answer what Prometheus scrapes."""
+        return web.Response(body=await self.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
 @asynccontextmanager
-async def serving(host: str, port: int) -> AsyncIterator[None]:
-    """Serve while the context lasts."""
+async def serving(host: str, port: int, probes: Probes, setting: str) -> AsyncIterator[None]:
+    """Serve while the context lasts; `setting` is what names the port."""
     app = web.Application()
-    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/healthz", probes.healthz)
+    app.router.add_get("/readyz", probes.readyz)
+    app.router.add_get("/metrics", probes.metricsz)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -20,14 +46,9 @@ async def serving(host: str, port: int) -> AsyncIterator[None]:
     except OSError as error:
         await runner.cleanup()
         raise SettingsError(
-            f"Nothing can be served on {host}:{port}: {error.strerror}.",
-            hint="Choose another CADENCE_SYNC_WEB_PORT.",
+            f"Nothing can be served on {host}:{port}: {error.strerror}.", hint=f"Choose another {setting}."
         ) from error
     try:
         yield
     finally:
         await runner.cleanup()
-
-
-async def _healthz(_request: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})

@@ -7,9 +7,10 @@ in ten minutes. Secrets travel in the form body only: an address would end up in
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -46,6 +47,10 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+OnRefresh: TypeAlias = Callable[[str], None]
+"""Is told `refreshed` or `failed` whenever a token was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What Zoho's self-client page hands out; never shown."""
@@ -59,7 +64,13 @@ class Auth:
     """Holds one organisation's access token; it is refreshed once for all who wait, in whatever process."""
 
     def __init__(
-        self, http: Http, credentials: Credentials, addresses: Addresses, clock: Clock, cache: TokenCache
+        self,
+        http: Http,
+        credentials: Credentials,
+        addresses: Addresses,
+        clock: Clock,
+        cache: TokenCache,
+        on_refresh: OnRefresh | None = None,
     ) -> None:
         self._http = http
         self._credentials = credentials
@@ -68,6 +79,7 @@ class Auth:
         self._cache = cache
         self._lock = asyncio.Lock()
         self._token: AccessToken | None = None
+        self._on_refresh = on_refresh
 
     async def token(self, *, rejected: AccessToken | None = None) -> AccessToken:
         """Return a live token, and another one than that which Zoho rejected."""
@@ -99,12 +111,18 @@ class Auth:
                 raise _too_many_tokens()
             try:
                 token = await self._ask(now)
-            except (RetryLater, BadAnswer) as error:
-                if error.code in _ANSWER_LOST:
+            except CadenceSyncError as error:
+                if isinstance(error, RetryLater | BadAnswer) and error.code in _ANSWER_LOST:
                     slot.count(now)
+                self._tell("failed")
                 raise
+            self._tell("refreshed")
             slot.keep(token, now)
             return token
+
+    def _tell(self, result: str) -> None:
+        if self._on_refresh is not None:
+            self._on_refresh(result)
 
     async def _ask(self, now: datetime) -> AccessToken:
         form = {

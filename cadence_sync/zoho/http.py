@@ -35,23 +35,23 @@ class Counter:
 
     sent: int = 0
 
-    async def note(self, _session: object, context: SimpleNamespace, _params: object) -> None:
-        """Be told by aiohttp that a request was sent."""
-        self.sent += bool(context.trace_request_ctx)
-
 
 class Http:
     """Sends requests and reads whole answers; raises `RetryLater` and `BadAnswer`."""
 
-    def __init__(self, session: aiohttp.ClientSession, max_body: int, counter: "Counter") -> None:
+    def __init__(self, session: aiohttp.ClientSession, max_body: int) -> None:
         self._session = session
         self._max_body = max_body
-        self._counter = counter
+        self._counter = Counter()
 
     @property
     def sent(self) -> int:
         """How many of the requests that are to be counted were sent."""
         return self._counter.sent
+
+    def own(self) -> "Http":
+        """Return another one on the same session, with a count of its own."""
+        return Http(self._session, self._max_body)
 
     async def request(
         self,
@@ -64,7 +64,7 @@ class Http:
         """Send one request, adding it to `sent` if it is to be counted; a body over the cap is refused."""
         try:
             async with self._session.request(
-                method, url, allow_redirects=False, trace_request_ctx=counted, **how
+                method, url, allow_redirects=False, trace_request_ctx=self._counter if counted else None, **how
             ) as response:
                 body = await self._read(response)
                 answer = Answer(response.status, body, response.headers)
@@ -108,13 +108,23 @@ class Http:
 async def opened(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
     """Yield a session; `timeout` is in seconds for one answer, `max_body` in bytes."""
     limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout)
-    counter, tracing = Counter(), aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(counter.note)
-    headers = {"User-Agent": USER_AGENT}
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(_count)
     async with aiohttp.ClientSession(
-        timeout=limits, headers=headers, trace_configs=[tracing], read_bufsize=READ_BUFFER
+        timeout=limits,
+        headers={"User-Agent": USER_AGENT},
+        cookie_jar=aiohttp.DummyCookieJar(),  # one organisation's cookies are none of another's business
+        connector=aiohttp.TCPConnector(limit=0),  # each organisation has a limit of its own
+        trace_configs=[tracing],
+        read_bufsize=READ_BUFFER,
     ) as session:
-        yield Http(session, max_body, counter)
+        yield Http(session, max_body)
+
+
+async def _count(_session: object, context: SimpleNamespace, _params: object) -> None:
+    """Be told by aiohttp that a request was sent."""
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.sent += 1
 
 
 def _host(url: str) -> str:

@@ -19,6 +19,7 @@ REPLACED = (
     "05_with_learnt",
     "10_cadence_history",
     "22_cadences_as_of",
+    "23_comparable",
     "24_cadence_diff",
     "25_compare_orgs",
 )
@@ -38,6 +39,16 @@ JOIN cadence_sync.cadence_versions AS b
   ON b.org_id = h.org_id AND b.cadence_id = h.cadence_id AND b.version = h.version - 1
 WHERE h.kind = 'updated' AND NOT EXISTS (
     SELECT FROM cadence_reporting.document_fields(b.document) AS known WHERE known.field = h.field
+)
+UNION ALL
+-- Nothing arrives with a deletion: what its document has beyond that of the version before was learnt of that one.
+SELECT d.org_id, d.cadence_id, b.version, f.field, coalesce(f.value, 'null'), b.valid_to - interval '1 microsecond'
+FROM cadence_sync.cadence_versions AS d
+JOIN cadence_sync.cadence_versions AS b
+  ON b.org_id = d.org_id AND b.cadence_id = d.cadence_id AND b.version = d.version - 1
+CROSS JOIN LATERAL cadence_reporting.document_fields(d.document) AS f
+WHERE d.kind = 'deleted' AND NOT EXISTS (
+    SELECT FROM cadence_reporting.document_fields(b.document) AS known WHERE known.field = f.field
 )
 ON CONFLICT DO NOTHING
 """
@@ -95,6 +106,7 @@ def downgrade() -> None:
     for name in REPLACED:
         older = (REPORTING / "0004" / f"{name}.sql").read_text(encoding="utf-8")
         execute(older.replace("CREATE ", "CREATE OR REPLACE ", 1))
+    execute("DROP FUNCTION cadence_reporting.canonical(jsonb)")
     execute("DROP FUNCTION cadence_reporting.history_known_by(timestamptz)")
     execute("DROP FUNCTION cadence_reporting.seen_by(timestamptz, text)")
     execute("DROP AGGREGATE cadence_reporting.known_document(jsonb, text, jsonb)")

@@ -8,6 +8,18 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+SINCE_THEN = """
+UPDATE cadence_sync.orgs AS o SET last_run_at = r.last, failures = r.failed
+FROM (
+    SELECT org_id, max(started_at) AS last, count(*) FILTER (WHERE outcome = 'failed' AND run_id > good) AS failed
+    FROM (
+        SELECT *, coalesce(max(run_id) FILTER (WHERE outcome <> 'failed') OVER (PARTITION BY org_id), 0) AS good
+        FROM cadence_sync.sync_runs WHERE outcome IS NOT NULL
+    ) AS runs
+    GROUP BY org_id
+) AS r
+WHERE o.org_id = r.org_id
+"""
 LOST = "SELECT EXISTS (SELECT FROM cadence_sync.{})"
 
 
@@ -21,6 +33,7 @@ def upgrade() -> None:
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
     ):
         op.add_column("orgs", column, schema="cadence_sync")
+    op.execute(SINCE_THEN)
     op.create_table(
         "org_credentials",
         sa.Column("org_id", sa.Text(), nullable=False),

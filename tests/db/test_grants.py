@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from cadence_sync.db.grants import grant_reader
+from cadence_sync.db.migrate import migrate
 from cadence_sync.errors import NotFoundError, SettingsError
 from tests.support import cli
 from tests.support.lab import Lab
@@ -97,11 +98,22 @@ async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, rol
             await connection.fetch("SELECT * FROM cadence_sync.oauth_tokens")
 
 
-async def test_a_view_that_comes_later_is_readable_too(lab: Lab, role: str, database_url: str) -> None:
+async def test_what_a_migration_adds_is_readable_too(lab: Lab, role: str, database_url: str) -> None:
+    """Also where functions are for nobody unless they are granted."""
+    await lab.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
     await grant_reader(lab.engine, role)
+    await lab.sync(record("1"))
+    await migrate(lab.engine, "0005")
+    await migrate(lab.engine)
     await lab.execute("CREATE VIEW cadence_reporting.later AS SELECT 1 AS x")
+    await migrate(lab.engine)
     async with connected(database_url, role) as connection:
         assert await connection.fetchval("SELECT x FROM cadence_reporting.later") == 1
+        for call in CALLS:
+            await connection.fetch(call)
+        assert await connection.fetchval("SELECT count(*) FROM cadence_reporting.cadence_history") > 0
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT * FROM cadence_sync.learnt_fields")
 
 
 @pytest.mark.parametrize(

@@ -173,3 +173,25 @@ async def test_what_an_older_release_learnt_is_kept_though_its_run_is_not_known(
         ("1", 1, "description", "Told", looked, None),
         ("2", 1, "description", None, end, None),
     ]
+
+
+async def test_a_downgrade_to_nothing_does_not_drop_what_no_older_schema_holds(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.sync(record("1", description="Told"))
+    with pytest.raises(DatabaseError, match="learnt_fields holds what no older schema can") as caught:
+        await migrate(lab.engine, "base")
+    assert caught.value.code == "NOT_EMPTY"
+    assert len(await lab.rows("SELECT * FROM cadence_sync.learnt_fields")) == 1
+
+
+async def test_what_was_learnt_of_a_cadence_that_was_deleted_is_found_again(lab: Lab) -> None:
+    learnt = "SELECT cadence_id, version, field, value FROM cadence_sync.learnt_fields ORDER BY cadence_id, field"
+    await lab.sync(record("1"), record("2"))
+    await lab.sync(record("1", description="Told"), record("2"))
+    await lab.sync(record("2"))
+    before = await lab.rows(learnt)
+    assert len(before) == 1
+    await migrate(lab.engine, "0005")
+    await lab.execute("DROP TABLE cadence_sync.learnt_fields")  # as an older release would have left it
+    await migrate(lab.engine)
+    assert await lab.rows(learnt) == before

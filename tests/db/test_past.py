@@ -8,7 +8,7 @@ from cadence_sync.db import past
 from cadence_sync.errors import ArgumentError, DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.lab import Lab
-from tests.support.records import record
+from tests.support.records import record, without
 
 
 async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
@@ -47,3 +47,36 @@ async def test_many_versions_arrive_in_order(lab: Lab) -> None:
     assert [(row["version"], row["cadence_id"]) for row in rows] == [
         (version, cadence_id) for version in (1, 2) for cadence_id in sorted(map(str, range(1200)))
     ]
+
+
+async def test_what_had_been_seen_stays_what_it_was(lab: Lab) -> None:
+    details = record()["execution_details"]
+    await lab.sync(record("1", execution_details=without(details, "unenroll_properties")))
+    at = lab.clock.time
+    async with past.snapshot(lab.engine) as connection:
+        before = await past.state(connection, at, "default", "observed")
+    assert [row["unenroll_properties"] for row in before] == [None]
+    await lab.sync(record("1"))
+    async with past.snapshot(lab.engine) as connection:
+        assert await past.state(connection, at, "default", "observed") == before
+        (now,) = await past.state(connection, at, "default", "valid")
+    assert now["unenroll_properties"] == {"type": "respond_email", "end_date": None}
+
+
+async def test_a_clock_that_is_set_back_does_not_turn_the_order_round(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    lab.clock.move(hours=1)
+    await lab.sync(record("1", description="Told"))
+    lab.clock.move(minutes=-30)
+    await lab.sync(record("1", description="Told", summary=record()["summary"] | {"whatsapp_follow_up_count": 1}))
+    await lab.sync(record("1", description="Told", name="New"))
+    async with past.snapshot(lab.engine) as connection:
+        rows = [row async for row in past.replay(connection, "default")]
+    assert [(row["kind"], row["learnt"]) for row in rows] == [
+        ("baseline", None),
+        ("learnt", {"summary.whatsapp_follow_up_count": 1}),
+        ("learnt", {"description": "Told"}),
+        ("updated", None),
+    ]
+    assert rows[2]["learnt_before"] == {"summary.whatsapp_follow_up_count": 1}
+    assert rows[2]["valid_from"] < rows[3]["valid_from"]

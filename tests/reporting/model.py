@@ -93,12 +93,16 @@ class Model:
         before.learnt |= {name: (value, at) for name, value in seen.items() if name not in last}
         return True
 
-    def as_of(self, at: datetime, axis: str) -> dict[str, dict[str, Any]]:
-        """Return the live cadences of a time."""
+    def known_at(self, at: datetime, axis: str) -> dict[str, dict[str, Any]]:
+        """Return what is known of the live cadences of a time."""
         found = {}
         for cadence_id, states in self.states.items():
             begun = [s for s in states if (s.valid_from if axis == "valid" else s.observed_at) <= at]
             facts = begun[-1].known(at if axis == "observed" else FOREVER) if begun else None
             if facts is not None:
-                found[cadence_id] = {"description": None} | facts
+                found[cadence_id] = facts
         return found
+
+    def as_of(self, at: datetime, axis: str) -> dict[str, dict[str, Any]]:
+        """Return the live cadences of a time, with null for what is not known."""
+        return {i: {"description": None} | facts for i, facts in self.known_at(at, axis).items()}

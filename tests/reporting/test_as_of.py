@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from cadence_sync.core.document import from_document
+from cadence_sync.core.rules import comparable
 from cadence_sync.ports import Org
 from cadence_sync.sync import Permits
 from tests.reporting.model import NOTED, TICK, Model
@@ -86,8 +88,13 @@ async def check_diff(lab: Lab, model: Model, org: str, axis: str, from_at: datet
     come = {row["cadence_id"] for row in rows if row["kind"] in {"created", "restored"}}
     assert (gone, come) == (before.keys() - after.keys(), after.keys() - before.keys())
     named = {(row["cadence_id"], row["field"]) for row in rows if row["kind"] == "updated"}
-    for field in ("name", "status", "active", "modified_time"):
-        differs = {(i, field) for i in before.keys() & after.keys() if before[i][field] != after[i][field]}
+    from_known, to_known = model.known_at(from_at, axis), model.known_at(to_at, axis)
+    for field in ("name", "status", "active", "modified_time", "description"):
+        differs = {
+            (i, field)
+            for i in before.keys() & after.keys()
+            if field in from_known[i] and field in to_known[i] and before[i][field] != after[i][field]
+        }
         assert differs == {pair for pair in named if pair[1] == field}
 
 
@@ -227,3 +234,63 @@ async def test_a_comparison_knows_what_was_known_then(lab: Lab) -> None:
         ("observed", before): [],
         ("observed", lab.clock.time): differs,
     }
+
+
+async def test_nulls_that_became_known_are_known(lab: Lab) -> None:
+    """Whatever of an object was sent first: the document with what was learnt is what the store knows."""
+    counts = {f"{kind}_follow_up_count": None for kind in ("email", "task", "call")}
+    execution = record()["execution_details"]
+    bare = without(without(without(record("1"), "summary"), "module"), "execution_details")
+    forms: list[dict[str, Any]] = [
+        {"summary": counts | {"email_follow_up_count": 1}},
+        {"summary": None, "module": None, "execution_details": None},
+        {"execution_details": execution | {"unenroll_properties": None}},
+        {"execution_details": execution | {"unenroll_properties": {"type": "x", "end_date": ""}}},
+        {"execution_details": execution | {"unenroll_properties": [{"type": "x"}], "execute_every": None}},
+    ]
+    for number, form in enumerate(forms):
+        org = Org(f"{number}", "us")
+        await lab.sync(bare, org=org)
+        await lab.sync(bare | form, org=org)
+        (seen,) = await lab.rows(
+            "SELECT document FROM cadence_reporting.cadence_history WHERE org_id = :org", org=org.org_id
+        )
+        (stored,) = await lab.rows(
+            "SELECT document FROM cadence_sync.cadence_versions WHERE org_id = :org", org=org.org_id
+        )
+        learnt = await lab.rows(
+            "SELECT field, value FROM cadence_sync.learnt_fields WHERE org_id = :org", org=org.org_id
+        )
+        known = from_document(stored["document"]) | {row["field"]: row["value"] for row in learnt}
+        assert len(learnt) > 1
+        assert from_document(seen["document"]) == known
+
+
+async def test_a_null_that_became_known_is_compared(lab: Lab) -> None:
+    for org, summary in (("left", None), ("right", record()["summary"])):
+        await lab.sync(without(record("1"), "summary"), org=Org(org, "us"))
+        await lab.sync(record("1", summary=summary), org=Org(org, "us"))
+    rows = await lab.rows("SELECT field FROM cadence_reporting.compare_orgs('left', 'right') ORDER BY field")
+    assert [row["field"] for row in rows] == [f"summary.{kind}_follow_up_count" for kind in ("call", "email", "task")]
+
+
+RULES: list[list[Any]] = [
+    [{"id": 1, "type": "a", "details": {"x": ""}}, {"type": "b", "details": {"y": [{"id": 7, "z": None}, 1, ""]}}],
+    [{"type": "b", "details": {"y": [{"id": "7"}, 1, ""]}}, {"id": "1", "type": "a", "details": {}, "more": []}],
+]
+
+
+async def test_two_spellings_of_rules_are_no_difference(lab: Lab) -> None:
+    """In SQL as in the program, which makes no version of them."""
+    first, second = (record("1", execution_details={"unenroll_properties": rules}) for rules in RULES)
+    assert comparable(RULES[0]) == comparable(RULES[1])
+    await lab.sync(first, record("2"))
+    start = lab.clock.time
+    await lab.sync(second, record("2"))
+    await lab.sync(record("2"))
+    await lab.sync(second, record("2"))
+    assert len(await lab.rows("SELECT version FROM cadence_sync.cadence_versions WHERE cadence_id = '1'")) == 3
+    assert await lab.rows(DIFF, from_at=start, to_at=lab.clock.time, org="default", axis="valid") == []
+    other = Org("other", "us")
+    await lab.sync(second, record("2"), org=other)
+    assert await lab.rows("SELECT * FROM cadence_reporting.compare_orgs('default', 'other')") == []

@@ -71,8 +71,13 @@ CREATE FUNCTION cadence_reporting.history_known_by(at timestamptz) RETURNS TABLE
     FROM cadence_reporting.stored_versions AS v
     -- An aggregate, so that a document is put together once, not once for each of the columns below.
     CROSS JOIN LATERAL (
+        -- Objects before what is in them, values before nulls: a null must not be lost below one that is null still.
         SELECT coalesce(
-            cadence_reporting.known_document(v.document, l.field, l.json_value ORDER BY l.field), v.document
+            cadence_reporting.known_document(
+                v.document, l.field, l.json_value
+                ORDER BY length(l.field) - length(replace(l.field, '.', '')), l.json_value = 'null'
+            ),
+            v.document
         ) AS document
         FROM cadence_reporting.learnt_fields AS l
         WHERE l.org_id = v.org_id AND l.cadence_id = v.cadence_id AND l.version = v.version AND l.observed_at <= at

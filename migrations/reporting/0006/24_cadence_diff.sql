@@ -19,14 +19,6 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
         JOIN cadence_reporting.sync_freshness AS f USING (org_id)
         WHERE b.version IS DISTINCT FROM a.version
           AND f.watched_since <= (SELECT cadence_reporting.checked_period(from_at, to_at))
-    ), stayed AS (
-        SELECT m.*, EXISTS (
-            SELECT FROM cadence_reporting.stored_versions AS r
-            WHERE r.org_id = m.org_id AND r.cadence_id = m.cadence_id AND r.kind = 'restored'
-              AND r.version > m.from_version AND r.version <= m.to_version
-        ) AS was_away
-        FROM moved AS m
-        WHERE m.from_version IS NOT NULL AND m.to_version IS NOT NULL
     ), found (org_id, cadence_id, name, kind, field, old_value, new_value, from_version, to_version) AS (
         SELECT m.org_id, m.cadence_id, m.name,
                CASE
@@ -42,21 +34,10 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
         FROM moved AS m
         WHERE m.to_version IS NULL
         UNION ALL
-        SELECT m.org_id, m.cadence_id, m.name, 'updated', h.field, (array_agg(h.old_value ORDER BY h.version))[1],
-               (array_agg(h.new_value ORDER BY h.version DESC))[1], m.from_version, m.to_version
-        FROM stayed AS m
-        JOIN cadence_reporting.change_log AS h
-          ON h.org_id = m.org_id AND h.cadence_id = m.cadence_id
-         AND h.version > m.from_version AND h.version <= m.to_version
-        WHERE NOT m.was_away
-        GROUP BY m.org_id, m.cadence_id, m.name, h.field, m.from_version, m.to_version
-        HAVING (array_agg(h.old_value ORDER BY h.version))[1]
-               IS DISTINCT FROM (array_agg(h.new_value ORDER BY h.version DESC))[1]
-        UNION ALL
-        -- What differs after an absence is in the documents only.
+        -- Fields that were known at both times: one that only became known did not change.
         SELECT m.org_id, m.cadence_id, m.name, 'updated', x.field, x.value #>> '{}', y.value #>> '{}',
                m.from_version, m.to_version
-        FROM stayed AS m
+        FROM moved AS m
         CROSS JOIN LATERAL cadence_reporting.document_fields((
             SELECT b.document
             FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(from_at, axis)) AS b
@@ -67,7 +48,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
             FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(to_at, axis)) AS a
             WHERE a.org_id = m.org_id AND a.cadence_id = m.cadence_id AND a.version = m.to_version
         )) AS y
-        WHERE m.was_away AND x.field = y.field
+        WHERE x.field = y.field
           AND cadence_reporting.comparable(x.value, true) IS DISTINCT FROM cadence_reporting.comparable(y.value, true)
     )
     SELECT * FROM found

@@ -1,0 +1,199 @@
+"""`make bench-fleet`: many organisations that changed nothing, through the queue and real workers.
+
+The simulator of Zoho and Postgres run on the same machine and take their share of it. The queue's own WAL is measured
+apart, with jobs that do nothing.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from bench.place import COMMAND, database
+from cadence_sync import wiring
+from cadence_sync.db.engine import opened
+from cadence_sync.fleet import queue
+from cadence_sync.fleet.worker import Worker
+from cadence_sync.orgs import configured_orgs
+from cadence_sync.settings import load_settings
+from cadence_sync.simulator.tokens import credentials
+from tests.support.wire import counted
+
+CADENCES = 50
+ROUNDS = 3
+SLOW = 0.25
+"""Seconds that Zoho takes for an answer where workers are compared: that is what they wait for."""
+SOME = 20
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What it took to poll organisations once."""
+
+    orgs: int
+    seconds: float
+    memory: int
+    wal: int
+
+    @property
+    def speed(self) -> float:
+        """Organisations a second."""
+        return self.orgs / self.seconds
+
+
+def settings(url: str, zoho: str, orgs: int) -> str:
+    """Return a settings file; nothing is due unless it is entered."""
+    lines = [
+        f'database_url = "{url}"',
+        f'zoho_api_url = "{zoho}"',
+        f'zoho_accounts_url = "{zoho}"',
+        f'zoho_client_id = "{credentials(0).client_id}"',
+        f'zoho_client_secret = "{credentials(0).client_secret}"',
+        'log_level = "WARNING"',
+    ]
+    for number in range(orgs):
+        lines += [f"[orgs.org-{number:05}]", f'zoho_refresh_token = "{credentials(number).refresh_token}"']
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def process(*arguments: str, cwd: Path, says: bytes | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command meanwhile, from when it says something."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CADENCE_SYNC_")}
+    out = asyncio.subprocess.PIPE if says else None
+    running = await asyncio.create_subprocess_exec(COMMAND, *arguments, cwd=cwd, env=environment, stdout=out)
+    try:
+        if says and running.stdout:
+            while says not in await running.stdout.readline():
+                pass
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        await running.wait()
+
+
+async def poll(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -> Stretch:
+    """Make all organisations due at once, and wait until the queue is empty."""
+    start = await connection.fetchval("SELECT pg_current_wal_lsn()")
+    began = time.perf_counter()
+    await queue.enqueue(connection, [queue.Due(f"org-{n:05}", "us", "bench") for n in range(orgs)])
+    async with asyncio.timeout(600):
+        while await connection.fetchval("SELECT count(*) FROM cadence_queue.pgqueuer"):  # noqa: ASYNC110 - others work
+            await asyncio.sleep(0.02)
+    seconds = time.perf_counter() - began
+    wal = await connection.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), $1)::bigint", start)
+    memory = max((psutil.Process(pid).memory_info().rss for pid in pids), default=0)
+    return Stretch(orgs, seconds, memory, wal)
+
+
+async def best(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -> Stretch:
+    """Return the fastest of some rounds: other processes only ever make one slower."""
+    return min([await poll(connection, orgs, pids) for _ in range(ROUNDS)], key=lambda one: one.seconds)
+
+
+async def queue_alone(url: str, connection: asyncpg.Connection, orgs: int) -> Stretch:
+    """Run as many jobs that do nothing."""
+
+    async def nothing(_due: queue.Due) -> None:
+        """Be done."""
+
+    worker = Worker(url, nothing, 16, 0)
+    task = asyncio.create_task(worker.run())
+    stretch = await poll(connection, orgs, [])
+    await worker.drain(10)
+    await task
+    return stretch
+
+
+async def round_trips(url: str, config: Path) -> float:
+    """Return how often a poll without a change waits for the database."""
+    chosen = load_settings(config)
+    org = next(iter(configured_orgs(chosen).values()))
+    if isinstance(org, Exception):
+        raise org
+    async with (
+        counted(url) as (address, wire),
+        opened(address, 2) as engine,
+        wiring.many_syncs(chosen, engine) as sync_of,
+    ):
+        for _ in range(3):
+            await sync_of(org).run("bench")
+        asked = wire.asked
+        for _ in range(SOME):
+            await sync_of(org).run("bench")
+    return (wire.asked - asked) / SOME
+
+
+@asynccontextmanager
+async def fleet(orgs: int, latency: float = 0.0) -> AsyncIterator[tuple[str, asyncpg.Connection, Path]]:
+    """Yield a migrated database, a connection to it, and a folder whose settings name so many organisations."""
+    with tempfile.TemporaryDirectory() as folder, database() as (url, _):
+        cwd = Path(folder)
+        async with opened(url) as engine:
+            await wiring.migrate(engine)
+        simulate = ("simulate", "--port", "8913", "--orgs", str(orgs), "--cadences", str(CADENCES))
+        async with process(*simulate, "--latency", str(latency), cwd=cwd, says=b"edits"):
+            (cwd / "cadence-sync.toml").write_text(settings(url, "http://127.0.0.1:8913", orgs))
+            (cwd / "cadence-sync.toml").chmod(0o600)
+            connection = await asyncpg.connect(url)
+            try:
+                yield url, connection, cwd
+            finally:
+                await connection.close()
+
+
+def tell(what: str, figure: str, goal: str, *, kept: bool) -> bool:
+    """Print one line of the table and return whether its goal is kept."""
+    print(f"{what:<44} {figure:>14} {goal:>14}  {'kept' if kept else 'NOT KEPT'}", flush=True)
+    return kept
+
+
+async def main() -> int:
+    """Measure, print, and return 1 where a goal is not kept."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--orgs", type=int, default=1000)
+    orgs = parser.parse_args().orgs
+    kept = []
+    async with fleet(orgs) as (url, connection, cwd):
+        async with process("worker", cwd=cwd) as worker:
+            await poll(connection, orgs, [])
+            few = await best(connection, orgs, [worker.pid])
+        idle = await queue_alone(url, connection, orgs)
+        trips = await round_trips(url, cwd / "cadence-sync.toml")
+    own, queues = (few.wal - idle.wal) / orgs, idle.wal / orgs
+    kept.append(tell("organisations a second, one worker", f"{few.speed:.0f}", "40", kept=few.speed >= 40))
+    kept.append(tell("memory of the worker", f"{few.memory / 2**20:.0f} MB", "200 MB", kept=few.memory < 200 * 2**20))
+    kept.append(tell("round trips for an organisation", f"{trips:.1f}", "4", kept=trips <= 4))
+    kept.append(tell("WAL for an organisation", f"{own:.0f} bytes", "2048 bytes", kept=own <= 2048))
+    print(f"{'WAL of the queue for it':<44} {queues:>8.0f} bytes")
+    async with fleet(orgs // 5, SLOW) as (_, connection, cwd), process("worker", cwd=cwd) as first:
+        await poll(connection, orgs // 5, [])
+        one = await best(connection, orgs // 5, [first.pid])
+        async with process("worker", cwd=cwd) as second:
+            await asyncio.sleep(3)
+            two = await best(connection, orgs // 5, [first.pid, second.pid])
+    ratio = one.seconds / two.seconds
+    kept.append(tell(f"two workers beside one (answers take {SLOW} s)", f"{ratio:.2f} x", "over 1 x", kept=ratio > 1.1))
+    async with fleet(5 * orgs) as (_, connection, cwd), process("worker", cwd=cwd) as worker:
+        await poll(connection, 5 * orgs, [])
+        many = await best(connection, 5 * orgs, [worker.pid])
+    ratio = many.seconds / few.seconds
+    kept.append(tell("five times as many organisations take", f"{ratio:.2f} x", "5 x", kept=ratio <= 5.5))
+    kept.append(
+        tell("memory of the worker then", f"{many.memory / 2**20:.0f} MB", "200 MB", kept=many.memory < 200 * 2**20)
+    )
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

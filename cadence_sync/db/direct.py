@@ -1,0 +1,80 @@
+"""Direct connections of the daemons, which listen and hold session locks, and what they ask of the queue's tables."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import CONNECT_TIMEOUT, our_errors
+from cadence_sync.errors import DatabaseError
+
+Connection: TypeAlias = asyncpg.Connection
+
+_AHEAD: Final = """
+    UPDATE cadence_queue.pgqueuer SET priority = $2
+    WHERE dedupe_key = ANY($1::text[]) AND status = 'queued'
+    RETURNING dedupe_key
+"""
+_DEPTH: Final = text("""
+    SELECT count(*) FILTER (WHERE status = 'queued'), count(*) FILTER (WHERE status = 'picked'),
+           coalesce(extract(epoch FROM now() - min(execute_after) FILTER (WHERE status = 'queued')), 0)::float8
+    FROM cadence_queue.pgqueuer
+""")
+
+
+@asynccontextmanager
+async def direct(url: str) -> AsyncIterator[Connection]:
+    """Yield a connection of its own that may listen and hold session locks; behind a pooler it could do neither."""
+    with our_errors():
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_TIMEOUT, server_settings={"application_name": "cadence-sync queue"}
+        )
+        try:
+            yield connection
+        finally:
+            if not connection.is_closed():
+                await connection.close(timeout=CONNECT_TIMEOUT)
+
+
+@asynccontextmanager
+async def driver_of(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """Yield the driver's own connection of an engine."""
+    with our_errors():
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            if raw is None:
+                raise RuntimeError("the connection has no driver connection")
+            yield raw
+
+
+async def check_queue(connection: AsyncConnection) -> None:
+    """Raise `DatabaseError` unless the queue's tables are there."""
+    if await connection.scalar(text("SELECT to_regclass('cadence_queue.leader')")) is None:
+        raise DatabaseError(
+            "The database has no queue of cadence-sync.", hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED"
+        )
+
+
+async def move_ahead(connection: Connection, org_ids: Sequence[str], priority: int) -> set[str]:
+    """Let jobs that wait go before others; returns the organisations whose job waits."""
+    with our_errors():
+        return {row["dedupe_key"] for row in await connection.fetch(_AHEAD, org_ids, priority)}
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many jobs wait, and how many are under way."""
+
+    queued: int
+    running: int
+    oldest: float
+    """Seconds that the oldest of those that wait has waited."""
+
+
+async def depth(connection: AsyncConnection) -> Depth:
+    """Count the jobs."""
+    return Depth(*(await connection.execute(_DEPTH)).one())

@@ -1,0 +1,52 @@
+"""Which of several schedulers leads: the one whose session holds an advisory lock, while its beats arrive.
+
+A process that dies loses its session and with it the lock. One that freezes keeps both: so the leader leaves a
+beat every few seconds, and whoever finds the last one too old ends the session that it came from. What a leader
+enters in the queue goes through that same session, so that one which wakes up later enters nothing.
+"""
+
+from typing import Final
+
+import asyncpg
+
+from cadence_sync.db.engine import our_errors
+
+STALE: Final = 10
+"""Seconds without a beat after which a leader is taken for frozen."""
+
+TABLE: Final = """
+    CREATE TABLE IF NOT EXISTS cadence_queue.leader (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        backend_pid integer NOT NULL,
+        beat_at timestamptz NOT NULL
+    )
+"""
+_TAKE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"
+_BEAT: Final = """
+    INSERT INTO cadence_queue.leader (backend_pid, beat_at) VALUES (pg_backend_pid(), clock_timestamp())
+    ON CONFLICT (one) DO UPDATE SET backend_pid = excluded.backend_pid, beat_at = excluded.beat_at
+"""
+_END_FROZEN: Final = """
+    SELECT pg_terminate_backend(f.backend_pid)
+    FROM cadence_queue.leader AS f
+    JOIN pg_locks AS l ON l.pid = f.backend_pid AND l.locktype = 'advisory' AND l.granted
+    WHERE f.beat_at < clock_timestamp() - make_interval(secs => $1)
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('cadence_sync/leader', 0)
+"""
+
+
+async def take(connection: asyncpg.Connection) -> bool:
+    """Try to lead; a leader that has frozen is ended, so that the next attempt succeeds."""
+    with our_errors():
+        if await connection.fetchval(_TAKE):
+            await connection.execute(_BEAT)
+            return True
+        await connection.fetch(_END_FROZEN, float(STALE))
+        return False
+
+
+async def beat(connection: asyncpg.Connection) -> None:
+    """Show that the leader lives; raises `DatabaseError` where its session is gone, and with it the lead."""
+    with our_errors():
+        await connection.execute(_BEAT)

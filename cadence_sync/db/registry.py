@@ -1,0 +1,39 @@
+"""What the scheduler knows of each organisation: its rhythm, when it ran last, and how often it failed since."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from cadence_sync.db.engine import our_errors
+
+_PLANNED: Final = """
+    SELECT o.org_id, o.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.sync_seconds, o.sync_cron,
+           o.time_zone, o.failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
+    FROM cadence_sync.orgs AS o
+    LEFT JOIN cadence_sync.org_credentials AS c USING (org_id)
+    ORDER BY o.org_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One organisation as the database knows it."""
+
+    org_id: str
+    data_center: str
+    enabled: bool
+    seconds: float | None
+    cron: str | None
+    time_zone: str | None
+    failures: int
+    last_run_at: datetime | None
+    edition: str
+    """When its credentials were stored; empty where they come from the settings."""
+
+
+async def registered(connection: asyncpg.Connection) -> list[Registered]:
+    """Return every organisation that has a row, paused and removed ones too."""
+    with our_errors():
+        return [Registered(*row) for row in await connection.fetch(_PLANNED)]

@@ -1,0 +1,35 @@
+"""What monitoring asks of the database: how each organisation fares, and how long the queue is."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cadence_sync.db.direct import Depth, depth
+from cadence_sync.db.engine import our_errors
+
+_ORGS: Final = text("""
+    SELECT f.org_id, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at IS NULL AS stays, o.failures,
+           extract(epoch FROM f.last_success_at)::float8 AS last_success, f.quarantined, f.held, f.unknown_fields,
+           (SELECT r.credits_left FROM cadence_sync.sync_runs AS r
+            WHERE r.org_id = f.org_id AND r.run_id = f.last_run_id) AS credits_left
+    FROM cadence_reporting.sync_freshness AS f
+    JOIN cadence_sync.orgs AS o USING (org_id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One look at everything."""
+
+    orgs: list[Row[tuple[object, ...]]]
+    queue: Depth
+
+
+async def vitals(engine: AsyncEngine) -> Vitals:
+    """Look once; costs some index lookups for each organisation."""
+    with our_errors():
+        async with engine.connect() as connection:
+            orgs = list(await connection.execute(_ORGS))
+            return Vitals([row for row in orgs if row.stays], await depth(connection))

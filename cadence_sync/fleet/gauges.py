@@ -1,0 +1,74 @@
+"""Gauges that are read from the database when Prometheus asks, at most so often."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import generate_latest
+
+from cadence_sync.db.vitals import Vitals, vitals
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.fleet import metrics
+from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.ports import Clock
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+FRESH: Final = 15.0
+"""Seconds for which the last look is good enough, however many scrapers ask."""
+
+
+@dataclass(slots=True)
+class Gauges:
+    """All metrics of a process that can see the database."""
+
+    engine: "AsyncEngine"
+    clock: Clock
+    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
+    _looked: float | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def text(self) -> bytes:
+        """Return everything in Prometheus's text format; without the database, what is known without it."""
+        async with self._lock:
+            now = self.clock.monotonic()
+            if self._looked is None or now - self._looked >= FRESH:
+                try:
+                    self._show(await vitals(self.engine))
+                    self._looked = now
+                except CadenceSyncError:
+                    self._clear()
+        return generate_latest(metrics.REGISTRY)
+
+    def _show(self, seen: Vitals) -> None:
+        self._clear()
+        for org in seen.orgs:
+            values = {
+                "last_success_timestamp_seconds": org.last_success,
+                "org_failures": org.failures,
+                "org_interval_seconds": self._interval(org.org_id),
+                "api_credits_left": org.credits_left,
+                "quarantined_records": org.quarantined,
+                "held_deletions": org.held,
+                "schema_drift": org.unknown_fields,
+            }
+            for name, value in values.items():
+                if value is not None:
+                    metrics.ORG_GAUGES[name].labels(org.org_id).set(value)
+        enabled = sum(org.enabled for org in seen.orgs)
+        metrics.ORGANISATIONS.labels("enabled").set(enabled)
+        metrics.ORGANISATIONS.labels("paused").set(len(seen.orgs) - enabled)
+        metrics.JOBS.labels("queued").set(seen.queue.queued)
+        metrics.JOBS.labels("running").set(seen.queue.running)
+        metrics.OLDEST.set(seen.queue.oldest)
+
+    def _interval(self, org_id: str) -> float | None:
+        rhythm = self.rhythms.get(org_id)
+        return None if rhythm is None else rhythm.seconds
+
+    def _clear(self) -> None:
+        """Old values would look like present ones."""
+        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANISATIONS, metrics.JOBS):
+            gauge.clear()

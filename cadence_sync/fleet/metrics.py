@@ -1,0 +1,64 @@
+"""What Prometheus may ask: counters of this process, and gauges that are read from the database now and then."""
+
+import platform
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from cadence_sync import __version__
+from cadence_sync.core.report import Report
+
+REGISTRY: Final = CollectorRegistry()
+
+RUNS: Final = Counter("cadence_sync_runs", "Runs that ended.", ["outcome", "data_center", "trigger"], registry=REGISTRY)
+DURATION: Final = Histogram(
+    "cadence_sync_run_duration_seconds",
+    "How long runs took.",
+    ["outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900),
+    registry=REGISTRY,
+)
+API_CALLS: Final = Counter(
+    "cadence_sync_api_calls", "Requests to Zoho, without those for tokens.", ["data_center"], registry=REGISTRY
+)
+CHANGES: Final = Counter("cadence_sync_changes", "Versions that were written.", ["kind"], registry=REGISTRY)
+TOKENS: Final = Counter(
+    "cadence_sync_token_refreshes", "Access tokens that were asked for.", ["result"], registry=REGISTRY
+)
+LEADING: Final = Gauge("cadence_sync_scheduler_leading", "1 where this process decides what is due.", registry=REGISTRY)
+
+_BY_ORG: Final = {
+    "last_success_timestamp_seconds": "End of the last run that applied the list.",
+    "org_failures": "Runs that failed since the last good one.",
+    "org_interval_seconds": "Seconds between two runs, if all goes well; of cron lines those to the next one.",
+    "api_credits_left": "API credits left, as Zoho last said.",
+    "quarantined_records": "Records that the last good run could not read.",
+    "held_deletions": "Missing cadences that await a decision.",
+    "schema_drift": "Fields and words of Zoho that are not known yet.",
+}
+ORG_GAUGES: Final = {
+    name: Gauge(f"cadence_sync_{name}", text, ["org_id"], registry=REGISTRY) for name, text in _BY_ORG.items()
+}
+ORGANISATIONS: Final = Gauge("cadence_sync_organisations", "Organisations.", ["state"], registry=REGISTRY)
+JOBS: Final = Gauge("cadence_sync_queue_jobs", "Jobs in the queue.", ["state"], registry=REGISTRY)
+OLDEST: Final = Gauge(
+    "cadence_sync_queue_oldest_seconds", "How long the oldest job that is due has waited.", registry=REGISTRY
+)
+Info("cadence_sync_build", "What runs.", registry=REGISTRY).info(
+    {"version": __version__, "python": platform.python_version()}
+)
+
+
+def count_token(result: str) -> None:
+    """Count one token that was asked for."""
+    TOKENS.labels(result).inc()
+
+
+def count(report: Report, data_center: str, trigger: str) -> None:
+    """Count one run that ended."""
+    RUNS.labels(str(report.outcome), data_center, trigger).inc()
+    DURATION.labels(str(report.outcome)).observe(report.duration_seconds or 0)
+    API_CALLS.labels(data_center).inc(report.api_calls or 0)
+    if report.counters is not None:
+        for kind in ("baseline", "created", "updated", "deleted", "restored"):
+            CHANGES.labels(kind).inc(getattr(report.counters, kind))

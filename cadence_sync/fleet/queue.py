@@ -1,0 +1,95 @@
+"""The queue of due organisations: PgQueuer, in a schema of its own beside the history.
+
+One job is one organisation, and one organisation has at most one job, queued or under way. A job of a worker that
+died is taken over when its heartbeats stop. What a job wrote is safe without the queue: the ledger and its fence
+decide which run counts.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+
+from cadence_sync.db import leader
+from cadence_sync.db.direct import Connection, move_ahead
+from cadence_sync.db.engine import our_errors
+
+SCHEMA: Final = "cadence_queue"
+CHANNEL: Final = Channel("cadence_queue")
+REQUESTED: Final = 10
+"""Priority of what a person asked for; what the schedule asks for has 0."""
+
+# The log and the statistics of the queue may be lost in a crash: the ledger of runs is not among them.
+_SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, durability=Durability.balanced)
+
+
+class Due(msgspec.Struct, frozen=True):
+    """The payload of a job: which organisation, why, and which edition of its credentials is meant."""
+
+    org_id: str
+    data_center: str
+    trigger: str
+    edition: str = ""
+
+
+def entrypoint(data_center: str) -> str:
+    """Return the kind of job: one for each data centre, so that each has its own limit."""
+    return f"sync_{data_center}"
+
+
+def queries_on(connection: Connection) -> Queries:
+    """Return PgQueuer's queries on a direct connection."""
+    return Queries(
+        AsyncpgDriver(connection),
+        QueryBuilderEnvironment(_SETTINGS),
+        QueryQueueBuilder(_SETTINGS),
+        QuerySchedulerBuilder(_SETTINGS),
+    )
+
+
+async def install(connection: Connection) -> None:
+    """Bring the queue's tables to what this PgQueuer needs: they belong to it, and to no migration."""
+    queries = queries_on(connection)
+    with our_errors():
+        if await queries.schema_is_installed():
+            await queries.upgrade()
+        else:
+            await queries.install()
+        await connection.execute(leader.TABLE)
+
+
+async def uninstall(connection: Connection) -> None:
+    """Drop the queue and all that is in it."""
+    with our_errors():
+        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0) -> list[str]:
+    """Enter jobs, and return the organisations whose jobs are new: others have one that is queued or under way."""
+    if not jobs:
+        return []
+    with our_errors():
+        entered = await queries_on(connection).enqueue(
+            [entrypoint(job.data_center) for job in jobs],
+            [msgspec.json.encode(job) for job in jobs],
+            [priority] * len(jobs),
+            dedupe_key=[job.org_id for job in jobs],
+            on_conflict="skip",
+        )
+    return [job.org_id for job, number in zip(jobs, entered, strict=True) if number is not None]
+
+
+async def request(connection: Connection, jobs: Sequence[Due]) -> dict[str, str]:
+    """Enter what a person asked for, ahead of what the schedule did.
+
+    Returns for each organisation `entered`, `moved ahead` where its job waited already, or `running`.
+    """
+    new = await enqueue(connection, jobs, REQUESTED)
+    waited = await move_ahead(connection, [job.org_id for job in jobs if job.org_id not in new], REQUESTED)
+    states = dict.fromkeys(new, "entered") | dict.fromkeys(waited, "moved ahead")
+    return {job.org_id: states.get(job.org_id, "running") for job in jobs}

@@ -1,0 +1,56 @@
+"""When an organisation is due: its interval or cron line, and ever more rarely while it keeps failing. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+DAY: Final = 86400.0
+JITTER: Final = 0.1
+"""Share of the interval by which runs are spread, so that organisations do not all start at once."""
+FIRST_WAIT: Final = 60.0
+"""Seconds that are waited at least after a failure, and twice as many after each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often an organisation is synced, and what became of its last runs."""
+
+    org_id: str
+    data_center: str
+    edition: str
+    seconds: float
+    cron: CronTrigger | None
+    failures: int
+    last_run_at: datetime | None
+
+    @property
+    def pause(self) -> float:
+        """Seconds from one run to the next; with each failure twice as many, up to a day if it is not longer anyhow."""
+        if self.failures == 0:
+            return self.seconds
+        return min(max(self.seconds, FIRST_WAIT) * 2.0 ** min(self.failures, 20), max(self.seconds, DAY))
+
+    def same_plan(self, other: "Rhythm") -> bool:
+        """Whether it is still to be synced at the same times: that it ran again does not change them."""
+        return replace(self, last_run_at=None) == replace(other, last_run_at=None)
+
+    def trigger(self) -> BaseTrigger:
+        """Return APScheduler's form of it, which counts from the first time on; jitter spreads organisations."""
+        if self.cron is not None:
+            return self.cron
+        return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)
+
+    def next_after(self, now: datetime) -> datetime:
+        """Return when it is due next; at once where it never ran and no cron line says when."""
+        if self.cron is None:
+            return now if self.last_run_at is None else max(now, self.last_run_at + timedelta(seconds=self.pause))
+        earliest = self.last_run_at or now
+        if self.failures and self.last_run_at is not None:
+            wait = min(FIRST_WAIT * 2.0 ** min(self.failures, 20), DAY)
+            earliest = self.last_run_at + timedelta(seconds=wait)
+        due = self.cron.get_next_fire_time(None, earliest + timedelta(seconds=1))
+        return max(now, due) if due is not None else datetime.max.replace(tzinfo=now.tzinfo)

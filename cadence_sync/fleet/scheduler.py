@@ -1,0 +1,128 @@
+"""The leader's work: keep a job of APScheduler for each organisation, and enter in the queue what is due."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from cadence_sync.db import leader
+from cadence_sync.db.direct import Connection, direct
+from cadence_sync.fleet import metrics, queue
+from cadence_sync.fleet.queue import Due
+from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.logs import log
+from cadence_sync.ports import Clock
+
+TICK: Final = 2.0
+"""Seconds between two looks at the organisations, and between two signs of life."""
+RETRY: Final = 2.0
+"""Seconds until a scheduler that does not lead tries again."""
+
+Rhythms = Callable[[Connection], Awaitable[Mapping[str, Rhythm]]]
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Leads if nobody else does. `rhythms` says, on a direct connection, which organisations are to be synced."""
+
+    url: str
+    rhythms: Rhythms
+    clock: Clock
+    grace: float
+    leading: bool = False
+    following: bool = False
+    known: Mapping[str, Rhythm] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it leads, or knows that another one does."""
+        return self.leading or self.following
+
+    async def run(self) -> None:
+        """Lead or follow until cancelled; a database that is away is waited for."""
+        while True:
+            try:
+                async with direct(self.url) as connection:
+                    while not await leader.take(connection):
+                        self.following = True
+                        await asyncio.sleep(RETRY)
+                    await self._lead(connection)
+            except Exception as error:  # noqa: BLE001 - the daemon outlives its database
+                log.warning("scheduler_stopped", error=str(error))
+            finally:
+                self._set(leading=False)
+                self.following = False
+            await asyncio.sleep(RETRY)
+
+    async def _lead(self, connection: Connection) -> None:
+        """Decide what is due, until the connection fails: the lead ends with it."""
+        log.info("leading")
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        due: set[str] = set()
+        wake = asyncio.Event()
+
+        async def fire(org_id: str) -> None:
+            due.add(org_id)
+            wake.set()
+
+        self.known = {}
+        scheduler.start()
+        self._set(leading=True)
+        try:
+            while True:
+                await leader.beat(connection)
+                self._arrange(scheduler, await self.rhythms(connection), fire)
+                await self._enter(connection, due)
+                wake.clear()
+                try:
+                    async with asyncio.timeout(TICK):
+                        await wake.wait()
+                        await asyncio.sleep(0)  # those that are due at the same time come together
+                except TimeoutError:
+                    pass
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def _arrange(
+        self, scheduler: AsyncIOScheduler, rhythms: Mapping[str, Rhythm], fire: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Bring APScheduler's jobs to what the organisations are now; one whose rhythm stayed is not touched."""
+        for org_id in self.known.keys() - rhythms.keys():
+            scheduler.remove_job(org_id)
+            log.info("no_longer_scheduled", org_id=org_id)
+        now = self.clock.now()
+        for org_id, rhythm in rhythms.items():
+            before = self.known.get(org_id)
+            if before is not None and before.same_plan(rhythm):
+                continue
+            first = rhythm.next_after(now)
+            scheduler.add_job(
+                fire,
+                rhythm.trigger(),
+                args=[org_id],
+                id=org_id,
+                next_run_time=first,
+                coalesce=True,
+                misfire_grace_time=max(1, round(self.grace)),
+                replace_existing=True,
+            )
+            if rhythm.failures:
+                log.warning("polled_more_rarely", org_id=org_id, failures=rhythm.failures, next_at=first.isoformat())
+        self.known = rhythms
+
+    async def _enter(self, connection: Connection, due: set[str]) -> None:
+        """Enter what is due, all of it in one statement."""
+        jobs = [self._due(org_id) for org_id in sorted(due & self.known.keys())]
+        due.clear()
+        await queue.enqueue(connection, jobs)
+
+    def _due(self, org_id: str) -> Due:
+        rhythm = self.known[org_id]
+        return Due(org_id, rhythm.data_center, "schedule", rhythm.edition)
+
+    def _set(self, *, leading: bool) -> None:
+        self.leading = leading
+        metrics.LEADING.set(leading)

@@ -1,0 +1,118 @@
+"""Two daemons and three workers on one database: one is killed while it works, one is frozen and woken later."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+from cadence_sync.db.doctor import examine
+from cadence_sync.db.engine import opened
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.settings import Settings
+from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.tokens import credentials
+from cadence_sync.wiring import SystemClock
+from tests.support import cli
+from tests.support.invariants import broken
+
+ORGS = 12
+WAIT = 120
+"""Seconds after which something that should happen has not."""
+OVERLAPPING = """
+    SELECT a.org_id, a.run_id, b.run_id FROM cadence_sync.sync_runs AS a JOIN cadence_sync.sync_runs AS b USING (org_id)
+    WHERE a.run_id < b.run_id AND a.outcome <> 'failed' AND b.outcome <> 'failed'
+      AND b.started_at < a.finished_at AND b.finished_at > a.started_at
+"""
+
+
+def settings(database_url: str, zoho: str) -> str:
+    lines = [
+        f'database_url = "{database_url}"',
+        f'zoho_api_url = "{zoho}"',
+        f'zoho_accounts_url = "{zoho}"',
+        f'zoho_client_id = "{credentials(0).client_id}"',
+        f'zoho_client_secret = "{credentials(0).client_secret}"',
+        'sync_interval = "2s"',
+        "worker_concurrency = 2",
+        "web_port = 0",
+    ]
+    for number in range(ORGS):
+        lines += [f"[orgs.org-{number}]", f'zoho_refresh_token = "{credentials(number).refresh_token}"']
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def daemon(command: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a daemon, and stop it at the end if it still lives."""
+    with (cwd / f"{command}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            cli.COMMAND, command, cwd=cwd, env=cli.environment(), stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        async with asyncio.timeout(WAIT):
+            await process.wait()
+
+
+async def until(said: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(WAIT):
+        while not await said():
+            await asyncio.sleep(0.1)
+
+
+async def test_every_organisation_is_synced_whatever_becomes_of_processes(database_url: str, tmp_path: Path) -> None:
+    simulator = Simulator(orgs=ORGS, cadences=3, clock=SystemClock().now, settings=Settings(latency=0.3))
+    connection = await asyncpg.connect(database_url)
+
+    async def good_since(moment: object) -> int:
+        """Return how many organisations have a good run that began after a moment."""
+        return int(
+            await connection.fetchval(
+                "SELECT count(DISTINCT org_id) FROM cadence_sync.sync_runs"
+                " WHERE outcome = 'succeeded' AND started_at > $1",
+                moment,
+            )
+        )
+
+    async def all_since(moment: object) -> bool:
+        return await good_since(moment) == ORGS
+
+    async def runs_of(process: asyncio.subprocess.Process) -> bool:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) FROM cadence_sync.sync_runs WHERE pid = $1 AND outcome IS NULL", process.pid
+            )
+        )
+
+    async with running(simulator) as url, AsyncExitStack() as stack:
+        (tmp_path / "cadence-sync.toml").write_text(settings(database_url, url))
+        (tmp_path / "cadence-sync.toml").chmod(0o600)
+        leader = await stack.enter_async_context(daemon("serve", tmp_path))
+        start = await connection.fetchval("SELECT 'epoch'::timestamptz")
+        await until(lambda: all_since(start))
+        for command in ("serve", "worker", "worker"):
+            await stack.enter_async_context(daemon(command, tmp_path))
+        killed = await stack.enter_async_context(daemon("worker", tmp_path))
+        await until(lambda: runs_of(killed))
+        killed.kill()
+        killed_at = await connection.fetchval("SELECT clock_timestamp()")
+        await until(lambda: all_since(killed_at))
+        leader.send_signal(signal.SIGSTOP)
+        frozen_at = await connection.fetchval("SELECT clock_timestamp() + interval '12 seconds'")
+        await until(lambda: all_since(frozen_at))
+        leader.send_signal(signal.SIGCONT)
+        woken_at = await connection.fetchval("SELECT clock_timestamp()")
+        await until(lambda: all_since(woken_at))
+    assert await connection.fetch(OVERLAPPING) == []
+    assert await connection.fetch("SELECT * FROM cadence_queue.pgqueuer WHERE status = 'picked'") == []
+    await connection.close()
+    assert await broken(database_url) == {}
+    async with opened(database_url) as engine:
+        assert [finding.what for finding in await examine(engine) if not finding.ok] == []

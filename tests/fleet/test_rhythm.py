@@ -1,0 +1,92 @@
+"""When an organisation is due, from what is known of its last runs."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cadence_sync.db.registry import Registered
+from cadence_sync.errors import SettingsError
+from cadence_sync.fleet.plans import cron_trigger, rhythms
+from cadence_sync.fleet.rhythm import DAY, Rhythm
+from cadence_sync.orgs import OrgConfig
+from cadence_sync.settings import Settings
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+AGO = timedelta(minutes=5)
+
+
+def rhythm(
+    failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
+) -> Rhythm:
+    trigger = None if cron is None else cron_trigger(cron, "Europe/Berlin")
+    return Rhythm("a", "us", "", seconds, trigger, failures, last)
+
+
+def test_one_that_never_ran_is_due_at_once_and_a_late_one_too() -> None:
+    assert rhythm(last=None).next_after(NOW) == NOW
+    assert rhythm(last=NOW - timedelta(days=3)).next_after(NOW) == NOW
+    assert rhythm().next_after(NOW) == NOW - AGO + timedelta(seconds=900)
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds", "pause"),
+    [(0, 900, 900), (1, 900, 1800), (3, 900, 7200), (20, 900, DAY), (1, 5, 120), (2, 5, 240), (3, 2 * DAY, 2 * DAY)],
+)
+def test_each_failure_doubles_the_pause_up_to_a_day(failures: int, seconds: float, pause: float) -> None:
+    one = rhythm(failures, NOW, seconds)
+    assert one.pause == pause
+    assert one.next_after(NOW) == NOW + timedelta(seconds=pause)
+
+
+def test_a_cron_line_has_its_own_zone_also_when_clocks_change() -> None:
+    """On 29 March clocks in Berlin go forward at 2: a job of 2:30 takes place an hour later, once."""
+    nightly = rhythm(cron="30 2 * * *", last=datetime(2026, 3, 28, 2, 30, tzinfo=BERLIN))
+    due = nightly.next_after(datetime(2026, 3, 28, 12, tzinfo=UTC))
+    assert due.astimezone(UTC) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    assert rhythm(cron="30 2 * * *", last=None).next_after(NOW).astimezone(BERLIN).hour == 2
+
+
+def test_a_cron_line_that_was_missed_is_made_up_for_and_failures_are_waited_for() -> None:
+    line = "0 * * * *"
+    assert rhythm(cron=line, last=NOW - timedelta(hours=5)).next_after(NOW) == NOW
+    assert rhythm(6, cron=line, last=NOW).next_after(NOW) == NOW + timedelta(hours=2)
+
+
+def test_another_run_is_no_other_plan() -> None:
+    assert rhythm().same_plan(rhythm(last=NOW))
+    assert not rhythm().same_plan(rhythm(1))
+    assert not rhythm().same_plan(rhythm(seconds=60))
+    assert not rhythm(cron="0 * * * *").same_plan(rhythm())
+
+
+def test_what_settings_and_database_say_of_organisations() -> None:
+    def row(org_id: str, *, enabled: bool = True, edition: str = "", cron: str | None = None) -> Registered:
+        return Registered(org_id, "eu", enabled, 60.0 if edition else None, cron, None, 0, None, edition)
+
+    org = OrgConfig("configured", "us", "id", "secret", "token")
+    found = rhythms(
+        Settings(sync_interval="10m"),
+        {"configured": org, "both": org},
+        [
+            row("both"),
+            row("stored", edition="1"),
+            row("paused", edition="1", enabled=False),
+            row("unreachable"),
+            row("nonsense", edition="1", cron="every day"),
+        ],
+    )
+    assert {name: (one.data_center, one.seconds, one.edition) for name, one in found.items()} == {
+        "configured": ("us", 600, ""),
+        "both": ("eu", 600, ""),
+        "stored": ("eu", 60, "1"),
+    }
+    by_cron = rhythms(Settings(sync_cron="0 6 * * *", sync_time_zone="Europe/Berlin"), {"configured": org}, [])
+    assert by_cron["configured"].next_after(NOW).astimezone(UTC).hour == 5
+
+
+@pytest.mark.parametrize(("line", "zone"), [("every day", "UTC"), ("* * * * * *", "UTC"), ("0 0 * * *", "Mars/Base")])
+def test_nonsense_is_refused(line: str, zone: str) -> None:
+    with pytest.raises(SettingsError, match="cannot work"):
+        cron_trigger(line, zone)
