@@ -1,0 +1,55 @@
+"""What systemd wants to hear from a service of `Type=notify`: ready, alive, stopping (sd_notify(3)).
+
+The protocol is one datagram. The libraries for it are wrappers of the same size that know no event loop, or need
+libsystemd.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from cadence_sync.logs import log
+
+READY: Final = "READY=1"
+STOPPING: Final = "STOPPING=1"
+WATCHDOG: Final = "WATCHDOG=1"
+_PATIENCE: Final = 1.0
+"""Seconds to wait where systemd's queue is full: a lost `READY=1` would cost the whole start."""
+
+
+def notify(*lines: str) -> bool:
+    """Tell the service manager, if there is one; whether it was told. Never raises: the service goes on without it."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    if address.startswith("@"):  # an abstract socket: it has no file
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_PATIENCE)
+            sender.sendto("\n".join(lines).encode(), address)
+    except OSError as error:
+        log.warning("service_manager_not_told", message=" ".join(lines), error=str(error))
+        return False
+    return True
+
+
+def watchdog_seconds() -> float | None:
+    """How often to say that the service lives: half of what `WatchdogSec=` allows; None where nobody asks."""
+    told, meant_for = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not told.isascii() or not told.isdigit() or int(told) == 0 or meant_for not in ("", str(os.getpid())):
+        return None
+    return int(told) / 2 / 1_000_000
+
+
+async def watchdog(alive: Callable[[], bool]) -> None:
+    """Ping while the event loop turns and `alive` says so, until cancelled; return at once where nobody asks."""
+    seconds = watchdog_seconds()
+    if seconds is None or not os.environ.get("NOTIFY_SOCKET"):
+        return
+    while True:
+        if alive():
+            notify(WATCHDOG)
+        await asyncio.sleep(seconds)
