@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -52,6 +52,19 @@ bi-test: .venv/ready .bi/superset/ready ## Give Superset the dashboard, ask ever
 
 dbt-test: .venv/ready .bi/dbt/ready ## Let dbt read its project and say how fresh the data are; installs dbt
 	$(CLEAN) $(BIN)/python -m pytest -q -m dbt tests/bi
+
+deploy-test: .venv/ready .tools/deploy/ready ## Check what is in deploy/ with systemd, promtool, kustomize and schemas; installs them
+	sh tests/deploy/tools.sh
+	$(CLEAN) $(BIN)/python -m pytest -q -m deploy tests/deploy
+
+alerts-test: ## Run the unit tests of the alert rules; installs promtool
+	sh tests/deploy/tools.sh
+	promtool check rules deploy/prometheus/alerts.yml
+	promtool test rules deploy/prometheus/alerts.test.yml
+
+systemd-score: ## Show how far the systemd units are confined
+	sh tests/deploy/tools.sh
+	systemd-analyze security --offline=true --no-pager deploy/systemd/*.service
 
 bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources anew, after a change of the views
 	$(CLEAN) $(BIN)/python -m tests.bi.describe
@@ -101,6 +114,11 @@ clean: ## Remove what was built here
 	$(UV) venv --quiet --clear --python ">=3.11,<3.14" .bi/dbt
 	$(UV) pip install --quiet --python .bi/dbt/bin/python -r dashboards/dbt/requirements.txt
 	@touch .bi/dbt/ready
+
+.tools/deploy/ready: tests/deploy/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear .tools/deploy
+	$(UV) pip install --quiet --python .tools/deploy/bin/python -r tests/deploy/requirements.txt
+	@touch .tools/deploy/ready
 
 .tools/uv/bin/uv:
 	$(PYTHON) -m venv .tools/uv

@@ -1,0 +1,37 @@
+"""Where the files of a deployment are, and the tools that check them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from cadence_sync.settings import PREFIX, Settings
+
+ROOT: Final = Path(__file__).parents[2]
+DEPLOY: Final = ROOT / "deploy"
+DRAIN_SECONDS: Final = 25
+"""How long a process that is told to stop waits for its runs, where `CADENCE_SYNC_DRAIN_SECONDS` does not say."""
+
+NOT_YET: Final = {"DATABASE_LISTEN_URL", "WORKER_PORT", "WORKER_CONCURRENCY", "DRAIN_SECONDS"}
+"""To be dropped as soon as `Settings` has them: nothing else names them here."""
+
+
+def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool of this machine, or of the tests' own environment."""
+    own = ROOT / ".tools/deploy/bin" / tool
+    found = str(own) if own.exists() else shutil.which(tool)
+    assert found, f"{tool} is missing: `make deploy-test` installs it"
+    return subprocess.run([found, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    """Read a file of one or more YAML documents."""
+    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+
+
+def unknown_settings(names: set[str]) -> set[str]:
+    """Return those of the program's variables that set nothing."""
+    known = {f"{PREFIX}{name}" for name in {field.upper() for field in Settings.model_fields} | NOT_YET}
+    return {name for name in names if name.startswith(PREFIX)} - known - {f"{name}_FILE" for name in known}
