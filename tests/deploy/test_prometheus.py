@@ -7,7 +7,7 @@ import pytest
 
 from cadence_sync.cli.commands import COMMANDS
 from tests.deploy.metrics import OF_PROMETHEUS, known_names
-from tests.deploy.places import DEPLOY, documents, run
+from tests.deploy.places import DEPLOY, ROOT, documents, run
 
 FOLDER = DEPLOY / "prometheus"
 COMMAND = re.compile(r"`cadence-sync ([a-z-]+)")
@@ -53,6 +53,13 @@ def test_each_says_how_grave_it_is_and_which_command_to_run(alert: dict[str, Any
     )
     known = {command.name for command in COMMANDS} | {"worker"}
     assert set(COMMAND.findall(description)) <= known
+
+
+def test_the_docs_list_the_alerts() -> None:
+    page = (ROOT / "docs/how-to/monitoring.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \|", page, re.MULTILINE)
+    labels = [(rule["alert"], rule["labels"]) for (rule,) in (alert.values for alert in alerts())]
+    assert listed == [(name, each["scope"], each["severity"]) for name, each in labels]
 
 
 @each_alert
