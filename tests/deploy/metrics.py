@@ -2,9 +2,9 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 
 AGREED: Final = {
     "cadence_sync_build_info",
@@ -26,10 +26,11 @@ AGREED: Final = {
     "cadence_sync_queue_jobs",
     "cadence_sync_queue_oldest_seconds",
     "cadence_sync_scheduler_leading",
+    "process_start_time_seconds",
 }
 """To be dropped as soon as `cadence_sync.fleet.metrics` is there: it is then what counts."""
-OF_PROMETHEUS: Final = {"up", "process_start_time_seconds", "ALERTS"}
-"""What Prometheus itself and the collector of processes of its client library add."""
+OF_PROMETHEUS: Final = {"up"}
+"""What Prometheus itself adds."""
 
 
 def known_names() -> set[str]:
@@ -37,9 +38,9 @@ def known_names() -> set[str]:
     if find_spec("cadence_sync.fleet.metrics") is None:
         return AGREED
     module = import_module("cadence_sync.fleet.metrics")
-    registries = [value for value in vars(module).values() if isinstance(value, CollectorRegistry)]
     named: set[str] = set()
-    for registry in [*registries, REGISTRY]:
-        by_name: dict[str, Any] = registry._names_to_collectors
-        named |= set(by_name)
-    return {name for name in named if name.startswith("cadence_sync_")}
+    for registry in [value for value in vars(module).values() if isinstance(value, CollectorRegistry)]:
+        # Metrics with labels have no sample yet; collectors that describe nothing are not in the list of names.
+        named |= set(registry._names_to_collectors)
+        named |= {sample.name for family in registry.collect() for sample in family.samples}
+    return named
