@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 _level = "INFO"
@@ -28,6 +30,15 @@ class _Log:
         if self._logger is None:
             self._logger = _structlog(_level)
         return getattr(self._logger, method)
+
+
+@contextmanager
+def about(**values: object) -> Iterator[None]:
+    """Add these values to all events of this task meanwhile."""
+    from structlog.contextvars import bound_contextvars  # noqa: PLC0415 - see `_Log`
+
+    with bound_contextvars(**values):
+        yield
 
 
 log: Final = _Log()

@@ -1,7 +1,7 @@
 """`serve` and `worker`: the daemons. `serve` is a scheduler, one worker and the web in one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -9,10 +9,11 @@ from cadence_sync import wiring
 from cadence_sync.errors import CadenceSyncError, SettingsError
 from cadence_sync.fleet import metrics, plans
 from cadence_sync.fleet.gauges import Gauges
+from cadence_sync.fleet.notify import READY, STOPPING, notify, watchdog
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.fleet.worker import Worker
-from cadence_sync.logs import log
+from cadence_sync.logs import about, log
 from cadence_sync.orgs import OrgConfig, configured_orgs
 from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
@@ -27,11 +28,7 @@ if TYPE_CHECKING:
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
-    if settings.web_token is None and not is_loopback(settings.web_host):
-        raise SettingsError(
-            f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
-            hint="Set one, or keep the default host 127.0.0.1.",
-        )
+    _check_host(settings)
     configured = usable_orgs(settings)
     plans.rhythms(settings, configured, [])
     async with wiring.steady_database(settings) as (engine, url):
@@ -56,11 +53,13 @@ async def serve_command(settings: Settings) -> None:
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
             )
             log.info("serving", organisations=len(configured), host=settings.web_host, port=settings.web_port)
-            await scheduler.run()
+            await _until_stopped(scheduler.run())
 
 
 async def worker_command(settings: Settings) -> None:
     """Take jobs until stopped."""
+    if settings.worker_port is not None:
+        _check_host(settings)
     async with wiring.steady_database(settings) as (engine, url):
         await _check(engine)
         async with _working(settings, engine, url, usable_orgs(settings)), AsyncExitStack() as stack:
@@ -70,7 +69,18 @@ async def worker_command(settings: Settings) -> None:
                     serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
                 )
             log.info("working", concurrency=settings.worker_concurrency)
-            await asyncio.Event().wait()
+            await _until_stopped(asyncio.Event().wait())
+
+
+async def _until_stopped(work: Coroutine[object, object, object]) -> None:
+    """Work until cancelled, and tell the service manager how it stands."""
+    notify(READY)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watchdog(lambda: True))
+            await work
+    finally:
+        notify(STOPPING)
 
 
 @asynccontextmanager
@@ -85,7 +95,8 @@ async def _working(
             if org is None:
                 log.error("organisation_unknown", org_id=due.org_id)
                 return
-            report = await sync_of(org).run(due.trigger)
+            with about(org_id=due.org_id):
+                report = await sync_of(org).run(due.trigger)
             metrics.count(report, due.data_center, due.trigger)
             fields = {name: value for name, value in report.to_json().items() if value}
             (log.warning if report.error else log.info)("sync_finished", **fields)
@@ -97,6 +108,14 @@ async def _working(
         finally:
             await asyncio.shield(worker.drain(settings.drain_seconds))
             await task
+
+
+def _check_host(settings: Settings) -> None:
+    if settings.web_token is None and not is_loopback(settings.web_host):
+        raise SettingsError(
+            f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
+            hint="Set one, or keep the default host 127.0.0.1.",
+        )
 
 
 def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:

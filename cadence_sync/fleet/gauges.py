@@ -45,6 +45,8 @@ class Gauges:
     def _show(self, seen: Vitals) -> None:
         self._clear()
         for org in seen.orgs:
+            if not org.enabled:
+                continue  # nobody wants to be woken by one that is paused
             values = {
                 "last_success_timestamp_seconds": org.last_success,
                 "org_failures": org.failures,

@@ -3,12 +3,13 @@
 import platform
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from cadence_sync import __version__
 from cadence_sync.core.report import Report
 
 REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
 
 RUNS: Final = Counter("cadence_sync_runs", "Runs that ended.", ["outcome", "data_center", "trigger"], registry=REGISTRY)
 DURATION: Final = Histogram(

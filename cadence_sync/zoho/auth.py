@@ -48,7 +48,7 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
 
 
 OnRefresh: TypeAlias = Callable[[str], None]
-"""Is told `refreshed` or `failed` whenever a token was asked for."""
+"""Is told `succeeded` or `failed` whenever a token was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Auth:
                     slot.count(now)
                 self._tell("failed")
                 raise
-            self._tell("refreshed")
+            self._tell("succeeded")
             slot.keep(token, now)
             return token
 

@@ -11,11 +11,8 @@ from cadence_sync.settings import PREFIX, Settings
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
-DRAIN_SECONDS: Final = 25
+DRAIN_SECONDS: Final[float] = Settings.model_fields["drain_seconds"].default
 """How long a process that is told to stop waits for its runs, where `CADENCE_SYNC_DRAIN_SECONDS` does not say."""
-
-NOT_YET: Final = {"DATABASE_LISTEN_URL", "WORKER_PORT", "WORKER_CONCURRENCY", "DRAIN_SECONDS"}
-"""To be dropped as soon as `Settings` has them: nothing else names them here."""
 
 
 def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -33,5 +30,5 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 def unknown_settings(names: set[str]) -> set[str]:
     """Return those of the program's variables that set nothing."""
-    known = {f"{PREFIX}{name}" for name in {field.upper() for field in Settings.model_fields} | NOT_YET}
+    known = {f"{PREFIX}{name}" for name in {field.upper() for field in Settings.model_fields}}
     return {name for name in names if name.startswith(PREFIX)} - known - {f"{name}_FILE" for name in known}
