@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
     _check_host(settings)
+    plans.check_default(settings)
     configured = usable_orgs(settings)
-    plans.rhythms(settings, configured, [])
     async with wiring.steady_database(settings) as (engine, url):
         await _check(engine)
 
@@ -49,10 +49,10 @@ async def serve_command(settings: Settings) -> None:
 
         async with _working(settings, engine, url, configured), AsyncExitStack() as stack:
             probes = Probes(unready, gauges.text)
-            await stack.enter_async_context(
+            port = await stack.enter_async_context(
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
             )
-            log.info("serving", organisations=len(configured), host=settings.web_host, port=settings.web_port)
+            log.info("serving", organisations=len(configured), host=settings.web_host, port=port)
             await _until_stopped(scheduler.run())
 
 

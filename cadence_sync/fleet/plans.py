@@ -24,6 +24,15 @@ def cron_trigger(line: str, zone: str) -> CronTrigger:
         ) from error
 
 
+def check_default(settings: Settings) -> None:
+    """Refuse a cron line of the settings that is nonsense."""
+    if settings.sync_cron is not None:
+        try:
+            cron_trigger(settings.sync_cron, settings.sync_time_zone)
+        except SettingsError as error:
+            raise SettingsError(f"CADENCE_SYNC_SYNC_CRON: {error.message}", hint=error.hint) from error
+
+
 def rhythms(
     settings: Settings, configured: Mapping[str, OrgConfig], registered: Iterable[Registered]
 ) -> dict[str, Rhythm]:

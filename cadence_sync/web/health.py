@@ -33,8 +33,8 @@ class Probes:
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, probes: Probes, setting: str) -> AsyncIterator[None]:
-    """Serve while the context lasts; `setting` is what names the port."""
+async def serving(host: str, port: int, probes: Probes, setting: str) -> AsyncIterator[int]:
+    """Yield the port that is served, where 0 stands for a free one; `setting` is what names it."""
     app = web.Application()
     app.router.add_get("/healthz", probes.healthz)
     app.router.add_get("/readyz", probes.readyz)
@@ -49,6 +49,6 @@ async def serving(host: str, port: int, probes: Probes, setting: str) -> AsyncIt
             f"Nothing can be served on {host}:{port}: {error.strerror}.", hint=f"Choose another {setting}."
         ) from error
     try:
-        yield
+        yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -1,0 +1,107 @@
+"""The daemons as processes: what they answer, when they are ready, and how they end."""
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.cli.conftest import Program
+from tests.support import cli
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def answer(port: int, path: str) -> tuple[int, str]:
+    """Ask a daemon, once it answers at all."""
+    async with asyncio.timeout(cli.PATIENCE), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                    return response.status, await response.text()
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+
+
+async def until_ready(port: int) -> None:
+    async with asyncio.timeout(cli.PATIENCE):
+        while (await answer(port, "/readyz"))[0] != 200:
+            await asyncio.sleep(0.05)
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, list[dict[str, Any]]]:
+    """Stop a daemon and return its exit code and what it logged."""
+    process.terminate()
+    async with asyncio.timeout(cli.PATIENCE):
+        _, err = await process.communicate()
+    return process.returncode, [json.loads(line) for line in err.splitlines() if line.startswith(b"{")]
+
+
+async def test_a_daemon_syncs_tells_and_ends(program: Program, database_url: str) -> None:
+    port = free_port()
+    process = await program.start("serve", WEB_PORT=str(port), SYNC_INTERVAL="1s")
+    await until_ready(port)
+    assert (await answer(port, "/healthz"))[0] == 200
+    async with asyncio.timeout(cli.PATIENCE):
+        while (
+            'cadence_sync_runs_total{data_center="us",outcome="succeeded",trigger="schedule"} 3.0'
+            not in (await answer(port, "/metrics"))[1]
+        ):
+            await asyncio.sleep(0.05)
+    metrics = (await answer(port, "/metrics"))[1]
+    assert "cadence_sync_scheduler_leading 1.0" in metrics
+    assert 'cadence_sync_token_refreshes_total{result="succeeded"} 1.0' in metrics
+    code, events = await ended(process)
+    assert code == 143
+    finished = [event for event in events if event["event"] == "sync_finished"]
+    assert len(finished) >= 3
+    assert {(event["org_id"], event["outcome"]) for event in finished} == {("default", "succeeded")}
+    assert all(event["run_id"] for event in finished)
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM cadence_sync.sync_runs WHERE outcome IS NULL") == 0
+    await connection.close()
+
+
+async def test_a_worker_beside_it_answers_too(program: Program) -> None:
+    port = free_port()
+    process = await program.start("worker", WORKER_PORT=str(port))
+    await until_ready(port)
+    assert "cadence_sync_build_info" in (await answer(port, "/metrics"))[1]
+    assert (await ended(process))[0] == 143
+
+
+async def test_a_database_that_goes_away_makes_it_unready_and_not_dead(program: Program, database_url: str) -> None:
+    port = free_port()
+    process = await program.start("serve", WEB_PORT=str(port), SYNC_INTERVAL="1h")
+    await until_ready(port)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("ALTER TABLE cadence_sync.alembic_version RENAME TO away")
+    status, text = await answer(port, "/readyz")
+    assert (status, "has no tables" in text) == (503, True)
+    assert (await answer(port, "/healthz"))[0] == 200
+    await connection.execute("ALTER TABLE cadence_sync.away RENAME TO alembic_version")
+    await until_ready(port)
+    await connection.close()
+    assert (await ended(process))[0] == 143
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+async def test_what_cannot_work_is_said_at_once(program: Program, database_url: str, command: str) -> None:
+    result = await program.run(command, WEB_HOST="0.0.0.0", WORKER_PORT="1")  # noqa: S104 - it must be refused
+    assert (result.code, "needs CADENCE_SYNC_WEB_TOKEN" in result.err) == (2, True)
+    if command == "serve":
+        for settings in ({"SYNC_CRON": "every day"}, {"SYNC_CRON": "0 6 * * *", "SYNC_TIME_ZONE": "Mars/Base"}):
+            result = await program.run(command, **settings)
+            assert (result.code, "cannot work" in result.err) == (2, True)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("DROP SCHEMA cadence_queue CASCADE")
+    await connection.close()
+    result = await program.run(command)
+    assert (result.code, "has no queue" in result.err, "cadence-sync migrate" in result.err) == (5, True, True)
