@@ -245,6 +245,7 @@ learnt_fields = Table(
         [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
         name="version",
     ),
+    Index(None, "org_id", "run_id"),
 )
 
 sync_runs = Table(
