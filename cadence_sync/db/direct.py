@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -24,6 +25,12 @@ _DEPTH: Final = text("""
            coalesce(extract(epoch FROM now() - min(execute_after) FILTER (WHERE status = 'queued')), 0)::float8
     FROM cadence_queue.pgqueuer
 """)
+
+
+LOG: Final = "cadence_queue.pgqueuer_log"
+STATISTICS: Final = "cadence_queue.pgqueuer_statistics"
+_BATCH: Final = 10_000
+"""Rows of the queue's log that one statement may delete."""
 
 
 @asynccontextmanager
@@ -78,3 +85,18 @@ class Depth:
 async def depth(connection: AsyncConnection) -> Depth:
     """Count the jobs."""
     return Depth(*(await connection.execute(_DEPTH)).one())
+
+
+async def prune_log(connection: AsyncConnection, table: str, until: datetime, *, dry_run: bool) -> int:
+    """Delete the rows of `LOG` or `STATISTICS` from before a time, each batch for itself; a dry run counts them."""
+    old = f"FROM {table} WHERE created < :until"
+    if dry_run:
+        return int(await connection.scalar(text(f"SELECT count(*) {old}"), {"until": until}) or 0)
+    some = f"SELECT ctid {old} LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"
+    delete = text(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({some}))")  # noqa: S608 - our own constants
+    rows = 0
+    while True:
+        gone = (await connection.execute(delete, {"until": until})).rowcount
+        rows += gone
+        if gone < _BATCH:
+            return rows

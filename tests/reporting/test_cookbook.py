@@ -4,13 +4,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from cadence_sync.db.engine import opened
+from cadence_sync.db.pruning import prune
 from tests.conftest import clone_of, drop
 from tests.reporting.story import tell
 from tests.support.lab import Lab
@@ -42,18 +43,21 @@ def recipes() -> list[Recipe]:
 RECIPES = recipes()
 
 
-@pytest.fixture(scope="module")
-def told_url(server_url: str, template: str) -> Iterator[str]:
-    """A database that holds the story."""
+@pytest.fixture(scope="module", params=[False, True], ids=["whole", "pruned"])
+def told_url(server_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database that holds the story, and another of whose runs none is there that may be pruned."""
     url = clone_of(server_url, template, f"{template}_story")
-    asyncio.run(_tell(url))
+    asyncio.run(_tell(url, pruned=request.param))
     yield url
     drop(server_url, url)
 
 
-async def _tell(url: str) -> None:
+async def _tell(url: str, *, pruned: bool) -> None:
     async with opened(url) as engine:
-        await tell(Lab(engine))
+        lab = Lab(engine)
+        await tell(lab)
+        if pruned:
+            assert (await prune(engine, lab.clock.time + timedelta(days=30), timedelta(days=1))).runs > 20
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""Runs that changed nothing leave the ledger after a while; what they add up to stays, a row an organisation and day.
+
+Whether a run may go never depends on which others have gone already: so pruning may be stopped, repeated, and done by
+several processes at once. Each statement is a transaction of its own, about one organisation.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db import queue
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.ledger import DAY
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.tables import orgs
+
+BATCH: Final = 2000
+"""Runs that one statement may delete: some 50 ms of work."""
+
+# Few of an organisation's runs are asked for by name, once a statement: comparing each with each would be quadratic.
+_PRUNABLE: Final = """
+    r.org_id = :org_id AND r.started_at < :until AND r.outcome IS NOT NULL
+    AND (r.baseline, r.created, r.updated, r.deleted, r.restored) = (0, 0, 0, 0, 0)
+    AND NOT EXISTS (
+        SELECT FROM cadence_sync.learnt_fields AS l WHERE l.org_id = r.org_id AND l.run_id = r.run_id
+    )
+    -- The last run and the last good one say how fresh the data are. Where a clock was set, time and number disagree.
+    AND r.run_id < (
+        SELECT n.run_id FROM cadence_sync.sync_runs AS n
+        WHERE n.org_id = :org_id AND n.outcome IS NOT NULL ORDER BY n.run_id DESC LIMIT 1
+    )
+    AND (r.outcome = 'failed' OR (
+        (r.finished_at, r.run_id) < (
+            SELECT n.finished_at, n.run_id FROM cadence_sync.sync_runs AS n
+            WHERE n.org_id = :org_id AND n.outcome <> 'failed' ORDER BY n.run_id DESC LIMIT 1
+        )
+        AND (r.started_at, r.run_id) > (
+            SELECT b.started_at, b.run_id FROM cadence_sync.sync_runs AS b
+            WHERE b.org_id = :org_id AND b.outcome <> 'failed' ORDER BY b.started_at, b.run_id LIMIT 1
+        )
+        -- The good run before one that changed something says when that can have happened at the earliest.
+        AND (
+            SELECT (n.baseline, n.created, n.updated, n.deleted, n.restored) = (0, 0, 0, 0, 0)
+            FROM cadence_sync.sync_runs AS n
+            WHERE n.org_id = r.org_id AND n.run_id > r.run_id AND n.outcome <> 'failed'
+            ORDER BY n.run_id LIMIT 1
+        )
+    ))
+    -- What a person decides, or decided, is about a run; the newest that held something is the one that is shown.
+    AND r.run_id NOT IN (SELECT h.case_id FROM cadence_sync.held_deletions AS h WHERE h.org_id = :org_id)
+    AND r.run_id NOT IN (SELECT d.case_id FROM cadence_sync.deletion_decisions AS d WHERE d.org_id = :org_id)
+    AND (r.held_case IS NULL OR r.run_id < (
+        SELECT max(n.run_id) FROM cadence_sync.sync_runs AS n WHERE n.org_id = :org_id AND n.held_case IS NOT NULL
+    ))
+    -- The first and the last sighting of each problem stay.
+    AND r.run_id NOT IN (
+        SELECT unnest(ARRAY[min(q.run_id), max(q.run_id)])
+        FROM cadence_sync.quarantined_records AS q
+        WHERE q.org_id = :org_id
+        GROUP BY q.cadence_id, q.reason
+    )
+"""
+
+# The organisation's lock is not waited for: who writes it now goes first, and the next time is soon enough.
+# What is added to a day is what this statement itself deleted.
+_PRUNE: Final = text(f"""
+    WITH mine AS MATERIALIZED (
+        SELECT pg_try_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0)) AS free
+    ), doomed AS MATERIALIZED (
+        SELECT r.run_id FROM cadence_sync.sync_runs AS r
+        WHERE (SELECT mine.free FROM mine) AND {_PRUNABLE}
+        ORDER BY r.started_at LIMIT :batch
+    ), records AS (
+        DELETE FROM cadence_sync.quarantined_records AS q USING doomed
+        WHERE q.org_id = :org_id AND q.run_id = doomed.run_id
+        RETURNING q.run_id
+    ), gone AS (
+        DELETE FROM cadence_sync.sync_runs AS r USING doomed
+        WHERE r.org_id = :org_id AND r.run_id = doomed.run_id
+        RETURNING r.org_id, r.started_at, r.outcome, r.api_calls
+    ), folded AS (
+        INSERT INTO cadence_sync.daily_runs AS d (org_id, day, runs, failed, api_calls, first_good_at, last_good_at)
+        SELECT org_id, (started_at AT TIME ZONE 'UTC')::date AS day, count(*),
+               count(*) FILTER (WHERE outcome = 'failed'), sum(api_calls),
+               min(started_at) FILTER (WHERE outcome <> 'failed'), max(started_at) FILTER (WHERE outcome <> 'failed')
+        FROM gone GROUP BY org_id, day
+        ON CONFLICT (org_id, day) DO UPDATE SET
+            runs = d.runs + excluded.runs,
+            failed = d.failed + excluded.failed,
+            api_calls = d.api_calls + excluded.api_calls,
+            first_good_at = least(d.first_good_at, excluded.first_good_at),
+            last_good_at = greatest(d.last_good_at, excluded.last_good_at)
+    )
+    SELECT (SELECT free FROM mine), (SELECT count(*) FROM gone), (SELECT count(*) FROM records)
+""")  # noqa: S608 - built from our own words
+
+_COUNT: Final = text(f"""
+    SELECT true, count(*), coalesce(sum((
+        SELECT count(*) FROM cadence_sync.quarantined_records AS q WHERE q.org_id = r.org_id AND q.run_id = r.run_id
+    )), 0)
+    FROM cadence_sync.sync_runs AS r WHERE {_PRUNABLE}
+""")  # noqa: S608 - built from our own words
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many rows went, by what they were, and how many organisations were being written and were left alone."""
+
+    runs: int = 0
+    quarantined_records: int = 0
+    queue_log: int = 0
+    queue_statistics: int = 0
+    busy: int = 0
+
+
+async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run: bool = False) -> Pruned:
+    """Delete what is older than `keep`, at least a day, and nobody needs; a dry run counts it.
+
+    The runs of the last day are what a budget of API calls and the brake on deletions count.
+    """
+    until = now - max(keep, DAY)
+    runs = records = busy = 0
+    with our_errors():
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await check_migrated(connection)
+            for org_id in (await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id))).all():
+                free, some, theirs = await _prune_org(connection, org_id, until, dry_run=dry_run)
+                runs, records, busy = runs + some, records + theirs, busy + (not free)
+            log, statistics = [
+                await queue.prune(connection, table, until, dry_run=dry_run) for table in (queue.LOG, queue.STATISTICS)
+            ]
+    return Pruned(runs, records, log, statistics, busy)
+
+
+async def _prune_org(
+    connection: AsyncConnection, org_id: str, until: datetime, *, dry_run: bool
+) -> tuple[bool, int, int]:
+    """Return whether the organisation was free, how many runs went, and how many records with them."""
+    about = {"org_id": org_id, "until": until}
+    if dry_run:
+        free, runs, records = (await connection.execute(_COUNT, about)).one()
+        return free, runs, int(records)
+    runs = records = 0
+    while True:
+        free, some, theirs = (await connection.execute(_PRUNE, about | {"batch": BATCH})).one()
+        runs, records = runs + some, records + theirs
+        if some < BATCH:
+            return free, runs, records
