@@ -125,6 +125,26 @@ async def test_an_organisation_that_nobody_syncs_any_more_keeps_its_last_words(l
     assert await answers(lab) == before
 
 
+async def test_a_clock_that_was_set_back_makes_nothing_look_older(lab: Lab) -> None:
+    good = "SELECT min(started_at), max(finished_at) FROM cadence_sync.sync_runs WHERE outcome <> 'failed'"
+    for hours in (12, 12, 12, -50, 12, -4):
+        await later(lab, hours=hours)
+    before = await answers(lab), await lab.row(good)
+    await prune(lab.engine, lab.clock.time + 2 * FORTNIGHT, DAY)
+    assert await run_ids(lab) == [1, 2, 3, 4, 5, 6]
+    assert (await answers(lab), await lab.row(good)) == before
+    await later(lab, hours=60)
+    await prune(lab.engine, lab.clock.time + 2 * FORTNIGHT, DAY)
+    assert await run_ids(lab) == [4, 7]
+
+
+async def test_an_organisation_without_cadences_keeps_its_first_and_last_run(lab: Lab) -> None:
+    for _ in range(5):
+        await later(lab)
+    await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)
+    assert await run_ids(lab) == [1, 5]
+
+
 async def test_the_run_before_a_change_says_how_old_it_can_be(lab: Lab) -> None:
     for name in ("A", "A", "A", "B", "B", "B", "B"):
         await later(lab, record("1", name=name))
@@ -136,8 +156,10 @@ async def test_a_run_that_learnt_something_or_is_not_over_stays(lab: Lab) -> Non
     for told in ({}, {}, {"description": "Known"}, {"description": "Known"}, {"description": "Known"}):
         await later(lab, record("1", **told))
     await lab.store.begin(ORG, "test", lab.clock.time)
+    for _ in range(3):
+        await later(lab, record("1", description="Known"))
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)
-    assert await run_ids(lab) == [1, 3, 5, 6]
+    assert await run_ids(lab) == [1, 3, 6, 9]
     assert await whole(lab)
 
 
@@ -237,13 +259,15 @@ async def test_the_queue_forgets_as_well(lab: Lab) -> None:
 async def test_a_day_that_has_runs_pruned_at_different_times_adds_up(lab: Lab) -> None:
     for _ in range(12):
         await later(lab, record("1"), hours=1.9)
-    for hours in (30, 33, 36, 80):
-        await prune(lab.engine, START + timedelta(hours=hours), DAY)
-    row = await lab.row(
-        "SELECT runs, first_good_at, last_good_at FROM cadence_reporting.daily_runs WHERE day < '2026-01-06'"
-    )
+    gone = [(await prune(lab.engine, START + timedelta(hours=hours), DAY)).runs for hours in (30, 33, 36, 80)]
+    assert gone == [2, 1, 2, 5]
+    row = await lab.row("SELECT * FROM cadence_sync.daily_runs WHERE day = '2026-01-05'")
     assert row == {
-        "runs": 7,
-        "first_good_at": START + timedelta(minutes=115),
+        "org_id": "default",
+        "day": date(2026, 1, 5),
+        "runs": 6,
+        "failed": 0,
+        "api_calls": 6,
+        "first_good_at": START + timedelta(minutes=230),
         "last_good_at": START + timedelta(minutes=805),
     }
