@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -25,6 +26,8 @@ DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
 LONGEST: Final = 86400
 """Seconds that may be waited for anything: a day."""
 SHORTEST_KEY: Final = 16
+SHORTEST_RETENTION: Final = 86400
+LONGEST_RETENTION: Final = 36500 * 86400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -82,6 +85,7 @@ class Settings(BaseSettings):
     worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
     drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
+    run_retention: str = "14d"
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
     web_token: SecretStr | None = None
@@ -106,6 +110,12 @@ class Settings(BaseSettings):
             raise ValueError("expected at least one second")
         return text
 
+    @field_validator("run_retention")
+    @classmethod
+    def _check_retention(cls, text: str) -> str:
+        retention_of(text)
+        return text
+
     @field_validator("secret_keys")
     @classmethod
     def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
@@ -127,6 +137,11 @@ class Settings(BaseSettings):
     def interval_seconds(self) -> float:
         """How often `serve` polls an organisation."""
         return seconds_of(self.sync_interval)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long runs stay that changed nothing."""
+        return retention_of(self.run_retention)
 
     @classmethod
     def settings_customise_sources(
@@ -152,6 +167,14 @@ def seconds_of(text: str) -> float:
     if match is None:
         raise ValueError("expected seconds or a time such as 15m")
     return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def retention_of(text: str) -> timedelta:
+    """Return how long runs stay, from a day to a hundred years; raises `ValueError`."""
+    seconds = seconds_of(text)
+    if not SHORTEST_RETENTION <= seconds <= LONGEST_RETENTION:
+        raise ValueError("expected a time from 1d to 36500d")
+    return timedelta(seconds=seconds)
 
 
 def load_settings(config: Path | None = None) -> Settings:

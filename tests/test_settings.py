@@ -208,3 +208,11 @@ def test_a_settings_file_whose_secrets_others_may_read_is_noticed(
     file.write_text(text)
     file.chmod(mode)
     assert load_settings().exposed_file == (file if warned else None)
+
+
+@pytest.mark.parametrize("text", ["23h", "0", "soon", "36501d", "9" * 400, "-14d"])
+def test_runs_stay_for_a_day_at_least(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert load_settings().retention.days == 14
+    put(monkeypatch, RUN_RETENTION=text)
+    with pytest.raises(SettingsError, match="RUN_RETENTION"):
+        load_settings()

@@ -158,6 +158,20 @@ def redact_person(
     run(redact_command(context.obj.settings(), user_id, org, as_json=as_json))
 
 
+def prune(
+    context: typer.Context,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="How long to keep them, like 14d; at least 1d.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and delete nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old runs that changed nothing; a row a day of what they add up to stays."""
+    from cadence_sync.cli.prune import prune_command
+
+    run(prune_command(context.obj.settings(), keep, dry_run=dry_run, as_json=as_json))
+
+
 def serve(context: typer.Context) -> None:
     """Sync every organisation again and again, until stopped."""
     from cadence_sync.cli.serve import serve_command
@@ -196,6 +210,6 @@ COMMANDS: Final = [
     Command(function.__name__.rstrip("_").replace("_", "-"), function)
     for function in (
         *(demo, migrate, grant_reader, sync, serve, worker, status, list_, show, history, blame, diff, export),
-        *(approve, reject, redact_person, doctor, simulate),
+        *(approve, reject, redact_person, prune, doctor, simulate),
     )
 ]
