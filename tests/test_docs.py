@@ -79,6 +79,15 @@ def test_every_table_and_column_is_documented() -> None:
         assert missing == [], table.name
 
 
+def test_every_table_is_sharded_after_those_that_it_refers_to() -> None:
+    page = (ROOT / "docs/explanation/scale.md").read_text(encoding="utf-8")
+    calls = re.findall(r"create_distributed_table\('(\w+\.\w+)', 'org_id'", page)
+    assert sorted(calls) == sorted(metadata.tables)
+    for place, name in enumerate(calls):
+        foreign = {key.column.table.fullname for key in metadata.tables[name].foreign_keys}
+        assert foreign <= set(calls[: place + 1]), name
+
+
 async def test_the_reporting_reference_says_what_the_comments_say(lab: Lab) -> None:
     reference = (ROOT / "docs/reference/reporting.md").read_text(encoding="utf-8")
     columns = await lab.rows("""

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db import queue
+from cadence_sync.db.direct import LOG, STATISTICS, prune_log
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.ledger import DAY
 from cadence_sync.db.migrate import check_migrated
@@ -131,7 +131,7 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
                 free, some, theirs = await _prune_org(connection, org_id, until, dry_run=dry_run)
                 runs, records, busy = runs + some, records + theirs, busy + (not free)
             log, statistics = [
-                await queue.prune(connection, table, until, dry_run=dry_run) for table in (queue.LOG, queue.STATISTICS)
+                await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)
             ]
     return Pruned(runs, records, log, statistics, busy)
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from cadence_sync.core.guard import Brake
-from cadence_sync.db import pruning, queue
+from cadence_sync.db import pruning
+from cadence_sync.db.direct import LOG, STATISTICS
 from cadence_sync.db.docket import decide
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.locks import LOCK_ORG
@@ -243,10 +244,10 @@ async def test_several_prune_while_others_sync(lab: Lab, monkeypatch: pytest.Mon
 async def test_the_queue_forgets_as_well(lab: Lab) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     await lab.execute(
-        f"INSERT INTO {queue.LOG} (created, job_id, status, priority, entrypoint)"
+        f"INSERT INTO {LOG} (created, job_id, status, priority, entrypoint)"
         f" SELECT '{now}'::timestamptz - n * interval '1 hour', n, 'successful', 0, 'sync_eu'"
         " FROM generate_series(1, 480) AS n",
-        f"INSERT INTO {queue.STATISTICS} (created, count, priority, status, entrypoint)"
+        f"INSERT INTO {STATISTICS} (created, count, priority, status, entrypoint)"
         f" SELECT '{now}'::timestamptz - n * interval '1 hour', 1, 0, 'successful', 'sync_eu'"
         " FROM generate_series(1, 480) AS n",
     )
