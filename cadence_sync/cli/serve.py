@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cadence_sync import wiring
@@ -42,7 +44,14 @@ async def serve_command(settings: Settings) -> None:
 
         clock = wiring.SystemClock()
         gauges = Gauges(engine, clock)
-        scheduler = Scheduler(url, rhythms, clock, seconds_of(settings.sync_grace))
+
+        async def clean_up() -> None:
+            from cadence_sync.db.pruning import prune
+
+            pruned = await prune(engine, clock.now(), timedelta(seconds=seconds_of(settings.run_retention)))
+            log.info("pruned", **asdict(pruned))
+
+        scheduler = Scheduler(url, rhythms, clock, seconds_of(settings.sync_grace), clean_up)
 
         async def unready() -> str | None:
             return await _unready(engine) or (None if scheduler.ready else "no scheduler leads yet")

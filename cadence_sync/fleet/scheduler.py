@@ -7,9 +7,11 @@ from datetime import UTC
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, direct
+from cadence_sync.errors import CadenceSyncError
 from cadence_sync.fleet import metrics, queue
 from cadence_sync.fleet.queue import Due
 from cadence_sync.fleet.rhythm import Rhythm
@@ -18,6 +20,9 @@ from cadence_sync.ports import Clock
 
 TICK: Final = 2.0
 """Seconds between two looks at the organisations, and between two signs of life."""
+HOUR: Final = 3600
+CLEAN_UP: Final = "*"
+"""The name of the leader's own job: no organisation has it."""
 RETRY: Final = 2.0
 """Seconds until a scheduler that does not lead tries again."""
 
@@ -32,6 +37,8 @@ class Scheduler:
     rhythms: Rhythms
     clock: Clock
     grace: float
+    clean_up: Callable[[], Awaitable[None]]
+    """Is called once an hour, by the leader alone."""
     leading: bool = False
     following: bool = False
     known: Mapping[str, Rhythm] = field(default_factory=dict)
@@ -69,6 +76,8 @@ class Scheduler:
             wake.set()
 
         self.known = {}
+        hourly = IntervalTrigger(seconds=HOUR, jitter=HOUR / 10, timezone=UTC)
+        scheduler.add_job(self._clean_up, hourly, id=CLEAN_UP, coalesce=True, misfire_grace_time=None)
         scheduler.start()
         self._set(leading=True)
         try:
@@ -85,6 +94,12 @@ class Scheduler:
                     pass
         finally:
             scheduler.shutdown(wait=False)
+
+    async def _clean_up(self) -> None:
+        try:
+            await self.clean_up()
+        except CadenceSyncError as error:
+            log.warning("not_cleaned_up", error=error.message)
 
     def _arrange(
         self, scheduler: AsyncIOScheduler, rhythms: Mapping[str, Rhythm], fire: Callable[[str], Awaitable[None]]

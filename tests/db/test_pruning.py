@@ -49,7 +49,7 @@ STABLE = {
 
 async def answers(lab: Lab) -> dict[str, list[Any]]:
     """Return every answer that pruning must not change."""
-    found = {}
+    found: dict[str, list[Any]] = {}
     async with lab.engine.connect() as connection:
         for what, question in STABLE.items():
             found[what] = sorted(str(row[0]) for row in await connection.execute(text(question)))

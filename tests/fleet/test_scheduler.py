@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import pytest
+
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, direct
+from cadence_sync.errors import DatabaseError
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.wiring import SystemClock
@@ -33,9 +36,13 @@ class Plans:
         return dict(self.rhythms)
 
 
+async def nothing() -> None:
+    """Clean up nothing."""
+
+
 @asynccontextmanager
 async def scheduling(url: str, plans: Plans) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(url, plans.ask, CLOCK, 3600)
+    scheduler = Scheduler(url, plans.ask, CLOCK, 3600, nothing)
     task = asyncio.create_task(scheduler.run())
     try:
         yield scheduler
@@ -108,3 +115,21 @@ async def test_a_lock_of_somebody_else_is_left_alone(database_url: str) -> None:
         await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
         await leader.take(other)
         assert await stranger.fetchval("SELECT 1") == 1
+
+
+async def test_the_leader_cleans_up_and_outlives_what_goes_wrong(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence_sync.fleet.scheduler.HOUR", 1)
+    called: list[str] = []
+
+    async def clean_up() -> None:
+        called.append("")
+        raise DatabaseError("Nothing is deleted today.")
+
+    scheduler = Scheduler(database_url, Plans(often("a")).ask, CLOCK, 3600, clean_up)
+    task = asyncio.create_task(scheduler.run())
+    await until(lambda: len(called) >= 2)
+    assert scheduler.leading
+    task.cancel()
+    await asyncio.wait({task})
