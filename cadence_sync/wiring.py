@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.db.store import PostgresStore
-    from cadence_sync.zoho.auth import Auth, Credentials, OnRefresh
+    from cadence_sync.zoho.accounts import Credentials
+    from cadence_sync.zoho.auth import Auth, OnRefresh
+    from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
 
@@ -104,7 +106,7 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 
     # Without keys of its own the cache is locked with what a thief of the database does not have either.
     vault = Vault(settings.secret_key_list or [org.client_secret])
-    identity = fingerprint(_credentials(org), _addresses(org))
+    identity = fingerprint(credentials_of(org), addresses_of(org))
     return TokenTable(engine, vault, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
 
 
@@ -112,7 +114,14 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
     """Yield an organisation's listings, straight from Zoho."""
     async with session(settings) as http:
-        yield _source(settings, http, _auth(http, org, clock, cache), clock)
+        yield _source(settings, _client(settings, http, _auth(http, org, clock, cache)), clock)
+
+
+@asynccontextmanager
+async def client(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> "AsyncIterator[Client]":
+    """Yield what asks Zoho for single pages of an organisation."""
+    async with session(settings) as http:
+        yield _client(settings, http, _auth(http, org, clock, cache))
 
 
 @asynccontextmanager
@@ -132,17 +141,21 @@ def _auth(
 ) -> "Auth":
     from cadence_sync.zoho.auth import Auth
 
-    return Auth(http, _credentials(org), _addresses(org), clock, cache, on_refresh)
+    return Auth(http, credentials_of(org), addresses_of(org), clock, cache, on_refresh)
 
 
-def _source(settings: Settings, http: "Http", auth: "Auth", clock: Clock) -> CadenceSource:
+def _client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.limiter import Limiter
-    from cadence_sync.zoho.source import ZohoSource
 
     limiter = Limiter(settings.zoho_concurrency)
-    client = Client(http, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
-    return ZohoSource(client, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
+    return Client(http, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
+
+
+def _source(settings: Settings, asking: "Client", clock: Clock) -> CadenceSource:
+    from cadence_sync.zoho.source import ZohoSource
+
+    return ZohoSource(asking, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
 
 
 @asynccontextmanager
@@ -177,7 +190,7 @@ async def many_syncs(
             if auth is None or known != org:
                 auth = _auth(http, org, clock, token_cache(settings, engine, org), on_refresh)
                 auths[org.org_id] = (org, auth)
-            cadences = _source(settings, http.own(), auth, clock)
+            cadences = _source(settings, _client(settings, http.own(), auth), clock)
             return Sync(Org(org.org_id, org.data_center), cadences, store, clock, permits=permits)
 
         yield sync_of
@@ -193,13 +206,15 @@ def _brake(settings: Settings) -> Brake:
     return Brake(settings.brake_floor, settings.brake_percent)
 
 
-def _credentials(org: OrgConfig) -> "Credentials":
-    from cadence_sync.zoho.auth import Credentials
+def credentials_of(org: OrgConfig) -> "Credentials":
+    """Return what the token endpoint asks for."""
+    from cadence_sync.zoho.accounts import Credentials
 
     return Credentials(org.client_id, org.client_secret, org.refresh_token)
 
 
-def _addresses(org: OrgConfig) -> "Addresses":
+def addresses_of(org: OrgConfig) -> "Addresses":
+    """Return the hosts that an organisation is reached at."""
     from cadence_sync.zoho.data_centers import addresses
 
     return addresses(org.data_center, org.api_url, org.accounts_url)
