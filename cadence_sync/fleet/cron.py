@@ -1,0 +1,59 @@
+"""Cron lines as crontab(5) reads them: its days of the week are not APScheduler's, which begins with Monday as 0."""
+
+import re
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""By the numbers of crontab(5), in which Sunday is 0 and 7."""
+_ITEM: Final = re.compile(r"(?:(\*)|([0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?)(?:/([1-7]))?")
+_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""A line that never comes after this never comes."""
+
+
+def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
+    """Return APScheduler's form of a line of five fields, in UTC unless a zone is named; raises `ValueError`."""
+    fields = line.split()
+    if len(fields) == 5:  # noqa: PLR2004 - minute, hour, day, month, day of the week
+        fields[4] = _days(fields[4].lower())
+    trigger = CronTrigger.from_crontab(" ".join(fields), timezone=_zone(time_zone))
+    if trigger.get_next_fire_time(None, _LEAP_YEAR) is None:
+        raise ValueError("that day never comes")
+    return trigger
+
+
+def _zone(name: str | None) -> tzinfo:
+    if name is None:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones, such as `Europe`
+        raise ValueError(f"there is no time zone {name!r}") from error
+
+
+def _days(field: str) -> str:
+    """Return a field with the days' names, each by itself: APScheduler's weeks do not wrap around on Sunday."""
+    return "*" if field == "*" else ",".join(dict.fromkeys(day for item in field.split(",") for day in _item(item)))
+
+
+def _item(item: str) -> tuple[str, ...]:
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        raise ValueError(f"{item!r} is no day of the week")
+    every, first, last, step = match.groups()
+    start = 0 if every else _number(first)
+    end = 6 if every or (step and not last) else _number(last or first)
+    if last == "sun":
+        end = 7
+    if end < start:
+        raise ValueError(f"{item!r} ends before it begins")
+    return _DAYS[start : end + 1 : int(step or 1)]
+
+
+def _number(day: str) -> int:
+    if not day.isdigit() and day not in _DAYS:
+        raise ValueError(f"{day!r} is no day of the week")
+    return int(day) if day.isdigit() else _DAYS.index(day)
