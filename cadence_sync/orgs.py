@@ -1,9 +1,9 @@
-"""The organisations that the settings name, each with everything that is needed to reach it."""
+"""Organisations, each with everything that is needed to reach it, and those that the settings name."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from cadence_sync.errors import SettingsError
+from cadence_sync.errors import ArgumentError, SettingsError
 from cadence_sync.settings import DEFAULT_ORG, PREFIX, OrgSettings, Settings
 
 
@@ -20,28 +20,65 @@ class OrgConfig:
     accounts_url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When an organisation is synced: so many seconds, or a cron line in a zone; None for what the settings say."""
+
+    seconds: float | None = None
+    cron: str | None = None
+    time_zone: str | None = None
+
+
+def named_orgs(settings: Settings) -> list[str]:
+    """Return the ids of the organisations that the settings name; their refresh token makes `default` one."""
+    has_default = settings.zoho_refresh_token is not None
+    return [DEFAULT_ORG, *(n for n in settings.orgs if n != DEFAULT_ORG)] if has_default else list(settings.orgs)
+
+
 def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str, OrgConfig | SettingsError]:
     """Return the organisations to work on, all or those that are wanted, each with its configuration or its fault.
 
     Raises `SettingsError` for one that is not known, and where there is only one and it is faulty.
     """
-    names = list(settings.orgs)
-    if settings.zoho_refresh_token is not None or DEFAULT_ORG in wanted or not names:
-        names = [DEFAULT_ORG, *(name for name in names if name != DEFAULT_ORG)]
+    names = named_orgs(settings)
+    if DEFAULT_ORG not in names and (DEFAULT_ORG in wanted or not names):
+        names = [DEFAULT_ORG, *names]
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise SettingsError(
-            f"There is no organisation {unknown[0]!r}.",
-            hint=f"Known: {', '.join(names)}.",
-            code="UNKNOWN_ORG",
-        )
-    found = {name: _config_or_fault(settings, name) for name in wanted or names}
+        raise unknown_org(unknown[0], names)
+    found = {name: config_or_fault(settings, name) for name in wanted or names}
     if len(found) == 1 and isinstance(fault := next(iter(found.values())), SettingsError):
         raise fault
     return found
 
 
-def _config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
+def unknown_org(org_id: str, known: Iterable[str]) -> SettingsError:
+    """Return what is said of an organisation that is in neither settings nor database."""
+    return SettingsError(
+        f"There is no organisation {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code="UNKNOWN_ORG"
+    )
+
+
+def in_settings(org_id: str) -> ArgumentError:
+    """Return what is said where the settings name an organisation that is meant to be stored, or removed."""
+    return ArgumentError(
+        f"The settings name the organisation {org_id!r} themselves.",
+        hint="Take it out of environment and settings file first, or choose another id.",
+        code="ORG_EXISTS",
+    )
+
+
+def overridden(settings: Settings, org: OrgConfig) -> OrgConfig:
+    """Return a stored organisation with the addresses that the top level of the settings overrides."""
+    return replace(
+        org,
+        api_url=org.api_url or settings.zoho_api_url,
+        accounts_url=org.accounts_url or settings.zoho_accounts_url,
+    )
+
+
+def config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
+    """Return the configuration that the settings hold of an organisation, or what is wrong with it."""
     try:
         return _config(settings, org_id)
     except SettingsError as error:
@@ -78,6 +115,7 @@ def _missing(org_id: str, names: list[str]) -> SettingsError:
     place = "the environment" if org_id == DEFAULT_ORG else f"[orgs.{org_id}] of cadence-sync.toml"
     return SettingsError(
         f"Credentials are missing{where}: {variables}.",
-        hint=f"Set them in {place}; Zoho's API console hands them out (self client).",
+        hint=f"Set them in {place}, or store them with `cadence-sync org add`; Zoho's API console hands them out"
+        " (self client).",
         code="MISSING_CREDENTIALS",
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of
-from cadence_sync.errors import CadenceSyncError, SettingsError
-from cadence_sync.orgs import OrgConfig, configured_orgs
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.orgs import OrgConfig
 from cadence_sync.ports import OnPage
+from cadence_sync.roster import due_orgs, wanted_orgs
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int
     """Sync the wanted organisations one after the other; one's failure never stops another."""
     try:
         settings = settings_of()
-        orgs = configured_orgs(settings, asked.orgs)
         async with wiring.database(settings) as engine:
+            orgs = await (wanted_orgs(settings, engine, asked.orgs) if asked.orgs else due_orgs(settings, engine))
             reports = [await _sync_one(settings, engine, name, org, asked) for name, org in orgs.items()]
     except CadenceSyncError as error:
         reports = [Report(None, None, Outcome.FAILED, None, error=Problem.of(error))]
@@ -53,9 +54,9 @@ async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int
 
 
 async def _sync_one(
-    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | SettingsError, asked: Asked
+    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | CadenceSyncError, asked: Asked
 ) -> Report:
-    if isinstance(org, SettingsError):
+    if isinstance(org, CadenceSyncError):
         return Report(org_id, None, Outcome.FAILED, Counters(), error=Problem.of(org))
     permits = {"mass_delete": asked.mass_delete, "other_org": asked.other_org}
     with _progress(org_id, quiet=asked.as_json) as on_page:

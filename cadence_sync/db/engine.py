@@ -31,6 +31,7 @@ _REACH: Final = "Check CADENCE_SYNC_DATABASE_URL and that the server accepts con
 
 _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     "42P01": ("NOT_MIGRATED", "The database lacks the tables of cadence-sync.", _MIGRATE),
+    "42703": ("NOT_MIGRATED", "The tables are those of another version of cadence-sync.", _MIGRATE),
     "3F000": ("NOT_MIGRATED", "The database lacks the schema of cadence-sync.", _MIGRATE),
     "3D000": ("DATABASE_MISSING", "The database does not exist.", "Create it, or correct the database URL."),
     "28P01": ("DATABASE_REFUSED", "Postgres refused the password.", _REACH),

@@ -7,12 +7,16 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from cadence_sync.errors import SettingsError
+
 
 class Vault:
     """Encrypts under the first key and decrypts under any."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([_fernet(key) for key in keys])
+        fernets = [_fernet(key) for key in keys]
+        self._first = fernets[0]
+        self._fernet = MultiFernet(fernets)
 
     def seal(self, plain: bytes) -> bytes:
         """Return the encrypted text."""
@@ -20,10 +24,29 @@ class Vault:
 
     def open(self, sealed: bytes) -> bytes | None:
         """Return the plain text, or None where no key fits."""
-        try:
-            return self._fernet.decrypt(sealed)
-        except InvalidToken:
-            return None
+        return _opened(self._fernet, sealed)
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it is encrypted under the first key."""
+        return _opened(self._first, sealed) is not None
+
+
+def vault_of(keys: Sequence[str]) -> Vault:
+    """Return a vault for what cannot be had again; raises `SettingsError` without a key."""
+    if not keys:
+        raise SettingsError(
+            "Without CADENCE_SYNC_SECRET_KEYS no credentials are stored or read.",
+            hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
+            code="NO_SECRET_KEYS",
+        )
+    return Vault(keys)
+
+
+def _opened(fernet: Fernet | MultiFernet, sealed: bytes) -> bytes | None:
+    try:
+        return fernet.decrypt(sealed)
+    except InvalidToken:
+        return None
 
 
 def _fernet(key: str) -> Fernet:

@@ -1,0 +1,121 @@
+"""Credentials of organisations that were added: encrypted, and only under keys that the database does not hold."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.secrets import Vault, vault_of
+from cadence_sync.db.tables import oauth_tokens, org_credentials
+from cadence_sync.errors import SettingsError
+from cadence_sync.orgs import OrgConfig
+
+
+class _Sealed(msgspec.Struct, omit_defaults=True):
+    """What is encrypted; with the organisation, so that no row can stand in for another's."""
+
+    org_id: str
+    data_center: str
+    client_id: str
+    client_secret: str
+    refresh_token: str
+    api_url: str | None = None
+    accounts_url: str | None = None
+
+
+def opened(keys: Sequence[str], org_id: str, sealed: bytes) -> OrgConfig:
+    """Return what was stored; raises `SettingsError` where no key fits, or the row is another organisation's."""
+    plain = vault_of(keys).open(sealed)
+    found = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
+    if found is None or found.org_id != org_id:
+        raise _lost([f"credentials of {org_id!r}"])
+    return OrgConfig(**msgspec.structs.asdict(found))
+
+
+async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> None:
+    """Write an organisation's credentials, in place of those that it had."""
+    known = _Sealed(**{name: getattr(org, name) for name in _Sealed.__struct_fields__})
+    sealed = vault.seal(msgspec.json.encode(known))
+    statement = insert(org_credentials).values(org_id=org.org_id, sealed=sealed)
+    new = {"sealed": sealed, "updated_at": func.now()}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=new))
+
+
+async def forget(connection: AsyncConnection, org_id: str) -> None:
+    """Delete an organisation's credentials and its cached tokens."""
+    for table in (org_credentials, oauth_tokens):
+        await connection.execute(table.delete().where(table.c.org_id == org_id))
+
+
+@dataclass(slots=True)
+class Rotation:
+    """What became of all that is encrypted."""
+
+    credentials: int = 0
+    tokens: int = 0
+    current: int = 0
+    """What was under the first key already."""
+    lost: list[str] = field(default_factory=list)
+    """What no key fits, in words."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` if anything is lost."""
+        if self.lost:
+            raise _lost(self.lost)
+
+
+async def rotate(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
+    """Encrypt everything under the first key, in one transaction; what is so already is left alone."""
+    vault, done = vault_of(keys), Rotation()
+    with our_errors():
+        async with engine.begin() as connection:
+            await check_migrated(connection)
+            done.credentials = await _rotate(connection, vault, org_credentials, "sealed", "credentials", done)
+            # A token that has ended is no loss, whatever it was encrypted under.
+            ended = oauth_tokens.c.expires_at < func.now()
+            emptied = oauth_tokens.update().where(ended).values(encrypted_token=b"")
+            await connection.execute(emptied)
+            done.tokens = await _rotate(connection, vault, oauth_tokens, "encrypted_token", "access token", done)
+    return done
+
+
+async def _rotate(
+    connection: AsyncConnection, vault: Vault, table: Table, column: str, what: str, done: Rotation
+) -> int:
+    key = list(table.primary_key)
+    sealed = table.c[column]
+    rows = await connection.execute(
+        select(*key, sealed.label("sealed")).where(func.length(sealed) > 0).order_by(*key).with_for_update()
+    )
+    new = list(_renewed(vault, rows.mappings(), what, done))
+    if new:
+        mine = [part == bindparam(f"key_{part.name}") for part in key]
+        statement = table.update().where(*mine).values({column: bindparam("new")})
+        await connection.execute(
+            statement, [{"new": row["new"]} | {f"key_{part.name}": row[part.name] for part in key} for row in new]
+        )
+    return len(new)
+
+
+def _renewed(vault: Vault, rows: Iterable[Any], what: str, done: Rotation) -> Iterable[dict[str, Any]]:
+    for row in rows:
+        if vault.is_current(row["sealed"]):
+            done.current += 1
+        elif (plain := vault.open(row["sealed"])) is None:
+            done.lost.append(f"{what} of {row['org_id']!r}")
+        else:
+            yield dict(row) | {"new": vault.seal(plain)}
+
+
+def _lost(what: Sequence[str]) -> SettingsError:
+    return SettingsError(
+        f"None of CADENCE_SYNC_SECRET_KEYS fits the {', the '.join(what)}.",
+        hint="Add the key that they were stored under to the list, or store them anew with `org add --replace`.",
+        code="WRONG_SECRET_KEYS",
+    )

@@ -1,0 +1,138 @@
+"""The organisations that the database knows: added, changed and removed one transaction each, behind their locks."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db import credentials
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.secrets import Vault
+from cadence_sync.db.tables import org_credentials, orgs
+from cadence_sync.errors import ArgumentError, NotFoundError
+from cadence_sync.orgs import OrgConfig, Rhythm
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One organisation as it is stored, its credentials encrypted."""
+
+    org_id: str
+    data_center: str
+    enabled: bool
+    sync_seconds: float | None
+    sync_cron: str | None
+    time_zone: str | None
+    failures: int
+    last_run_at: datetime | None
+    removed_at: datetime | None
+    updated_at: datetime | None
+    """When its credentials were stored."""
+    sealed: bytes | None = field(repr=False)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it can be reached with what the database holds."""
+        return self.sealed is not None and self.removed_at is None
+
+
+async def entries(engine: AsyncEngine, org_ids: Collection[str] | None = None) -> dict[str, Entry]:
+    """Return all organisations that were ever synced or added, or those of these that were, removed ones too."""
+    columns = [(org_credentials if name in {"updated_at", "sealed"} else orgs).c[name] for name in _COLUMNS]
+    joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
+    statement = select(*columns).select_from(joined).order_by(orgs.c.org_id)
+    if org_ids is not None:
+        statement = statement.where(orgs.c.org_id.in_(filter(_is_text, org_ids)))
+    with our_errors():
+        async with engine.connect() as connection:
+            return {row["org_id"]: Entry(**row) for row in (await connection.execute(statement)).mappings()}
+
+
+_COLUMNS = tuple(Entry.__dataclass_fields__)
+
+
+async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None:
+    """Raise `ArgumentError` where credentials are stored that are not to be replaced."""
+    with our_errors():
+        async with engine.connect() as connection:
+            await check_migrated(connection)
+            await _check_free(connection, org_id, replace=replace)
+
+
+async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, rhythm: Rhythm | None, *, replace: bool) -> None:
+    """Store an organisation and its credentials; without a rhythm it keeps the one that it has."""
+    row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(rhythm)
+    statement = insert(orgs).values(row)
+    # One that comes back is synced again, even if it was paused when it went.
+    enabled = or_(orgs.c.enabled, orgs.c.removed_at.is_not(None))
+    again = row | {"failures": 0, "removed_at": None, "enabled": enabled}
+    async with alone(engine, org.org_id) as connection:
+        await _check_free(connection, org.org_id, replace=replace)
+        await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=again))
+        await credentials.store(connection, vault, org)
+
+
+async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
+    """Pause an organisation or resume it; resumed, it starts without a record of failures."""
+    values: dict[str, Any] = {"enabled": enabled} | ({"failures": 0} if enabled else {})
+    await _change(engine, org_id, values)
+
+
+async def remove(engine: AsyncEngine, org_id: str) -> None:
+    """Take an organisation out of all that is synced, and delete its credentials; its history stays."""
+    values = {"removed_at": func.now(), "failures": 0} | _columns(Rhythm())
+    await _change(engine, org_id, values, forget=True)
+
+
+async def _change(engine: AsyncEngine, org_id: str, values: dict[str, Any], *, forget: bool = False) -> None:
+    there = (orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
+    async with alone(engine, org_id) as connection:
+        if forget:
+            await credentials.forget(connection, org_id)
+        if (await connection.execute(orgs.update().where(*there).values(values))).rowcount == 0:
+            raise no_such_org(org_id)
+
+
+def no_such_org(org_id: str) -> NotFoundError:
+    """Return what is said of an organisation that is not stored, or is removed."""
+    return NotFoundError(f"There is no organisation {org_id!r}.", hint="`cadence-sync org list` shows all.")
+
+
+@asynccontextmanager
+async def alone(engine: AsyncEngine, org_id: str) -> AsyncIterator[AsyncConnection]:
+    """Yield a transaction behind the organisation's lock."""
+    if not _is_text(org_id):
+        raise no_such_org(org_id)
+    with our_errors():
+        async with engine.begin() as connection:
+            await check_migrated(connection)
+            await connection.execute(LOCK_ORG, {"org_id": org_id})
+            yield connection
+
+
+def _is_text(org_id: str) -> bool:
+    """Whether Postgres can be asked for it: bytes that are no UTF-8 arrive as halves of surrogate pairs."""
+    return org_id.encode(errors="ignore").decode() == org_id
+
+
+async def _check_free(connection: AsyncConnection, org_id: str, *, replace: bool) -> None:
+    stored = select(org_credentials.c.org_id).where(org_credentials.c.org_id == org_id)
+    if not replace and await connection.scalar(stored) is not None:
+        raise ArgumentError(
+            f"There is an organisation {org_id!r} already.",
+            hint="Choose another id, or give it new credentials with --replace.",
+            code="ORG_EXISTS",
+        )
+
+
+def _columns(rhythm: Rhythm | None) -> dict[str, Any]:
+    if rhythm is None:
+        return {}
+    return {f"sync_{name}" if name != "time_zone" else name: value for name, value in asdict(rhythm).items()}

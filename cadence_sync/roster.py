@@ -1,0 +1,72 @@
+"""Which organisations there are: those that the settings name, and those that were added to the database.
+
+What the settings say of one beats what is stored of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cadence_sync.db import credentials, directory
+from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
+from cadence_sync.orgs import OrgConfig, config_or_fault, configured_orgs, named_orgs, overridden, unknown_org
+from cadence_sync.settings import DEFAULT_ORG, Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+Found = Mapping[str, OrgConfig | CadenceSyncError]
+
+
+async def org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
+    """Return how one organisation is reached; raises `SettingsError` where that is not known."""
+    found = (await wanted_orgs(settings, engine, [org_id]))[org_id]
+    if isinstance(found, CadenceSyncError):
+        raise found
+    return found
+
+
+async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> Found:
+    """Return these organisations, paused ones too, each with its configuration or its fault.
+
+    Raises `SettingsError` for one that is in neither settings nor database.
+    """
+    own = named_orgs(settings)
+    if set(wanted) <= set(own):
+        return configured_orgs(settings, wanted)
+    entries = await directory.entries(engine, wanted)
+    for name in wanted:
+        if name not in (*own, DEFAULT_ORG) and (name not in entries or entries[name].removed_at is not None):
+            raise unknown_org(name, [*own, *_stored(await directory.entries(engine), own)])
+    return {name: _config(settings, own, entries, name) for name in wanted}
+
+
+async def due_orgs(settings: Settings, engine: "AsyncEngine") -> Found:
+    """Return all organisations that are not paused; raises `SettingsError` where there is none at all."""
+    own = named_orgs(settings)
+    try:
+        entries = await directory.entries(engine)
+    except DatabaseError as error:
+        if not own:
+            raise
+        return dict.fromkeys(own, error)
+    names = [*own, *_stored(entries, own)]
+    if not names:
+        return configured_orgs(settings)
+    due = [name for name in names if name not in entries or entries[name].enabled]
+    return {name: _config(settings, own, entries, name) for name in due}
+
+
+def _stored(entries: Mapping[str, directory.Entry], own: Sequence[str]) -> list[str]:
+    return [name for name, entry in entries.items() if entry.is_stored and name not in own]
+
+
+def _config(
+    settings: Settings, own: Sequence[str], entries: Mapping[str, directory.Entry], org_id: str
+) -> OrgConfig | CadenceSyncError:
+    sealed = entries[org_id].sealed if org_id in entries and org_id not in own else None
+    if sealed is None:
+        return config_or_fault(settings, org_id)
+    try:
+        return overridden(settings, credentials.opened(settings.secret_key_list, org_id, sealed))
+    except SettingsError as error:
+        return error
