@@ -1,0 +1,140 @@
+"""How an organisation is added: everything about it is checked, and proved by one call, before anything is stored."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync import wiring
+from cadence_sync.core.index import NOTHING
+from cadence_sync.db import directory
+from cadence_sync.db.secrets import vault_of
+from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError
+from cadence_sync.orgs import OrgConfig, Rhythm, in_settings, named_orgs, overridden
+from cadence_sync.ports import AccessToken, Clock
+from cadence_sync.settings import Settings
+from cadence_sync.zoho import http
+from cadence_sync.zoho.accounts import ask, code_form, refresh_form
+from cadence_sync.zoho.probe import MISPLACED, fitting
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+SCOPE: Final = "ZohoCRM.settings.cadences.READ"
+_SPENT: Final = "The grant code is used now: try again with a new one."
+_NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE}) and use it at once."
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is known of an organisation that is to be added: a grant code stands for a refresh token yet to come."""
+
+    org: OrgConfig
+    grant_code: str | None = field(default=None, repr=False)
+    rhythm: Rhythm | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    """The access token of the proof, before there is a place for it in the database."""
+
+    token: AccessToken | None = None
+    recent: tuple[datetime, ...] = ()
+
+    async def load(self) -> AccessToken | None:
+        return self.token
+
+    @asynccontextmanager
+    async def refreshing(self) -> AsyncIterator["_Held"]:
+        yield self
+
+    async def drop(self) -> None:
+        self.token = None
+
+    def keep(self, token: AccessToken, made_at: datetime) -> None:
+        self.token = token
+        self.count(made_at)
+
+    def count(self, asked_at: datetime) -> None:
+        self.recent = (*self.recent, asked_at)
+
+
+async def enrol(
+    settings: Settings, engine: "AsyncEngine", application: Application, *, again: bool = False, prove: bool = True
+) -> None:
+    """Add an organisation, or with `again` give it new credentials; raises where anything of it cannot work."""
+    vault, org = vault_of(settings.secret_key_list), application.org
+    if org.org_id in named_orgs(settings):
+        raise in_settings(org.org_id)
+    # A grant code is good for one try: whatever can be refused without it is refused before.
+    await directory.check_free(engine, org.org_id, replace=again)
+    held = _Held()
+    if prove:
+        org = await _proved(settings, application, held)
+    await directory.admit(engine, vault, org, application.rhythm, replace=again)
+    if held.token is not None:
+        # It counts against Zoho's limit, and is good for the first sync.
+        async with wiring.token_cache(settings, engine, overridden(settings, org)).refreshing() as slot:
+            for made_at in held.recent:
+                slot.keep(held.token, made_at)
+
+
+async def _proved(settings: Settings, application: Application, held: _Held) -> OrgConfig:
+    """Return the organisation with a refresh token that may read cadences."""
+    clock = wiring.SystemClock()
+    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * wiring.MEGABYTE) as session:
+        org = application.org
+        if application.grant_code is not None:
+            token = await _swapped(session, settings, application, clock, held)
+            org = replace(org, refresh_token=token)
+        try:
+            async with wiring.client(settings, overridden(settings, org), clock, held) as client:
+                await client.page(1, None, NOTHING)
+        except CadenceSyncError as error:
+            if application.grant_code is not None:
+                error.hint = f"{error.hint} {_SPENT}".lstrip()
+                raise
+            form = refresh_form(wiring.credentials_of(org))
+            raise await _explained(session, settings, org, form, error, clock.now()) from error
+    return org
+
+
+async def _swapped(session: http.Http, settings: Settings, application: Application, clock: Clock, held: _Held) -> str:
+    """Swap the grant code for a refresh token; the access token that comes with it serves for the proof."""
+    org = application.org
+    form = code_form(org.client_id, org.client_secret, application.grant_code or "")
+    try:
+        grant = await ask(session, wiring.addresses_of(overridden(settings, org)), form, clock.now())
+    except AccessError as error:
+        raise await _explained(session, settings, org, form, error, clock.now()) from error
+    if grant.refresh_token is None:
+        raise BadAnswer(
+            "Zoho answered the grant code without a refresh token.",
+            hint="Use a code of a self client: those of other clients are for online access.",
+            code="NO_REFRESH_TOKEN",
+        )
+    held.keep(grant.token, clock.now())
+    return grant.refresh_token
+
+
+async def _explained(
+    session: http.Http, settings: Settings, org: OrgConfig, form: dict[str, str], error: CadenceSyncError, now: datetime
+) -> CadenceSyncError:
+    """Return an error that tells, where that is the matter, which data centre the credentials are for."""
+    if error.code not in MISPLACED:
+        return error
+    by_code = form["grant_type"] == "authorization_code"
+    if overridden(settings, org).accounts_url is None:
+        found = await fitting(session, org.data_center, form, error.code, now)
+        if found:
+            used = by_code and error.code == "INVALID_CODE"
+            hint = f"Add it with --data-center {found[0]}{' and a new code: this one is used now' if used else ''}."
+            return AccessError(
+                f"The credentials are not for the data centre {org.data_center!r} but for {' or '.join(found)}.",
+                hint=hint,
+                code="WRONG_DATA_CENTER",
+            )
+    if by_code and error.code == "INVALID_CODE":
+        return AccessError("The grant code has expired, or was used before.", hint=_NEW_CODE, code="GRANT_CODE")
+    return error
