@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer import Context
+from typer.main import get_command
 
+from cadence_sync.cli import org
 from cadence_sync.cli.commands import COMMANDS
 from cadence_sync.db.tables import metadata
 from cadence_sync.settings import Settings
@@ -68,6 +71,14 @@ def test_every_command_is_in_the_readme() -> None:
     table = "\n".join(line for line in README.splitlines() if line.startswith("| `"))
     for command in COMMANDS:
         assert re.search(rf"`{command.name}\b", table), command.name
+
+
+def test_every_command_and_option_of_organisations_is_documented() -> None:
+    page = (ROOT / "docs/how-to/many-organisations.md").read_text(encoding="utf-8")
+    for command in org.app.registered_commands:
+        assert re.search(rf"`org {command.name}\b", README), command.name
+    options = re.findall(r"--[a-z-]+", get_command(org.app).commands["add"].get_help(Context(get_command(org.app))))  # type: ignore[attr-defined]
+    assert sorted({option for option in options if option not in page} - {"--help"}) == []
 
 
 def test_every_table_and_column_is_documented() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cadence_sync.cli import commands
+from cadence_sync.cli import commands, org
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.streams import guarded_stdout
 from cadence_sync.errors import CadenceSyncError
@@ -37,6 +37,7 @@ def options(
 
 for command in commands.COMMANDS:
     app.command(command.name, help=command.help)(command.function)
+app.add_typer(org.app, name="org")
 
 
 def run_app() -> None:

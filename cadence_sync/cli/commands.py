@@ -172,6 +172,13 @@ def prune(
     run(prune_command(context.obj.settings(), keep, dry_run=dry_run, as_json=as_json))
 
 
+def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
+    """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_SECRET_KEYS."""
+    from cadence_sync.cli.rotate import rotate_command
+
+    run(rotate_command(context.obj.settings(), as_json=as_json))
+
+
 def serve(context: typer.Context) -> None:
     """Sync every organisation again and again, until stopped."""
     from cadence_sync.cli.serve import serve_command
@@ -210,6 +217,6 @@ COMMANDS: Final = [
     Command(function.__name__.rstrip("_").replace("_", "-"), function)
     for function in (
         *(demo, migrate, grant_reader, sync, serve, worker, status, list_, show, history, blame, diff, export),
-        *(approve, reject, redact_person, prune, doctor, simulate),
+        *(approve, reject, redact_person, prune, rotate_keys, doctor, simulate),
     )
 ]

@@ -52,6 +52,11 @@ def show_error(error: "CadenceSyncError", stream: TextIO | None = None) -> None:
     print("\n".join(one_line(line) for line in lines), file=stream or sys.stderr)
 
 
+def shown_error(error: "CadenceSyncError") -> dict[str, str]:
+    """Return an error as the JSON of a command shows it."""
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
 def show_warning(sentence: str, hint: str) -> None:
     """Print what a command does not stop for on stderr."""
     print(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", file=sys.stderr)

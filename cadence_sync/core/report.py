@@ -123,5 +123,10 @@ def outcome_of(counters: Counters) -> Outcome:
 
 def exit_code_of(reports: Iterable[Report]) -> int:
     """Return the exit code of the gravest outcome: failed > held > partial > succeeded."""
-    codes = {report.exit_code for report in reports}
+    return gravest(report.exit_code for report in reports)
+
+
+def gravest(exit_codes: Iterable[int]) -> int:
+    """Return the exit code that stands for all."""
+    codes = set(exit_codes)
     return next((code for code in _GRAVEST_FIRST if code in codes), max(codes, default=0))

@@ -21,8 +21,8 @@ class Program:
     cwd: Path
     settings: dict[str, str | None]
 
-    async def run(self, *arguments: str, **changes: str | None) -> cli.Result:
-        return await cli.run(*arguments, cwd=self.cwd, **(self.settings | changes))
+    async def run(self, *arguments: str, typed: str | None = None, **changes: str | None) -> cli.Result:
+        return await cli.run(*arguments, cwd=self.cwd, typed=typed, **(self.settings | changes))
 
     async def start(self, *arguments: str, **changes: str | None) -> asyncio.subprocess.Process:
         return await cli.start(*arguments, cwd=self.cwd, **(self.settings | changes))
@@ -51,6 +51,22 @@ async def simulator() -> Simulator:
 async def program(simulator: Simulator, database_url: str, tmp_path: Path) -> AsyncIterator[Program]:
     async with running(simulator) as url:
         yield Program(tmp_path, cli.zoho_settings(url, DATABASE_URL=database_url))
+
+
+KEY = "the-key-of-the-agency-4720"
+
+
+@pytest.fixture
+async def agencys_zoho() -> Simulator:
+    return Simulator(orgs=4, cadences=3, clock=SystemClock().now)
+
+
+@pytest.fixture
+async def agency(agencys_zoho: Simulator, database_url: str, tmp_path: Path) -> AsyncIterator[Program]:
+    """A program whose settings name a client and a key, but no organisation."""
+    async with running(agencys_zoho) as url:
+        settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_REFRESH_TOKEN=None, SECRET_KEYS=KEY)
+        yield Program(tmp_path, settings)
 
 
 @pytest.fixture

@@ -29,9 +29,10 @@ HEAVY = ["alembic", "aiohttp", "apscheduler", "asyncpg", "psutil", "pydantic", "
     [
         (["--help"], set[str]()),
         (["status"], {"asyncpg", "pydantic", "sqlalchemy"}),
+        (["org", "list"], {"asyncpg", "pydantic", "sqlalchemy"}),
         (["sync", "--json"], {"aiohttp", "asyncpg", "pydantic", "sqlalchemy"}),
     ],
-    ids=["help", "status", "sync"],
+    ids=["help", "status", "org", "sync"],
 )
 async def test_a_command_imports_only_what_it_needs(program: Program, arguments: list[str], needed: set[str]) -> None:
     script = SCRIPT.format(arguments=arguments, heavy=HEAVY)

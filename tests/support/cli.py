@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import pty
+import select
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,24 +50,26 @@ def zoho_settings(url: str, **changes: str | None) -> dict[str, str | None]:
     } | changes
 
 
-async def start(*arguments: str, cwd: Path, **settings: str | None) -> asyncio.subprocess.Process:
-    """Start the command and return its process."""
+async def start(
+    *arguments: str, cwd: Path, typed: str | None = None, **settings: str | None
+) -> asyncio.subprocess.Process:
+    """Start the command and return its process; where something is `typed`, its standard input is a pipe."""
     return await asyncio.create_subprocess_exec(
         COMMAND,
         *arguments,
         cwd=cwd,
         env=environment(**settings),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if typed else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
-async def run(*arguments: str, cwd: Path, **settings: str | None) -> Result:
-    """Run the command to its end."""
-    process = await start(*arguments, cwd=cwd, **settings)
+async def run(*arguments: str, cwd: Path, typed: str | None = None, **settings: str | None) -> Result:
+    """Run the command to its end; what is typed arrives on its standard input."""
+    process = await start(*arguments, cwd=cwd, typed=typed, **settings)
     async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate()
+        out, err = await process.communicate(typed.encode() if typed else None)
     assert process.returncode is not None
     return Result(process.returncode, out.decode(), err.decode())
 
@@ -89,3 +93,42 @@ def _all_lines(terminal: int) -> list[str]:
             received += part
     os.close(terminal)
     return received.decode().split("\r\n")
+
+
+async def conversation(
+    *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, **settings: str | None
+) -> tuple[int | None, str]:
+    """Run the command on a terminal, answer each question once it is asked, and return code and all that is shown."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        COMMAND,
+        *arguments,
+        cwd=cwd,
+        env=environment(**settings) | {"TERM": "xterm", "COLUMNS": "200"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # without a terminal of the tests' own to fall back on
+    )
+    os.close(theirs)
+    try:
+        shown = await asyncio.to_thread(_talk, ours, list(answers))
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, shown
+
+
+def _talk(terminal: int, answers: list[tuple[str, str]]) -> str:
+    """Answer a question once its prompt is complete: what is typed before a prompt hides its answer is thrown away."""
+    shown = ""
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while select.select([terminal], [], [], PATIENCE)[0] and (part := os.read(terminal, 10_000)):
+            shown += part.decode(errors="replace")
+            prompt = shown.rpartition("\n")[2]
+            if answers and answers[0][0] in prompt and prompt.endswith(": "):
+                os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+    os.close(terminal)
+    return shown

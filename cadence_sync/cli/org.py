@@ -1,0 +1,119 @@
+"""The commands below `org`: their options and arguments."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cadence_sync.cli.options import Json
+from cadence_sync.cli.run import run
+
+OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organisation's id, as `org list` shows it.")]
+SecretFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A file that holds it; - for stdin, a line each.")
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Give an organisation that is stored new credentials.")]
+
+
+def add(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    org_id: Annotated[str | None, typer.Argument(metavar="ID", help="A name of your choice.")] = None,
+    *,
+    data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="Of the self client in Zoho's API console.")] = None,
+    client_secret_file: SecretFile = None,
+    refresh_token_file: SecretFile = None,
+    grant_code_file: SecretFile = None,
+    interval: Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")] = None,
+    cron: Annotated[str | None, typer.Option(help="A cron line of five fields instead.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris; default: UTC.")] = None,
+    api_url: Annotated[str | None, typer.Option(help="Another address of the API.")] = None,
+    accounts_url: Annotated[str | None, typer.Option(help="Another address that hands out tokens.")] = None,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Add an organisation: prove its credentials by one call, and store them encrypted."""
+    from cadence_sync.cli.asking import filled
+    from cadence_sync.cli.org_add import add_command
+
+    fields = {
+        "org_id": org_id,
+        "data_center": data_center,
+        "client_id": client_id,
+        "interval": interval,
+        "cron": cron,
+        "time_zone": time_zone,
+        "api_url": api_url,
+        "accounts_url": accounts_url,
+    }
+    files = {
+        "client_secret": client_secret_file,
+        "refresh_token": refresh_token_file,
+        "grant_code": grant_code_file,
+    }
+    settings = context.obj.settings()
+    run(add_command(settings, filled(settings, fields, files), again=replace, as_json=as_json))
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .toml or .csv file; its form is in the docs.")],
+    replace: Replace = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add many organisations, each proved; those that fail are named, the others are stored."""
+    from cadence_sync.cli.org_import import import_command
+
+    code = run(import_command(context.obj.settings(), file, again=replace, prove=not no_check, as_json=as_json))
+    raise typer.Exit(code)
+
+
+def list_(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Removed ones too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the organisations: where their credentials are, when they are synced, how they fare."""
+    from cadence_sync.cli.org_admin import list_command
+
+    run(list_command(context.obj.settings(), every=every, as_json=as_json))
+
+
+def remove(
+    context: typer.Context,
+    org_id: OrgId,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete its whole history too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Purge without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Sync an organisation no more and delete its credentials; its history stays unless it is purged."""
+    from cadence_sync.cli.asking import confirm_purge
+    from cadence_sync.cli.org_admin import purge_command, remove_command
+
+    settings = context.obj.settings()
+    if not purge:
+        run(remove_command(settings, org_id, as_json=as_json))
+        return
+    if not yes:
+        confirm_purge(org_id)
+    run(purge_command(settings, org_id, as_json=as_json))
+
+
+def pause(context: typer.Context, org_id: OrgId) -> None:
+    """Leave an organisation out until it is resumed; `sync --org` still syncs it."""
+    from cadence_sync.cli.org_admin import enable_command
+
+    run(enable_command(context.obj.settings(), org_id, enabled=False))
+
+
+def resume(context: typer.Context, org_id: OrgId) -> None:
+    """Sync an organisation again, at its usual times, whatever failed before."""
+    from cadence_sync.cli.org_admin import enable_command
+
+    run(enable_command(context.obj.settings(), org_id, enabled=True))
+
+
+app: Final = typer.Typer(help="Add, list, pause and remove organisations.", no_args_is_help=True)
+for function in (add, import_, list_, remove, pause, resume):
+    app.command(function.__name__.rstrip("_"))(function)
