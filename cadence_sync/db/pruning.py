@@ -72,7 +72,7 @@ _PRUNE: Final = text(f"""
     ), doomed AS MATERIALIZED (
         SELECT r.run_id FROM cadence_sync.sync_runs AS r
         WHERE (SELECT mine.free FROM mine) AND {_PRUNABLE}
-        ORDER BY r.started_at LIMIT :batch
+        LIMIT :batch
     ), records AS (
         DELETE FROM cadence_sync.quarantined_records AS q USING doomed
         WHERE q.org_id = :org_id AND q.run_id = doomed.run_id
