@@ -14,8 +14,8 @@ from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError
 from cadence_sync.orgs import OrgConfig, Rhythm, in_settings, named_orgs, overridden
 from cadence_sync.ports import AccessToken, Clock
 from cadence_sync.settings import Settings
-from cadence_sync.zoho import http
 from cadence_sync.zoho.accounts import ask, code_form, refresh_form
+from cadence_sync.zoho.http import Http
 from cadence_sync.zoho.probe import MISPLACED, fitting
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ async def enrol(
 async def _proved(settings: Settings, application: Application, held: _Held) -> OrgConfig:
     """Return the organisation with a refresh token that may read cadences."""
     clock = wiring.SystemClock()
-    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * wiring.MEGABYTE) as session:
+    async with wiring.session(settings) as session:
         org = application.org
         if application.grant_code is not None:
             token = await _swapped(session, settings, application, clock, held)
             org = replace(org, refresh_token=token)
         try:
-            async with wiring.client(settings, overridden(settings, org), clock, held) as client:
-                await client.page(1, None, NOTHING)
+            client = wiring.client(settings, session, overridden(settings, org), clock, held)
+            await client.page(1, None, NOTHING)
         except CadenceSyncError as error:
             if application.grant_code is not None:
                 error.hint = f"{error.hint} {_SPENT}".lstrip()
@@ -100,7 +100,7 @@ async def _proved(settings: Settings, application: Application, held: _Held) -> 
     return org
 
 
-async def _swapped(session: http.Http, settings: Settings, application: Application, clock: Clock, held: _Held) -> str:
+async def _swapped(session: Http, settings: Settings, application: Application, clock: Clock, held: _Held) -> str:
     """Swap the grant code for a refresh token; the access token that comes with it serves for the proof."""
     org = application.org
     form = code_form(org.client_id, org.client_secret, application.grant_code or "")
@@ -119,7 +119,7 @@ async def _swapped(session: http.Http, settings: Settings, application: Applicat
 
 
 async def _explained(
-    session: http.Http, settings: Settings, org: OrgConfig, form: dict[str, str], error: CadenceSyncError, now: datetime
+    session: Http, settings: Settings, org: OrgConfig, form: dict[str, str], error: CadenceSyncError, now: datetime
 ) -> CadenceSyncError:
     """Return an error that tells, where that is the matter, which data centre the credentials are for."""
     if error.code not in MISPLACED:

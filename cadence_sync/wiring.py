@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync.core.guard import Brake
+from cadence_sync.core.report import Problem
+from cadence_sync.errors import CadenceSyncError
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, TokenCache
+from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, TokenCache, Traffic
 from cadence_sync.settings import Settings
 from cadence_sync.sync import Permits, Sync
 
@@ -114,14 +116,7 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
     """Yield an organisation's listings, straight from Zoho."""
     async with session(settings) as http:
-        yield _source(settings, _client(settings, http, _auth(http, org, clock, cache)), clock)
-
-
-@asynccontextmanager
-async def client(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> "AsyncIterator[Client]":
-    """Yield what asks Zoho for single pages of an organisation."""
-    async with session(settings) as http:
-        yield _client(settings, http, _auth(http, org, clock, cache))
+        yield _source(settings, http, _auth(http, org, clock, cache), clock)
 
 
 @asynccontextmanager
@@ -144,6 +139,11 @@ def _auth(
     return Auth(http, credentials_of(org), addresses_of(org), clock, cache, on_refresh)
 
 
+def client(settings: Settings, http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache) -> "Client":
+    """Return what asks Zoho for single pages of an organisation."""
+    return _client(settings, http, _auth(http, org, clock, cache))
+
+
 def _client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.limiter import Limiter
@@ -152,9 +152,10 @@ def _client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
     return Client(http, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
 
 
-def _source(settings: Settings, asking: "Client", clock: Clock) -> CadenceSource:
+def _source(settings: Settings, http: "Http", auth: "Auth", clock: Clock) -> CadenceSource:
     from cadence_sync.zoho.source import ZohoSource
 
+    asking = _client(settings, http, auth)
     return ZohoSource(asking, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
 
 
@@ -190,10 +191,19 @@ async def many_syncs(
             if auth is None or known != org:
                 auth = _auth(http, org, clock, token_cache(settings, engine, org), on_refresh)
                 auths[org.org_id] = (org, auth)
-            cadences = _source(settings, _client(settings, http.own(), auth), clock)
+            cadences = _source(settings, http.own(), auth, clock)
             return Sync(Org(org.org_id, org.data_center), cadences, store, clock, permits=permits)
 
         yield sync_of
+
+
+async def enter_failure(
+    settings: Settings, engine: "AsyncEngine", org: Org, trigger: str, error: CadenceSyncError
+) -> None:
+    """Enter a run that failed before it began: its organisation cannot be reached as it is configured."""
+    now, store = SystemClock().now(), _store(settings, engine)
+    run = await store.begin(org, trigger, now)
+    await store.fail(run, Problem.of(error), Traffic(), now)
 
 
 def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":

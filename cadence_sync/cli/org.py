@@ -26,7 +26,7 @@ def add(  # noqa: PLR0913 - each is an option
     grant_code_file: SecretFile = None,
     interval: Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")] = None,
     cron: Annotated[str | None, typer.Option(help="A cron line of five fields instead.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris; default: UTC.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris.")] = None,
     api_url: Annotated[str | None, typer.Option(help="Another address of the API.")] = None,
     accounts_url: Annotated[str | None, typer.Option(help="Another address that hands out tokens.")] = None,
     replace: Replace = False,

@@ -16,7 +16,9 @@ from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import about, log
-from cadence_sync.orgs import OrgConfig, configured_orgs
+from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
+from cadence_sync.ports import Org
+from cadence_sync.roster import org_config
 from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
 from cadence_sync.web.health import Probes, serving
@@ -36,11 +38,17 @@ async def serve_command(settings: Settings) -> None:
     async with wiring.steady_database(settings) as (engine, url):
         await _check(engine)
 
+        told: Mapping[str, Rhythm] | None = None
+
         async def rhythms(connection: "Connection") -> Mapping[str, Rhythm]:
             from cadence_sync.db.registry import registered
 
-            gauges.rhythms = plans.rhythms(settings, configured, await registered(connection))
-            return gauges.rhythms
+            nonlocal told
+            found = plans.rhythms(settings, configured, await registered(connection))
+            if not found and told != found:
+                log.warning("no_organisation", hint="Set credentials, or add one with `cadence-sync org add`.")
+            told = gauges.rhythms = found
+            return found
 
         clock = wiring.SystemClock()
         gauges = Gauges(engine, clock)
@@ -98,13 +106,26 @@ async def _working(
 ) -> AsyncIterator[None]:
     """Run a worker meanwhile, and drain it at the end."""
     async with wiring.many_syncs(settings, engine, metrics.count_token) as sync_of:
+        stored: dict[str, tuple[str, OrgConfig]] = {}
+
+        async def config(due: "Due") -> OrgConfig:
+            """Return how an organisation is reached; of those in the database each edition is read once."""
+            if due.org_id in configured:
+                return configured[due.org_id]
+            edition, org = stored.get(due.org_id, ("", None))
+            if org is None or edition != due.edition:
+                org = await org_config(settings, engine, due.org_id)
+                stored[due.org_id] = (due.edition, org)
+            return org
 
         async def sync_org(due: "Due") -> None:
-            org = configured.get(due.org_id)
-            if org is None:
-                log.error("organisation_unknown", org_id=due.org_id)
-                return
             with about(org_id=due.org_id):
+                try:
+                    org = await config(due)
+                except CadenceSyncError as error:
+                    log.error("not_reachable", error=error.message, hint=error.hint)
+                    await wiring.enter_failure(settings, engine, Org(due.org_id, due.data_center), due.trigger, error)
+                    return
                 report = await sync_of(org).run(due.trigger)
             metrics.count(report, due.data_center, due.trigger)
             fields = {name: value for name, value in report.to_json().items() if value}
@@ -130,7 +151,7 @@ def _check_host(settings: Settings) -> None:
 def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
     """Return the organisations of the settings; one that is faulty is left out, and said so."""
     orgs: dict[str, OrgConfig] = {}
-    for name, org in configured_orgs(settings).items():
+    for name, org in (configured_orgs(settings) if named_orgs(settings) else {}).items():
         if isinstance(org, SettingsError):
             log.error("organisation_left_out", org_id=name, error=org.message, hint=org.hint)
         else:

@@ -1,12 +1,12 @@
 """Which organisations are to be synced and how often: what the settings name, and what the database holds."""
 
 from collections.abc import Iterable, Mapping
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from apscheduler.triggers.cron import CronTrigger
 
 from cadence_sync.db.registry import Registered
 from cadence_sync.errors import SettingsError
+from cadence_sync.fleet.cron import cron_trigger as crontab
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.logs import log
 from cadence_sync.orgs import OrgConfig
@@ -16,8 +16,8 @@ from cadence_sync.settings import Settings
 def cron_trigger(line: str, zone: str) -> CronTrigger:
     """Return a cron line in a time zone; raises `SettingsError` for nonsense."""
     try:
-        return CronTrigger.from_crontab(line, timezone=ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        return crontab(line, zone)
+    except ValueError as error:
         raise SettingsError(
             f"The cron line {line!r} in the time zone {zone!r} cannot work: {error}.",
             hint="Five fields, such as '*/15 6-20 * * 1-5', and a zone such as Europe/Berlin.",

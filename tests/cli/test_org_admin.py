@@ -39,11 +39,11 @@ async def synced(program: Program, *arguments: str) -> list[str]:
 
 
 async def test_a_paused_one_is_left_out_and_a_resumed_one_starts_afresh(two: Program) -> None:
-    await rows(url_of(two), "UPDATE cadence_sync.orgs SET failures = 3 WHERE org_id = 'one'")
     paused = await two.run("org", "pause", "one")
     assert (paused.code, paused.out) == (0, "'one' is paused.\n")
     assert await synced(two) == ["two"]
     assert await synced(two, "--org", "one") == ["one"]
+    await rows(url_of(two), "UPDATE cadence_sync.orgs SET failures = 3 WHERE org_id = 'one'")
     first, _ = (await two.run("org", "list", "--json")).json
     assert (first["enabled"], first["failures"]) == (False, 3)
     assert (await two.run("org", "resume", "one")).code == 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -105,3 +106,34 @@ async def test_what_cannot_work_is_said_at_once(program: Program, database_url: 
     await connection.close()
     result = await program.run(command)
     assert (result.code, "has no queue" in result.err, "cadence-sync migrate" in result.err) == (5, True, True)
+
+
+async def test_an_organisation_that_is_added_is_synced_without_a_restart(
+    program: Program, database_url: str, tmp_path: Path
+) -> None:
+    """Also one whose credentials this daemon cannot open: that is a failed run, and the others go on."""
+    port, keys = free_port(), "a-key-of-some-length"
+    (tmp_path / "token").write_text(program.settings["ZOHO_REFRESH_TOKEN"] or "")
+    program.settings |= {"ZOHO_REFRESH_TOKEN": None, "SECRET_KEYS": keys}
+    process = await program.start("serve", WEB_PORT=str(port), SYNC_INTERVAL="1s")
+    await until_ready(port)
+    added = await program.run("org", "add", "late", "--refresh-token-file", str(tmp_path / "token"))
+    assert added.code == 0, added.err
+    connection = await asyncpg.connect(database_url)
+    runs = "SELECT count(*) FROM cadence_sync.sync_runs WHERE org_id = $1 AND outcome = $2"
+
+    async def until(org_id: str, outcome: str) -> None:
+        async with asyncio.timeout(cli.PATIENCE):
+            while not await connection.fetchval(runs, org_id, outcome):
+                await asyncio.sleep(0.05)
+
+    await until("late", "succeeded")
+    other = {"SECRET_KEYS": "another-key-of-some-length"}
+    added = await program.run("org", "add", "sealed", "--refresh-token-file", str(tmp_path / "token"), **other)
+    assert added.code == 0, added.err
+    await until("sealed", "failed")
+    assert await connection.fetchval("SELECT failures FROM cadence_sync.orgs WHERE org_id = 'sealed'") >= 1
+    await connection.close()
+    code, events = await ended(process)
+    assert code == 143
+    assert "no_organisation" in [event["event"] for event in events]
