@@ -74,15 +74,19 @@ def sync(
     allow_other_org: Annotated[
         bool, typer.Option("--allow-other-org", help="Accept a listing that shares no cadence with what is stored.")
     ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let a worker do it, ahead of what the schedule asks for.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch every cadence and write what changed."""
     from cadence_sync import wiring
+    from cadence_sync.cli.request import request_command
     from cadence_sync.cli.sync import Asked, sync_command
 
     wiring.load()
     asked = Asked(org or [], dry_run, as_json, mass_delete=allow_mass_delete, other_org=allow_other_org)
-    code = run(sync_command(context.obj.settings, asked))
+    code = run((request_command if queue else sync_command)(context.obj.settings, asked))
     raise typer.Exit(code)
 
 

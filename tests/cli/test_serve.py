@@ -137,3 +137,32 @@ async def test_an_organisation_that_is_added_is_synced_without_a_restart(
     code, events = await ended(process)
     assert code == 143
     assert "no_organisation" in [event["event"] for event in events]
+
+
+async def test_what_a_person_asks_for_is_done_by_a_worker(program: Program, database_url: str) -> None:
+    for state in ("entered", "moved ahead"):
+        asked = await program.run("sync", "--queue", "--json")
+        assert (asked.code, asked.json) == (0, [{"org_id": "default", "state": state}])
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE cadence_queue.pgqueuer SET status = 'picked', heartbeat = now()")
+    asked = await program.run("sync", "--queue")
+    assert (asked.code, asked.out.splitlines()[1:]) == (0, ["default\trunning"])
+    await connection.execute("UPDATE cadence_queue.pgqueuer SET status = 'queued'")
+    process = await program.start("worker")
+    async with asyncio.timeout(cli.PATIENCE):
+        while (
+            await connection.fetchval("SELECT trigger FROM cadence_sync.sync_runs WHERE outcome = 'succeeded'") is None
+        ):
+            await asyncio.sleep(0.05)
+    assert await connection.fetchval("SELECT trigger FROM cadence_sync.sync_runs") == "request"
+    await connection.close()
+    assert (await ended(process))[0] == 143
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--dry-run"], "leaves the work to a worker"), (["--org", "nobody"], "There is no organisation 'nobody'")],
+)
+async def test_what_cannot_be_asked_for(program: Program, arguments: list[str], words: str) -> None:
+    result = await program.run("sync", "--queue", *arguments)
+    assert (result.code, words in result.err, result.out) == (2, True, "")

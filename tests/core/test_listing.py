@@ -50,6 +50,13 @@ def test_missing_is_what_is_live_and_neither_listed_nor_in_quarantine(
     assert listing_of(records, index=stored).missing() == gone
 
 
+@pytest.mark.parametrize(
+    ("records", "nothing"), [([ONE], True), ([], True), ([ONE, TWO], False), ([ONE, UNREADABLE], False)]
+)
+def test_nothing_new_is_said_where_all_is_stored_and_readable(records: list[Quarantined], nothing: bool) -> None:
+    assert listing_of(records, index=index_of({"1": ONE.digest})).says_nothing_new is nothing
+
+
 def test_differing_is_what_is_new_deleted_or_not_as_it_was_written() -> None:
     stored = index_of({"1": ONE.digest, "2": b"an other digest."}, deleted=1)
     new = sighting(record("5"))
