@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
@@ -13,52 +13,16 @@ from cadence_sync.db.engine import opened
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.settings import Settings
 from cadence_sync.simulator.simulator import Simulator
-from cadence_sync.simulator.tokens import credentials
 from cadence_sync.wiring import SystemClock
-from tests.support import cli
+from tests.fleet.processes import WAIT, daemon, settings, write_settings
 from tests.support.invariants import broken
 
 ORGS = 12
-WAIT = 120
-"""Seconds after which something that should happen has not."""
 OVERLAPPING = """
     SELECT a.org_id, a.run_id, b.run_id FROM cadence_sync.sync_runs AS a JOIN cadence_sync.sync_runs AS b USING (org_id)
     WHERE a.run_id < b.run_id AND a.outcome <> 'failed' AND b.outcome <> 'failed'
       AND b.started_at < a.finished_at AND b.finished_at > a.started_at
 """
-
-
-def settings(database_url: str, zoho: str) -> str:
-    lines = [
-        f'database_url = "{database_url}"',
-        f'zoho_api_url = "{zoho}"',
-        f'zoho_accounts_url = "{zoho}"',
-        f'zoho_client_id = "{credentials(0).client_id}"',
-        f'zoho_client_secret = "{credentials(0).client_secret}"',
-        'sync_interval = "2s"',
-        "worker_concurrency = 2",
-        "web_port = 0",
-    ]
-    for number in range(ORGS):
-        lines += [f"[orgs.org-{number}]", f'zoho_refresh_token = "{credentials(number).refresh_token}"']
-    return "\n".join(lines)
-
-
-@asynccontextmanager
-async def daemon(command: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a daemon, and stop it at the end if it still lives."""
-    with (cwd / f"{command}.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            cli.COMMAND, command, cwd=cwd, env=cli.environment(), stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        async with asyncio.timeout(WAIT):
-            await process.wait()
 
 
 async def until(said: Callable[[], Awaitable[bool]]) -> None:
@@ -92,8 +56,7 @@ async def test_every_organisation_is_synced_whatever_becomes_of_processes(databa
         )
 
     async with running(simulator) as url, AsyncExitStack() as stack:
-        (tmp_path / "cadence-sync.toml").write_text(settings(database_url, url))
-        (tmp_path / "cadence-sync.toml").chmod(0o600)
+        write_settings(tmp_path, settings(database_url, url, ORGS, worker_concurrency=2))
         leader = await stack.enter_async_context(daemon("serve", tmp_path))
         start = await connection.fetchval("SELECT 'epoch'::timestamptz")
         await until(lambda: all_since(start))
