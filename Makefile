@@ -30,7 +30,7 @@ fuzz: .venv/ready ## Look for bodies that break the decoder, guided by coverage,
 	$(UV) run --frozen --extra embedded --group fuzz python tests/fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS)
 
 bench: .venv/ready ## Compare with dlt and with the least work possible, in one go (many minutes); installs dlt
-	$(UV) sync --frozen --extra embedded --group bench --quiet
+	$(UV) sync --frozen --all-extras --group bench --quiet
 	$(CLEAN) $(BIN)/python -m bench
 	$(CLEAN) $(BIN)/python -m bench.plot
 
@@ -101,7 +101,7 @@ clean: ## Remove what was built here
 	rm -rf .venv .tools .bi dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --extra embedded --quiet
+	$(UV) sync --frozen --all-extras --quiet
 	@touch .venv/ready
 
 # Superset 6.1 knows Python up to 3.12.

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
     drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     run_retention: str = "14d"
+    otlp_endpoint: str | None = None
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
     web_token: SecretStr | None = None
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
 
     _exposed_file: Path | None = PrivateAttr(default=None)
 
-    @field_validator("zoho_api_url", "zoho_accounts_url")
+    @field_validator("zoho_api_url", "zoho_accounts_url", "otlp_endpoint")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
         return None if not url else checked_web_url(url)

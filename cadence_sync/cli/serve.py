@@ -14,6 +14,7 @@ from cadence_sync.fleet.gauges import Gauges
 from cadence_sync.fleet.notify import READY, STOPPING, notify, watchdog
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
+from cadence_sync.fleet.traces import tracing
 from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import about, log
 from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
@@ -105,7 +106,9 @@ async def _working(
     settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
 ) -> AsyncIterator[None]:
     """Run a worker meanwhile, and drain it at the end."""
-    async with wiring.many_syncs(settings, engine, metrics.count_token) as sync_of:
+    async with AsyncExitStack() as stack:
+        traced = stack.enter_context(tracing(settings.otlp_endpoint))
+        sync_of = await stack.enter_async_context(wiring.many_syncs(settings, engine, metrics.count_token))
         stored: dict[str, tuple[str, OrgConfig]] = {}
 
         async def config(due: "Due") -> OrgConfig:
@@ -119,7 +122,7 @@ async def _working(
             return org
 
         async def sync_org(due: "Due") -> None:
-            with about(org_id=due.org_id):
+            with about(org_id=due.org_id), traced(due.org_id, due.trigger) as tell:
                 try:
                     org = await config(due)
                 except CadenceSyncError as error:
@@ -127,6 +130,7 @@ async def _working(
                     await wiring.enter_failure(settings, engine, Org(due.org_id, due.data_center), due.trigger, error)
                     return
                 report = await sync_of(org).run(due.trigger)
+                tell(report)
             metrics.count(report, due.data_center, due.trigger)
             fields = {name: value for name, value in report.to_json().items() if value}
             (log.warning if report.error else log.info)("sync_finished", **fields)
