@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -42,6 +42,9 @@ bench-reporting: .venv/ready ## Time queries of the reporting layer on a million
 
 bench-fleet: .venv/ready ## Poll thousands of organisations through the queue (about 10 minutes)
 	$(CLEAN) $(BIN)/python -m bench.fleet
+
+bench-month: .venv/ready ## Live through a month of 200 organisations with a fast clock (minutes)
+	$(CLEAN) $(BIN)/python -m bench.month
 
 bi: .venv/ready .bi/superset/ready ## Show the dashboard in a Superset on this machine; installs Superset
 	@$(BIN)/python -m dashboards.tool

@@ -179,10 +179,10 @@ async def sync(
 
 @asynccontextmanager
 async def many_syncs(
-    settings: Settings, engine: "AsyncEngine", on_refresh: "OnRefresh | None" = None
+    settings: Settings, engine: "AsyncEngine", on_refresh: "OnRefresh | None" = None, clock: Clock | None = None
 ) -> "AsyncIterator[Callable[[OrgConfig], Sync]]":
     """Yield what makes a sync of any organisation; all share one session, one store and what they know of tokens."""
-    clock, store, permits = SystemClock(), _store(settings, engine), Permits(_brake(settings))
+    clock, store, permits = clock or SystemClock(), _store(settings, engine), Permits(_brake(settings))
     async with session(settings) as http:
         auths: dict[str, tuple[OrgConfig, Auth]] = {}
 
