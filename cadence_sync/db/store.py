@@ -115,7 +115,7 @@ class PostgresStore:
 
     async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
-        async with self._alone() as connection:
+        async with self._connected() as connection:
             await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
             if problem.code not in NOBODYS_FAULT:
                 await ledger.count_failure(connection, run)
