@@ -57,8 +57,10 @@ class Scheduler:
                         self.following = True
                         await asyncio.sleep(RETRY)
                     await self._lead(connection)
+            except CadenceSyncError as error:
+                log.warning("scheduler_stopped", error=error.message)
             except Exception as error:  # noqa: BLE001 - the daemon outlives its database
-                log.warning("scheduler_stopped", error=str(error))
+                log.warning("scheduler_stopped", error=type(error).__name__)
             finally:
                 self._set(leading=False)
                 self.following = False
@@ -83,7 +85,7 @@ class Scheduler:
         try:
             while True:
                 await leader.beat(connection)
-                self._arrange(scheduler, await self.rhythms(connection), fire)
+                self._arrange(scheduler, await self.rhythms(connection), due, fire)
                 await self._enter(connection, due)
                 wake.clear()
                 try:
@@ -102,7 +104,11 @@ class Scheduler:
             log.warning("not_cleaned_up", error=error.message)
 
     def _arrange(
-        self, scheduler: AsyncIOScheduler, rhythms: Mapping[str, Rhythm], fire: Callable[[str], Awaitable[None]]
+        self,
+        scheduler: AsyncIOScheduler,
+        rhythms: Mapping[str, Rhythm],
+        due: set[str],
+        fire: Callable[[str], Awaitable[None]],
     ) -> None:
         """Bring APScheduler's jobs to what the organisations are now; one whose rhythm stayed is not touched."""
         for org_id in self.known.keys() - rhythms.keys():
@@ -114,6 +120,8 @@ class Scheduler:
             if before is not None and before.same_plan(rhythm):
                 continue
             first = rhythm.next_after(now)
+            if first > now:
+                due.discard(org_id)  # its old rhythm fired just before the new one was known
             scheduler.add_job(
                 fire,
                 rhythm.trigger(),

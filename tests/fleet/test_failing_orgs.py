@@ -3,8 +3,7 @@
 import asyncio
 from pathlib import Path
 
-import asyncpg
-
+from cadence_sync.db.direct import direct
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -29,27 +28,26 @@ async def test_the_others_are_on_time(database_url: str, tmp_path: Path) -> None
     simulator = Simulator(orgs=GOOD + len(FAULTS), cadences=3, clock=SystemClock().now)
     for number, fault in enumerate(FAULTS):
         simulator.faults.add(Fault(**{name: getattr(fault, name) for name in fault.__slots__} | {"org": GOOD + number}))
-    connection = await asyncpg.connect(database_url)
+    async with running(simulator) as url, direct(database_url) as connection:
 
-    async def until(statement: str, least: int) -> None:
-        async with asyncio.timeout(WAIT):
-            while (await connection.fetchval(statement) or 0) < least:
-                await asyncio.sleep(0.1)
+        async def until(statement: str, least: int) -> None:
+            async with asyncio.timeout(WAIT):
+                while (await connection.fetchval(statement) or 0) < least:
+                    await asyncio.sleep(0.1)
 
-    async with running(simulator) as url:
         text = settings(database_url, url, len(simulator.orgs), worker_concurrency=8, zoho_attempts=2, zoho_timeout=3)
         write_settings(tmp_path, text)
         async with daemon("serve", tmp_path):
             await until("SELECT count(*) FROM cadence_sync.orgs WHERE failures > 0", len(FAULTS))
-            await until(LEAST.format("outcome = 'succeeded'"), 4)
-            assert await connection.fetchval(LEAST.format("outcome = 'failed'")) == 1
+            await until(LEAST.format("outcome = 'succeeded'"), 8)
             failed = await connection.fetch(
                 "SELECT org_id, count(*), max(error_code) FROM cadence_sync.sync_runs"
                 " WHERE outcome = 'failed' GROUP BY 1"
             )
             assert {row["org_id"] for row in failed} == {f"org-{GOOD + number}" for number in range(len(FAULTS))}
             assert len({row["max"] for row in failed}) >= 4
-            assert max(row["count"] for row in failed) == 1  # the next attempt is two minutes away
+            # The next attempt is two minutes away; a second one only where it was due just as the first one failed.
+            assert max(row["count"] for row in failed) <= 2
             simulator.faults.clear()
             asked = await cli.run("sync", "--queue", "--org", f"org-{GOOD}", cwd=tmp_path)
             assert asked.code == 0, asked.err
@@ -57,4 +55,3 @@ async def test_the_others_are_on_time(database_url: str, tmp_path: Path) -> None
             await until(
                 f"SELECT count(*) FROM cadence_sync.sync_runs WHERE org_id = 'org-{GOOD}' AND outcome = 'succeeded'", 3
             )
-    await connection.close()

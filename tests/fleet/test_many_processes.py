@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import asyncpg
-
+from cadence_sync.db.direct import direct
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.engine import opened
 from cadence_sync.simulator.server import running
@@ -33,7 +32,8 @@ async def until(said: Callable[[], Awaitable[bool]]) -> None:
 
 async def test_every_organisation_is_synced_whatever_becomes_of_processes(database_url: str, tmp_path: Path) -> None:
     simulator = Simulator(orgs=ORGS, cadences=3, clock=SystemClock().now, settings=Settings(latency=0.3))
-    connection = await asyncpg.connect(database_url)
+    stack = AsyncExitStack()
+    connection = await stack.enter_async_context(direct(database_url))
 
     async def good_since(moment: object) -> int:
         """Return how many organisations have a good run that began after a moment."""
@@ -55,14 +55,14 @@ async def test_every_organisation_is_synced_whatever_becomes_of_processes(databa
             )
         )
 
-    async with running(simulator) as url, AsyncExitStack() as stack:
+    async with stack, running(simulator) as url, AsyncExitStack() as daemons:
         write_settings(tmp_path, settings(database_url, url, ORGS, worker_concurrency=2))
-        leader = await stack.enter_async_context(daemon("serve", tmp_path))
+        leader = await daemons.enter_async_context(daemon("serve", tmp_path))
         start = await connection.fetchval("SELECT 'epoch'::timestamptz")
         await until(lambda: all_since(start))
         for command in ("serve", "worker", "worker"):
-            await stack.enter_async_context(daemon(command, tmp_path))
-        killed = await stack.enter_async_context(daemon("worker", tmp_path))
+            await daemons.enter_async_context(daemon(command, tmp_path))
+        killed = await daemons.enter_async_context(daemon("worker", tmp_path))
         await until(lambda: runs_of(killed))
         killed.kill()
         killed_at = await connection.fetchval("SELECT clock_timestamp()")
@@ -73,9 +73,9 @@ async def test_every_organisation_is_synced_whatever_becomes_of_processes(databa
         leader.send_signal(signal.SIGCONT)
         woken_at = await connection.fetchval("SELECT clock_timestamp()")
         await until(lambda: all_since(woken_at))
-    assert await connection.fetch(OVERLAPPING) == []
-    assert await connection.fetch("SELECT * FROM cadence_queue.pgqueuer WHERE status = 'picked'") == []
-    await connection.close()
+    async with direct(database_url) as after:
+        assert await after.fetch(OVERLAPPING) == []
+        assert await after.fetch("SELECT * FROM cadence_queue.pgqueuer WHERE status = 'picked'") == []
     assert await broken(database_url) == {}
     async with opened(database_url) as engine:
         assert [finding.what for finding in await examine(engine) if not finding.ok] == []

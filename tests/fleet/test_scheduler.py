@@ -77,6 +77,22 @@ async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(
         await entered(connection, "b", "c")
 
 
+async def test_one_that_fails_just_as_it_is_due_again_waits(database_url: str) -> None:
+    plans = Plans(often("a"))
+
+    async def ask(_connection: Connection) -> Mapping[str, Rhythm]:
+        now = dict(plans.rhythms)
+        plans.rhythms = {"a": often("a", failures=1), "b": often("b")}
+        return now
+
+    async with direct(database_url) as connection:
+        scheduler = Scheduler(database_url, ask, CLOCK, 3600, nothing)
+        task = asyncio.create_task(scheduler.run())
+        await entered(connection, "b")
+        task.cancel()
+        await asyncio.wait({task})
+
+
 async def test_one_leads_and_another_takes_over_where_its_session_ends(database_url: str) -> None:
     plans = Plans(often("a"))
     async with direct(database_url) as connection:
