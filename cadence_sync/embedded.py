@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -51,8 +51,13 @@ def running(data_dir: Path) -> Iterator[str]:
             hint=f"Its log is {folder / 'log'}.",
             code="EMBEDDED_FAILED",
         ) from error
-    with server:
-        yield f"postgresql://postgres@/postgres?host={quote(str(server.get_postmaster_info().socket_dir))}"
+    sockets = server.get_postmaster_info().socket_dir
+    try:
+        with server:
+            yield f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
+    finally:
+        with suppress(OSError), _one_at_a_time(data_dir):
+            sockets.rmdir()  # it is empty once the last user has stopped the server
 
 
 def _wheel() -> ModuleType:

@@ -16,6 +16,19 @@ def configure_logs(level: str) -> None:
     log.reset()
 
 
+def forward_libraries() -> None:
+    """Let what libraries warn of be events too, for as long as the process lives: a daemon's logs have one form."""
+    logging.getLogger().addHandler(_Forward(logging.WARNING))
+
+
+class _Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass on what happened; of an exception its name alone, since its text may hold anything."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        fields = {"logger": record.name, "message": record.getMessage()} | ({"error": error} if error else {})
+        log.log(record.levelno, "library", **fields)
+
+
 class _Log:
     """structlog, imported with the first event: most commands log nothing, and it is a tenth of their start."""
 

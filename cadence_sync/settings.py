@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     sync_time_zone: str = "UTC"
     sync_grace: str = "1d"
     database_listen_url: SecretStr | None = None
-    worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 16
+    worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
     worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
     drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync.core.guard import Brake
-from cadence_sync.core.report import Problem
+from cadence_sync.core.report import Counters, Outcome, Problem, Report
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, TokenCache, Traffic
@@ -70,7 +70,7 @@ async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngin
 
     with database_url(settings) as url:
         listen = settings.database_listen_url
-        steady = settings.worker_concurrency + 2 if listen is None else None
+        steady = settings.worker_concurrency if listen is None else None
         async with opened(url, steady) as engine:
             yield engine, listen.get_secret_value() if listen else url
 
@@ -197,13 +197,19 @@ async def many_syncs(
         yield sync_of
 
 
-async def enter_failure(
+async def failed_run(
     settings: Settings, engine: "AsyncEngine", org: Org, trigger: str, error: CadenceSyncError
-) -> None:
-    """Enter a run that failed before it began: its organisation cannot be reached as it is configured."""
+) -> Report:
+    """Enter and report a run that failed before it began: its organisation cannot be reached as it is configured."""
     now, store = SystemClock().now(), _store(settings, engine)
-    run = await store.begin(org, trigger, now)
-    await store.fail(run, Problem.of(error), Traffic(), now)
+    run_id = None
+    try:
+        run = await store.begin(org, trigger, now)
+        run_id = run.run_id
+        await store.fail(run, Problem.of(error), Traffic(), now)
+    except CadenceSyncError as second:
+        error = second  # without the ledger there is nothing graver to tell
+    return Report(org.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, Problem.of(error))
 
 
 def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":

@@ -69,7 +69,10 @@ def test_it_starts_where_the_path_holds_a_space_and_stops_with_its_last_user(dat
     with embedded.running(data_dir) as url:
         assert version_at(url).startswith("18")
         server = server_of(data_dir)
+        folder = Path(parse_qs(urlsplit(url).query)["host"][0])
+        assert folder.exists()
     assert not runs(server)
+    assert not folder.exists()
 
 
 def test_only_its_own_user_reaches_the_socket(data_dir: Path) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cadence_sync import wiring
@@ -57,15 +56,15 @@ async def serve_command(settings: Settings) -> None:
         async def clean_up() -> None:
             from cadence_sync.db.pruning import prune
 
-            pruned = await prune(engine, clock.now(), timedelta(seconds=seconds_of(settings.run_retention)))
+            pruned = await prune(engine, clock.now(), settings.retention)
             log.info("pruned", **asdict(pruned))
 
         scheduler = Scheduler(url, rhythms, clock, seconds_of(settings.sync_grace), clean_up)
 
         async def unready() -> str | None:
-            return await _unready(engine) or (None if scheduler.ready else "no scheduler leads yet")
+            return await _unready(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
 
-        async with _working(settings, engine, url, configured), AsyncExitStack() as stack:
+        async with _working(settings, engine, url, configured) as worker, AsyncExitStack() as stack:
             probes = Probes(unready, gauges.text)
             port = await stack.enter_async_context(
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
@@ -80,9 +79,9 @@ async def worker_command(settings: Settings) -> None:
         _check_host(settings)
     async with wiring.steady_database(settings) as (engine, url):
         await _check(engine)
-        async with _working(settings, engine, url, usable_orgs(settings)), AsyncExitStack() as stack:
+        async with _working(settings, engine, url, usable_orgs(settings)) as worker, AsyncExitStack() as stack:
             if settings.worker_port is not None:
-                probes = Probes(lambda: _unready(engine), Gauges(engine, wiring.SystemClock()).text)
+                probes = Probes(lambda: _unready(engine, worker), Gauges(engine, wiring.SystemClock()).text)
                 await stack.enter_async_context(
                     serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
                 )
@@ -104,7 +103,7 @@ async def _until_stopped(work: Coroutine[object, object, object]) -> None:
 @asynccontextmanager
 async def _working(
     settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Worker]:
     """Run a worker meanwhile, and drain it at the end."""
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
@@ -112,11 +111,14 @@ async def _working(
         stored: dict[str, tuple[str, OrgConfig]] = {}
 
         async def config(due: "Due") -> OrgConfig:
-            """Return how an organisation is reached; of those in the database each edition is read once."""
+            """Return how an organisation is reached; of those in the database each edition is read once.
+
+            A job that names none, as a person's, is served with what is stored now.
+            """
             if due.org_id in configured:
                 return configured[due.org_id]
             edition, org = stored.get(due.org_id, ("", None))
-            if org is None or edition != due.edition:
+            if org is None or not due.edition or edition != due.edition:
                 org = await org_config(settings, engine, due.org_id)
                 stored[due.org_id] = (due.edition, org)
             return org
@@ -126,10 +128,11 @@ async def _working(
                 try:
                     org = await config(due)
                 except CadenceSyncError as error:
-                    log.error("not_reachable", error=error.message, hint=error.hint)
-                    await wiring.enter_failure(settings, engine, Org(due.org_id, due.data_center), due.trigger, error)
-                    return
-                report = await sync_of(org).run(due.trigger)
+                    report = await wiring.failed_run(
+                        settings, engine, Org(due.org_id, due.data_center), due.trigger, error
+                    )
+                else:
+                    report = await sync_of(org).run(due.trigger)
                 tell(report)
             metrics.count(report, due.data_center, due.trigger)
             fields = {name: value for name, value in report.to_json().items() if value}
@@ -138,7 +141,7 @@ async def _working(
         worker = Worker(url, sync_org, settings.worker_concurrency, settings.data_center_concurrency)
         task = asyncio.create_task(worker.run())
         try:
-            yield
+            yield worker
         finally:
             await asyncio.shield(worker.drain(settings.drain_seconds))
             await task
@@ -174,9 +177,9 @@ async def _check(engine: "AsyncEngine") -> None:
             await check_queue(connection)
 
 
-async def _unready(engine: "AsyncEngine") -> str | None:
+async def _unready(engine: "AsyncEngine", worker: Worker) -> str | None:
     try:
         await _check(engine)
     except CadenceSyncError as error:
         return error.message
-    return None
+    return None if worker.taking else "the worker has no connection to the queue yet"

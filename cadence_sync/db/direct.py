@@ -25,8 +25,6 @@ _DEPTH: Final = text("""
            coalesce(extract(epoch FROM now() - min(execute_after) FILTER (WHERE status = 'queued')), 0)::float8
     FROM cadence_queue.pgqueuer
 """)
-
-
 LOG: Final = "cadence_queue.pgqueuer_log"
 STATISTICS: Final = "cadence_queue.pgqueuer_statistics"
 _BATCH: Final = 10_000

@@ -18,6 +18,8 @@ CONNECT_TIMEOUT: Final = 10.0
 POOL_SIZE: Final = 2
 POOL_OVERFLOW: Final = 48
 """Connections that stay open between two uses, and how many more may be open while they are used."""
+STEADY_SIZE: Final = 16
+"""Connections that a daemon keeps open for its runs; two more are for whoever watches it."""
 POOL_RECYCLE: Final = 60
 """Seconds after which a connection is not used again: firewalls forget idle ones."""
 STEADY_RECYCLE: Final = 600
@@ -62,8 +64,8 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
 
     No statement has a name and none is kept: behind a pooler in transaction mode one session of the server
-    serves many clients, whose names would collide. With `steady`, so many connections stay open, straight to the
-    server: their statements are prepared once, and nothing is asked before a connection is used.
+    serves many clients, whose names would collide. With `steady`, so many tasks use connections straight to the
+    server, of which some stay open: their statements are prepared once, and nothing is asked before one is used.
     """
 
     async def connect() -> object:
@@ -79,8 +81,9 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"async_creator_fn": connect, **(unnamed if steady is None else {})},
-        pool_size=POOL_SIZE if steady is None else steady,
-        max_overflow=POOL_OVERFLOW,
+        pool_size=POOL_SIZE if steady is None else min(steady, STEADY_SIZE) + POOL_SIZE,
+        # Nobody waits for one: whoever refreshes a token holds a connection while Zoho takes its time.
+        max_overflow=POOL_OVERFLOW if steady is None else max(0, steady - STEADY_SIZE),
         pool_recycle=POOL_RECYCLE if steady is None else STEADY_RECYCLE,
         pool_pre_ping=steady is None,
         json_deserializer=msgspec.json.decode,

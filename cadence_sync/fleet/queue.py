@@ -60,6 +60,7 @@ async def install(connection: Connection) -> None:
             await queries.upgrade()
         else:
             await queries.install()
+        await queries.optimize_autovacuum()  # jobs come and go: their dead rows would slow down the next ones
         await connection.execute(leader.TABLE)
 
 

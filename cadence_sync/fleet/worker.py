@@ -34,6 +34,8 @@ class Worker:
     per_data_center: int
     """How many organisations of one data centre may be synced at once by all workers; 0 for any number."""
     running: set[asyncio.Task[None]] = field(default_factory=set)
+    taking: bool = False
+    """Whether it is connected to the queue."""
     _manager: QueueManager | None = None
     _stopping: bool = False
     _handing_back: bool = False
@@ -43,11 +45,14 @@ class Worker:
         while not self._stopping:
             try:
                 async with direct(self.url) as connection:
+                    self.taking = True
                     await self._take(connection)
             except CadenceSyncError as error:
                 log.warning("worker_stopped", error=error.message)
             except Exception as error:  # noqa: BLE001 - PgQueuer raises what its driver raises
                 log.warning("worker_stopped", error=type(error).__name__)
+            finally:
+                self.taking = False
             if not self._stopping:
                 await asyncio.sleep(RETRY)
 

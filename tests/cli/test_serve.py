@@ -134,9 +134,14 @@ async def test_an_organisation_that_is_added_is_synced_without_a_restart(
     await until("sealed", "failed")
     assert await connection.fetchval("SELECT failures FROM cadence_sync.orgs WHERE org_id = 'sealed'") >= 1
     await connection.close()
+    failed = 'cadence_sync_runs_total{data_center="us",outcome="failed",trigger="schedule"} 1.0'
+    async with asyncio.timeout(cli.PATIENCE):
+        while failed not in (await answer(port, "/metrics"))[1]:
+            await asyncio.sleep(0.05)
     code, events = await ended(process)
     assert code == 143
     assert "no_organisation" in [event["event"] for event in events]
+    assert [event["org_id"] for event in events if event.get("outcome") == "failed"] == ["sealed"]
 
 
 async def test_what_a_person_asks_for_is_done_by_a_worker(program: Program, database_url: str) -> None:
