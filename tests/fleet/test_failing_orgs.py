@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from cadence_sync.db.direct import direct
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
@@ -10,6 +12,8 @@ from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
 from tests.fleet.processes import WAIT, daemon, settings, write_settings
 from tests.support import cli
+
+pytestmark = pytest.mark.long
 
 GOOD = 12
 FOREVER = 10_000

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from cadence_sync.db.direct import direct
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.engine import opened
@@ -15,6 +17,8 @@ from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
 from tests.fleet.processes import WAIT, daemon, settings, write_settings
 from tests.support.invariants import broken
+
+pytestmark = pytest.mark.long
 
 ORGS = 12
 OVERLAPPING = """
