@@ -65,10 +65,11 @@ async def main() -> int:
             connection = await asyncpg.connect(url)
             async with wiring.many_syncs(Settings(), engine, clock=clock) as sync_of:
 
-                async def sync_org(due: queue.Due) -> None:
+                async def sync_org(due: queue.Due, _attempts: int) -> bool:
                     report = await sync_of(org(int(due.org_id[4:]), zoho)).run(due.trigger)
                     if report.error is not None:
                         raise RuntimeError(report.error.message)
+                    return True
 
                 worker = Worker(url, sync_org, 16, 0)
                 working = asyncio.create_task(worker.run())

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cadence_sync.errors import ArgumentError, SettingsError
+from cadence_sync.ports import UNKNOWN_ORG
 from cadence_sync.settings import DEFAULT_ORG, PREFIX, OrgSettings, Settings
 
 
@@ -18,6 +19,8 @@ class OrgConfig:
     refresh_token: str = field(repr=False)
     api_url: str | None = None
     accounts_url: str | None = None
+    stored: bool = False
+    """Whether this comes from the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str,
 def unknown_org(org_id: str, known: Iterable[str]) -> SettingsError:
     """Return what is said of an organisation that is in neither settings nor database."""
     return SettingsError(
-        f"There is no organisation {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code="UNKNOWN_ORG"
+        f"There is no organisation {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
     )
 
 

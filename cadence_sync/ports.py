@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from cadence_sync.core.diff import Past, Plan
 from cadence_sync.core.guard import Docket, Verdict
@@ -17,12 +17,18 @@ OnPage = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
 
 
+UNKNOWN_ORG: Final = "UNKNOWN_ORG"
+"""The code of what is said of an organisation that is not, or no longer, there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Org:
     """An organisation as it is configured, without its credentials."""
 
     org_id: str
     data_center: str
+    stored: bool = False
+    """Whether its credentials come from the database: then it is there, or it was removed."""
 
 
 @dataclass(frozen=True, slots=True)

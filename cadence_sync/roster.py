@@ -4,9 +4,11 @@ What the settings say of one beats what is stored of it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cadence_sync.db import credentials, directory
+from cadence_sync.db.ledger import removed
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.orgs import OrgConfig, config_or_fault, configured_orgs, named_orgs, overridden, unknown_org
 from cadence_sync.settings import DEFAULT_ORG, Settings
@@ -23,6 +25,44 @@ async def org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> 
     if isinstance(found, CadenceSyncError):
         raise found
     return found
+
+
+@dataclass(slots=True)
+class Configs:
+    """How the organisations of a daemon's jobs are reached; what is stored is asked for anew with each job."""
+
+    settings: Settings
+    engine: "AsyncEngine"
+    configured: Mapping[str, OrgConfig]
+    _stored: dict[str, tuple[str, OrgConfig]] = field(default_factory=dict)
+    """By edition: only other credentials are read and decrypted again."""
+
+    async def check(self) -> None:
+        """Raise `SettingsError` where all that is stored is out of reach, and the settings name nobody either."""
+        if self.configured:
+            return
+        entries = {name: entry for name, entry in (await directory.entries(self.engine)).items() if entry.is_stored}
+        faults = []
+        for name in entries:
+            found = _config(self.settings, [], entries, name)
+            if not isinstance(found, CadenceSyncError):
+                return
+            faults.append(found)
+        if faults:
+            raise faults[0]
+
+    async def of(self, org_id: str) -> OrgConfig:
+        """Return how an organisation is reached; raises `SettingsError`, with the code `REMOVED` if it is gone."""
+        if org_id in self.configured:
+            return self.configured[org_id]
+        edition = await directory.edition(self.engine, org_id)
+        known, org = self._stored.pop(org_id, ("", None))
+        if edition is None:
+            raise removed(org_id)
+        if org is None or known != edition:
+            org = await org_config(self.settings, self.engine, org_id)
+        self._stored[org_id] = (edition, org)
+        return org
 
 
 async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> Found:

@@ -25,6 +25,7 @@ GENERAL_DATABASE_URL: Final = "DATABASE_URL"
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
 LONGEST: Final = 86400
 """Seconds that may be waited for anything: a day."""
+LONGEST_INTERVAL: Final = 366 * 86400
 SHORTEST_KEY: Final = 16
 SHORTEST_RETENTION: Final = 86400
 LONGEST_RETENTION: Final = 36500 * 86400
@@ -107,8 +108,8 @@ class Settings(BaseSettings):
     @field_validator("sync_interval", "sync_grace")
     @classmethod
     def _check_interval(cls, text: str) -> str:
-        if seconds_of(text) < 1:
-            raise ValueError("expected at least one second")
+        if not 1 <= seconds_of(text) <= LONGEST_INTERVAL:
+            raise ValueError("expected a time from 1s to 366d")
         return text
 
     @field_validator("run_retention")

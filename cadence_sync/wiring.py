@@ -174,7 +174,7 @@ async def sync(
     permits = Permits(_brake(settings), mass_delete, other_org)
     store = _store(settings, engine)
     async with source(settings, org, clock, token_cache(settings, engine, org)) as cadences:
-        yield Sync(Org(org.org_id, org.data_center), cadences, store, clock, on_page, permits)
+        yield Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, on_page, permits)
 
 
 @asynccontextmanager
@@ -192,7 +192,7 @@ async def many_syncs(
                 auth = _auth(http, org, clock, token_cache(settings, engine, org), on_refresh)
                 auths[org.org_id] = (org, auth)
             cadences = _source(settings, http.own(), auth, clock)
-            return Sync(Org(org.org_id, org.data_center), cadences, store, clock, permits=permits)
+            return Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, permits=permits)
 
         yield sync_of
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from cadence_sync.errors import SettingsError
 from cadence_sync.orgs import OrgConfig, configured_orgs
-from cadence_sync.settings import load_settings, seconds_of
+from cadence_sync.settings import Settings, load_settings, seconds_of
 from cadence_sync.urls import checked_database_url, checked_web_url
 
 CREDENTIALS = {"ZOHO_CLIENT_ID": "id", "ZOHO_CLIENT_SECRET": "the-secret", "ZOHO_REFRESH_TOKEN": "the-token"}
@@ -216,3 +216,10 @@ def test_runs_stay_for_a_day_at_least(monkeypatch: pytest.MonkeyPatch, text: str
     put(monkeypatch, RUN_RETENTION=text)
     with pytest.raises(SettingsError, match="RUN_RETENTION"):
         load_settings()
+
+
+@pytest.mark.parametrize("name", ["sync_interval", "sync_grace"])
+@pytest.mark.parametrize("text", ["0", "0.5s", "99999999999d", "often"])
+def test_times_that_cannot_be_waited_for(name: str, text: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({name: text})

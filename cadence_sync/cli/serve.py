@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.errors import CadenceSyncError, SettingsError
+from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.fleet import metrics, plans
 from cadence_sync.fleet.gauges import Gauges
 from cadence_sync.fleet.notify import READY, STOPPING, notify, watchdog
@@ -17,8 +17,8 @@ from cadence_sync.fleet.traces import tracing
 from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import about, log
 from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
-from cadence_sync.ports import Org
-from cadence_sync.roster import org_config
+from cadence_sync.ports import UNKNOWN_ORG, Org
+from cadence_sync.roster import Configs
 from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
 from cadence_sync.web.health import Probes, serving
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from cadence_sync.fleet.queue import Due
 
 
+ATTEMPTS: Final = 12
+"""How often a job is handed back, for a worker that has the credentials of its organisation; then its run failed."""
+LAST_WORDS: Final = 5.0
+"""Seconds that the database has to answer where somebody waits for it."""
+
+
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
     _check_host(settings)
@@ -39,19 +45,27 @@ async def serve_command(settings: Settings) -> None:
         await _check(engine)
 
         told: Mapping[str, Rhythm] | None = None
+        complaints = plans.Complaints()
 
         async def rhythms(connection: "Connection") -> Mapping[str, Rhythm]:
             from cadence_sync.db.registry import registered
 
             nonlocal told
-            found = plans.rhythms(settings, configured, await registered(connection))
+            found = plans.rhythms(settings, configured, await registered(connection), complaints.tell)
             if not found and told != found:
                 log.warning("no_organisation", hint="Set credentials, or add one with `cadence-sync org add`.")
-            told = gauges.rhythms = found
+            told = found
             return found
 
+        async def look() -> Mapping[str, Rhythm]:
+            from cadence_sync.db.direct import driver_of
+            from cadence_sync.db.registry import registered
+
+            async with driver_of(engine) as connection:
+                return plans.rhythms(settings, configured, await registered(connection))
+
         clock = wiring.SystemClock()
-        gauges = Gauges(engine, clock)
+        gauges = Gauges(engine, clock, look)
 
         async def clean_up() -> None:
             from cadence_sync.db.pruning import prune
@@ -108,35 +122,29 @@ async def _working(
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         sync_of = await stack.enter_async_context(wiring.many_syncs(settings, engine, metrics.count_token))
-        stored: dict[str, tuple[str, OrgConfig]] = {}
+        config = Configs(settings, engine, configured)
+        await config.check()
 
-        async def config(due: "Due") -> OrgConfig:
-            """Return how an organisation is reached; of those in the database each edition is read once.
-
-            A job that names none, as a person's, is served with what is stored now.
-            """
-            if due.org_id in configured:
-                return configured[due.org_id]
-            edition, org = stored.get(due.org_id, ("", None))
-            if org is None or not due.edition or edition != due.edition:
-                org = await org_config(settings, engine, due.org_id)
-                stored[due.org_id] = (due.edition, org)
-            return org
-
-        async def sync_org(due: "Due") -> None:
+        async def sync_org(due: "Due", attempts: int) -> bool:
             with about(org_id=due.org_id), traced(due.org_id, due.trigger) as tell:
                 try:
-                    org = await config(due)
+                    org = await config.of(due.org_id)
                 except CadenceSyncError as error:
-                    report = await wiring.failed_run(
-                        settings, engine, Org(due.org_id, due.data_center), due.trigger, error
-                    )
+                    if error.code == UNKNOWN_ORG:
+                        log.info("no_longer_there")
+                        return True
+                    if attempts < ATTEMPTS or isinstance(error, DatabaseError):
+                        log.error("left_to_another_worker", error=error.message, hint=error.hint)
+                        return False
+                    org_due = Org(due.org_id, due.data_center, stored=True)
+                    report = await wiring.failed_run(settings, engine, org_due, due.trigger, error)
                 else:
                     report = await sync_of(org).run(due.trigger)
                 tell(report)
             metrics.count(report, due.data_center, due.trigger)
             fields = {name: value for name, value in report.to_json().items() if value}
             (log.warning if report.error else log.info)("sync_finished", **fields)
+            return report.run_id is not None or report.exit_code != DatabaseError.exit_code
 
         worker = Worker(url, sync_org, settings.worker_concurrency, settings.data_center_concurrency)
         task = asyncio.create_task(worker.run())
@@ -144,7 +152,8 @@ async def _working(
             yield worker
         finally:
             await asyncio.shield(worker.drain(settings.drain_seconds))
-            await task
+            await asyncio.wait([task], timeout=LAST_WORDS)
+            task.cancel()
 
 
 def _check_host(settings: Settings) -> None:
@@ -179,7 +188,10 @@ async def _check(engine: "AsyncEngine") -> None:
 
 async def _unready(engine: "AsyncEngine", worker: Worker) -> str | None:
     try:
-        await _check(engine)
+        async with asyncio.timeout(LAST_WORDS):
+            await _check(engine)
     except CadenceSyncError as error:
         return error.message
+    except TimeoutError:
+        return "the database does not answer"
     return None if worker.taking else "the worker has no connection to the queue yet"

@@ -35,7 +35,7 @@ def opened(keys: Sequence[str], org_id: str, sealed: bytes) -> OrgConfig:
     found = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
     if found is None or found.org_id != org_id:
         raise _lost([f"credentials of {org_id!r}"])
-    return OrgConfig(**msgspec.structs.asdict(found))
+    return OrgConfig(**msgspec.structs.asdict(found), stored=True)
 
 
 async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> None:

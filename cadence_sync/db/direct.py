@@ -1,7 +1,7 @@
 """Direct connections of the daemons, which listen and hold session locks, and what they ask of the queue's tables."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -15,6 +15,8 @@ from cadence_sync.errors import DatabaseError
 
 Connection: TypeAlias = asyncpg.Connection
 
+STATEMENT_TIMEOUT: Final = 30.0
+"""Seconds after which a connection that does not answer is given up: its statements are short."""
 _AHEAD: Final = """
     UPDATE cadence_queue.pgqueuer SET priority = $2
     WHERE dedupe_key = ANY($1::text[]) AND status = 'queued'
@@ -36,12 +38,15 @@ async def direct(url: str) -> AsyncIterator[Connection]:
     """Yield a connection of its own that may listen and hold session locks; behind a pooler it could do neither."""
     with our_errors():
         connection = await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT, server_settings={"application_name": "cadence-sync queue"}
+            url,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=STATEMENT_TIMEOUT,
+            server_settings={"application_name": "cadence-sync queue"},
         )
         try:
             yield connection
         finally:
-            if not connection.is_closed():
+            with suppress(TimeoutError, OSError):  # one without another end is cut off
                 await connection.close(timeout=CONNECT_TIMEOUT)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -53,6 +53,17 @@ async def entries(engine: AsyncEngine, org_ids: Collection[str] | None = None) -
     with our_errors():
         async with engine.connect() as connection:
             return {row["org_id"]: Entry(**row) for row in (await connection.execute(statement)).mappings()}
+
+
+async def edition(engine: AsyncEngine, org_id: str) -> str | None:
+    """Return when the credentials of an organisation were stored, empty if none are; None if it is gone."""
+    stored = func.coalesce(cast(org_credentials.c.updated_at, Text), "")
+    joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
+    statement = select(stored).select_from(joined).where(orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
+    with our_errors():
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return await connection.scalar(statement)
 
 
 _COLUMNS = tuple(Entry.__dataclass_fields__)

@@ -18,6 +18,8 @@ CONNECT_TIMEOUT: Final = 10.0
 POOL_SIZE: Final = 2
 POOL_OVERFLOW: Final = 48
 """Connections that stay open between two uses, and how many more may be open while they are used."""
+STEADY_TIMEOUT: Final = 300.0
+"""Seconds that a daemon waits for a statement: a connection that nobody ended may have no other end any more."""
 STEADY_SIZE: Final = 16
 """Connections that a daemon keeps open for its runs; two more are for whoever watches it."""
 POOL_RECYCLE: Final = 60
@@ -72,6 +74,7 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT,
+            command_timeout=None if steady is None else STEADY_TIMEOUT,
             statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},
         )

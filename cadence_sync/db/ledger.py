@@ -14,8 +14,8 @@ from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, Outcome, Problem
 from cadence_sync.db import processes
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
-from cadence_sync.errors import OrgBusyError
-from cadence_sync.ports import Hint, Org, Run, Traffic
+from cadence_sync.errors import OrgBusyError, SettingsError
+from cadence_sync.ports import UNKNOWN_ORG, Hint, Org, Run, Traffic
 
 DAY: Final = timedelta(days=1)
 ABANDONED: Final = Problem(
@@ -34,13 +34,23 @@ async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at:
     statement = _entering(org, trigger, started_at, lease)
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
-        values = {"org_id": org.org_id, "data_center": org.data_center}
-        entry = insert(orgs).values(values)
-        await connection.execute(entry.on_conflict_do_update(index_elements=["org_id"], set_=values))
+        await _make_known(connection, org)
         row = (await connection.execute(statement)).one()
     if row.open_runs:
         await _close_abandoned(connection, org.org_id, row.open_runs, started_at)
     return _run_of(row, row.run_id, started_at)
+
+
+async def _make_known(connection: AsyncConnection, org: Org) -> None:
+    """Let an organisation be there under its data centre; raises `UNKNOWN_ORG` for a stored one that was removed."""
+    values = {"org_id": org.org_id, "data_center": org.data_center}
+    if org.stored:
+        there = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
+        if (await connection.execute(update(orgs).where(*there).values(values))).rowcount == 0:
+            raise removed(org.org_id)
+        return
+    again = values | {"removed_at": None}  # the settings name it
+    await connection.execute(insert(orgs).values(values).on_conflict_do_update(index_elements=["org_id"], set_=again))
 
 
 async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
@@ -62,7 +72,7 @@ def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Sel
     }
     columns = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
     until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease))
-    mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center)
+    mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center, orgs.c.removed_at.is_(None))
     entered = (
         insert(sync_runs)
         .from_select([*values, "lease_until"], select(*columns, until).select_from(orgs).where(*mine))
@@ -185,6 +195,11 @@ async def count_failure(connection: AsyncConnection, run: Run) -> None:
     )
 
 
+def removed(org_id: str) -> SettingsError:
+    """Return what is said of an organisation that was removed while its job waited."""
+    return SettingsError(f"The organisation {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
+
+
 def overtaken() -> OrgBusyError:
     """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
     return OrgBusyError(
@@ -230,6 +245,10 @@ async def _close_abandoned(
                 finished_at=func.greatest(sync_runs.c.started_at, now),
                 **failed(ABANDONED),
             )
+        )
+        # One whose runs keep ending their processes is polled ever more rarely, too.
+        await connection.execute(
+            update(orgs).where(orgs.c.org_id == org_id).values(failures=orgs.c.failures + len(gone))
         )
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from cadence_sync.db.engine import our_errors
 
 _PLANNED: Final = """
-    SELECT o.org_id, o.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.sync_seconds, o.sync_cron,
+    SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_seconds, o.sync_cron,
            o.time_zone, o.failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
     FROM cadence_sync.orgs AS o
     LEFT JOIN cadence_sync.org_credentials AS c USING (org_id)
@@ -24,6 +24,7 @@ class Registered:
     org_id: str
     data_center: str
     enabled: bool
+    removed: bool
     seconds: float | None
     cron: str | None
     time_zone: str | None

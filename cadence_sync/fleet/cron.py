@@ -1,7 +1,8 @@
 """Cron lines as crontab(5) reads them: its days of the week are not APScheduler's, which begins with Monday as 0."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,12 +11,18 @@ from apscheduler.triggers.cron import CronTrigger
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """By the numbers of crontab(5), in which Sunday is 0 and 7."""
 _ITEM: Final = re.compile(r"(?:(\*)|([0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?)(?:/([1-7]))?")
+WEEK: Final = 7 * 24
+HOUR: Final = 3600.0
 _LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
 """A line that never comes after this never comes."""
 
 
+@cache
 def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
-    """Return APScheduler's form of a line of five fields, in UTC unless a zone is named; raises `ValueError`."""
+    """Return APScheduler's form of a line of five fields, in UTC unless a zone is named; raises `ValueError`.
+
+    The same line is the same object: APScheduler's cannot be compared, and schedules are compared every few seconds.
+    """
     fields = line.split()
     if len(fields) == 5:  # noqa: PLR2004 - minute, hour, day, month, day of the week
         fields[4] = _days(fields[4].lower())
@@ -23,6 +30,13 @@ def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
     if trigger.get_next_fire_time(None, _LEAP_YEAR) is None:
         raise ValueError("that day never comes")
     return trigger
+
+
+@lru_cache(maxsize=4096)
+def longest_pause(trigger: CronTrigger, day: date) -> float:
+    """Return the longest time to the next start, in seconds, as it is at some hour of the week from this day on."""
+    hours = (datetime.combine(day, time(), UTC) + timedelta(hours=hour) for hour in range(WEEK))
+    return max(((trigger.get_next_fire_time(None, hour) or hour) - hour).total_seconds() for hour in hours) or HOUR
 
 
 def _zone(name: str | None) -> tzinfo:

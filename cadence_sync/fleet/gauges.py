@@ -1,7 +1,8 @@
 """Gauges that are read from the database when Prometheus asks, at most so often."""
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ from cadence_sync.ports import Clock
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+PATIENCE: Final = 8.0
+"""Seconds that a look may take: Prometheus waits for ten."""
 FRESH: Final = 15.0
 """Seconds for which the last look is good enough, however many scrapers ask."""
 
@@ -26,6 +29,8 @@ class Gauges:
 
     engine: "AsyncEngine"
     clock: Clock
+    look: Callable[[], Awaitable[Mapping[str, Rhythm]]] | None = None
+    """Says what is to be synced how often, whoever leads; None where that is not known here."""
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
     _looked: float | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -36,9 +41,12 @@ class Gauges:
             now = self.clock.monotonic()
             if self._looked is None or now - self._looked >= FRESH:
                 try:
-                    self._show(await vitals(self.engine))
+                    async with asyncio.timeout(PATIENCE):
+                        if self.look is not None:
+                            self.rhythms = await self.look()
+                        self._show(await vitals(self.engine))
                     self._looked = now
-                except CadenceSyncError:
+                except (CadenceSyncError, TimeoutError):
                     self._clear()
         return generate_latest(metrics.REGISTRY)
 
@@ -68,9 +76,10 @@ class Gauges:
 
     def _interval(self, org_id: str) -> float | None:
         rhythm = self.rhythms.get(org_id)
-        return None if rhythm is None else rhythm.seconds
+        return None if rhythm is None else rhythm.longest(self.clock.now())
 
     def _clear(self) -> None:
         """Old values would look like present ones."""
         for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANISATIONS, metrics.JOBS):
             gauge.clear()
+        metrics.OLDEST.set(math.nan)

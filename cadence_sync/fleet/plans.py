@@ -1,6 +1,6 @@
 """Which organisations are to be synced and how often: what the settings name, and what the database holds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from apscheduler.triggers.cron import CronTrigger
 
@@ -25,31 +25,56 @@ def cron_trigger(line: str, zone: str) -> CronTrigger:
 
 
 def check_default(settings: Settings) -> None:
-    """Refuse a cron line of the settings that is nonsense."""
-    if settings.sync_cron is not None:
-        try:
-            cron_trigger(settings.sync_cron, settings.sync_time_zone)
-        except SettingsError as error:
-            raise SettingsError(f"CADENCE_SYNC_SYNC_CRON: {error.message}", hint=error.hint) from error
+    """Refuse a cron line or a time zone of the settings that is nonsense."""
+    try:
+        cron_trigger(settings.sync_cron or "* * * * *", settings.sync_time_zone)
+    except SettingsError as error:
+        name = "SYNC_TIME_ZONE" if settings.sync_cron is None else "SYNC_CRON"
+        raise SettingsError(f"CADENCE_SYNC_{name}: {error.message}", hint=error.hint) from error
+
+
+def _pass_over(_org_id: str, _error: SettingsError) -> None:
+    """Say nothing of it: somebody else does."""
+
+
+class Complaints:
+    """Logs what is wrong with the schedule of an organisation, once for as long as it is the same."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    def tell(self, org_id: str, error: SettingsError) -> None:
+        """Log it unless it was told."""
+        if self._told.get(org_id) != error.message:
+            self._told[org_id] = error.message
+            log.error("not_scheduled", org_id=org_id, error=error.message, hint=error.hint)
+
+
+def _is_mine(row: Registered, configured: Mapping[str, OrgConfig]) -> bool:
+    """Whether its credentials are there; one that was removed is back once the settings name it."""
+    return row.org_id in configured or (bool(row.edition) and not row.removed)
 
 
 def rhythms(
-    settings: Settings, configured: Mapping[str, OrgConfig], registered: Iterable[Registered]
+    settings: Settings,
+    configured: Mapping[str, OrgConfig],
+    registered: Iterable[Registered],
+    on_fault: Callable[[str, SettingsError], None] = _pass_over,
 ) -> dict[str, Rhythm]:
-    """Return the rhythm of every organisation that can be reached and is not paused."""
+    """Return the rhythm of every organisation that can be reached and is not paused; the faulty are left out."""
     known = {row.org_id: row for row in registered}
     fresh = [
-        Registered(org_id, org.data_center, True, None, None, None, 0, None, "")  # noqa: FBT003 - a row
+        Registered(org_id, org.data_center, True, False, None, None, None, 0, None, "")  # noqa: FBT003 - a row
         for org_id, org in configured.items()
         if org_id not in known
     ]
-    reachable = [row for row in known.values() if row.enabled and (row.edition or row.org_id in configured)]
+    reachable = [row for row in known.values() if row.enabled and _is_mine(row, configured)]
     found: dict[str, Rhythm] = {}
     for row in (*reachable, *fresh):
         try:
             found[row.org_id] = _rhythm(settings, row)
         except SettingsError as error:
-            log.error("not_scheduled", org_id=row.org_id, error=error.message, hint=error.hint)
+            on_fault(row.org_id, error)
     return found
 
 

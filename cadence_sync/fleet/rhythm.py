@@ -8,6 +8,8 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from cadence_sync.fleet.cron import longest_pause
+
 DAY: Final = 86400.0
 JITTER: Final = 0.1
 """Share of the interval by which runs are spread, so that organisations do not all start at once."""
@@ -44,13 +46,20 @@ class Rhythm:
             return self.cron
         return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)
 
-    def next_after(self, now: datetime) -> datetime:
-        """Return when it is due next; at once where it never ran and no cron line says when."""
+    def longest(self, now: datetime) -> float:
+        """Return the longest time between two runs of the coming week, in seconds, while none fails."""
+        return self.seconds if self.cron is None else longest_pause(self.cron, now.date())
+
+    def next_after(self, now: datetime, grace: float = DAY) -> datetime:
+        """Return when it is due next; at once where it never ran and no cron line says when.
+
+        A time of a cron line that is past for more than `grace` seconds is left out.
+        """
+        last = None if self.last_run_at is None else min(self.last_run_at, now)  # another machine's clock may be ahead
         if self.cron is None:
-            return now if self.last_run_at is None else max(now, self.last_run_at + timedelta(seconds=self.pause))
-        earliest = self.last_run_at or now
-        if self.failures and self.last_run_at is not None:
-            wait = min(FIRST_WAIT * 2.0 ** min(self.failures, 20), DAY)
-            earliest = self.last_run_at + timedelta(seconds=wait)
-        due = self.cron.get_next_fire_time(None, earliest + timedelta(seconds=1))
+            return now if last is None else max(now, last + timedelta(seconds=self.pause))
+        wait = min(FIRST_WAIT * 2.0 ** min(self.failures, 20), DAY) if self.failures and last else 1
+        due = self.cron.get_next_fire_time(None, (last or now) + timedelta(seconds=wait))
+        if due is not None and now - due > timedelta(seconds=grace):
+            due = self.cron.get_next_fire_time(None, now - timedelta(seconds=grace))
         return max(now, due) if due is not None else datetime.max.replace(tzinfo=now.tzinfo)

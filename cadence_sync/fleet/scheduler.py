@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -79,15 +79,18 @@ class Scheduler:
 
         self.known = {}
         hourly = IntervalTrigger(seconds=HOUR, jitter=HOUR / 10, timezone=UTC)
-        scheduler.add_job(self._clean_up, hourly, id=CLEAN_UP, coalesce=True, misfire_grace_time=None)
+        soon = self.clock.now() + timedelta(seconds=HOUR / 10)  # a lead may never last an hour
+        scheduler.add_job(
+            self._clean_up, hourly, id=CLEAN_UP, next_run_time=soon, coalesce=True, misfire_grace_time=None
+        )
         scheduler.start()
         self._set(leading=True)
         try:
             while True:
                 await leader.beat(connection)
                 self._arrange(scheduler, await self.rhythms(connection), due, fire)
-                await self._enter(connection, due)
                 wake.clear()
+                await self._enter(connection, due)
                 try:
                     async with asyncio.timeout(TICK):
                         await wake.wait()
@@ -119,7 +122,7 @@ class Scheduler:
             before = self.known.get(org_id)
             if before is not None and before.same_plan(rhythm):
                 continue
-            first = rhythm.next_after(now)
+            first = rhythm.next_after(now, self.grace)
             if first > now:
                 due.discard(org_id)  # its old rhythm fired just before the new one was known
             scheduler.add_job(

@@ -10,7 +10,7 @@ import pytest
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Outcome, Problem
-from cadence_sync.errors import AccessError, OrgBusyError, RetryLater
+from cadence_sync.errors import AccessError, OrgBusyError, RetryLater, SettingsError
 from cadence_sync.ports import Hint, OnPage, Org, Run
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
@@ -224,3 +224,26 @@ async def test_a_run_that_is_cancelled_again_while_it_is_closed_is_closed_all_th
         await closed.wait()
     (run,) = await lab.rows(RUNS)
     assert (run["outcome"], run["error_code"]) == ("failed", "INTERRUPTED")
+
+
+async def test_one_that_was_removed_is_not_brought_back_but_by_the_settings(lab: Lab) -> None:
+    stored = Org("stored", "us", stored=True)
+    with pytest.raises(SettingsError, match="was removed"):
+        await lab.store.begin(stored, "test", lab.clock.now())
+    assert await lab.rows("SELECT * FROM cadence_sync.orgs") == []
+    await lab.sync(record("1"), org=Org("stored", "us"))
+    await lab.store.begin(Org("stored", "eu", stored=True), "test", lab.clock.now())
+    await lab.execute("UPDATE cadence_sync.orgs SET removed_at = now()")
+    with pytest.raises(SettingsError, match="was removed"):
+        await lab.store.begin(stored, "test", lab.clock.now())
+    await lab.store.begin(Org("stored", "us"), "test", lab.clock.now())
+    (row,) = await lab.rows("SELECT removed_at, data_center FROM cadence_sync.orgs")
+    assert (row["removed_at"], row["data_center"]) == (None, "us")
+
+
+async def test_a_run_that_ended_its_process_counts_as_a_failure(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    await lab.execute("UPDATE cadence_sync.sync_runs SET lease_until = now(), host = 'elsewhere' WHERE outcome IS NULL")
+    await lab.store.begin(ORG, "test", lab.clock.now())
+    assert (await lab.row("SELECT failures FROM cadence_sync.orgs"))["failures"] == 1

@@ -142,7 +142,7 @@ async def test_a_token_of_other_credentials_or_for_another_host_is_none_of_these
     await shared.walk(secret_keys=keys)
     same = org_at(shared.url)
     assert await wiring.token_cache(chosen, shared.lab.engine, same).load() is not None
-    other = dataclasses.replace(same, **{part: "https://elsewhere.test"})
+    other = dataclasses.replace(same, **{part: "https://elsewhere.test"})  # type: ignore[arg-type]
     assert await wiring.token_cache(chosen, shared.lab.engine, other).load() is None
 
 

@@ -1,5 +1,8 @@
 """What Prometheus is told, read back with its own parser."""
 
+import math
+
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -7,6 +10,7 @@ from cadence_sync.core.report import Counters, Outcome, Problem, Report
 from cadence_sync.db.direct import direct
 from cadence_sync.db.engine import opened
 from cadence_sync.fleet import metrics, queue
+from cadence_sync.fleet.cron import cron_trigger
 from cadence_sync.fleet.gauges import FRESH, Gauges
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.ports import Org
@@ -38,13 +42,19 @@ async def test_how_organisations_fare_and_how_long_the_queue_is(lab: Lab, databa
     async with direct(database_url) as connection:
         await queue.enqueue(connection, [queue.Due(name, "us", "test") for name in ("a", "b")])
     clock = SetClock()
-    gauges = Gauges(lab.engine, clock, {"partly": Rhythm("partly", "us", "", 900, None, 0, None)})
+    by_cron = Rhythm("held", "us", "", 900, cron_trigger("0 9 * * 1-5", "UTC"), 0, None)
+
+    async def look() -> dict[str, Rhythm]:
+        return {"partly": Rhythm("partly", "us", "", 900, None, 0, None), "held": by_cron}
+
+    gauges = Gauges(lab.engine, clock, look)
     found = samples(await gauges.text())
     assert value(found, "held_deletions", org_id="held") == 11
     assert value(found, "quarantined_records", org_id="partly") == 1
     assert value(found, "org_failures", org_id="partly") == 3
     assert value(found, "api_credits_left", org_id="partly") == 77
     assert value(found, "org_interval_seconds", org_id="partly") == 900
+    assert value(found, "org_interval_seconds", org_id="held") == pytest.approx(72 * 3600, abs=3600)
     assert value(found, "org_failures", org_id="paused") is None
     assert value(found, "organisations", state="enabled") == 2
     assert value(found, "organisations", state="paused") == 1
@@ -67,6 +77,7 @@ async def test_without_a_database_old_values_are_not_shown(lab: Lab) -> None:
         clock.move(seconds=FRESH)
         found = samples(await gauges.text())
     assert value(found, "org_failures", org_id="default") is None
+    assert math.isnan(value(found, "queue_oldest_seconds") or 0)
     assert any(name == "cadence_sync_build_info" for name, _ in found)
 
 

@@ -54,7 +54,29 @@ def test_a_cron_line_that_was_missed_is_made_up_for_and_failures_are_waited_for(
     assert rhythm(6, cron=line, last=NOW).next_after(NOW) == NOW + timedelta(hours=2)
 
 
+def test_a_time_that_is_past_for_longer_than_the_grace_is_left_out() -> None:
+    nightly = rhythm(cron="0 2 * * *", last=NOW - timedelta(days=20))
+    assert nightly.next_after(NOW, grace=DAY) == NOW
+    assert nightly.next_after(NOW, grace=3600).astimezone(BERLIN) == datetime(2026, 3, 3, 2, tzinfo=BERLIN)
+
+
+def test_a_last_run_that_is_still_to_come_is_that_of_a_clock_ahead() -> None:
+    ahead = NOW + timedelta(days=30)
+    assert rhythm(last=ahead).next_after(NOW) == NOW + timedelta(seconds=900)
+    assert rhythm(last=ahead, cron="0 * * * *").next_after(NOW) == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "hours"), [("*/15 * * * *", 0.25), ("0 * * * *", 1), ("0 9 * * 1-5", 72), ("0 9 1 * *", 30 * 24 + 7)]
+)
+def test_the_longest_pause_of_a_cron_line(line: str, hours: float) -> None:
+    """It is that of the week from midnight on, looked at every hour; the last line is due in April."""
+    assert rhythm(cron=line).longest(NOW) == pytest.approx(hours * 3600, abs=3600)
+    assert rhythm(seconds=7).longest(NOW) == 7
+
+
 def test_another_run_is_no_other_plan() -> None:
+    assert rhythm(cron="0 * * * *").same_plan(rhythm(cron="0 * * * *", last=NOW))
     assert rhythm().same_plan(rhythm(last=NOW))
     assert not rhythm().same_plan(rhythm(1))
     assert not rhythm().same_plan(rhythm(seconds=60))
@@ -62,24 +84,29 @@ def test_another_run_is_no_other_plan() -> None:
 
 
 def test_what_settings_and_database_say_of_organisations() -> None:
-    def row(org_id: str, *, enabled: bool = True, edition: str = "", cron: str | None = None) -> Registered:
-        return Registered(org_id, "eu", enabled, 60.0 if edition else None, cron, None, 0, None, edition)
+    def row(
+        org_id: str, *, enabled: bool = True, removed: bool = False, edition: str = "", cron: str | None = None
+    ) -> Registered:
+        return Registered(org_id, "eu", enabled, removed, 60.0 if edition else None, cron, None, 0, None, edition)
 
     org = OrgConfig("configured", "us", "id", "secret", "token")
     found = rhythms(
         Settings(sync_interval="10m"),
-        {"configured": org, "both": org},
+        {"configured": org, "both": org, "back": org},
         [
             row("both"),
             row("stored", edition="1"),
             row("paused", edition="1", enabled=False),
             row("unreachable"),
+            row("gone", edition="1", removed=True),
+            row("back", removed=True),
             row("nonsense", edition="1", cron="every day"),
         ],
     )
     assert {name: (one.data_center, one.seconds, one.edition) for name, one in found.items()} == {
         "configured": ("us", 600, ""),
         "both": ("eu", 600, ""),
+        "back": ("eu", 600, ""),
         "stored": ("eu", 60, "1"),
     }
     by_cron = rhythms(Settings(sync_cron="0 6 * * *", sync_time_zone="Europe/Berlin"), {"configured": org}, [])

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, direct
@@ -75,6 +76,12 @@ async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(
         plans.rhythms["b"] = often("b")  # it was mended
         plans.rhythms["c"] = often("c", seconds=1)
         await entered(connection, "b", "c")
+
+
+async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
+    never = Rhythm("a", "us", "", 900, CronTrigger(second="*"), 0, None)
+    async with direct(database_url) as connection, scheduling(database_url, Plans(never)):
+        await entered(connection, "a")
 
 
 async def test_one_that_fails_just_as_it_is_due_again_waits(database_url: str) -> None:

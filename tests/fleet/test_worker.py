@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
-from cadence_sync.db.direct import direct
+from cadence_sync.db.direct import Connection, direct
+from cadence_sync.errors import DatabaseError
 from cadence_sync.fleet import queue
 from cadence_sync.fleet.queue import Due
 from cadence_sync.fleet.worker import Worker
 from tests.support.cli import PATIENCE
+from tests.support.wire import Wire, counted
 
 
 def due(number: int, data_center: str = "us") -> Due:
@@ -25,18 +28,24 @@ class Work:
         self.done: list[str] = []
         self.stopped: list[str] = []
         self.open = asyncio.Event()
+        self.quick: set[str] = set()
+        self.refused: list[str] = []
         self.changed = asyncio.Condition()
 
-    async def sync(self, job: Due) -> None:
+    async def sync(self, job: Due, _attempts: int = 0) -> bool:
         self.started.append(job.org_id)
         await self._tell()
+        if self.refused:
+            return self.refused.pop() != job.org_id
         try:
-            await self.open.wait()
+            if job.org_id not in self.quick:
+                await self.open.wait()
         except asyncio.CancelledError:
             self.stopped.append(job.org_id)
             raise
         self.done.append(job.org_id)
         await self._tell()
+        return True
 
     async def until(self, said: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE), self.changed:
@@ -145,10 +154,59 @@ async def test_a_worker_outlives_its_connection(database_url: str) -> None:
     async with working(database_url, work), direct(database_url) as connection:
         await queue.enqueue(connection, [due(0)])
         await work.until(lambda: work.done == ["org-0"])
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'cadence-sync queue'"
-            " AND pid <> pg_backend_pid()"
-        )
+        await cut(connection)
         await queue.enqueue(connection, [due(1)])
         await work.until(lambda: "org-1" in work.done)
+
+
+async def cut(connection: Connection) -> None:
+    """End the connections of workers to the queue."""
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'cadence-sync queue' AND pid <> pg_backend_pid()"
+    )
+
+
+async def test_a_long_sync_outlives_the_connection_too_and_keeps_nobody_waiting(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence_sync.fleet.worker.HEARTBEAT", timedelta(seconds=1))
+    work = Work()
+    work.quick.add("org-1")
+    async with working(database_url, work), direct(database_url) as connection:
+        await queue.enqueue(connection, [due(0)])
+        await work.until(lambda: work.started == ["org-0"])
+        await cut(connection)
+        await queue.enqueue(connection, [due(1)])
+        await work.until(lambda: work.done == ["org-1"])
+        work.open.set()
+        async with asyncio.timeout(PATIENCE):
+            while await statuses(database_url):
+                await asyncio.sleep(0.05)
+    assert work.started == ["org-0", "org-1"]
+
+
+async def test_what_cannot_be_done_here_is_offered_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cadence_sync.fleet.worker.LATER", timedelta(0))
+    work = Work()
+    work.open.set()
+    work.refused = ["org-0", "org-0"]
+    async with working(database_url, work), direct(database_url) as connection:
+        await queue.enqueue(connection, [due(0)])
+        await work.until(lambda: work.done == ["org-0"])
+    assert work.started == ["org-0"] * 3
+    assert await statuses(database_url) == {}
+
+
+async def test_a_connection_without_another_end_is_given_up(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cadence_sync.db.direct.STATEMENT_TIMEOUT", 0.2)
+    monkeypatch.setattr("cadence_sync.db.direct.CONNECT_TIMEOUT", 1)
+
+    async def ask(url: str, wire: Wire) -> None:
+        async with direct(url) as connection:
+            wire.frozen = True
+            await connection.fetchval("SELECT 1")
+
+    async with counted(database_url) as (url, wire):
+        with pytest.raises(DatabaseError, match="cannot be reached"):
+            await ask(url, wire)

@@ -21,8 +21,12 @@ class Wire:
         self.port = parts.port or 5432
         self.user = parts.username or "postgres"
         self.asked = 0
+        self.tasks: set[asyncio.Task[None] | None] = set()
+        self.frozen = False
+        """Whether nothing comes back any more, as where a firewall forgot a connection that nobody ended."""
 
     async def handle(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        self.tasks.add(asyncio.current_task())
         socket = Path(self.host) / f".s.PGSQL.{self.port}"
         is_socket = socket.exists()
         server, writer = await (
@@ -44,8 +48,15 @@ class Wire:
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(2**16):
-            target.write(data)
+            if not self.frozen:
+                target.write(data)
         target.close()
+
+    async def close(self) -> None:
+        """Wait until both ends of each connection are closed."""
+        tasks = {task for task in self.tasks if task is not None}
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 @asynccontextmanager
@@ -56,3 +67,4 @@ async def counted(url: str) -> AsyncIterator[tuple[str, Wire]]:
     host, port = server.sockets[0].getsockname()
     async with server:
         yield f"postgresql://{wire.user}:unused@{host}:{port}{wire.name}?sslmode=disable", wire
+        await wire.close()
