@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
+from cadence_sync.alert_settings import AlertSettings, ChannelSettings, addresses_in
 from cadence_sync.errors import SettingsError
 from cadence_sync.urls import checked_database_url, checked_web_url
 
@@ -91,11 +92,14 @@ class Settings(BaseSettings):
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
     web_token: SecretStr | None = None
+    web_url: str | None = None
+    alert_urls: SecretStr | None = None
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
 
     _exposed_file: Path | None = PrivateAttr(default=None)
 
-    @field_validator("zoho_api_url", "zoho_accounts_url", "otlp_endpoint")
+    @field_validator("zoho_api_url", "zoho_accounts_url", "otlp_endpoint", "web_url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
         return None if not url else checked_web_url(url)
@@ -118,6 +122,22 @@ class Settings(BaseSettings):
         retention_of(text)
         return text
 
+    @field_validator("alerts")
+    @classmethod
+    def _check_alerts(cls, alerts: AlertSettings) -> AlertSettings:
+        if seconds_of(alerts.stale_after) < 1:
+            raise ValueError("stale_after: expected at least one second")
+        return alerts
+
+    @field_validator("alert_urls")
+    @classmethod
+    def _check_alert_urls(cls, urls: SecretStr | None) -> SecretStr | None:
+        try:
+            addresses_in(urls)
+        except ValueError:
+            raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
+        return urls
+
     @field_validator("secret_keys")
     @classmethod
     def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
@@ -129,6 +149,11 @@ class Settings(BaseSettings):
     def secret_key_list(self) -> list[str]:
         """The keys that encrypt what is stored: the first encrypts, all decrypt."""
         return [] if self.secret_keys is None else _keys_in(self.secret_keys)
+
+    @property
+    def alert_channels(self) -> dict[str, ChannelSettings]:
+        """Where alerts go: the channels of the file, and the addresses of `ALERT_URLS`."""
+        return self.alerts.channels | addresses_in(self.alert_urls)
 
     @property
     def exposed_file(self) -> Path | None:
@@ -183,7 +208,7 @@ def load_settings(config: Path | None = None) -> Settings:
     """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
     path = _find(config)
     values: dict[str, Any] = {} if path is None else _read_toml(path)
-    in_file = set(values).union(*(org for org in values.get("orgs", {}).values() if isinstance(org, dict)))
+    in_file = set(values).union(*(table for table in _tables(values) if isinstance(table, dict)))
     values |= _secrets_from_files()
     general = os.environ.get(GENERAL_DATABASE_URL)
     if general and not os.environ.get(f"{PREFIX}DATABASE_URL_FILE"):
@@ -217,13 +242,20 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings file {path} cannot be read: {error}.", hint="It must be TOML.") from error
 
 
+def _tables(values: dict[str, Any]) -> list[object]:
+    """Return the tables of a settings file that may hold secrets; what they are is checked later."""
+    alerts = values.get("alerts")
+    parents = (values.get("orgs"), alerts.get("channels") if isinstance(alerts, dict) else None)
+    return [table for parent in parents if isinstance(parent, dict) for table in parent.values()]
+
+
 def _holds_secret(annotation: object) -> bool:
     return annotation is SecretStr or SecretStr in get_args(annotation)
 
 
 _SECRET_NAMES: Final = {
     name
-    for model in (Settings, OrgSettings)
+    for model in (Settings, OrgSettings, ChannelSettings)
     for name, field in model.model_fields.items()
     if _holds_secret(field.annotation)
 }

@@ -1,5 +1,6 @@
 """The composition root: the only place that names concrete classes."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +18,10 @@ from cadence_sync.sync import Permits, Sync
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from cadence_sync.core.alerts import Alerting
+    from cadence_sync.db.outbox import IsStale
     from cadence_sync.db.store import PostgresStore
+    from cadence_sync.notify.dispatcher import Count, Dispatcher
     from cadence_sync.zoho.accounts import Credentials
     from cadence_sync.zoho.auth import Auth, OnRefresh
     from cadence_sync.zoho.client import Client
@@ -28,6 +32,8 @@ LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its walk: to write, and to wait for the database."""
 TOKEN_MARGIN: Final = 10.0
 """Seconds that a token refresh may take beyond waiting for Zoho's answer."""
+ALERT_GRACE: Final = 5.0
+"""Seconds that messages under way may take when a daemon stops; those that take longer are sent again."""
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -215,7 +221,55 @@ async def failed_run(
 def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     from cadence_sync.db.store import PostgresStore
 
-    return PostgresStore(engine, settings.zoho_walk_timeout + LEASE_MARGIN, settings.zoho_daily_calls)
+    lease = settings.zoho_walk_timeout + LEASE_MARGIN
+    return PostgresStore(engine, lease, settings.zoho_daily_calls, alerting(settings))
+
+
+def alerting(settings: Settings) -> "Alerting":
+    """Return which channels are told of what."""
+    from cadence_sync.notify.rules import alerting as rules
+
+    return rules(settings)
+
+
+async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
+    """Return what sends alerts; raises `SettingsError` where the address of a channel cannot work."""
+    from cadence_sync.notify.channels import open_channels
+    from cadence_sync.notify.dispatcher import Dispatcher, count_nothing
+
+    clock = SystemClock()
+    senders = await asyncio.to_thread(open_channels, settings, clock)
+    return Dispatcher(engine, senders, alerting(settings), clock, count or count_nothing)
+
+
+@asynccontextmanager
+async def sending_alerts(settings: Settings, engine: "AsyncEngine", count: "Count") -> AsyncIterator[None]:
+    """Send alerts meanwhile, where there are channels."""
+    if not settings.alert_channels:
+        yield
+        return
+    from cadence_sync.notify.dispatcher import dispatching
+
+    async with dispatching(await dispatcher(settings, engine, count), ALERT_GRACE):
+        yield
+
+
+@asynccontextmanager
+async def watching(
+    settings: Settings, engine: "AsyncEngine", staleness: "Callable[[], IsStale | None]"
+) -> AsyncIterator[None]:
+    """Announce episodes that begin and end meanwhile: `staleness` says what is too old, or that another looks."""
+    if not settings.alert_channels:
+        yield
+        return
+    from cadence_sync.notify.watch import watch
+
+    task = asyncio.create_task(watch(engine, alerting(settings), SystemClock(), staleness))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _brake(settings: Settings) -> Brake:

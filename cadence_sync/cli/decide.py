@@ -12,7 +12,7 @@ async def decide_command(settings: Settings, run_id: int, decision: Literal["app
     from cadence_sync.db.docket import decide
 
     async with wiring.database(settings) as engine:
-        org_id, count = await decide(engine, run_id, decision, by=whoever())
+        org_id, count = await decide(engine, run_id, decision, whoever(), wiring.alerting(settings))
     then = "the next sync retires those still missing" if decision == "approved" else "they stay live"
     print(f"Deletion of {count} cadence(s) of {org_id!r} {decision}: {then}.")
 

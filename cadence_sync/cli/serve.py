@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.db.direct import Connection
+    from cadence_sync.db.outbox import IsStale
     from cadence_sync.fleet.queue import Due
 
 
@@ -78,7 +80,15 @@ async def serve_command(settings: Settings) -> None:
         async def unready() -> str | None:
             return await _unready(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
 
-        async with _working(settings, engine, url, configured) as worker, AsyncExitStack() as stack:
+        def staleness() -> "IsStale | None":
+            least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
+            return plans.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
+
+        async with (
+            _working(settings, engine, url, configured) as worker,
+            wiring.watching(settings, engine, staleness),
+            AsyncExitStack() as stack,
+        ):
             probes = Probes(unready, gauges.text)
             port = await stack.enter_async_context(
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
@@ -121,6 +131,7 @@ async def _working(
     """Run a worker meanwhile, and drain it at the end."""
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
+        await stack.enter_async_context(wiring.sending_alerts(settings, engine, metrics.count_alert))
         sync_of = await stack.enter_async_context(wiring.many_syncs(settings, engine, metrics.count_token))
         config = Configs(settings, engine, configured)
         await config.check()

@@ -6,7 +6,9 @@ from typing import Final, Literal
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.alerts import Alerting
 from cadence_sync.core.guard import Docket, Verdict
+from cadence_sync.db import outbox
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
@@ -62,7 +64,9 @@ async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, 
         await send(connection, upserting(held_deletions, rows, keep=frozenset({"missing_since"})))
 
 
-async def decide(engine: AsyncEngine, run_id: int, decision: Decision, by: str) -> tuple[str, int]:
+async def decide(
+    engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: Alerting | None = None
+) -> tuple[str, int]:
     """Note a decision about what a run held; returns the organisation and how many cadences it is about."""
     with our_errors():
         async with engine.begin() as connection:
@@ -85,13 +89,17 @@ async def decide(engine: AsyncEngine, run_id: int, decision: Decision, by: str) 
                 )
             # A run that read the docket before this must not write by it.
             await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
-            await connection.execute(
-                insert(deletion_decisions).values(
+            decisions = await connection.execute(
+                insert(deletion_decisions)
+                .values(
                     org_id=run.org_id,
                     case_id=run.held_case,
                     decision=decision,
                     decided_by=by,
                     cadences=decided.rowcount,
                 )
+                .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
             )
+            number, at = decisions.one()
+            await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.held_case, number, at)
             return run.org_id, decided.rowcount

@@ -188,11 +188,12 @@ def passing(run: Run, listing: Listing) -> Update:
     )
 
 
-async def count_failure(connection: AsyncConnection, run: Run) -> None:
-    """Note that one more run failed in a row."""
-    await connection.execute(
-        update(orgs).where(orgs.c.org_id == run.org_id).values(failures=orgs.c.failures + 1, last_run_at=run.started_at)
-    )
+async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
+    """Note that one more run failed in a row, and return how many those are."""
+    values = {"failures": orgs.c.failures + 1, "last_run_at": run.started_at}
+    counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.failures)
+    failures: int | None = await connection.scalar(counting)
+    return failures
 
 
 def removed(org_id: str) -> SettingsError:

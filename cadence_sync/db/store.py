@@ -10,17 +10,18 @@ from typing import Final
 from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.alerts import Alerting, Event
 from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.core.index import Index
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, Outcome, Problem, outcome_of
 from cadence_sync.core.sightings import BLOCK
-from cadence_sync.db import docket, ledger
+from cadence_sync.db import docket, ledger, outbox
 from cadence_sync.db.budget import allow
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
-from cadence_sync.db.sets import any_of
+from cadence_sync.db.sets import any_of, send
 from cadence_sync.db.tables import cadences
 from cadence_sync.db.transaction import PostgresReader, PostgresWriter
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
@@ -41,12 +42,18 @@ _INDEX: Final = text("""
 
 
 class PostgresStore:
-    """Implements `ports.Store`; `lease` is the longest that a run lasts, in seconds, `budget` its API calls a day."""
+    """Implements `ports.Store`; `lease` is the longest that a run lasts, in seconds, `budget` its API calls a day.
 
-    def __init__(self, engine: AsyncEngine, lease: float, budget: int | None = None) -> None:
+    What `alerting` asks for is entered in the outbox in the transaction that writes it.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, lease: float, budget: int | None = None, alerting: Alerting | None = None
+    ) -> None:
         self._engine = engine
         self._lease = lease
         self._budget = budget
+        self._alerting = alerting or Alerting()
         self._checked = False
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
@@ -93,7 +100,7 @@ class PostgresStore:
         async with _busy_if_locked(), self._connected() as connection:
             await connection.execute(LOCK_ORG, {"org_id": run.org_id})
             await _pass_fence(connection, run, listing)
-            yield PostgresWriter(connection, run, listing)
+            yield PostgresWriter(connection, run, listing, self._alerting)
 
     async def settle(
         self, run: Run, listing: Listing, counters: Counters, traffic: Traffic, finished_at: datetime
@@ -118,7 +125,9 @@ class PostgresStore:
         async with self._connected() as connection:
             await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
             if problem.code not in NOBODYS_FAULT:
-                await ledger.count_failure(connection, run)
+                failures = await ledger.count_failure(connection, run)
+                if failures == self._alerting.failing_after:
+                    await send(connection, outbox.of_run(self._alerting, run, Event.FAILING))
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:

@@ -7,12 +7,13 @@ from datetime import datetime
 from sqlalchemy import Label, Text, and_, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cadence_sync.core.alerts import Alerting
 from cadence_sync.core.diff import Past, Plan
 from cadence_sync.core.guard import Verdict
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Stored
 from cadence_sync.core.report import Counters, Outcome
-from cadence_sync.db import ledger, writes
+from cadence_sync.db import ledger, outbox, writes
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.docket import write_docket
 from cadence_sync.db.sets import any_of, send
@@ -75,10 +76,11 @@ class PostgresWriter(PostgresReader):
     """Implements `ports.Writer`, behind the organisation's lock and its fence."""
 
     listing: Listing
+    alerting: Alerting
 
     def writing(self, plan: Plan) -> Callable[[], Awaitable[None]]:
         """Make the rows of a plan, and return what writes them; a run may have many."""
-        made = list(writes.plan_writes(self.run, self.listing, plan))
+        made = [*writes.plan_writes(self.run, self.listing, plan), *outbox.of_plan(self.alerting, self.run, plan)]
         return lambda: send(self.connection, made)
 
     async def close(
@@ -88,4 +90,5 @@ class PostgresWriter(PostgresReader):
         await send(self.connection, writes.quarantine(self.run, self.listing))
         told = ledger.written(self.run, counters, verdict)
         await ledger.close(self.connection, self.run, outcome, traffic, finished_at, told)
+        await send(self.connection, outbox.of_verdict(self.alerting, self.run, verdict))
         await write_docket(self.connection, self.run, verdict, self.listing.started_at)

@@ -1,5 +1,6 @@
 """What monitoring asks of the database: how each organisation fares, and how long the queue is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,12 @@ _ORGS: Final = text("""
     JOIN cadence_sync.orgs AS o USING (org_id)
 """)
 
+_CHANNELS: Final = text("""
+    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS waiting,
+        count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead
+    FROM cadence_sync.alert_outbox GROUP BY channel
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
@@ -25,6 +32,8 @@ class Vitals:
 
     orgs: list[Row[tuple[object, ...]]]
     queue: Depth
+    channels: Sequence[Row[tuple[object, ...]]]
+    """Of each that was ever told something: how much it is still to be told, and how much it never took."""
 
 
 async def vitals(engine: AsyncEngine) -> Vitals:
@@ -32,4 +41,5 @@ async def vitals(engine: AsyncEngine) -> Vitals:
     with our_errors():
         async with engine.connect() as connection:
             orgs = list(await connection.execute(_ORGS))
-            return Vitals([row for row in orgs if row.stays], await depth(connection))
+            channels = (await connection.execute(_CHANNELS)).all()
+            return Vitals([row for row in orgs if row.stays], await depth(connection), channels)

@@ -70,6 +70,9 @@ class Gauges:
         enabled = sum(org.enabled for org in seen.orgs)
         metrics.ORGANISATIONS.labels("enabled").set(enabled)
         metrics.ORGANISATIONS.labels("paused").set(len(seen.orgs) - enabled)
+        for channel in seen.channels:
+            metrics.ALERTS_WAITING.labels(channel.channel).set(channel.waiting)
+            metrics.ALERTS_DEAD.labels(channel.channel).set(channel.dead)
         metrics.JOBS.labels("queued").set(seen.queue.queued)
         metrics.JOBS.labels("running").set(seen.queue.running)
         metrics.OLDEST.set(seen.queue.oldest)
@@ -80,6 +83,7 @@ class Gauges:
 
     def _clear(self) -> None:
         """Old values would look like present ones."""
-        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANISATIONS, metrics.JOBS):
+        alerts = (metrics.ALERTS_WAITING, metrics.ALERTS_DEAD)
+        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANISATIONS, metrics.JOBS, *alerts):
             gauge.clear()
         metrics.OLDEST.set(math.nan)

@@ -26,6 +26,7 @@ CHANGES: Final = Counter("cadence_sync_changes", "Versions that were written.", 
 TOKENS: Final = Counter(
     "cadence_sync_token_refreshes", "Access tokens that were asked for.", ["result"], registry=REGISTRY
 )
+ALERTS: Final = Counter("cadence_sync_alerts", "Tries to send a message.", ["channel", "result"], registry=REGISTRY)
 LEADING: Final = Gauge("cadence_sync_scheduler_leading", "1 where this process decides what is due.", registry=REGISTRY)
 
 _BY_ORG: Final = {
@@ -42,6 +43,15 @@ ORG_GAUGES: Final = {
 }
 ORGANISATIONS: Final = Gauge("cadence_sync_organisations", "Organisations.", ["state"], registry=REGISTRY)
 JOBS: Final = Gauge("cadence_sync_queue_jobs", "Jobs in the queue.", ["state"], registry=REGISTRY)
+ALERTS_WAITING: Final = Gauge(
+    "cadence_sync_alerts_waiting", "Events that a channel was not told of yet.", ["channel"], registry=REGISTRY
+)
+ALERTS_DEAD: Final = Gauge(
+    "cadence_sync_alerts_dead",
+    "Events that a channel did not take, and is not told of again.",
+    ["channel"],
+    registry=REGISTRY,
+)
 OLDEST: Final = Gauge(
     "cadence_sync_queue_oldest_seconds", "How long the oldest job that is due has waited.", registry=REGISTRY
 )
@@ -53,6 +63,11 @@ Info("cadence_sync_build", "What runs.", registry=REGISTRY).info(
 def count_token(result: str) -> None:
     """Count one token that was asked for."""
     TOKENS.labels(result).inc()
+
+
+def count_alert(channel: str, result: str) -> None:
+    """Count one try to send a message."""
+    ALERTS.labels(channel, result).inc()
 
 
 def count(report: Report, data_center: str, trigger: str) -> None:

@@ -1,6 +1,7 @@
 """Which organisations are to be synced and how often: what the settings name, and what the database holds."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from apscheduler.triggers.cron import CronTrigger
 
@@ -84,3 +85,12 @@ def _rhythm(settings: Settings, row: Registered) -> Rhythm:
     cron = None if line is None else cron_trigger(line, row.time_zone or settings.sync_time_zone)
     seconds = row.seconds if row.seconds is not None else settings.interval_seconds
     return Rhythm(row.org_id, row.data_center, row.edition, seconds, cron, row.failures, row.last_run_at)
+
+
+def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) -> Callable[[str, datetime], bool]:
+    """Return what says of an organisation, by when it was last read, whether that is worth a message."""
+
+    def is_stale(org_id: str, last: datetime) -> bool:
+        return org_id in rhythms and rhythms[org_id].is_stale(last, now, least)
+
+    return is_stale

@@ -36,6 +36,13 @@ class Rhythm:
             return self.seconds
         return min(max(self.seconds, FIRST_WAIT) * 2.0 ** min(self.failures, 20), max(self.seconds, DAY))
 
+    def is_stale(self, last: datetime, now: datetime, least: timedelta) -> bool:
+        """Whether it was read too long ago: by three intervals and `least`, or `least` after its cron line."""
+        if self.cron is None:
+            return now - last > max(least, timedelta(seconds=3 * self.seconds))
+        missed = self.cron.get_next_fire_time(None, last + timedelta(seconds=1))
+        return missed is not None and now - missed > least
+
     def same_plan(self, other: "Rhythm") -> bool:
         """Whether it is still to be synced at the same times: that it ran again does not change them."""
         return replace(self, last_run_at=None) == replace(other, last_run_at=None)

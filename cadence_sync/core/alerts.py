@@ -1,0 +1,146 @@
+"""Who is told of what: rules that match changes and events to channels, and when to send. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from cadence_sync.core.diff import Kind, Version
+
+ATTEMPTS: Final = 10
+"""Tries of one message, spread over a day and a half; then it is a dead letter."""
+_FIRST_PAUSE: Final = timedelta(seconds=30)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_PAUSE: Final = timedelta(hours=12)
+
+
+class Event(StrEnum):
+    """What may be told of."""
+
+    CHANGE = "change"
+    HELD = "held"
+    DECIDED = "decided"
+    FAILING = "failing"
+    RECOVERED = "recovered"
+    STALE = "stale"
+    FRESH = "fresh"
+
+
+class Topic(StrEnum):
+    """What a rule asks for: an event, and the one that ends it."""
+
+    CHANGES = "changes"
+    HELD = "held"
+    FAILING = "failing"
+    STALE = "stale"
+
+
+TOPICS: Final = {
+    Event.CHANGE: Topic.CHANGES,
+    Event.HELD: Topic.HELD,
+    Event.DECIDED: Topic.HELD,
+    Event.FAILING: Topic.FAILING,
+    Event.RECOVERED: Topic.FAILING,
+    Event.STALE: Topic.STALE,
+    Event.FRESH: Topic.STALE,
+}
+ENDS: Final = {Event.FAILING: Event.RECOVERED, Event.STALE: Event.FRESH}
+"""Which event ends an episode that another began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What its channels are told; an empty filter lets everything through."""
+
+    channels: tuple[str, ...]
+    topics: frozenset[Topic] = frozenset(Topic)
+    orgs: frozenset[str] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    fields: tuple[str, ...] = ()
+    """Patterns of dotted paths."""
+    modules: frozenset[str] = frozenset()
+    """API names or ids."""
+    name: str | None = None
+    """A pattern of the cadence's name."""
+    persons: frozenset[str] = frozenset()
+    """Ids or names of those who made the change, where Zoho tells."""
+
+    def wants(self, topic: Topic, org_id: str) -> bool:
+        """Whether anything of this kind, of this organisation, is asked for."""
+        return topic in self.topics and (not self.orgs or org_id in self.orgs)
+
+    def wants_change(self, org_id: str, version: Version) -> bool:
+        """Whether a version is asked for."""
+        return (
+            self.wants(Topic.CHANGES, org_id)
+            and (not self.kinds or version.kind in self.kinds)
+            and (not self.fields or self._names_a_field(version))
+            and (self.name is None or any(_alike(name, self.name) for name in _names(version)))
+            and _any_of(self.modules, (version.row.labels.get("module.api_name"), version.row.config.get("module.id")))
+            and _any_of(self.persons, (version.changed_by_id, version.changed_by_name))
+        )
+
+    def _names_a_field(self, version: Version) -> bool:
+        changed = [change.field for change in version.changes if change.field != "*"]
+        return any(fnmatchcase(path, pattern) for path in changed for pattern in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """All rules, and how often the channels want to hear."""
+
+    rules: tuple[Rule, ...] = ()
+    digests: Mapping[str, timedelta] = field(default_factory=dict)
+    """Channels that get one message a period, and the period."""
+    failing_after: int = 3
+    """So many failed runs in a row are worth a message."""
+
+    def told_of_change(self, org_id: str, version: Version) -> list[str]:
+        """Return the channels that a version is announced to; what was there before is no news."""
+        if version.kind is Kind.BASELINE:
+            return []
+        return _channels(rule for rule in self.rules if rule.wants_change(org_id, version))
+
+    def told_of(self, event: Event, org_id: str) -> list[str]:
+        """Return the channels that an event of an organisation is announced to."""
+        return _channels(rule for rule in self.rules if rule.wants(TOPICS[event], org_id))
+
+    def due(self, channel: str, now: datetime) -> datetime:
+        """Return when what happens now is sent: at once, or when the channel's period ends."""
+        period = self.digests.get(channel)
+        return now if period is None else period_end(now, period)
+
+
+def period_end(now: datetime, period: timedelta) -> datetime:
+    """Return the end of the period that a time lies in; periods are counted from midnight UTC."""
+    periods = (now - _EPOCH) // period + 1
+    return _EPOCH + periods * period
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many tries of a message: three times as long after each."""
+    times: int = 3 ** max(0, min(attempts - 1, 10))
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * times)
+
+
+def _channels(rules: Iterable[Rule]) -> list[str]:
+    return list(dict.fromkeys(channel for rule in rules for channel in rule.channels))
+
+
+def _names(version: Version) -> list[str]:
+    """Return the name and, of one that was renamed, the name before: leaving a pattern is worth a message too."""
+    before = [change.old for change in version.changes if change.field == "name"]
+    return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
+
+
+def _alike(text: str, pattern: str) -> bool:
+    return fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def _any_of(wanted: frozenset[str], found: Iterable[object]) -> bool:
+    if not wanted:
+        return True
+    known = {text.casefold() for text in found if isinstance(text, str)}
+    return not known.isdisjoint(text.casefold() for text in wanted)

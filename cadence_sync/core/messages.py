@@ -1,0 +1,224 @@
+"""What is written in a message: text for people, JSON for programs. Pure.
+
+Names and values come from Zoho, where anybody may type anything: in text they are laid flat, so that no service
+takes them for a mention, a link or markup.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from cadence_sync.core.alerts import Event
+
+LONGEST: Final = 200
+"""Characters of a name or a value that a text shows."""
+MOST_FIELDS: Final = 20
+SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
+"""Fields that move with every edit: they say that there was one, not what it was."""
+_JOINER: Final = "\N{WORD JOINER}"
+_ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()", re.IGNORECASE)
+"""Places at which services begin a mention, a tag, a channel or a link."""
+_KINDS: Final = {
+    "created": "was created",
+    "updated": "was changed",
+    "deleted": "was deleted",
+    "restored": "came back after it was deleted",
+}
+
+
+class Change(NamedTuple):
+    """One field of a version."""
+
+    field: str
+    old: object
+    new: object
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event, with what is known of it when it is sent."""
+
+    event: Event
+    key: str
+    org_id: str
+    at: datetime
+    cadence_id: str | None = None
+    version: int | None = None
+    kind: str | None = None
+    name: str | None = None
+    changes: tuple[Change, ...] = ()
+    changed_by_id: str | None = None
+    changed_by_name: str | None = None
+    run_id: int | None = None
+    count: int = 0
+    """Cadences that are held, or were decided about."""
+    names: tuple[str, ...] = ()
+    """Some of those that are held."""
+    decision: str | None = None
+    decided_by: str | None = None
+    error_code: str | None = None
+    error: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as people read it; what others have typed is in the body only."""
+
+    title: str
+    body: str
+
+
+def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
+    """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
+    orgs = list(dict.fromkeys(each.org_id for each in told))
+    where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organisations"
+    title = f"{_TITLES[told[0].event]}: {where}" if len(told) == 1 else f"{len(told)} events: {where}"
+    parts: list[str] = []
+    room = limit
+    for number, each in enumerate(told):
+        part = "\n".join([*_lines(each), *_link(each, web_url)])
+        room -= len(part) + 2
+        if parts and room < 0:
+            parts.append(f"… and {len(told) - number} more" + (f": {web_url}" if web_url else "."))
+            break
+        parts.append(part)
+    return Message(title, "\n\n".join(parts))
+
+
+def payload(
+    told: Sequence[Told], web_url: str | None, *, channel: str, message_id: str, limit: int = 4000
+) -> dict[str, object]:
+    """Return what the generic webhook gets; docs/how-to/alerts.md describes it."""
+    text = message(told, web_url, limit)
+    events = [_json_of(each, web_url) for each in told]
+    return {
+        "version": 1,
+        "id": message_id,
+        "channel": channel,
+        "title": text.title,
+        "text": text.body,
+        "events": events,
+    }
+
+
+def cadence_url(web_url: str, org_id: str, cadence_id: str) -> str:
+    """Return the address of a cadence on the page."""
+    return f"{web_url}/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
+
+
+def flat(value: object) -> str:
+    """Return a value on one line, in which nothing is active and nothing moves the cursor."""
+    if value is None:
+        return "(empty)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
+    return _ACTIVE.sub(_JOINER, printable)
+
+
+_TITLES: Final = {
+    Event.CHANGE: "A cadence changed",
+    Event.HELD: "Deletions await a decision",
+    Event.DECIDED: "Held deletions were decided about",
+    Event.FAILING: "Syncs fail",
+    Event.RECOVERED: "Syncs work again",
+    Event.STALE: "The copy is out of date",
+    Event.FRESH: "The copy is up to date again",
+}
+
+
+def _lines(told: Told) -> list[str]:
+    org, at = flat(told.org_id), _time(told.at)
+    match told.event:
+        case Event.CHANGE:
+            who = flat(told.changed_by_name or told.changed_by_id) if _is_known(told) else "last editor unknown"
+            head = f"{flat(told.name or told.cadence_id)} {_KINDS.get(told.kind or '', 'was changed')}"
+            return [head, *_fields(told), f"{who} · {at} · {org}"]
+        case Event.HELD:
+            return [*_held(told), f"{at} · {org}"]
+        case Event.DECIDED:
+            then = "they are retired" if told.decision == "approved" else "they stay live"
+            by = flat(told.decided_by)
+            return [f"The deletion of {told.count} cadences was {told.decision}: {then}.", f"{by} · {at} · {org}"]
+        case Event.FAILING:
+            why = [flat(text) for text in (told.error, told.hint) if text]
+            return [_SENTENCES[told.event], *why, f"since {at} · {org}"]
+        case Event.RECOVERED | Event.STALE | Event.FRESH:
+            return [_SENTENCES[told.event], f"last read {at} · {org}"]
+
+
+_SENTENCES: Final = {
+    Event.FAILING: "Syncs of this organisation fail.",
+    Event.RECOVERED: "Syncs of this organisation work again.",
+    Event.STALE: "No sync has read this organisation for too long.",
+    Event.FRESH: "This organisation is read again.",
+}
+
+
+def _held(told: Told) -> list[str]:
+    more = told.count - len(told.names)
+    return [
+        f"{told.count} cadences are missing at Zoho: too many to retire without asking.",
+        *(f"- {flat(name)}" for name in told.names),
+        *([f"- … and {more} more"] if more > 0 else []),
+        f"Decide: `cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`",
+    ]
+
+
+def _fields(told: Told) -> list[str]:
+    """Return a line a field; those that every edit moves only where there is nothing else to say."""
+    if told.kind != "updated":
+        return []
+    shown = [change for change in told.changes if change.field not in SIGNATURE]
+    if not shown:
+        return ["edited, but in no field that the list shows"]
+    lines = [f"{flat(c.field)}: {flat(c.old)} → {flat(c.new)}" for c in shown[:MOST_FIELDS]]
+    return lines + ([f"… and {len(shown) - MOST_FIELDS} more fields"] if len(shown) > MOST_FIELDS else [])
+
+
+def _link(told: Told, web_url: str | None) -> list[str]:
+    if web_url is None:
+        return []
+    return [web_url if told.cadence_id is None else cadence_url(web_url, told.org_id, told.cadence_id)]
+
+
+def _is_known(told: Told) -> bool:
+    return told.changed_by_name is not None or told.changed_by_id is not None
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
+    found: dict[str, object] = {
+        "event": str(told.event),
+        "key": told.key,
+        "org_id": told.org_id,
+        "at": told.at.isoformat(),
+        "url": next(iter(_link(told, web_url)), None),
+    }
+    match told.event:
+        case Event.CHANGE:
+            by = {"id": told.changed_by_id, "name": told.changed_by_name} if _is_known(told) else None
+            changes = [change._asdict() for change in told.changes if change.field != "*"]
+            cadence = {"cadence_id": told.cadence_id, "name": told.name, "version": told.version, "kind": told.kind}
+            found |= cadence | {"changed_by": by, "changes": changes}
+        case Event.HELD:
+            found |= {"run_id": told.run_id, "count": told.count, "names": list(told.names)}
+        case Event.DECIDED:
+            found |= {"run_id": told.run_id, "count": told.count}
+            found |= {"decision": told.decision, "decided_by": told.decided_by}
+        case Event.FAILING:
+            error = {"code": told.error_code, "message": told.error, "hint": told.hint}
+            found |= {"run_id": told.run_id, "error": error}
+        case Event.RECOVERED | Event.STALE | Event.FRESH:
+            pass
+    return found

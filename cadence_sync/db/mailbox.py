@@ -1,0 +1,240 @@
+"""Taking messages out of the outbox, so that each is sent once by one of many processes, and what became of them."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Row, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.core.alerts import Event
+from cadence_sync.core.messages import Change, Told
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.migrate import check_migrated
+
+LEASE: Final = timedelta(minutes=3)
+"""So long a message is one process's own: it is sent and marked in that time, or another may send it."""
+MOST_NAMES: Final = 10
+"""Held cadences that a message names."""
+
+_DUE: Final = text("""
+    SELECT channel, org_id, bool_or(message_id IS NULL) AS unbundled FROM cadence_sync.alert_outbox
+    WHERE channel = ANY(:channels) AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+        AND (leased_until IS NULL OR leased_until <= now())
+        AND (leads OR message_id IS NULL)
+    GROUP BY channel, org_id ORDER BY channel, min(next_attempt_at), org_id
+""").bindparams(bindparam("channels", type_=ARRAY(Text)))
+_LOCK_CHANNEL: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
+_LATE: Final = text("""
+    UPDATE cadence_sync.alert_outbox AS late SET due_at = :next, next_attempt_at = :next
+    WHERE channel = :channel AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+        AND message_id IS NULL AND EXISTS (
+            SELECT FROM cadence_sync.alert_outbox AS gone
+            WHERE gone.channel = late.channel AND gone.due_at = late.due_at AND gone.message_id IS NOT NULL
+        )
+""")
+_BUNDLE: Final = text("""
+    WITH waiting AS (
+        SELECT org_id, event_key, row_number() OVER (ORDER BY happened_at, org_id, event_key) AS place
+        FROM cadence_sync.alert_outbox
+        WHERE channel = :channel AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+            AND message_id IS NULL
+    ), message AS MATERIALIZED (
+        SELECT gen_random_uuid()::text AS id
+    )
+    UPDATE cadence_sync.alert_outbox AS o SET message_id = message.id, leads = waiting.place = 1
+    FROM waiting, message
+    WHERE o.org_id = waiting.org_id AND o.channel = :channel AND o.event_key = waiting.event_key
+""")
+_TAKE: Final = text("""
+    UPDATE cadence_sync.alert_outbox SET attempts = attempts + 1, leased_until = now() + :lease
+    WHERE org_id = :org_id AND channel = :channel AND event_key = (
+        SELECT event_key FROM cadence_sync.alert_outbox
+        WHERE org_id = :org_id AND channel = :channel AND leads
+            AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+            AND (leased_until IS NULL OR leased_until <= now())
+        ORDER BY next_attempt_at, happened_at LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING message_id, channel, attempts
+""")
+_TELL: Final = text("""
+    SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
+        v.kind, v.document ->> 'name' AS name, c.changes, c.changed_by_id, c.changed_by_name,
+        r.error_code, r.error_message, r.error_hint, r.held, d.decision, d.decided_by, d.cadences AS decided, h.names
+    FROM cadence_sync.alert_outbox AS o
+    LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_array(x.field, x.old_value, x.new_value) ORDER BY x.change_id) AS changes,
+            min(x.changed_by_id) AS changed_by_id, min(x.changed_by_name) AS changed_by_name
+        FROM cadence_sync.cadence_changes AS x
+        WHERE x.org_id = o.org_id AND x.cadence_id = o.cadence_id AND x.version = o.version
+    ) AS c ON true
+    LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
+    LEFT JOIN cadence_sync.deletion_decisions AS d
+        ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(n.name) AS names FROM (
+            SELECT coalesce(k.name, k.cadence_id) AS name
+            FROM cadence_sync.held_deletions AS m
+            JOIN cadence_sync.cadences AS k ON k.org_id = m.org_id AND k.cadence_id = m.cadence_id
+            WHERE o.event = 'held' AND m.org_id = o.org_id AND m.case_id = o.run_id
+            ORDER BY 1 LIMIT :most
+        ) AS n
+    ) AS h ON true
+    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL
+    ORDER BY o.happened_at, o.org_id, o.event_key
+""")
+_SENT: Final = text("""
+    UPDATE cadence_sync.alert_outbox SET sent_at = now(), leased_until = NULL, last_error = NULL
+    WHERE message_id = :message_id AND sent_at IS NULL AND dead_at IS NULL
+""")
+_AGAIN: Final = text("""
+    UPDATE cadence_sync.alert_outbox
+    SET leased_until = NULL, last_error = :error, next_attempt_at = now() + :pause
+    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
+""")
+_DEAD: Final = text("""
+    UPDATE cadence_sync.alert_outbox SET dead_at = now(), leased_until = NULL, last_error = :error
+    WHERE message_id = :message_id AND sent_at IS NULL AND dead_at IS NULL AND EXISTS (
+        SELECT FROM cadence_sync.alert_outbox AS first
+        WHERE first.message_id = :message_id AND first.leads AND first.attempts = :attempts
+            AND first.sent_at IS NULL AND first.dead_at IS NULL
+    )
+""")
+_STATUS: Final = text("""
+    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS waiting,
+        count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent, count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead,
+        min(created_at) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS oldest,
+        max(sent_at) AS last_sent_at,
+        (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
+    FROM cadence_sync.alert_outbox GROUP BY channel ORDER BY channel
+""")
+_RETRY: Final = text("""
+    UPDATE cadence_sync.alert_outbox
+    SET dead_at = NULL, next_attempt_at = now(), attempts = CASE WHEN dead_at IS NULL THEN attempts ELSE 0 END
+    WHERE channel = ANY(:channels) AND sent_at IS NULL AND (dead_at IS NOT NULL OR last_error IS NOT NULL)
+""").bindparams(bindparam("channels", type_=ARRAY(Text)))
+_DROP: Final = text("""
+    DELETE FROM cadence_sync.alert_outbox WHERE channel = ANY(:channels) AND sent_at IS NULL
+""").bindparams(bindparam("channels", type_=ARRAY(Text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Where something is due; `unbundled` where it waited for a digest."""
+
+    channel: str
+    org_id: str
+    unbundled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that is this process's own for the lease; `attempts` counts this one too."""
+
+    message_id: str
+    channel: str
+    attempts: int
+
+
+async def due(engine: AsyncEngine, channels: Collection[str]) -> list[Due]:
+    """Return what is due on these channels, the organisation that has waited longest first."""
+    async with _alone(engine) as connection:
+        return [Due(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
+
+
+async def bundle(engine: AsyncEngine, channel: str, following: datetime) -> None:
+    """Make one message of all that waits for a channel's digest; what comes late waits for the one that follows."""
+    with our_errors():
+        async with engine.begin() as connection:
+            await connection.execute(_LOCK_CHANNEL, {"channel": channel})
+            await connection.execute(_LATE, {"channel": channel, "next": following})
+            await connection.execute(_BUNDLE, {"channel": channel})
+
+
+async def take(engine: AsyncEngine, what: Due) -> Letter | None:
+    """Take the message that has waited longest, or None; other processes leave it alone meanwhile."""
+    about = {"org_id": what.org_id, "channel": what.channel, "lease": LEASE}
+    async with _alone(engine) as connection:
+        row = (await connection.execute(_TAKE, about)).one_or_none()
+    return None if row is None else Letter(row.message_id, row.channel, row.attempts)
+
+
+async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
+    """Return what a message tells, as it is known now; nothing where its organisation was purged."""
+    async with _alone(engine) as connection:
+        rows = await connection.execute(_TELL, {"message_id": letter.message_id, "most": MOST_NAMES})
+        return [_told(row) for row in rows]
+
+
+async def sent(engine: AsyncEngine, letter: Letter) -> None:
+    """Note that the receiver has it."""
+    async with _alone(engine) as connection:
+        await connection.execute(_SENT, {"message_id": letter.message_id})
+
+
+async def failed(engine: AsyncEngine, letter: Letter, error: str, pause: timedelta | None) -> None:
+    """Note that it was not taken: it is tried again after a pause, or never."""
+    about: dict[str, Any] = {"message_id": letter.message_id, "attempts": letter.attempts, "error": error}
+    async with _alone(engine) as connection:
+        if pause is None:
+            await connection.execute(_DEAD, about)
+        else:
+            await connection.execute(_AGAIN, about | {"pause": pause})
+
+
+async def status(engine: AsyncEngine) -> list[dict[str, Any]]:
+    """Return one row a channel that ever had something to tell."""
+    async with _alone(engine) as connection:
+        await check_migrated(connection)
+        return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
+
+
+async def retry(engine: AsyncEngine, channels: Collection[str]) -> int:
+    """Let what failed be tried at once, dead letters too; returns how many events that are."""
+    async with _alone(engine) as connection:
+        await check_migrated(connection)
+        return int((await connection.execute(_RETRY, {"channels": list(channels)})).rowcount)
+
+
+async def drop(engine: AsyncEngine, channels: Collection[str]) -> int:
+    """Delete what was not sent; returns how many events that were."""
+    async with _alone(engine) as connection:
+        await check_migrated(connection)
+        return int((await connection.execute(_DROP, {"channels": list(channels)})).rowcount)
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection on which each statement is a transaction of its own."""
+    with our_errors():
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+
+def _told(row: Row[Any]) -> Told:
+    return Told(
+        Event(row.event),
+        row.event_key,
+        row.org_id,
+        row.happened_at,
+        cadence_id=row.cadence_id,
+        version=row.version,
+        kind=row.kind,
+        name=row.name,
+        changes=tuple(Change(*change) for change in row.changes or ()),
+        changed_by_id=row.changed_by_id,
+        changed_by_name=row.changed_by_name,
+        run_id=row.run_id,
+        count=row.decided if row.event == "decided" else row.held or 0,
+        names=tuple(row.names or ()),
+        decision=row.decision,
+        decided_by=row.decided_by,
+        error_code=row.error_code,
+        error=row.error_message,
+        hint=row.error_hint,
+    )

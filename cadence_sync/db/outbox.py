@@ -1,0 +1,169 @@
+"""Entering in the outbox what channels are to be told, in the transaction of what happened.
+
+A row holds numbers, never texts: what is told is read when it is sent, so that a redaction reaches it too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+from uuid import uuid4
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.core.alerts import ENDS, Alerting, Event
+from cadence_sync.core.diff import Plan
+from cadence_sync.core.guard import Verdict
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.sets import Write, copying
+from cadence_sync.db.tables import alert_outbox, orgs, sync_runs
+from cadence_sync.ports import Run
+
+FLOOD: Final = 10
+"""So many changes of one run are a message each; more of them share one: no channel wants hundreds at once."""
+
+IsStale: TypeAlias = Callable[[str, datetime], bool]
+"""Says of an organisation, by when it was last read, whether that is worth a message."""
+
+
+def of_plan(alerting: Alerting, run: Run, plan: Plan) -> Iterator[Write]:
+    """Yield what announces the versions of a plan; nothing where no rule asks for them."""
+    if not alerting.rules:
+        return
+    entries = [
+        _entry(
+            alerting, run.org_id, channel, Event.CHANGE, f"{version.row.cadence_id}/{version.number}", run.started_at,
+            happened_at=version.valid_from, cadence_id=version.row.cadence_id, version=version.number,
+            run_id=run.run_id,
+        )
+        for version in plan.versions
+        for channel in alerting.told_of_change(run.org_id, version)
+    ]  # fmt: skip
+    entries.sort(key=itemgetter("channel"))
+    for _, some in groupby(entries, itemgetter("channel")):
+        _share(list(some))
+    yield from copying(alert_outbox, entries)
+
+
+def of_verdict(alerting: Alerting, run: Run, verdict: Verdict) -> Iterator[Write]:
+    """Yield what announces a new case of held deletions; one that is open was announced."""
+    if verdict.hold and verdict.case is None:
+        yield from of_run(alerting, run, Event.HELD)
+
+
+def of_run(alerting: Alerting, run: Run, event: Event) -> Iterator[Write]:
+    """Yield what announces an event of a run."""
+    yield from copying(
+        alert_outbox,
+        [
+            _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
+            for channel in alerting.told_of(event, run.org_id)
+        ],
+    )
+
+
+async def enter_decision(
+    connection: AsyncConnection, alerting: Alerting, org_id: str, case: int, decision: int, now: datetime
+) -> None:
+    """Announce what a person decided."""
+    channels = alerting.told_of(Event.DECIDED, org_id)
+    entries = [_entry(alerting, org_id, c, Event.DECIDED, str(decision), now, run_id=case) for c in channels]
+    await _insert(connection, entries)
+
+
+async def watch(engine: AsyncEngine, alerting: Alerting, now: datetime, is_stale: IsStale) -> None:
+    """Announce organisations that were not read for too long, and all that is well again.
+
+    Any number of processes may do so at any time: each episode has one row a channel.
+    """
+    if not alerting.rules:
+        return
+    with our_errors():
+        async with engine.begin() as connection:
+            await _insert(connection, await _ended(connection, alerting, now))
+            await _insert(connection, await _gone_stale(connection, alerting, now, is_stale))
+
+
+async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime) -> list[dict[str, Any]]:
+    """Close the episodes that are over, and return what is told of their ends."""
+    rows, o = alert_outbox, orgs
+    good = select(sync_runs.c.run_id).where(
+        sync_runs.c.org_id == rows.c.org_id, sync_runs.c.run_id > rows.c.run_id, sync_runs.c.outcome != "failed"
+    )
+    over = {Event.FAILING: good.exists(), Event.STALE: o.c.last_walk_at > rows.c.happened_at}
+    entries: list[dict[str, Any]] = []
+    for event, is_over in over.items():
+        ended = await connection.execute(
+            update(rows)
+            .where(rows.c.event == str(event), rows.c.ended_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
+            .values(ended_at=now)
+            .returning(rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_walk_at)
+        )
+        for row in ended:
+            end, number = ENDS[event], row.event_key.partition("/")[2]
+            if row.channel in alerting.told_of(end, row.org_id):
+                at = row.last_walk_at or now
+                entries.append(
+                    _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)
+                )
+    return entries
+
+
+async def _gone_stale(
+    connection: AsyncConnection, alerting: Alerting, now: datetime, is_stale: IsStale
+) -> list[dict[str, Any]]:
+    known = select(orgs.c.org_id, orgs.c.last_walk_at).where(
+        orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_walk_at.is_not(None)
+    )
+    return [
+        _entry(alerting, org_id, channel, Event.STALE, f"{last.timestamp():.6f}", now, happened_at=last)
+        for org_id, last in await connection.execute(known)
+        if is_stale(org_id, last)
+        for channel in alerting.told_of(Event.STALE, org_id)
+    ]
+
+
+async def _insert(connection: AsyncConnection, entries: Sequence[dict[str, Any]]) -> None:
+    for entry in entries:
+        await connection.execute(insert(alert_outbox).values(entry).on_conflict_do_nothing())
+
+
+def _entry(  # noqa: PLR0913 - what a row holds
+    alerting: Alerting,
+    org_id: str,
+    channel: str,
+    event: Event,
+    number: str,
+    now: datetime,
+    *,
+    happened_at: datetime | None = None,
+    cadence_id: str | None = None,
+    version: int | None = None,
+    run_id: int | None = None,
+) -> dict[str, Any]:
+    """Return a row: one that waits for its digest belongs to no message yet."""
+    due, waits = alerting.due(channel, now), channel in alerting.digests
+    return {
+        "org_id": org_id,
+        "channel": channel,
+        "event_key": f"{event}/{number}",
+        "event": str(event),
+        "happened_at": happened_at or now,
+        "cadence_id": cadence_id,
+        "version": version,
+        "run_id": run_id,
+        "message_id": None if waits else str(uuid4()),
+        "leads": not waits,
+        "due_at": due,
+        "next_attempt_at": due,
+    }
+
+
+def _share(entries: Sequence[dict[str, Any]]) -> None:
+    """Let many rows of one channel be one message, which the first of them leads."""
+    if len(entries) > FLOOD and entries[0]["leads"]:
+        for entry in entries[1:]:
+            entry |= {"message_id": entries[0]["message_id"], "leads": False}

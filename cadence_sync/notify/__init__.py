@@ -1,0 +1,1 @@
+"""Alerts: what the outbox holds goes to the channels of the settings."""

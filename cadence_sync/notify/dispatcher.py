@@ -1,0 +1,157 @@
+"""Takes messages out of the outbox and sends them; any number of processes may do so at once.
+
+A message is one process's own for a lease, and marked when its receiver has taken it. So it is sent twice only where
+a process died, or lost its database, between the two, or where the receiver's answer was lost.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync.core.alerts import ATTEMPTS, Alerting, pause_after
+from cadence_sync.db import mailbox
+from cadence_sync.db.mailbox import Due, Letter
+from cadence_sync.errors import CadenceSyncError, RetryLater
+from cadence_sync.logs import log
+from cadence_sync.notify.senders import Sender
+from cadence_sync.ports import Clock
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+TICK: Final = 2.0
+"""Seconds between two looks at the outbox."""
+SEND: Final = 60.0
+"""Seconds after which a sender is given up."""
+MARKS: Final = 20
+MARK_PAUSE: Final = 3.0
+"""So often, and with such a pause, it is tried to mark what was sent: within the lease."""
+
+Count = Callable[[str, str], None]
+"""Called with a channel and what became of a message: `sent`, `failed` or `dead`."""
+
+
+def count_nothing(channel: str, result: str) -> None:
+    """Count nothing: where nobody asks for metrics."""
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Sends what is due on the channels that it knows, one message of a channel at a time."""
+
+    engine: "AsyncEngine"
+    senders: Mapping[str, Sender]
+    alerting: Alerting
+    clock: Clock
+    count: Count = count_nothing
+    _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Send until cancelled; whatever goes wrong is logged, and waits for the next look."""
+        while True:
+            async with survived():
+                await self._look()
+            await asyncio.sleep(TICK)
+
+    async def empty(self) -> None:
+        """Send what is due now, and return when it was tried; raises `DatabaseError`."""
+        while await mailbox.due(self.engine, self.senders):
+            await self._look()
+            await asyncio.wait(self._busy.values())
+            self._forget()
+
+    async def stop(self, grace: float) -> None:
+        """Take no more messages, and wait for those under way."""
+        self._stopping = True
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=grace)
+        for task in self._busy.values():
+            task.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy.values())
+
+    async def _look(self) -> None:
+        """Start to empty the channels on which something is due."""
+        self._forget()
+        idle = self.senders.keys() - self._busy.keys()
+        for channel, due in groupby(await mailbox.due(self.engine, idle), attrgetter("channel")):
+            if not self._stopping:
+                self._busy[channel] = asyncio.create_task(self._empty(channel, list(due)))
+
+    def _forget(self) -> None:
+        self._busy = {channel: task for channel, task in self._busy.items() if not task.done()}
+
+    async def _empty(self, channel: str, due: list[Due]) -> None:
+        async with survived():
+            if any(each.unbundled for each in due):
+                await mailbox.bundle(self.engine, channel, self.alerting.due(channel, self.clock.now()))
+                due = await mailbox.due(self.engine, [channel])
+            for each in due:
+                while not self._stopping and (letter := await mailbox.take(self.engine, each)) is not None:
+                    await self._deliver(letter)
+
+    async def _deliver(self, letter: Letter) -> None:
+        told = await mailbox.told(self.engine, letter)
+        if told:
+            try:
+                async with asyncio.timeout(SEND):
+                    await self.senders[letter.channel].send(letter.message_id, told)
+            except RetryLater as error:
+                await self._not_sent(letter, error.message, error.retry_after)
+                return
+            except Exception as error:  # noqa: BLE001 - a service's client raises what it likes
+                await self._not_sent(letter, f"The channel failed ({type(error).__name__}).", None)
+                return
+        await self._mark(letter)
+
+    async def _not_sent(self, letter: Letter, why: str, retry_after: float | None) -> None:
+        dead = letter.attempts >= ATTEMPTS
+        pause = max(pause_after(letter.attempts), timedelta(seconds=retry_after or 0))
+        self.count(letter.channel, "dead" if dead else "failed")
+        (log.error if dead else log.warning)(
+            "alert_dead" if dead else "alert_not_sent", channel=letter.channel, attempts=letter.attempts, error=why
+        )
+        await mailbox.failed(self.engine, letter, why, None if dead else pause)
+
+    async def _mark(self, letter: Letter) -> None:
+        """Note that it was sent: tried for as long as the lease lasts, since after it another would send it again."""
+        for remaining in reversed(range(MARKS)):
+            try:
+                await mailbox.sent(self.engine, letter)
+            except CadenceSyncError:
+                if not remaining:
+                    raise
+                await asyncio.sleep(MARK_PAUSE)
+            else:
+                self.count(letter.channel, "sent")
+                log.info("alert_sent", channel=letter.channel, message_id=letter.message_id)
+                return
+
+
+@asynccontextmanager
+async def dispatching(dispatcher: Dispatcher, grace: float) -> AsyncIterator[None]:
+    """Send meanwhile; at the end wait so many seconds for what is under way."""
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.shield(dispatcher.stop(grace))
+
+
+@asynccontextmanager
+async def survived() -> AsyncIterator[None]:
+    """Log what goes wrong: alerts never disturb what they tell of."""
+    try:
+        yield
+    except CadenceSyncError as error:
+        log.warning("alerts_wait", error=error.message)
+    except Exception as error:  # noqa: BLE001 - see above; its text may hold anything
+        log.warning("alerts_wait", error=type(error).__name__)

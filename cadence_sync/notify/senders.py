@@ -1,0 +1,27 @@
+"""What sends a message: one sender a channel."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cadence_sync.core.messages import Told
+from cadence_sync.errors import RetryLater
+
+HINT: Final = "It is tried again later; `cadence-sync alerts test` tries the channel at once."
+
+
+class Sender(Protocol):
+    """One channel."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, without anything secret."""
+        ...
+
+    async def send(self, message_id: str, told: Sequence[Told]) -> None:
+        """Hand a message over; raises `RetryLater` where it was not taken, or nobody knows."""
+        ...
+
+
+def not_sent(why: str, retry_after: float | None = None) -> RetryLater:
+    """Return the error of a message that was not taken; `why` is ours, never the receiver's text."""
+    return RetryLater(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)

@@ -1,0 +1,95 @@
+"""The services that Apprise knows: chat, e-mail and a hundred others. The only place that names it."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
+
+from cadence_sync.core.messages import Message, Told, message
+from cadence_sync.errors import SettingsError
+from cadence_sync.notify.senders import not_sent
+from cadence_sync.urls import is_loopback
+
+SECONDS: Final = 30
+"""The longest that Apprise may take for a message."""
+ESCAPED: Final = 0.6
+"""Share of a service's longest message that is filled: what is escaped for it grows."""
+_STATUS: Final = re.compile(r"\berror=(\d{3})\b")
+_THREADS: Final = ThreadPoolExecutor(4, thread_name_prefix="alerts")
+"""Of its own: a service that hangs must not keep a sync waiting for a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Implements `Sender`."""
+
+    kind: str
+    web_url: str | None
+    plugin: Any = field(repr=False)
+
+    async def send(self, message_id: str, told: Sequence[Told]) -> None:
+        """Hand a message to the service; most have no place for its id."""
+        del message_id
+        text = message(told, self.web_url, max(200, int(self.plugin.body_maxlen * ESCAPED)))
+        why = await asyncio.get_running_loop().run_in_executor(_THREADS, self._notify, text)
+        if why is not None:
+            raise not_sent(why)
+
+    def _notify(self, text: Message) -> str | None:
+        """Return None, or why it was not taken: of what Apprise tells, the status of HTTP is all that is repeated."""
+        told: list[str] = []
+        apprise = Apprise(asset=self.plugin.asset)
+        apprise.add(self.plugin)
+        # As plain text: Apprise escapes it for each service's own markup.
+        taken = apprise.notify(
+            body=text.body,
+            title=text.title,
+            body_format=NotifyFormat.TEXT,
+            log_callback=lambda entry, _plugin: told.append(entry.message),
+        )
+        if taken:
+            return None
+        statuses = [int(status) for entry in told for status in _STATUS.findall(entry)]
+        known = [f"{status} {HTTPStatus(status).phrase}" for status in statuses if status in set(HTTPStatus)]
+        return f"{self.kind} answers {known[-1]}." if known else f"{self.kind} did not take the message."
+
+
+def open_service(name: str, url: str, web_url: str | None) -> Service:
+    """Return the service of an address; raises `SettingsError`, without the address, which holds secrets."""
+    logs = logging.getLogger("apprise")  # its texts may hold parts of addresses; ours say what matters
+    logs.propagate = False
+    logs.setLevel(logging.CRITICAL)
+    asset = AppriseAsset(app_id="cadence-sync", storage_mode="memory", service_timeout=SECONDS)
+    asset.app_desc, asset.app_url, asset.http_redirects = "cadence-sync", "", False
+    plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    schema = url.partition("://")[0].lower()
+    if plugin is None:
+        raise SettingsError(
+            f"Apprise cannot use the address of the channel {name!r}, which begins with {schema}://.",
+            hint="docs/how-to/alerts.md has examples; github.com/caronc/apprise/wiki lists every service.",
+        )
+    host = getattr(plugin, "smtp_host", None) or plugin.host
+    if _in_the_clear(plugin, schema) and host and not is_loopback(host):
+        raise SettingsError(
+            f"The channel {name!r} would send in the clear, by {schema}://.",
+            hint=f"Use {_secure(plugin) or 'a service with encryption'}; plain text goes to loopback only.",
+        )
+    plugin.overflow_mode = OverflowMode.TRUNCATE
+    return Service(schema, web_url, plugin)
+
+
+def _in_the_clear(plugin: Any, schema: str) -> bool:
+    plain = plugin.protocol if isinstance(plugin.protocol, tuple | list) else (plugin.protocol,)
+    return schema in plain and not plugin.secure
+
+
+def _secure(plugin: Any) -> str | None:
+    known = plugin.secure_protocol
+    first = known[0] if isinstance(known, tuple | list) and known else known
+    return f"{first}://" if first else None

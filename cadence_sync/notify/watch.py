@@ -1,0 +1,32 @@
+"""Looks now and then for organisations that nobody has read for long, and for what is well again."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync.core.alerts import Alerting
+from cadence_sync.db import outbox
+from cadence_sync.notify.dispatcher import survived
+from cadence_sync.ports import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+EVERY: Final = 30.0
+"""Seconds between two looks."""
+
+
+async def watch(
+    engine: "AsyncEngine",
+    alerting: Alerting,
+    clock: Clock,
+    staleness: "Callable[[], outbox.IsStale | None]",
+) -> None:
+    """Look until cancelled; where nothing says what is stale, another process looks."""
+    while True:
+        async with survived():
+            is_stale = staleness()
+            if is_stale is not None:
+                await outbox.watch(engine, alerting, clock.now(), is_stale)
+        await asyncio.sleep(EVERY)
