@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cadence_sync.cli import commands, org
+from cadence_sync.cli import alerts, commands, org
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.streams import guarded_stdout
 from cadence_sync.errors import CadenceSyncError
@@ -38,6 +38,7 @@ def options(
 for command in commands.COMMANDS:
     app.command(command.name, help=command.help)(command.function)
 app.add_typer(org.app, name="org")
+app.add_typer(alerts.app, name="alerts")
 
 
 def run_app() -> None:

@@ -26,6 +26,8 @@ class Event(StrEnum):
     RECOVERED = "recovered"
     STALE = "stale"
     FRESH = "fresh"
+    TEST = "test"
+    """Somebody tries a channel."""
 
 
 class Topic(StrEnum):

@@ -131,6 +131,7 @@ _TITLES: Final = {
     Event.RECOVERED: "Syncs work again",
     Event.STALE: "The copy is out of date",
     Event.FRESH: "The copy is up to date again",
+    Event.TEST: "A test of alerts",
 }
 
 
@@ -152,6 +153,8 @@ def _lines(told: Told) -> list[str]:
             return [_SENTENCES[told.event], *why, f"since {at} · {org}"]
         case Event.RECOVERED | Event.STALE | Event.FRESH:
             return [_SENTENCES[told.event], f"last read {at} · {org}"]
+        case Event.TEST:
+            return [_SENTENCES[told.event], *_fields(told), at]
 
 
 _SENTENCES: Final = {
@@ -159,6 +162,7 @@ _SENTENCES: Final = {
     Event.RECOVERED: "Syncs of this organisation work again.",
     Event.STALE: "No sync has read this organisation for too long.",
     Event.FRESH: "This organisation is read again.",
+    Event.TEST: "Alerts of cadence-sync arrive here. What changes will look like this:",
 }
 
 
@@ -219,6 +223,6 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
         case Event.FAILING:
             error = {"code": told.error_code, "message": told.error, "hint": told.hint}
             found |= {"run_id": told.run_id, "error": error}
-        case Event.RECOVERED | Event.STALE | Event.FRESH:
+        case Event.RECOVERED | Event.STALE | Event.FRESH | Event.TEST:
             pass
     return found

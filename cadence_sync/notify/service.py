@@ -57,7 +57,10 @@ class Service:
             return None
         statuses = [int(status) for entry in told for status in _STATUS.findall(entry)]
         known = [f"{status} {HTTPStatus(status).phrase}" for status in statuses if status in set(HTTPStatus)]
-        return f"{self.kind} answers {known[-1]}." if known else f"{self.kind} did not take the message."
+        if known:
+            return f"{self.kind} answers {known[-1]}."
+        unreachable = any("onnection error" in entry for entry in told)
+        return f"{self.kind} {'cannot be reached' if unreachable else 'did not take the message'}."
 
 
 def open_service(name: str, url: str, web_url: str | None) -> Service:

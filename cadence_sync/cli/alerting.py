@@ -1,0 +1,178 @@
+"""What the commands below `alerts` do."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from cadence_sync import wiring
+from cadence_sync.cli.output import print_json, print_table
+from cadence_sync.errors import ArgumentError, RetryLater, SettingsError
+from cadence_sync.settings import Settings, seconds_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from cadence_sync.db.outbox import IsStale
+    from cadence_sync.notify.senders import Sender
+
+_STATUS: Final = ("channel", "waiting", "sent", "dead", "oldest", "last_sent_at", "last_error")
+
+
+async def check_command(settings: Settings, channel: str | None, *, as_json: bool) -> None:
+    """Send one message to each channel; raises `RetryLater` where one did not take it."""
+    import asyncio
+
+    from cadence_sync.core.alerts import Event
+    from cadence_sync.core.messages import Change, Told
+    from cadence_sync.notify.channels import open_channels
+
+    _check(settings, channel)
+    clock = wiring.SystemClock()
+    senders = await asyncio.to_thread(open_channels, settings, clock)
+    example = (Change("status", "active", "inactive"),)
+    told = [Told(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
+    rows = [
+        {"channel": name, "kind": sender.kind, "error": await _tried(sender, told)}
+        for name, sender in senders.items()
+        if channel in {None, name}
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        shown = [(row["channel"], row["kind"], row["error"] or "sent") for row in rows]
+        print_table("Test messages", ("channel", "kind", "result"), shown)
+    failed = [str(row["channel"]) for row in rows if row["error"]]
+    if failed:
+        raise RetryLater(
+            f"{len(failed)} of {len(rows)} channels did not take the message: {', '.join(failed)}.",
+            hint="docs/how-to/alerts.md says what each kind of channel needs.",
+            code="ALERT_NOT_SENT",
+        )
+
+
+async def _tried(sender: "Sender", told: list[Any]) -> str | None:
+    try:
+        await sender.send(str(uuid4()), told)
+    except RetryLater as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001 - a service's client raises what it likes, with texts that hold secrets
+        return f"The channel failed ({type(error).__name__})."
+    return None
+
+
+def list_command(settings: Settings, *, as_json: bool) -> None:
+    """Show what the settings say, without addresses and secrets."""
+    channels = [
+        {
+            "channel": name,
+            "kind": "webhook" if channel.url is None else channel.url.get_secret_value().partition("://")[0].lower(),
+            "digest": channel.digest,
+        }
+        for name, channel in settings.alert_channels.items()
+    ]
+    rules = [
+        {
+            "channels": list(rule.channels),
+            "events": sorted(rule.topics),
+            "orgs": sorted(rule.orgs),
+            "kinds": sorted(rule.kinds),
+            "fields": list(rule.fields),
+            "modules": sorted(rule.modules),
+            "name": rule.name,
+            "persons": sorted(rule.persons),
+        }
+        for rule in wiring.alerting(settings).rules
+    ]
+    if as_json:
+        print_json({"channels": channels, "rules": rules})
+        return
+    print_table("Channels", ("channel", "kind", "digest"), [tuple(each.values()) for each in channels])
+    shown = [[", ".join(value) if isinstance(value, list) else value for value in rule.values()] for rule in rules]
+    print_table("Rules", ("channels", "events", "orgs", "kinds", "fields", "modules", "name", "persons"), shown)
+
+
+async def status_command(settings: Settings, *, as_json: bool) -> None:
+    """Show each channel of the settings, and those that were told something before."""
+    from cadence_sync.db import mailbox
+
+    async with wiring.database(settings) as engine:
+        found = {row["channel"]: row for row in await mailbox.status(engine)}
+    nothing = dict.fromkeys(_STATUS) | {"waiting": 0, "sent": 0, "dead": 0}
+    known = settings.alert_channels
+    rows = [
+        {"channel": name, "in_settings": name in known} | {key: found.get(name, nothing)[key] for key in _STATUS[1:]}
+        for name in sorted({*found, *known})
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ("channel", "in_settings", *_STATUS[1:])
+        print_table("Alerts", columns, [[row[name] for name in columns] for row in rows])
+
+
+async def send_command(settings: Settings, *, as_json: bool) -> None:
+    """Send what is due; what is not taken is tried again by the next call, after a pause."""
+    from cadence_sync.db import outbox
+
+    _check(settings, None)
+    results: Counter[str] = Counter()
+    async with wiring.database(settings) as engine:
+        dispatcher = await wiring.dispatcher(settings, engine, lambda _channel, result: results.update([result]))
+        now = wiring.SystemClock().now()
+        await outbox.watch(engine, dispatcher.alerting, now, await _staleness(settings, engine))
+        await dispatcher.empty()
+    counts = {name: results[name] for name in ("sent", "failed", "dead")}
+    if as_json:
+        print_json(counts)
+    else:
+        print_table("Messages", list(counts), [list(counts.values())])
+    if counts["failed"] or counts["dead"]:
+        raise RetryLater(
+            f"{counts['failed'] + counts['dead']} message(s) were not taken.",
+            hint="`cadence-sync alerts status` says by which channel, and why.",
+            code="ALERT_NOT_SENT",
+        )
+
+
+async def retry_command(settings: Settings, channel: str | None) -> None:
+    """Let what was not taken be tried at once."""
+    from cadence_sync.db import mailbox
+
+    _check(settings, channel)
+    async with wiring.database(settings) as engine:
+        count = await mailbox.retry(engine, list(settings.alert_channels) if channel is None else [channel])
+    print(f"{count} event(s) will be tried at once by `serve`, `worker` or `alerts send`.")
+
+
+async def drop_command(settings: Settings, channel: str) -> None:
+    """Delete what a channel was not told of."""
+    from cadence_sync.db import mailbox
+
+    async with wiring.database(settings) as engine:
+        count = await mailbox.drop(engine, [channel])
+    print(f"{count} event(s) of the channel {channel!r} were deleted.")
+
+
+async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
+    from cadence_sync.cli.serve import usable_orgs
+    from cadence_sync.db.direct import driver_of
+    from cadence_sync.db.registry import registered
+    from cadence_sync.fleet import plans
+
+    async with driver_of(engine) as connection:
+        rhythms = plans.rhythms(settings, usable_orgs(settings), await registered(connection))
+    least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
+    return plans.staleness(rhythms, least, wiring.SystemClock().now())
+
+
+def _check(settings: Settings, channel: str | None) -> None:
+    """Raise unless there are channels, and this one among them."""
+    known = settings.alert_channels
+    if not known:
+        raise SettingsError(
+            "There is no channel for alerts.",
+            hint="Set CADENCE_SYNC_ALERT_URLS, or name channels in cadence-sync.toml: docs/how-to/alerts.md.",
+        )
+    if channel is not None and channel not in known:
+        raise ArgumentError(f"There is no channel {channel!r}.", hint=f"Known: {', '.join(known)}.")
