@@ -56,12 +56,7 @@ def drop(
 
 
 app: Final = typer.Typer(help="Try, watch and retry alerts.", no_args_is_help=True)
-for name, function in {
-    "test": check,
-    "list": list_,
-    "status": status,
-    "send": send,
-    "retry": retry,
-    "drop": drop,
-}.items():
-    app.command(name)(function)
+app.command("test")(check)
+app.command("list")(list_)
+for function in (status, send, retry, drop):
+    app.command()(function)

@@ -151,10 +151,10 @@ def _lines(told: Told) -> list[str]:
         case Event.FAILING:
             why = [flat(text) for text in (told.error, told.hint) if text]
             return [_SENTENCES[told.event], *why, f"since {at} · {org}"]
-        case Event.RECOVERED | Event.STALE | Event.FRESH:
-            return [_SENTENCES[told.event], f"last read {at} · {org}"]
         case Event.TEST:
             return [_SENTENCES[told.event], *_fields(told), at]
+        case _:
+            return [_SENTENCES[told.event], f"last read {at} · {org}"]
 
 
 _SENTENCES: Final = {
@@ -223,6 +223,6 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
         case Event.FAILING:
             error = {"code": told.error_code, "message": told.error, "hint": told.hint}
             found |= {"run_id": told.run_id, "error": error}
-        case Event.RECOVERED | Event.STALE | Event.FRESH | Event.TEST:
-            pass
+        case _:
+            return found
     return found

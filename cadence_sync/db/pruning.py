@@ -104,6 +104,12 @@ _COUNT: Final = text(f"""
     FROM cadence_sync.sync_runs AS r WHERE {_PRUNABLE}
 """)  # noqa: S608 - built from our own words
 
+# An episode that lasts stays, so that it is not announced anew and its end is.
+_OLD_ALERTS: Final = """
+    FROM cadence_sync.alert_outbox
+    WHERE org_id = :org_id AND sent_at < :until AND (event NOT IN ('failing', 'stale') OR ended_at IS NOT NULL)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
@@ -113,6 +119,7 @@ class Pruned:
     quarantined_records: int = 0
     queue_log: int = 0
     queue_statistics: int = 0
+    alerts: int = 0
     busy: int = 0
 
 
@@ -122,7 +129,7 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
     The runs of the last day are what a budget of API calls and the brake on deletions count.
     """
     until = now - max(keep, DAY)
-    runs = records = busy = 0
+    runs = records = busy = alerts = 0
     with our_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -130,10 +137,18 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
             for org_id in (await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id))).all():
                 free, some, theirs = await _prune_org(connection, org_id, until, dry_run=dry_run)
                 runs, records, busy = runs + some, records + theirs, busy + (not free)
+                alerts += await _prune_alerts(connection, org_id, until, dry_run=dry_run)
             log, statistics = [
                 await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)
             ]
-    return Pruned(runs, records, log, statistics, busy)
+    return Pruned(runs, records, log, statistics, alerts, busy)
+
+
+async def _prune_alerts(connection: AsyncConnection, org_id: str, until: datetime, *, dry_run: bool) -> int:
+    """Return how many events went that were told long ago."""
+    statement = text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}")
+    result = await connection.execute(statement, {"org_id": org_id, "until": until})
+    return int(result.scalar_one()) if dry_run else result.rowcount
 
 
 async def _prune_org(

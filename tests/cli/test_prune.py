@@ -6,14 +6,22 @@ from tests.cli.conftest import Program
 from tests.support.lab import Lab
 from tests.support.records import record
 
-NOTHING = {"runs": 0, "quarantined_records": 0, "queue_log": 0, "queue_statistics": 0, "busy": 0, "dry_run": False}
+NOTHING = {
+    "runs": 0,
+    "quarantined_records": 0,
+    "queue_log": 0,
+    "queue_statistics": 0,
+    "alerts": 0,
+    "busy": 0,
+    "dry_run": False,
+}
 
 
 async def test_a_dry_run_says_what_would_go_and_then_it_goes(program: Program, lab: Lab) -> None:
     for _ in range(10):
         await lab.sync(record("1"))
     shown = await program.run("prune", "--dry-run")
-    assert shown.out.splitlines()[1].split("\t") == ["8", "0", "0", "0"]
+    assert shown.out.splitlines()[1].split("\t") == ["8", "0", "0", "0", "0"]
     assert (await program.run("prune", "--keep", "36500d", "--json")).json == NOTHING
     done = await program.run("prune", "--json")
     assert (done.code, done.json) == (0, NOTHING | {"runs": 8})

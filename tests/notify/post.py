@@ -26,7 +26,9 @@ class Post:
 
     def __init__(self, lab: Lab, channels: dict[str, Any], rules: list[dict[str, Any]] | None = None) -> None:
         self.lab = lab
-        self.settings = Settings(web_url=PAGE, alerts={"channels": channels, "rules": rules or []})
+        self.settings = Settings.model_validate(
+            {"web_url": PAGE, "alerts": {"channels": channels, "rules": rules or []}}
+        )
         self.alerting = alerting(self.settings)
         self.results: list[tuple[str, str]] = []
         lab.store = PostgresStore(lab.engine, 60, alerting=self.alerting)

@@ -1,0 +1,92 @@
+"""Which channels are told of what, and when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cadence_sync.core.alerts import ATTEMPTS, Alerting, Event, Rule, Topic, pause_after, period_end
+from cadence_sync.core.diff import Change, Kind, Row, Version
+
+NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
+ROW = Row(
+    "1",
+    {"name": "Renewal T-90", "module.id": "77", "status": "active"},
+    {"module.api_name": "Deals", "modified_by.name": "Dana"},
+    {},
+    b"",
+)
+VERSION = Version(Kind.UPDATED, 2, NOW, ROW, b"{}", (Change("status", "draft", "active"),), "42", "Dana Smith")
+
+
+def told(version: Version = VERSION, org_id: str = "emea", **rule: object) -> bool:
+    rules = Alerting((Rule(("chat",), **rule),))  # type: ignore[arg-type]
+    return rules.told_of_change(org_id, version) == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({}, True),
+        ({"kinds": frozenset({Kind.UPDATED})}, True),
+        ({"kinds": frozenset({Kind.DELETED})}, False),
+        ({"fields": ("stat*",)}, True),
+        ({"fields": ("name", "summary.*")}, False),
+        ({"modules": frozenset({"deals"})}, True),
+        ({"modules": frozenset({"77"})}, True),
+        ({"modules": frozenset({"Leads"})}, False),
+        ({"name": "renewal *"}, True),
+        ({"name": "renewal"}, False),
+        ({"name": "*[T]-??"}, True),
+        ({"persons": frozenset({"42"})}, True),
+        ({"persons": frozenset({"dana smith"})}, True),
+        ({"persons": frozenset({"Dana"})}, False),
+        ({"orgs": frozenset({"emea"})}, True),
+        ({"orgs": frozenset({"us"})}, False),
+        ({"topics": frozenset({Topic.HELD})}, False),
+        ({"kinds": frozenset({Kind.UPDATED}), "persons": frozenset({"7"})}, False),
+    ],
+)
+def test_a_rule_lets_through_what_every_filter_of_it_names(rule: dict[str, object], expected: bool) -> None:
+    assert told(VERSION, "emea", **rule) is expected
+
+
+def test_what_was_there_before_is_no_news() -> None:
+    assert not told(replace(VERSION, kind=Kind.BASELINE, number=1, changes=()))
+
+
+def test_leaving_a_pattern_by_a_new_name_is_told_too() -> None:
+    renamed = replace(VERSION, changes=(Change("name", "Old name", "Renewal T-90"),))
+    assert told(renamed, name="old*")
+    assert not told(replace(renamed, changes=(Change("name", None, "Renewal T-90"),)), name="old*")
+
+
+def test_a_field_is_not_named_by_a_cadence_that_came_or_went() -> None:
+    assert not told(replace(VERSION, kind=Kind.DELETED, changes=(Change("*", None, None),)), fields=("*",))
+
+
+def test_somebody_who_is_not_known_is_nobody_of_the_persons_asked_for() -> None:
+    assert not told(replace(VERSION, changed_by_id=None, changed_by_name=None), persons=frozenset({"42"}))
+
+
+def test_a_channel_of_several_rules_is_told_once() -> None:
+    rules = (Rule(("a", "b")), Rule(("b",), name="Renewal*"), Rule(("c",), topics=frozenset({Topic.STALE})))
+    alerting = Alerting(rules)
+    assert alerting.told_of_change("emea", VERSION) == ["a", "b"]
+    assert alerting.told_of(Event.FRESH, "emea") == ["a", "b", "c"]
+    assert alerting.told_of(Event.RECOVERED, "emea") == ["a", "b"]
+
+
+def test_a_digest_is_due_when_its_period_ends() -> None:
+    alerting = Alerting(digests={"daily": timedelta(days=1)})
+    assert alerting.due("chat", NOW) == NOW
+    assert alerting.due("daily", NOW) == datetime(2026, 3, 2, tzinfo=UTC)
+    assert period_end(NOW, timedelta(hours=1)) == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert period_end(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1)) == datetime(2026, 3, 1, 11, tzinfo=UTC)
+
+
+def test_the_tries_of_a_message_spread_over_more_than_a_day() -> None:
+    pauses = [pause_after(attempts) for attempts in range(1, ATTEMPTS)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == timedelta(seconds=30)
+    assert timedelta(days=1) < sum(pauses, timedelta()) < timedelta(days=2)

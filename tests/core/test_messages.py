@@ -1,0 +1,148 @@
+"""What messages say, and that nothing in them is active but our own link."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cadence_sync.core.alerts import Event
+from cadence_sync.core.messages import LONGEST, MOST_FIELDS, Change, Told, cadence_url, flat, message, payload
+
+NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
+PAGE = "https://crm.example.com"
+CHANGED = Told(
+    Event.CHANGE,
+    "change/1/2",
+    "emea",
+    NOW,
+    cadence_id="1",
+    version=2,
+    kind="updated",
+    name="Renewal T-90",
+    changes=(Change("status", "draft", "active"), Change("active", False, True), Change("modified_time", "a", "b")),
+    changed_by_id="42",
+    changed_by_name="Dana Smith",
+    run_id=7,
+)
+
+
+def of(event: Event, **more: object) -> Told:
+    return Told(event, "key", "emea", NOW, run_id=7, **more)  # type: ignore[arg-type]
+
+
+def test_a_change_is_told_from_old_to_new_with_who_when_where_and_a_link() -> None:
+    told = message([CHANGED], PAGE, 1000)
+    assert told.title == "A cadence changed: emea"
+    assert told.body.splitlines() == [
+        "Renewal T-90 was changed",
+        "status: draft → active",
+        "active: false → true",
+        "Dana Smith · 2026-03-01 09:12 UTC · emea",
+        f"{PAGE}/cadences/emea/1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("created", "was created"), ("deleted", "was deleted"), ("restored", "came back")]
+)
+def test_one_that_came_or_went_has_no_fields(kind: str, words: str) -> None:
+    told = Told(Event.CHANGE, "k", "emea", NOW, cadence_id="1", kind=kind, changes=(Change("*", None, None),))
+    first, second = message([told], None, 1000).body.splitlines()
+    assert words in first
+    assert second.startswith("last editor unknown · ")
+
+
+def test_an_edit_that_the_list_does_not_show_is_said_to_be_one() -> None:
+    told = Told(Event.CHANGE, "k", "emea", NOW, name="A", kind="updated", changes=(Change("modified_time", "a", "b"),))
+    assert "edited, but in no field that the list shows" in message([told], None, 1000).body
+
+
+def test_many_fields_are_counted() -> None:
+    changes = tuple(Change(f"f{number}", None, number) for number in range(MOST_FIELDS + 3))
+    body = message([Told(Event.CHANGE, "k", "o", NOW, kind="updated", changes=changes)], None, 10_000).body
+    assert "f0: (empty) → 0" in body
+    assert "… and 3 more fields" in body
+
+
+def test_held_deletions_name_some_and_how_to_decide() -> None:
+    body = message([of(Event.HELD, count=3, names=("A", "B"))], PAGE, 1000).body
+    assert body.startswith("3 cadences are missing")
+    assert "- A\n- B\n- … and 1 more" in body
+    assert "`cadence-sync approve 7`" in body
+    assert body.endswith(PAGE)
+    assert "more" not in message([of(Event.HELD, count=2, names=("A", "B"))], None, 1000).body
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (of(Event.DECIDED, count=3, decision="approved", decided_by="kim"), "was approved: they are retired"),
+        (of(Event.DECIDED, count=3, decision="rejected", decided_by="kim"), "was rejected: they stay live"),
+        (of(Event.FAILING, error_code="TLS", error="No.", hint="Look."), "fail.\nNo.\nLook.\nsince"),
+        (of(Event.RECOVERED), "work again"),
+        (of(Event.STALE), "too long"),
+        (of(Event.FRESH), "read again"),
+        (of(Event.TEST, kind="updated", changes=(Change("status", "a", "b"),)), "status: a → b"),
+    ],
+)
+def test_other_events(told: Told, words: str) -> None:
+    assert words in message([told], None, 1000).body
+    body: Any = payload([told], None, channel="c", message_id="m")
+    assert [event["event"] for event in body["events"]] == [str(told.event)]
+
+
+def test_several_are_one_message_and_those_without_room_are_counted() -> None:
+    told = message([CHANGED] * 5, PAGE, 250)
+    assert told.title == "5 events: emea"
+    assert told.body.count("Renewal T-90") == 1
+    assert told.body.endswith(f"… and 4 more: {PAGE}")
+    others = [CHANGED, of(Event.STALE), Told(Event.FRESH, "k", "us", NOW)]
+    assert message(others, None, 20).body.endswith("… and 2 more.")
+    assert message(others, None, 1000).title == "3 events: 2 organisations"
+
+
+HOSTILE = [
+    "<!channel>", "<@U123>", "@everyone", "@here", "[click](https://evil.example)", "https://evil.example/x",
+    "www.evil.example", "<a href='//evil'>", "<script>alert(1)</script>", "a\r\nBcc: x@evil.example", "\x1b[2J",
+    "\N{RIGHT-TO-LEFT OVERRIDE}txt.exe", "#general", "<https://evil.example|ok>", "!channel>",
+]  # fmt: skip
+ACTIVE = ("<!", "<@", "<a", "<s", "@e", "@h", "@U", "](", "://", "www.", "\n", "\r", "\x1b", "\u202e", "#g", "<h", "!c")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_others_typed_is_flat(name: str) -> None:
+    shown = flat(name)
+    assert [active for active in ACTIVE if active in shown] == []
+    told = Told(
+        Event.CHANGE, "k", "emea", NOW, cadence_id="1", name=name, kind="updated",
+        changes=(Change("name", name, name),), changed_by_name=name,
+    )  # fmt: skip
+    text = message([told], PAGE, 5000)
+    assert text.body.count("://") == 1
+    assert [active for active in ACTIVE if active in text.title] == []
+    assert len(text.body.splitlines()) == 4
+
+
+def test_long_values_are_cut_and_lists_are_json() -> None:
+    assert len(flat("x" * 5000)) == LONGEST
+    assert flat([{"a": 1}]) == '[{"a": 1}]'
+    assert flat(7) == "7"
+
+
+def test_an_address_is_spelled_so_that_no_id_leaves_its_place() -> None:
+    assert cadence_url(PAGE, "a/b?c", "1#2 é") == f"{PAGE}/cadences/a%2Fb%3Fc/1%232%20%C3%A9"
+
+
+def test_the_webhook_gets_what_was_stored_untouched() -> None:
+    body = payload([CHANGED, of(Event.HELD, count=1, names=("<b>",))], PAGE, channel="hook", message_id="m-1")
+    found = json.loads(json.dumps(body))
+    assert (found["version"], found["id"], found["channel"]) == (1, "m-1", "hook")
+    change, held = found["events"]
+    assert change["changed_by"] == {"id": "42", "name": "Dana Smith"}
+    assert change["changes"][0] == {"field": "status", "old": "draft", "new": "active"}
+    assert (change["cadence_id"], change["version"], change["kind"]) == ("1", 2, "updated")
+    assert held == {
+        "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": PAGE,
+        "run_id": 7, "count": 1, "names": ["<b>"],
+    }  # fmt: skip
