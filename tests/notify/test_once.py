@@ -1,16 +1,29 @@
 """A change is announced once: entered with it, sent by one of many, and tried again until it is taken."""
 
-from tests.notify.post import PAGE, Post, webhook
-from tests.notify.receiver import receiving
-from tests.support.lab import Lab
-from tests.support.records import record
+import asyncio
+
+import pytest
+
+from cadence_sync.core.alerts import ATTEMPTS
+from cadence_sync.db import mailbox
+from cadence_sync.db.outbox import FLOOD
+from cadence_sync.errors import DatabaseError
+from cadence_sync.ports import Org
+from tests.notify.post import PAGE, Post, sending, webhook
+from tests.notify.receiver import Receiver, lose, receiving
+from tests.support.lab import Lab, WrittenSource
+from tests.support.records import listing, record
+
+
+async def changed(lab: Lab, name: str = "Farewell") -> None:
+    await lab.sync(record("1", name="Welcome"))
+    await lab.sync(record("1", name=name))
 
 
 async def test_a_change_is_announced_from_old_to_new_with_a_link(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
-        await lab.sync(record("1", name="Welcome"))
-        await lab.sync(record("1", name="Farewell"))
+        await changed(lab)
         await lab.sync(record("1", name="Farewell"))
         await post.send()
         await post.send()
@@ -22,3 +35,261 @@ async def test_a_change_is_announced_from_old_to_new_with_a_link(lab: Lab) -> No
     assert "last editor unknown" in got.json["text"]
     (row,) = await post.rows()
     assert row["sent_at"] is not None
+
+
+async def test_what_was_there_before_is_not_announced_and_an_unchanged_poll_writes_nothing(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(record("1"), record("2"))
+        await lab.sync(record("1"), record("2"))
+        assert await post.rows() == []
+
+
+async def test_a_run_that_is_undone_announces_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise DatabaseError("The last statement of the transaction failed.")
+
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(record("1", name="Welcome"))
+        with monkeypatch.context() as patch:
+            patch.setattr("cadence_sync.db.transaction.write_docket", fail)
+            assert (await lab.sync(record("1", name="Farewell"))).error is not None
+        assert await post.rows() == []
+        await lab.sync(record("1", name="Farewell"))
+        assert len(await post.rows()) == 1
+
+
+async def test_a_preview_announces_nothing(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(record("1", name="Welcome"))
+        source = WrittenSource(listing([record("1", name="Farewell")]), lab.clock)
+        assert (await lab.syncing(source).preview()).error is None
+        assert await post.rows() == []
+
+
+async def test_each_channel_is_told_what_its_rules_ask_for(lab: Lab) -> None:
+    async with receiving() as receiver:
+        channels = {name: webhook(receiver) for name in ("names", "steps", "both")}
+        rules = [
+            {"channels": ["names", "both"], "fields": ["name"]},
+            {"channels": ["steps", "both"], "fields": ["summary.*"], "orgs": ["default"]},
+        ]
+        post = Post(lab, channels, rules)
+        await changed(lab)
+        steps = {"task_follow_up_count": 9, "call_follow_up_count": 1, "email_follow_up_count": 1}
+        await lab.sync(record("1", name="Farewell", summary=steps))
+        await lab.sync(record("1"), org=Org("other", "us"))
+        await lab.sync(record("1", summary=steps), org=Org("other", "us"))
+        await lab.sync()  # it is gone, and no rule asks for that
+        await post.send()
+    told = sorted((got.json["channel"], event["version"]) for got in receiver.got for event in got.json["events"])
+    assert told == [("both", 2), ("both", 3), ("names", 2), ("steps", 3)]
+
+
+async def test_many_dispatchers_send_each_message_once(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"a": webhook(receiver), "b": webhook(receiver)})
+        await lab.sync(*(record(f"{number}") for number in range(FLOOD)))
+        await lab.sync(*(record(f"{number}", name="New") for number in range(FLOOD)))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(post.send())
+    keys = [(got.json["channel"], event["key"]) for got in receiver.got for event in got.json["events"]]
+    assert sorted(keys) == sorted((channel, f"change/{n}/2") for channel in ("a", "b") for n in range(FLOOD))
+    assert len({got.headers["Idempotency-Key"] for got in receiver.got}) == 2 * FLOOD
+
+
+async def test_a_flood_of_changes_is_one_message(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(*(record(f"{number}") for number in range(FLOOD + 1)))
+        await lab.sync(*(record(f"{number}", name="New") for number in range(FLOOD + 1)))
+        await post.send()
+    (got,) = receiver.got
+    assert len(got.json["events"]) == FLOOD + 1
+    assert all(row["sent_at"] for row in await post.rows())
+
+
+async def test_a_receiver_that_is_down_is_tried_again_until_it_is_up(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [500, 302]
+        await post.send()
+        (row,) = await post.rows()
+        assert (row["attempts"], row["last_error"], row["sent_at"]) == (1, "The webhook answers 500.", None)
+        assert await lab.row("SELECT next_attempt_at - now() BETWEEN '25 s' AND '31 s' AS ok"
+                             " FROM cadence_sync.alert_outbox") == {"ok": True}  # fmt: skip
+        await post.send()
+        assert len(receiver.got) == 1
+        await post.make_due()
+        await post.send()
+        await post.make_due()
+        await post.send()
+    first, second, third = receiver.got
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"] == third.headers["Idempotency-Key"]
+    assert first.body == third.body
+    (row,) = await post.rows()
+    assert (row["attempts"], row["last_error"]) == (3, None)
+    assert post.results == [("hook", "failed"), ("hook", "failed"), ("hook", "sent")]
+
+
+async def test_nobody_listens(lab: Lab) -> None:
+    post = Post(lab, {"hook": webhook(Receiver("http://127.0.0.1:9"))})
+    await changed(lab)
+    await post.send()
+    (row,) = await post.rows()
+    assert row["last_error"] == "The webhook does not answer (ClientConnectorError)."
+
+
+async def test_a_receiver_may_ask_to_be_left_alone(lab: Lab) -> None:
+    async def busy(_request: object) -> object:
+        from aiohttp import web  # noqa: PLC0415
+
+        return web.Response(status=429, headers={"Retry-After": "600"})
+
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [busy]  # type: ignore[list-item]
+        await post.send()
+    assert await lab.row("SELECT next_attempt_at - now() > '9 min' AS ok FROM cadence_sync.alert_outbox") == {
+        "ok": True
+    }
+
+
+async def test_what_is_never_taken_is_a_dead_letter_until_somebody_asks_for_it(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [500] * ATTEMPTS
+        for _ in range(ATTEMPTS + 2):
+            await post.send()
+            await post.make_due()
+        assert len(receiver.got) == ATTEMPTS
+        assert post.results[-1] == ("hook", "dead")
+        (status,) = await mailbox.status(lab.engine)
+        assert (status["waiting"], status["sent"], status["dead"]) == (0, 0, 1)
+        assert status["last_error"] == "The webhook answers 500."
+        assert await mailbox.retry(lab.engine, ["hook"]) == 1
+        await post.send()
+        (status,) = await mailbox.status(lab.engine)
+        assert (status["waiting"], status["sent"], status["dead"]) == (0, 1, 0)
+
+
+async def test_where_the_answer_was_lost_the_same_key_comes_again(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [lose]
+        await post.send()
+        await post.make_due()
+        await post.send()
+    first, second = receiver.got
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"] == first.json["id"]
+    assert first.body == second.body
+
+
+async def test_what_was_sent_is_marked_though_the_database_was_away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, failures = mailbox.sent, [DatabaseError("gone"), DatabaseError("gone")]
+
+    async def sent(*arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+        await usual(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mailbox, "sent", sent)
+    monkeypatch.setattr("cadence_sync.notify.dispatcher.MARK_PAUSE", 0)
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        await post.send()
+        await post.make_due()
+        await post.send()
+    assert len(receiver.got) == 1
+
+
+async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_ends(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        (due,) = await mailbox.due(lab.engine, ["hook"])
+        mine = await mailbox.take(lab.engine, due)
+        assert mine is not None
+        assert await mailbox.take(lab.engine, due) is None
+        assert await mailbox.retry(lab.engine, ["hook"]) == 0
+        await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
+        await post.send()
+        # The first one comes back: it failed, but another has sent the message meanwhile.
+        await mailbox.failed(lab.engine, mine, "late", None)
+    (row,) = await post.rows()
+    assert (row["sent_at"] is not None, row["dead_at"], row["attempts"]) == (True, None, 2)
+
+
+async def test_a_digest_is_one_message_a_period_and_what_comes_late_is_in_the_next(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"daily": webhook(receiver, digest="1d"), "now": webhook(receiver)})
+        await changed(lab)
+        await lab.sync(record("1", name="Third"))
+        await lab.sync(record("1"), org=Org("other", "us"))
+        await lab.sync(record("1", name="Other"), org=Org("other", "us"))
+        rows = [row for row in await post.rows() if row["channel"] == "daily"]
+        assert {row["due_at"].isoformat() for row in rows} == {"2026-01-06T00:00:00+00:00"}
+        receiver.answers = [500]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(post.send())
+            group.create_task(post.send())
+        await post.make_due()
+        await lab.sync(record("1", name="Fourth"))  # of the day whose digest is gone
+        await post.send()
+        await post.send()
+    daily = [got for got in receiver.got if got.json["channel"] == "daily"]
+    keys = {got.headers["Idempotency-Key"] for got in daily}
+    assert len(keys) == 1
+    assert len(daily[-1].json["events"]) == 3
+    late = [row for row in await post.rows() if row["channel"] == "daily" and row["sent_at"] is None]
+    assert [row["event_key"] for row in late] == ["change/1/4"]
+    assert late[0]["due_at"] > late[0]["created_at"]
+    assert len([got for got in receiver.got if got.json["channel"] == "now"]) in {4, 5}
+
+
+async def test_a_channel_that_hangs_delays_no_other_and_a_daemon_that_stops_waits_for_what_is_under_way(
+    lab: Lab,
+) -> None:
+    free = asyncio.Event()
+
+    async def slow(_request: object) -> object:
+        from aiohttp import web  # noqa: PLC0415
+
+        await free.wait()
+        return web.Response()
+
+    async with receiving() as hanging, receiving() as receiver:
+        hanging.answers = [slow]  # type: ignore[list-item]
+        post = Post(lab, {"a": webhook(hanging), "b": webhook(receiver)})
+        await changed(lab)
+        async with sending(post.dispatcher()):
+            await hanging.until(1)
+            await receiver.until(1)
+            asyncio.get_running_loop().call_later(0.1, free.set)
+    assert all(row["sent_at"] for row in await post.rows())
+
+
+async def test_what_goes_wrong_in_the_dispatcher_disturbs_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, faults = mailbox.due, [RuntimeError("with a secret"), DatabaseError("gone")]
+
+    async def due(*arguments: object) -> object:
+        if faults:
+            raise faults.pop()
+        return await usual(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mailbox, "due", due)
+    monkeypatch.setattr("cadence_sync.notify.dispatcher.TICK", 0.01)
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        async with sending(post.dispatcher()):
+            await receiver.until(1)
+    assert faults == []
