@@ -65,11 +65,10 @@ class Service:
 
 def open_service(name: str, url: str, web_url: str | None) -> Service:
     """Return the service of an address; raises `SettingsError`, without the address, which holds secrets."""
-    logs = logging.getLogger("apprise")  # its texts may hold parts of addresses; ours say what matters
-    logs.propagate = False
-    logs.setLevel(logging.CRITICAL)
+    _keep_quiet()
     asset = AppriseAsset(app_id="cadence-sync", storage_mode="memory", service_timeout=SECONDS)
     asset.app_desc, asset.app_url, asset.http_redirects = "cadence-sync", "", False
+    asset.image_url_mask = asset.image_url_logo = ""  # pictures of Apprise's, on another's server
     plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     schema = url.partition("://")[0].lower()
     if plugin is None:
@@ -85,6 +84,14 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
         )
     plugin.overflow_mode = OverflowMode.TRUNCATE
     return Service(schema, web_url, plugin)
+
+
+def _keep_quiet() -> None:
+    """Let no log of others show parts of addresses; ours says what matters."""
+    told = logging.getLogger("apprise")  # `log_callback` hears it nevertheless
+    told.propagate = False
+    told.addHandler(logging.NullHandler())
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 def _in_the_clear(plugin: Any, schema: str) -> bool:

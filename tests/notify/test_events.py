@@ -1,0 +1,134 @@
+"""Held deletions, failing organisations and old copies are announced once an episode, and their ends too."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from cadence_sync.db import outbox
+from cadence_sync.db.docket import decide
+from cadence_sync.db.pruning import prune
+from cadence_sync.db.purge import purge
+from cadence_sync.errors import AccessError
+from tests.notify.post import Post, webhook
+from tests.notify.receiver import Receiver, receiving
+from tests.support.lab import Lab, WrittenSource
+from tests.support.records import listing, record
+
+MANY = [record(f"{number}", name=f"Cadence {number}") for number in range(12)]
+DAY = timedelta(days=1)
+
+
+def events(receiver: Receiver) -> list[dict[str, Any]]:
+    return [event for got in receiver.got for event in got.json["events"]]
+
+
+async def fails(lab: Lab, times: int = 1) -> None:
+    for _ in range(times):
+        lab.clock.move(minutes=1)
+        error = AccessError("Zoho refused the token.", hint="Look.", code="INVALID_TOKEN")
+        await lab.syncing(WrittenSource(listing([]), lab.clock, error)).run("test")
+
+
+async def watched(post: Post, *, after: timedelta = DAY) -> None:
+    def is_stale(_org_id: str, last: datetime) -> bool:
+        return post.lab.clock.time - last > after
+
+    await outbox.watch(post.lab.engine, post.alerting, post.lab.clock.time, is_stale)
+    await post.send()
+
+
+async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)}, [{"channels": ["hook"], "events": ["held"]}])
+        await lab.sync(*MANY)
+        report = await lab.sync(MANY[0])
+        await lab.sync(MANY[0])  # the same case
+        assert report.run_id is not None
+        await post.send()
+        (held,) = events(receiver)
+        assert (held["event"], held["count"], len(held["names"])) == ("held", 11, 10)
+        assert f"approve {report.run_id}`" in receiver.got[0].json["text"]
+        await decide(lab.engine, report.run_id, "approved", "kim", post.alerting)
+        await post.send()
+        decided = events(receiver)[1]
+        assert (decided["event"], decided["decision"], decided["decided_by"]) == ("decided", "approved", "kim")
+        assert decided["count"] == 11
+        await lab.sync(MANY[0])  # they are retired, which this channel does not want to know
+        await post.send()
+    assert len(receiver.got) == 2
+
+
+async def test_an_organisation_that_fails_is_told_of_once_and_once_that_it_works_again(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(MANY[0])
+        await fails(lab, 2)
+        await watched(post)
+        assert events(receiver) == []
+        await fails(lab, 3)
+        await watched(post)
+        await watched(post)
+        (failing,) = events(receiver)
+        assert failing["event"] == "failing"
+        assert failing["error"] == {"code": "INVALID_TOKEN", "message": "Zoho refused the token.", "hint": "Look."}
+        await lab.sync(MANY[0])
+        await watched(post)
+        await watched(post)
+        assert [event["event"] for event in events(receiver)] == ["failing", "recovered"]
+        await fails(lab, 3)
+        await watched(post)
+    assert [event["event"] for event in events(receiver)] == ["failing", "recovered", "failing"]
+
+
+async def test_an_old_copy_is_told_of_once_and_once_that_it_is_read_again(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(MANY[0])
+        lab.clock.move(hours=23)
+        await watched(post)
+        assert events(receiver) == []
+        lab.clock.move(hours=2)
+        await watched(post)
+        await watched(post)
+        assert [event["event"] for event in events(receiver)] == ["stale"]
+        await lab.sync(MANY[0])
+        await watched(post)
+        await watched(post)
+        assert [event["event"] for event in events(receiver)] == ["stale", "fresh"]
+        lab.clock.move(days=2)
+        await lab.execute("UPDATE cadence_sync.orgs SET enabled = false")
+        await watched(post)
+    assert len(events(receiver)) == 2
+
+
+async def test_an_episode_that_lasts_outlives_pruning(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(MANY[0])
+        await lab.sync(record("0", name="New"))
+        lab.clock.move(days=2)
+        await watched(post)
+        await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
+        dry = await prune(lab.engine, lab.clock.time, DAY, dry_run=True)
+        done = await prune(lab.engine, lab.clock.time, DAY)
+        assert (dry.alerts, done.alerts) == (1, 1)
+        await watched(post)
+        assert [event["event"] for event in events(receiver)] == ["change", "stale"]
+        await lab.sync(record("0", name="New"))
+        await watched(post)
+        await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
+        await prune(lab.engine, lab.clock.time, DAY)
+        await watched(post)
+        assert [event["event"] for event in events(receiver)] == ["change", "stale", "fresh"]
+        assert await post.rows() == []
+
+
+async def test_what_was_not_sent_is_not_pruned_and_goes_with_its_organisation(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(MANY[0])
+        await lab.sync(record("0", name="New"))
+        await prune(lab.engine, lab.clock.time + 400 * DAY, DAY)
+        assert len(await post.rows()) == 1
+        assert (await purge(lab.engine, "default"))["alert_outbox"] == 1
+        await post.send()
+    assert receiver.got == []
