@@ -117,3 +117,16 @@ def test_what_settings_and_database_say_of_organisations() -> None:
 def test_nonsense_is_refused(line: str, zone: str) -> None:
     with pytest.raises(SettingsError, match="cannot work"):
         cron_trigger(line, zone)
+
+
+def test_one_is_stale_after_three_intervals_or_a_while_after_its_cron_line() -> None:
+    least, friday = timedelta(days=1), datetime(2026, 3, 6, 20, tzinfo=UTC)
+    often = Rhythm("a", "us", "", 900, None, 0, None)
+    assert not often.is_stale(friday, friday + timedelta(hours=24), least)
+    assert often.is_stale(friday, friday + timedelta(hours=25), least)
+    weekly = Rhythm("a", "us", "", 7 * 86400, None, 0, None)
+    assert not weekly.is_stale(friday, friday + timedelta(days=20), least)
+    assert weekly.is_stale(friday, friday + timedelta(days=22), least)
+    workdays = Rhythm("a", "us", "", 900, cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
+    assert not workdays.is_stale(friday, friday + timedelta(days=3), least)
+    assert workdays.is_stale(friday, datetime(2026, 3, 10, 7, tzinfo=UTC), least)
