@@ -51,7 +51,7 @@ def test_each_says_how_grave_it_is_and_which_command_to_run(alert: dict[str, Any
     assert (
         "Run `" in description or "run `" in description or "start more: `" in description or "CADENCE" in description
     )
-    known = {command.name for command in COMMANDS} | {"worker"}
+    known = {command.name for command in COMMANDS} | {"worker", "alerts"}
     assert set(COMMAND.findall(description)) <= known
 
 

@@ -81,6 +81,26 @@ async def test_without_a_database_old_values_are_not_shown(lab: Lab) -> None:
     assert any(name == "cadence_sync_build_info" for name, _ in found)
 
 
+async def test_what_channels_are_still_to_be_told(lab: Lab) -> None:
+    await lab.sync(record("1"))
+    for key, more in {"a": "", "b": ", dead_at = now()", "c": ", sent_at = now()", "d": ", dead_at = now()"}.items():
+        await lab.execute(
+            "INSERT INTO cadence_sync.alert_outbox"
+            " (org_id, channel, event_key, event, happened_at, leads, due_at, next_attempt_at)"
+            f" VALUES ('default', 'chat', '{key}', 'change', now(), false, now(), now())",
+            f"UPDATE cadence_sync.alert_outbox SET attempts = 1{more} WHERE event_key = '{key}'",
+        )
+    clock = SetClock()
+    gauges = Gauges(lab.engine, clock)
+    found = samples(await gauges.text())
+    assert (value(found, "alerts_waiting", channel="chat"), value(found, "alerts_dead", channel="chat")) == (1, 2)
+    await lab.execute("DELETE FROM cadence_sync.alert_outbox")
+    clock.move(seconds=FRESH)
+    assert value(samples(await gauges.text()), "alerts_dead", channel="chat") is None
+    metrics.count_alert("chat", "sent")
+    assert value(samples_of(), "alerts_total", channel="chat", result="sent") == 1
+
+
 def test_runs_are_counted() -> None:
     before = samples_of()
     counters = Counters(seen=3, created=2, unchanged=1)
