@@ -60,11 +60,16 @@ class Dispatcher:
             await asyncio.sleep(TICK)
 
     async def empty(self) -> None:
-        """Send what is due now, and return when it was tried; raises `DatabaseError`."""
-        while await mailbox.due(self.engine, self.senders):
+        """Send what is due now, and return when it was tried; raises `DatabaseError`.
+
+        Where nothing moves any more, another process is at it, or something is wrong that the log tells.
+        """
+        before: list[Due] = []
+        while (due := await mailbox.due(self.engine, self.senders)) and due != before:
+            before = due
             await self._look()
-            await asyncio.wait(self._busy.values())
-            self._forget()
+            if self._busy:  # another process may have been faster
+                await asyncio.wait(self._busy.values())
 
     async def stop(self, grace: float) -> None:
         """Take no more messages, and wait for those under way."""

@@ -1,5 +1,7 @@
 """What a poll that finds nothing new asks of the database, counted on the wire."""
 
+import pytest
+
 from cadence_sync import wiring
 from cadence_sync.db.engine import opened
 from cadence_sync.orgs import OrgConfig
@@ -13,12 +15,13 @@ POLLS = 20
 MOST = 4
 
 
-async def test_a_poll_without_a_change_costs_few_round_trips(database_url: str) -> None:
+@pytest.mark.parametrize("alert_urls", [None, "json://127.0.0.1:9"], ids=["silent", "with alerts"])
+async def test_a_poll_without_a_change_costs_few_round_trips(database_url: str, alert_urls: str | None) -> None:
     simulator = Simulator(cadences=50, clock=wiring.SystemClock().now)
     known = credentials(0)
     async with running(simulator) as zoho, counted(database_url) as (url, wire), opened(url, 2) as engine:
         org = OrgConfig("default", "us", known.client_id, known.client_secret, known.refresh_token, zoho, zoho)
-        async with wiring.many_syncs(Settings(), engine) as sync_of:
+        async with wiring.many_syncs(Settings.model_validate({"alert_urls": alert_urls}), engine) as sync_of:
 
             async def poll() -> None:
                 report = await sync_of(org).run("test")

@@ -1,8 +1,10 @@
 """A change is announced once: entered with it, sent by one of many, and tried again until it is taken."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from aiohttp import web
 
 from cadence_sync.core.alerts import ATTEMPTS
 from cadence_sync.db import mailbox
@@ -144,16 +146,55 @@ async def test_nobody_listens(lab: Lab) -> None:
     assert row["last_error"] == "The webhook does not answer (ClientConnectorError)."
 
 
-async def test_a_receiver_may_ask_to_be_left_alone(lab: Lab) -> None:
-    async def busy(_request: object) -> object:
-        from aiohttp import web  # noqa: PLC0415
+async def test_a_message_goes_to_the_address_that_was_given_and_to_no_other(lab: Lab) -> None:
+    async def elsewhere(_request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": f"{receiver.url}/elsewhere"})
 
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [elsewhere]
+        await post.send()
+        assert [got.path for got in receiver.got] == ["/hook"]
+    (row,) = await post.rows()
+    assert row["last_error"] == "The webhook answers 307."
+
+
+async def test_an_answer_without_an_end_is_not_read_to_its_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await answer.write(b"x" * 65536)
+        return answer
+
+    async def silent(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        receiver.answers = [silent, endless]
+        with monkeypatch.context() as patch:
+            patch.setattr("cadence_sync.notify.webhook.SECONDS", 0.05)
+            await post.send()
+        (row,) = await post.rows()
+        assert row["last_error"] == "The webhook does not answer (TimeoutError)."
+        await post.make_due()
+        await post.send()
+    assert [result for _, result in post.results] == ["failed", "sent"]
+
+
+async def test_a_receiver_may_ask_to_be_left_alone(lab: Lab) -> None:
+    async def busy(_request: web.Request) -> web.Response:
         return web.Response(status=429, headers={"Retry-After": "600"})
 
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
-        receiver.answers = [busy]  # type: ignore[list-item]
+        receiver.answers = [busy]
         await post.send()
     assert await lab.row("SELECT next_attempt_at - now() > '9 min' AS ok FROM cadence_sync.alert_outbox") == {
         "ok": True
@@ -260,14 +301,12 @@ async def test_a_channel_that_hangs_delays_no_other_and_a_daemon_that_stops_wait
 ) -> None:
     free = asyncio.Event()
 
-    async def slow(_request: object) -> object:
-        from aiohttp import web  # noqa: PLC0415
-
+    async def slow(_request: web.Request) -> web.Response:
         await free.wait()
         return web.Response()
 
     async with receiving() as hanging, receiving() as receiver:
-        hanging.answers = [slow]  # type: ignore[list-item]
+        hanging.answers = [slow]
         post = Post(lab, {"a": webhook(hanging), "b": webhook(receiver)})
         await changed(lab)
         async with sending(post.dispatcher()):

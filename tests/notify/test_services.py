@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from apprise.plugins.slack import NotifySlack
@@ -109,9 +110,7 @@ async def test_an_e_mail_shows_hostile_names_as_text() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    async def elsewhere(_request: object) -> Any:
-        from aiohttp import web  # noqa: PLC0415
-
+    async def elsewhere(_request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": f"{receiver.url}/elsewhere"})
 
     async with receiving() as receiver:
