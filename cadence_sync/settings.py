@@ -217,9 +217,10 @@ def load_settings(config: Path | None = None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise _explained(error, path) from None
-    except UnparsableError:
+    except UnparsableError as error:
         raise SettingsError(
-            f"{PREFIX}ORGS is not a JSON object.", hint="Organisations are easier to write in cadence-sync.toml."
+            f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
+            hint="Organisations and alerts are easier to write in cadence-sync.toml.",
         ) from None
     if path is not None and in_file & _SECRET_NAMES and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         settings._exposed_file = path  # noqa: SLF001 - no setting: it must not come from outside

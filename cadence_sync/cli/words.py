@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from cadence_sync.cli.output import one_line
 from cadence_sync.core.document import changed_leaves, from_document
+from cadence_sync.core.messages import SIGNATURE
 
 Field = tuple[str, Any, Any]
 """A path, the value before, the value after."""
@@ -22,8 +23,6 @@ OF_MANY: Final = {
     "restored": "came back after they were deleted",
 }
 UNSEEN: Final = "edited, but in no field that the list shows"
-SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
-"""Fields that move with every edit: they say that there was one, not what it was."""
 
 
 def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:

@@ -118,11 +118,16 @@ async def _gone_stale(
     known = select(orgs.c.org_id, orgs.c.last_walk_at).where(
         orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_walk_at.is_not(None)
     )
+    lasting = select(alert_outbox.c.org_id, alert_outbox.c.channel).where(
+        alert_outbox.c.event == str(Event.STALE), alert_outbox.c.ended_at.is_(None)
+    )
+    announced = {tuple(row) for row in await connection.execute(lasting)}
     return [
         _entry(alerting, org_id, channel, Event.STALE, f"{last.timestamp():.6f}", now, happened_at=last)
         for org_id, last in await connection.execute(known)
         if is_stale(org_id, last)
         for channel in alerting.told_of(Event.STALE, org_id)
+        if (org_id, channel) not in announced
     ]
 
 

@@ -90,6 +90,12 @@ def test_without_rules_every_channel_is_told_everything_and_a_filter_of_changes_
     assert rules.digests == {"chat": timedelta(days=1)}
 
 
+def test_a_variable_that_is_no_json_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CADENCE_SYNC_ALERTS", "secret-4722")
+    with pytest.raises(SettingsError, match="CADENCE_SYNC_ALERTS is not a JSON object"):
+        loaded(tmp_path, "")
+
+
 def test_a_file_with_addresses_that_others_may_read_is_warned_of(tmp_path: Path) -> None:
     loaded(tmp_path, CHANNEL)
     file = tmp_path / "settings.toml"
