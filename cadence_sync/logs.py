@@ -1,18 +1,20 @@
 """Logs on stderr: lines for people on a terminal, JSON for machines; stdout belongs to results."""
 
 import logging
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 _level = "INFO"
+_tracebacks = True
 
 
-def configure_logs(level: str) -> None:
-    """Send events to stderr from this level on."""
-    global _level  # noqa: PLW0603 - logs are the process's, as its stderr is
-    _level = level
+def configure_logs(level: str, *, tracebacks: bool = True) -> None:
+    """Send events to stderr from this level on, defects with their tracebacks or without."""
+    global _level, _tracebacks
+    _level, _tracebacks = level, tracebacks
     log.reset()
 
 
@@ -62,16 +64,28 @@ def _structlog(level: str) -> Any:
     import structlog  # noqa: PLC0415 - see `_Log`
 
     # Never rich tracebacks: they show local variables, and among those are secrets.
-    for_people = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    plain = structlog.dev.plain_traceback
+    for_people = [structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=plain)]
     for_machines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if _tracebacks else [_without_traceback]),
             *(for_people if sys.stderr.isatty() else for_machines),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     return structlog.get_logger()
+
+
+def _in_colour() -> bool:
+    """Whether a terminal is to be sent colours: https://no-color.org, and terminals that know none."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
+def _without_traceback(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("exc_info", None)
+    return event

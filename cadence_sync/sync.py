@@ -175,5 +175,5 @@ async def _plans(
 
 def _unexpected(error: Exception) -> CadenceSyncError:
     """Return what is told of a defect; its text may hold anything, so only the log has it."""
-    hint = "Please report it with the traceback from the log."
+    hint = "Please report it with its traceback: the daemon's log has it, and `cadence-sync --debug sync` shows it."
     return CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=hint, code="UNEXPECTED")

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from cadence_sync.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shared:
     """The options that every command shares."""
 
     config: Path | None = None
     debug: bool = False
 
-    def settings(self) -> "Settings":
-        """Read the settings and set up logs by them."""
+    def settings(self, *, daemon: bool = False) -> "Settings":
+        """Read the settings and set up logs by them; nobody repeats what a daemon did to see its tracebacks."""
         from cadence_sync.logs import configure_logs
         from cadence_sync.settings import load_settings
 
         settings = load_settings(self.config)
-        configure_logs(settings.log_level)
+        configure_logs(settings.log_level, tracebacks=daemon or self.debug)
         if settings.exposed_file is not None:
             from cadence_sync.cli.output import show_warning
 
@@ -96,7 +96,7 @@ def worker(context: typer.Context) -> None:
     from cadence_sync.cli.serve import worker_command
 
     wiring.load()
-    run(worker_command(context.obj.settings()))
+    run(worker_command(context.obj.settings(daemon=True)))
 
 
 def doctor(
@@ -187,7 +187,7 @@ def serve(context: typer.Context) -> None:
     """Sync every organisation again and again, until stopped."""
     from cadence_sync.cli.serve import serve_command
 
-    run(serve_command(context.obj.settings()))
+    run(serve_command(context.obj.settings(daemon=True)))
 
 
 def simulate(

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
 from cadence_sync.cli.run import run
 
@@ -116,4 +117,5 @@ def resume(context: typer.Context, org_id: OrgId) -> None:
 
 app: Final = typer.Typer(help="Add, list, pause and remove organisations.", no_args_is_help=True)
 for function in (add, import_, list_, remove, pause, resume):
-    app.command(function.__name__.rstrip("_"))(function)
+    name = function.__name__.rstrip("_")
+    app.command(name, epilog=epilog(f"org {name}"))(function)

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,17 @@ async def agency(agencys_zoho: Simulator, database_url: str, tmp_path: Path) -> 
     async with running(agencys_zoho) as url:
         settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_REFRESH_TOKEN=None, SECRET_KEYS=KEY)
         yield Program(tmp_path, settings)
+
+
+@pytest.fixture
+def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the commands that follow these variables, besides the settings."""
+    plain = cli.environment
+
+    def give(**variables: str) -> None:
+        monkeypatch.setattr(cli, "environment", lambda **settings: plain(**settings) | variables)
+
+    return give
 
 
 @pytest.fixture

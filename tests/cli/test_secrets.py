@@ -120,12 +120,14 @@ async def test_a_defect_shows_a_traceback_and_no_secret(
     secretive: Program, defect: Callable[[str, str], None], method: str
 ) -> None:
     defect(method, "'a defect'")
-    shown = await on_terminal(secretive, "sync")
-    piped = await secretive.run("sync", "--json")
+    shown = await on_terminal(secretive, "--debug", "sync")
+    piped = await secretive.run("--debug", "sync", "--json")
     for text in (shown, piped.err):
         assert "Traceback" in text
         assert "a defect" in text
-    assert leaks(shown, piped.out, piped.err) == []
+    silent = await secretive.run("sync")
+    assert (silent.code, "Traceback" in silent.err, "Error: Unexpected KeyError." in silent.err) == (1, False, True)
+    assert leaks(shown, piped.out, piped.err, silent.out, silent.err) == []
 
 
 async def test_the_text_of_a_defect_may_hold_anything_and_stays_out_of_reports(
