@@ -38,7 +38,7 @@ def application(settings: Settings, given: Mapping[str, str | None]) -> Applicat
         _url("api_url", found["api_url"]),
         _url("accounts_url", found["accounts_url"]),
     )
-    return Application(org, found["grant_code"] or None, _rhythm(found))
+    return Application(org, found["grant_code"] or None, rhythm(found))
 
 
 def _client(settings: Settings, found: Mapping[str, str]) -> tuple[str, str]:
@@ -73,9 +73,9 @@ def _url(name: str, text: str) -> str | None:
     return _checked(name, checked_web_url, text) if text else None
 
 
-def _rhythm(found: Mapping[str, str]) -> Rhythm | None:
-    """Return when to sync, or None where nothing is said of it."""
-    interval, cron, time_zone = found["interval"], found["cron"], found["time_zone"]
+def rhythm(found: Mapping[str, str | None]) -> Rhythm | None:
+    """Return when to sync, or None where nothing is said of it; raises `ArgumentError` for what makes no sense."""
+    interval, cron, time_zone = ((found[name] or "").strip() for name in ("interval", "cron", "time_zone"))
     if interval and cron:
         raise ArgumentError("An organisation has an interval or a cron line, not both.", code="BAD_SCHEDULE")
     if time_zone and not cron:

@@ -13,6 +13,9 @@ OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organisation's id,
 SecretFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A file that holds it; - for stdin, a line each.")
 ]
+Interval = Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")]
+Cron = Annotated[str | None, typer.Option(help="A cron line of five fields instead.")]
+TimeZone = Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Give an organisation that is stored new credentials.")]
 
 
@@ -25,9 +28,9 @@ def add(  # noqa: PLR0913 - each is an option
     client_secret_file: SecretFile = None,
     refresh_token_file: SecretFile = None,
     grant_code_file: SecretFile = None,
-    interval: Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")] = None,
-    cron: Annotated[str | None, typer.Option(help="A cron line of five fields instead.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris.")] = None,
+    interval: Interval = None,
+    cron: Cron = None,
+    time_zone: TimeZone = None,
     api_url: Annotated[str | None, typer.Option(help="Another address of the API.")] = None,
     accounts_url: Annotated[str | None, typer.Option(help="Another address that hands out tokens.")] = None,
     replace: Replace = False,
@@ -101,21 +104,38 @@ def remove(
     run(purge_command(settings, org_id, as_json=as_json))
 
 
-def pause(context: typer.Context, org_id: OrgId) -> None:
+def pause(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Leave an organisation out until it is resumed; `sync --org` still syncs it."""
     from cadence_sync.cli.org_admin import enable_command
 
-    run(enable_command(context.obj.settings(), org_id, enabled=False))
+    run(enable_command(context.obj.settings(), org_id, enabled=False, as_json=as_json))
 
 
-def resume(context: typer.Context, org_id: OrgId) -> None:
+def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Sync an organisation again, at its usual times, whatever failed before."""
     from cadence_sync.cli.org_admin import enable_command
 
-    run(enable_command(context.obj.settings(), org_id, enabled=True))
+    run(enable_command(context.obj.settings(), org_id, enabled=True, as_json=as_json))
+
+
+def schedule(
+    context: typer.Context,
+    org_id: OrgId,
+    *,
+    interval: Interval = None,
+    cron: Cron = None,
+    time_zone: TimeZone = None,
+    default: Annotated[bool, typer.Option("--default", help="As the settings say, for all that have none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say when an organisation is synced, or change it: daemons follow within seconds."""
+    from cadence_sync.cli.org_schedule import schedule_command
+
+    given = {"interval": interval, "cron": cron, "time_zone": time_zone}
+    run(schedule_command(context.obj.settings(), org_id, given, default=default, as_json=as_json))
 
 
 app: Final = typer.Typer(help="Add, list, pause and remove organisations.", no_args_is_help=True)
-for function in (add, import_, list_, remove, pause, resume):
+for function in (add, import_, list_, schedule, remove, pause, resume):
     name = function.__name__.rstrip("_")
     app.command(name, epilog=epilog(f"org {name}"))(function)

@@ -58,12 +58,15 @@ async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> No
     print(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
 
 
-async def enable_command(settings: Settings, org_id: str, *, enabled: bool) -> None:
+async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
     """Pause an organisation or resume it."""
     from cadence_sync.db import directory
 
     async with wiring.database(settings) as engine:
         await directory.set_enabled(engine, org_id, enabled=enabled)
+    if as_json:
+        print_json({"org_id": org_id, "enabled": enabled})
+        return
     print(one_line(f"{org_id!r} is {'synced again' if enabled else 'paused'}."))
 
 

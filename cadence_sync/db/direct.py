@@ -27,6 +27,10 @@ _DEPTH: Final = text("""
            coalesce(extract(epoch FROM now() - min(execute_after) FILTER (WHERE status = 'queued')), 0)::float8
     FROM cadence_queue.pgqueuer
 """)
+_THERE: Final = text("SELECT to_regclass('cadence_queue.pgqueuer')")
+_DROP: Final = text("DELETE FROM cadence_queue.pgqueuer WHERE dedupe_key = :org_id AND status = 'queued'")
+
+
 LOG: Final = "cadence_queue.pgqueuer_log"
 STATISTICS: Final = "cadence_queue.pgqueuer_statistics"
 _BATCH: Final = 10_000
@@ -73,6 +77,12 @@ async def move_ahead(connection: Connection, org_ids: Sequence[str], priority: i
     """Let jobs that wait go before others; returns the organisations whose job waits."""
     with our_errors():
         return {row["dedupe_key"] for row in await connection.fetch(_AHEAD, org_ids, priority)}
+
+
+async def drop_job(connection: AsyncConnection, org_id: str) -> None:
+    """Take an organisation's job out of the queue, unless a worker is at it; there may be no queue yet."""
+    if await connection.scalar(_THERE) is not None:
+        await connection.execute(_DROP, {"org_id": org_id})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db import credentials
+from cadence_sync.db.direct import drop_job
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.migrate import check_migrated
@@ -96,8 +97,13 @@ async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> Non
     await _change(engine, org_id, values)
 
 
+async def set_rhythm(engine: AsyncEngine, org_id: str, rhythm: Rhythm) -> None:
+    """Sync an organisation at other times."""
+    await _change(engine, org_id, _columns(rhythm))
+
+
 async def remove(engine: AsyncEngine, org_id: str) -> None:
-    """Take an organisation out of all that is synced, and delete its credentials; its history stays."""
+    """Take an organisation out of all that is synced, queue included, and delete its credentials; its history stays."""
     values = {"removed_at": func.now(), "failures": 0} | _columns(Rhythm())
     await _change(engine, org_id, values, forget=True)
 
@@ -107,6 +113,7 @@ async def _change(engine: AsyncEngine, org_id: str, values: dict[str, Any], *, f
     async with alone(engine, org_id) as connection:
         if forget:
             await credentials.forget(connection, org_id)
+            await drop_job(connection, org_id)
         if (await connection.execute(orgs.update().where(*there).values(values))).rowcount == 0:
             raise no_such_org(org_id)
 

@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.db.direct import drop_job
 from cadence_sync.db.directory import alone, no_such_org
 from cadence_sync.db.tables import SCHEMA, metadata
 
@@ -30,6 +31,7 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
             counts[table.name] = deleted.rowcount
         if not counts["orgs"]:
             raise no_such_org(org_id)
+        await drop_job(connection, org_id)  # a worker that took it would enter a run, and the organisation with it
         # Deferred constraints are proved now: no table may be altered while they are pending.
         await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         await _guard(connection, guarded, "ENABLE")

@@ -86,7 +86,20 @@ async def test_a_removed_one_keeps_its_history_and_may_come_back(two: Program) -
     assert (report["org_id"], report["unchanged"], report["baseline"]) == ("one", 3, 0)
 
 
-@pytest.mark.parametrize("command", [["remove"], ["remove", "--purge", "--yes"], ["pause"], ["resume"]])
+async def test_pausing_says_so_as_json(two: Program) -> None:
+    paused, resumed = [await two.run("org", command, "one", "--json") for command in ("pause", "resume")]
+    assert (paused.json, resumed.json) == ({"org_id": "one", "enabled": False}, {"org_id": "one", "enabled": True})
+
+
+@pytest.mark.parametrize("purge", [[], ["--purge", "--yes"]], ids=["kept", "purged"])
+async def test_a_removed_one_leaves_the_queue(two: Program, purge: list[str]) -> None:
+    assert (await two.run("sync", "--queue")).code == 0
+    assert (await two.run("org", "remove", "one", *purge)).code == 0
+    jobs = await rows(url_of(two), "SELECT dedupe_key FROM cadence_queue.pgqueuer WHERE status = 'queued'")
+    assert [job["dedupe_key"] for job in jobs] == ["two"]
+
+
+@pytest.mark.parametrize("command", [["remove"], ["remove", "--purge", "--yes"], ["pause"], ["resume"], ["schedule"]])
 async def test_one_that_is_not_there(agency: Program, command: list[str]) -> None:
     result = await agency.run("org", *command, "nobody")
     assert (result.code, result.out, "no organisation 'nobody'" in result.err) == (1, "", True)
