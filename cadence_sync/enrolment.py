@@ -36,27 +36,32 @@ class Application:
 
 
 @dataclass(slots=True)
-class _Held:
-    """The access token of the proof, before there is a place for it in the database."""
+class HeldToken:
+    """Implements `ports.TokenCache` in memory: a proof's token, before there is a place for it in the database."""
 
     token: AccessToken | None = None
     recent: tuple[datetime, ...] = ()
 
     async def load(self) -> AccessToken | None:
+        """Return the token."""
         return self.token
 
     @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator["_Held"]:
+    async def refreshing(self) -> AsyncIterator["HeldToken"]:
+        """Nobody else refreshes it."""
         yield self
 
     async def drop(self) -> None:
+        """Forget the token."""
         self.token = None
 
     def keep(self, token: AccessToken, made_at: datetime) -> None:
+        """Take this token at once."""
         self.token = token
         self.count(made_at)
 
     def count(self, asked_at: datetime) -> None:
+        """Remember that a token was asked for."""
         self.recent = (*self.recent, asked_at)
 
 
@@ -69,7 +74,7 @@ async def enrol(
         raise in_settings(org.org_id)
     # A grant code is good for one try: whatever can be refused without it is refused before.
     await directory.check_free(engine, org.org_id, replace=again)
-    held = _Held()
+    held = HeldToken()
     if prove:
         org = await _proved(settings, application, held)
     await directory.admit(engine, vault, org, application.rhythm, replace=again)
@@ -80,7 +85,7 @@ async def enrol(
                 slot.keep(held.token, made_at)
 
 
-async def _proved(settings: Settings, application: Application, held: _Held) -> OrgConfig:
+async def _proved(settings: Settings, application: Application, held: HeldToken) -> OrgConfig:
     """Return the organisation with a refresh token that may read cadences."""
     clock = wiring.SystemClock()
     async with wiring.session(settings) as session:
@@ -100,7 +105,7 @@ async def _proved(settings: Settings, application: Application, held: _Held) -> 
     return org
 
 
-async def _swapped(session: Http, settings: Settings, application: Application, clock: Clock, held: _Held) -> str:
+async def _swapped(session: Http, settings: Settings, application: Application, clock: Clock, held: HeldToken) -> str:
     """Swap the grant code for a refresh token; the access token that comes with it serves for the proof."""
     org = application.org
     form = code_form(org.client_id, org.client_secret, application.grant_code or "")

@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
 
+    _file: Path | None = PrivateAttr(default=None)
     _exposed_file: Path | None = PrivateAttr(default=None)
 
     @field_validator("zoho_api_url", "zoho_accounts_url", "otlp_endpoint", "web_url")
@@ -154,6 +155,11 @@ class Settings(BaseSettings):
     def alert_channels(self) -> dict[str, ChannelSettings]:
         """Where alerts go: the channels of the file, and the addresses of `ALERT_URLS`."""
         return self.alerts.channels | addresses_in(self.alert_urls)
+
+    @property
+    def file(self) -> Path | None:
+        """The settings file that was read."""
+        return self._file
 
     @property
     def exposed_file(self) -> Path | None:
@@ -222,8 +228,9 @@ def load_settings(config: Path | None = None) -> Settings:
             f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
             hint="Organisations and alerts are easier to write in cadence-sync.toml.",
         ) from None
+    settings._file = path  # noqa: SLF001 - no setting: it must not come from outside
     if path is not None and in_file & _SECRET_NAMES and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        settings._exposed_file = path  # noqa: SLF001 - no setting: it must not come from outside
+        settings._exposed_file = path  # noqa: SLF001 - nor this
     return settings
 
 

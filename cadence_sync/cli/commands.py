@@ -101,13 +101,16 @@ def worker(context: typer.Context) -> None:
 
 def doctor(
     context: typer.Context,
+    org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Prove that the whole stored history is consistent.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Zoho, one call an organisation.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the database and, with --deep, every invariant of the history."""
-    from cadence_sync.cli.doctor import doctor_command
+    """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
+    from cadence_sync.cli.doctor import Asked, doctor_command
 
-    run(doctor_command(context.obj.settings(), deep=deep, as_json=as_json))
+    asked = Asked(org or [], deep, offline, as_json, context.obj.debug)
+    raise typer.Exit(run(doctor_command(context.obj.settings, asked)))
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:

@@ -1,48 +1,210 @@
-"""`doctor`: is the database there and migrated, and with --deep, is the stored history whole?"""
+"""`doctor`: everything that a sync needs, looked at one by one, each with what to do about it."""
 
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.checks import MARKS, Check, State, attempted, exit_code_of, failed, good, unchecked
+from cadence_sync.cli.checks_database import NAMES, database_checks, settings_checks
+from cadence_sync.cli.checks_org import STORED, ZOHO, Known, stored_checks, zoho_checks
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.errors import DatabaseError
+from cadence_sync.enrolment import HeldToken
+from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
+from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
-    from cadence_sync.db.doctor import Finding
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from cadence_sync.db.doctor import Finding
+    from cadence_sync.zoho.http import Http
+
+FEW: Final = 3
+"""Organisations of which every line is shown."""
+AT_ONCE: Final = 8
+"""Organisations that are asked for side by side."""
 _SHOWN: Final = 5
 """How many exceptions are named."""
+_COLOURS: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.UNKNOWN: "dim"}
 
 
-async def doctor_command(settings: Settings, *, deep: bool, as_json: bool) -> None:
-    """Print what holds; raises `DatabaseError` where something does not."""
-    from cadence_sync.db import doctor
-    from cadence_sync.db.engine import our_errors
-    from cadence_sync.db.migrate import check_migrated
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asked for."""
 
-    findings = [doctor.Finding("the database can be reached, and has this version's tables")]
-    async with wiring.database(settings) as engine:
-        with our_errors():
-            async with engine.connect() as connection:
-                await check_migrated(connection)
-        if deep:
-            findings += await doctor.examine(engine)
-    if as_json:
-        print_json([{"what": f.what, "ok": f.ok, "exceptions": f.exceptions} for f in findings])
+    orgs: Sequence[str] = ()
+    deep: bool = False
+    offline: bool = False
+    as_json: bool = False
+    debug: bool = False
+
+
+async def doctor_command(settings_of: Callable[[], Settings], asked: Asked) -> int:
+    """Print every check and return the exit code of the gravest."""
+    checks = await examined(settings_of, asked)
+    if asked.as_json:
+        print_json([check.to_json() for check in checks])
     else:
-        for finding in findings:
-            print(_line(finding))
-    broken = [finding for finding in findings if not finding.ok]
-    if broken:
-        raise DatabaseError(
-            f"{len(broken)} of {len(findings)} checks failed.",
-            hint="Restore a backup from before, and please report how it came about.",
-            code="HISTORY_BROKEN",
-        )
+        _print(_shortened(checks, everything=bool(asked.orgs)), checks)
+    return exit_code_of(checks)
 
 
-def _line(finding: "Finding") -> str:
+async def examined(settings_of: Callable[[], Settings], asked: Asked) -> list[Check]:
+    """Look at everything that can be looked at."""
+    try:
+        settings = settings_of()
+    except CadenceSyncError as error:
+        names = ("database", *NAMES, "credentials", *ZOHO, *STORED)
+        return [failed("settings", error), *unchecked(names, "the settings cannot be read")]
+    checks = settings_checks(settings)
+    async with AsyncExitStack() as stack:
+        engine: AsyncEngine | None = None
+        try:
+            there = await stack.enter_async_context(wiring.database(settings))
+        except CadenceSyncError as error:
+            checks += [failed("database", error), *unchecked(NAMES, "the database cannot be reached")]
+        else:
+            found, usable = await database_checks(settings, there, debug=asked.debug)
+            checks, engine = [*checks, *found], there if usable else None
+        if asked.deep:
+            checks += await _history(engine, debug=asked.debug)
+        return [*checks, *await _orgs(settings, engine, asked)]
+
+
+async def _history(engine: "AsyncEngine | None", *, debug: bool) -> list[Check]:
+    if engine is None:
+        return unchecked(["history"], "the database cannot be read")
+    from cadence_sync.db.doctor import examine
+
+    findings = await attempted("history", lambda: examine(engine), debug=debug)
+    return [findings] if isinstance(findings, Check) else [_finding(finding) for finding in findings]
+
+
+def _finding(finding: "Finding") -> Check:
     if finding.ok:
-        return f"✓ {finding.what}"
+        return good("history", finding.what)
     places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:_SHOWN])
-    return one_line(f"✗ not true: {finding.what}: {len(finding.exceptions)} exceptions, such as {places}")
+    message = f"not true: {finding.what}: {len(finding.exceptions)} exceptions, such as {places}"
+    hint = "Restore a backup from before, and please report how it came about."
+    return Check(
+        "history",
+        State.FAILED,
+        message,
+        hint,
+        code="HISTORY_BROKEN",
+        exit_code=DatabaseError.exit_code,
+        exceptions=finding.exceptions,
+    )
+
+
+async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) -> list[Check]:
+    """Look at each organisation; without a database at those that the settings name."""
+    found = await attempted("organisations", lambda: _wanted(settings, engine, asked.orgs), debug=asked.debug)
+    if isinstance(found, Check):
+        return [found]
+    known = Known() if engine is None else await attempted("organisations", lambda: _known(engine), debug=asked.debug)
+    if isinstance(known, Check):
+        return [known]
+    places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_attempts": 1})
+    async with AsyncExitStack() as stack:
+        http = None if asked.offline else await stack.enter_async_context(wiring.session(quick))
+
+        async def look(org_id: str, org: OrgConfig | CadenceSyncError) -> list[Check]:
+            async with places:
+                reached = await _reached(quick, http, engine, org_id, org, known.calls.get(org_id, 0))
+            if engine is None:
+                return [*reached, *unchecked(STORED, "the database cannot be read", org_id)]
+            return [*reached, *stored_checks(settings, org_id, known, wiring.SystemClock().now())]
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(look(org_id, org)) for org_id, org in found.items()]
+    return [check for task in tasks for check in task.result()]
+
+
+async def _reached(
+    settings: Settings,
+    http: "Http | None",
+    engine: "AsyncEngine | None",
+    org_id: str,
+    org: OrgConfig | CadenceSyncError,
+    calls: int,
+) -> list[Check]:
+    """Look at an organisation's credentials, and ask Zoho once, unless nobody wants that."""
+    if isinstance(org, CadenceSyncError):
+        return [failed("credentials", org, org_id), *unchecked(ZOHO, "the credentials are not known", org_id)]
+    checks = [good("credentials", f"they are there, for the data centre {org.data_center!r}", org_id)]
+    if http is None:
+        return [*checks, *unchecked(ZOHO, "--offline", org_id)]
+    cache = HeldToken() if engine is None else wiring.token_cache(settings, engine, org)
+    return [*checks, *await zoho_checks(settings, http, org, cache, calls)]
+
+
+async def _wanted(
+    settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]
+) -> Mapping[str, OrgConfig | CadenceSyncError]:
+    from cadence_sync.orgs import configured_orgs, named_orgs
+    from cadence_sync.roster import due_orgs, wanted_orgs
+
+    if engine is not None:
+        return await (wanted_orgs(settings, engine, org_ids) if org_ids else due_orgs(settings, engine))
+    own = named_orgs(settings)
+    if not own:
+        raise SettingsError(
+            "The settings name no organisation, and the database cannot be asked.", hint="See to the database first."
+        )
+    return configured_orgs(settings, [org_id for org_id in org_ids if org_id in own])
+
+
+async def _known(engine: "AsyncEngine") -> Known:
+    from cadence_sync.db import checkup, directory, queries
+
+    return Known(
+        await directory.entries(engine),
+        {row["org_id"]: row for row in await queries.status(engine)},
+        await checkup.calls_of_the_day(engine, wiring.SystemClock().now()),
+        await checkup.drift(engine),
+    )
+
+
+def _shortened(checks: Sequence[Check], *, everything: bool) -> list[Check]:
+    """Leave out what is well of organisations, where there are many."""
+    orgs = {check.org_id for check in checks if check.org_id is not None}
+    if everything or len(orgs) <= FEW:
+        return list(checks)
+    bad = {check.org_id for check in checks if check.state in {State.WARNING, State.FAILED}} & orgs
+    some = [c for c in checks if c.org_id is None or (c.org_id in bad and c.state is not State.OK)]
+    return [*some, good("organisations", f"{len(orgs) - len(bad)} of {len(orgs)} are well; --org ID shows one whole")]
+
+
+def _print(shown: Sequence[Check], all_of_them: Sequence[Check]) -> None:
+    counts = Counter(check.state for check in all_of_them)
+    total = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        for check in shown:
+            print("\n".join((f"{MARKS[check.state]} {_said(check)}", *_cure(check))))
+        print(total)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    for check in shown:
+        console.print(Text.assemble((f"{MARKS[check.state]} ", _COLOURS[check.state]), _said(check)))
+        for cure in _cure(check):
+            console.print(Text(cure, style="bold"))
+    console.print(total)
+
+
+def _said(check: Check) -> str:
+    org = "" if check.org_id is None else f"{check.org_id}: "
+    return one_line(f"{org}{check.name}: {check.message}")
+
+
+def _cure(check: Check) -> list[str]:
+    return [f"    → {one_line(check.hint)}"] if check.hint else []

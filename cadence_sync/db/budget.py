@@ -11,21 +11,21 @@ from cadence_sync.db.tables import sync_runs
 from cadence_sync.errors import BudgetError
 from cadence_sync.ports import Run
 
+_UNKNOWN: Final = or_(sync_runs.c.outcome.is_(None), sync_runs.c.error_code == "ABANDONED")
+SPENT: Final = func.coalesce(
+    func.sum(case((_UNKNOWN, func.coalesce(sync_runs.c.reserved_calls, 0)), else_=sync_runs.c.api_calls)), 0
+)
+"""Calls of some runs; one that is under way or was killed counts with what it reserved: what it spent is unknown."""
 SPARE: Final = 50
 PER_PAGE: Final = 10
 """A run reserves ten calls for each page of the last walk and fifty more: what it could need with retries."""
 
 
 async def allow(connection: AsyncConnection, run: Run, budget: int) -> int:
-    """Reserve calls for a run and return how many; raises `BudgetError` where none are left.
-
-    A run that is under way, or was killed, counts with what it reserved: nobody knows what it spent.
-    """
+    """Reserve calls for a run and return how many; raises `BudgetError` where none are left."""
     await connection.execute(LOCK_ORG, {"org_id": run.org_id})
-    unknown = or_(sync_runs.c.outcome.is_(None), sync_runs.c.error_code == "ABANDONED")
-    spent = case((unknown, func.coalesce(sync_runs.c.reserved_calls, 0)), else_=sync_runs.c.api_calls)
     mine = and_(sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY)
-    used = await connection.scalar(select(func.coalesce(func.sum(spent), 0)).where(mine))
+    used = await connection.scalar(select(SPENT).where(mine))
     left = budget - int(used or 0)
     if left <= 0:
         raise BudgetError(f"The {budget} API calls of this day are spent.")

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.engine import our_errors
@@ -97,7 +98,7 @@ _RUN_SUMMARY: Final = (
 def _last_run() -> Any:
     return (
         select(sync_runs)
-        .distinct(sync_runs.c.org_id)
+        .ext(distinct_on(sync_runs.c.org_id))
         .order_by(sync_runs.c.org_id, sync_runs.c.run_id.desc())
         .subquery()
     )

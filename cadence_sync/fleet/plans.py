@@ -73,13 +73,14 @@ def rhythms(
     found: dict[str, Rhythm] = {}
     for row in (*reachable, *fresh):
         try:
-            found[row.org_id] = _rhythm(settings, row)
+            found[row.org_id] = rhythm_of(settings, row)
         except SettingsError as error:
             on_fault(row.org_id, error)
     return found
 
 
-def _rhythm(settings: Settings, row: Registered) -> Rhythm:
+def rhythm_of(settings: Settings, row: Registered) -> Rhythm:
+    """Return the rhythm of one organisation; raises `SettingsError` for a cron line that is nonsense."""
     own = row.seconds is not None or row.cron is not None
     line = row.cron if own else settings.sync_cron
     cron = None if line is None else cron_trigger(line, row.time_zone or settings.sync_time_zone)

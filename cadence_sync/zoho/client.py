@@ -42,6 +42,8 @@ class Client:
     """How many calls may be made in all."""
     credits_left: int | None = None
     """What Zoho last said; it does once half of them are used."""
+    date: str | None = None
+    """Zoho's clock, in the words of its last answer."""
     _gave_up: bool = False
     _reserved: int = 0
 
@@ -83,6 +85,7 @@ class Client:
         return error
 
     def _learn(self, answer: Answer) -> None:
+        self.date = answer.headers.get("Date")
         left = answer.headers.get("X-API-CREDITS-REMAINING", "")
         if _CREDITS.fullmatch(left):
             self.credits_left = int(left)

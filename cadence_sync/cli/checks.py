@@ -1,0 +1,91 @@
+"""One line of `doctor`: what was looked at, how it stands, and what to do about it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from cadence_sync.core.report import gravest
+from cadence_sync.errors import CadenceSyncError
+
+T = TypeVar("T")
+_DEFECT: Final = "This is a defect: please report it with the traceback that `cadence-sync --debug doctor` shows."
+
+
+class State(StrEnum):
+    """How something stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "not checked"
+
+
+MARKS: Final = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗", State.UNKNOWN: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `exit_code` is what the command ends with if nothing is graver."""
+
+    name: str
+    state: State
+    message: str
+    hint: str = ""
+    org_id: str | None = None
+    code: str | None = None
+    exit_code: int = 0
+    exceptions: Sequence[tuple[str, str | None, int]] = ()
+    """Where in the history it does not hold: (org_id, cadence_id, version)."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the object that `doctor --json` prints."""
+        return {
+            "org_id": self.org_id,
+            "name": self.name,
+            "state": str(self.state),
+            "ok": self.state in {State.OK, State.WARNING},
+            "what": self.message,
+            "hint": self.hint,
+            "code": self.code,
+            "exceptions": list(self.exceptions),
+        }
+
+
+def good(name: str, message: str, org_id: str | None = None) -> Check:
+    """Return what stands as it should."""
+    return Check(name, State.OK, message, org_id=org_id)
+
+
+def warning(name: str, message: str, hint: str, org_id: str | None = None, *, exit_code: int = 0) -> Check:
+    """Return what wants attention, and stops nothing."""
+    return Check(name, State.WARNING, message, hint, org_id, exit_code=exit_code)
+
+
+def failed(name: str, error: CadenceSyncError, org_id: str | None = None) -> Check:
+    """Return what does not work, in the words of the error that a sync would end with."""
+    return Check(name, State.FAILED, error.message, error.hint, org_id, error.code, error.exit_code)
+
+
+def unchecked(names: Sequence[str], reason: str, org_id: str | None = None) -> list[Check]:
+    """Return what could not be looked at, because something else stands in the way."""
+    return [Check(name, State.UNKNOWN, f"not checked: {reason}", org_id=org_id) for name in names]
+
+
+async def attempted(
+    name: str, work: Callable[[], Awaitable[T]], org_id: str | None = None, *, debug: bool = False
+) -> T | Check:
+    """Return what comes of a look, or the failed check that it is: one failure never hides what comes after it."""
+    try:
+        return await work()
+    except CadenceSyncError as error:
+        return failed(name, error, org_id)
+    except Exception as error:
+        if debug:
+            raise
+        return failed(name, CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=_DEFECT), org_id)
+
+
+def exit_code_of(checks: Sequence[Check]) -> int:
+    """Return the exit code of the gravest."""
+    return gravest(check.exit_code for check in checks)

@@ -1,0 +1,276 @@
+"""`doctor`: one failure never hides another, each says what to do, and the gravest gives the exit code."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cadence_sync.cli.checks import Check, State, exit_code_of, good, warning
+from cadence_sync.cli.checks_database import clock_check, queue_check, settings_checks
+from cadence_sync.cli.checks_org import Known, credits_check, stored_checks
+from cadence_sync.cli.doctor import Asked, examined
+from cadence_sync.db.checkup import Daemons
+from cadence_sync.db.direct import Depth
+from cadence_sync.settings import Settings, load_settings
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
+from tests.cli.conftest import Program, fault
+from tests.support import cli
+from tests.support.invariants import rows
+from tests.support.lab import Lab
+from tests.support.records import record
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GONE = "postgresql://someone:hunter2@127.0.0.1:9/crm"
+
+
+@pytest.fixture
+async def settings_of(
+    simulator: Simulator, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Callable[..., Callable[[], Settings]]]:
+    """Return what reads the settings of the simulator's organisation, with some changed."""
+    monkeypatch.chdir(tmp_path)
+    async with running(simulator) as url:
+
+        def of(**changes: str | None) -> Callable[[], Settings]:
+            for name, value in (cli.zoho_settings(url, DATABASE_URL=database_url) | changes).items():
+                if value is None:
+                    monkeypatch.delenv(f"CADENCE_SYNC_{name}", raising=False)
+                else:
+                    monkeypatch.setenv(f"CADENCE_SYNC_{name}", value)
+            return load_settings
+
+        yield of
+
+
+def states(checks: list[Check]) -> dict[str, State]:
+    return {check.name: check.state for check in checks}
+
+
+def bad(checks: list[Check]) -> list[Check]:
+    return [check for check in checks if check.state in {State.WARNING, State.FAILED}]
+
+
+Of = Callable[..., Callable[[], Settings]]
+
+
+async def test_all_is_well_after_a_first_sync(program: Program) -> None:
+    assert (await program.run("sync")).code == 0
+    result = await program.run("doctor", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert {check["state"] for check in result.json} == {"ok"}
+    assert {check["name"] for check in result.json} == {
+        "settings", "database", "version", "rights", "migrations", "queue tables", "database clock", "queue", "room",
+        "credentials", "token", "scope", "API", "Zoho's clock", "credits",
+        "freshness", "deletions", "quarantine", "schema drift",
+    }  # fmt: skip
+    shown = await program.run("doctor", "--deep", "--offline")
+    lines = shown.out.splitlines()
+    assert (shown.code, "✓ migrations: at revision" in shown.out, lines[-1]) == (0, True, "22 ok, 5 not checked")
+    assert "- default: token: not checked: --offline" in lines
+    assert "\x1b" not in shown.out
+
+
+async def test_a_database_that_is_gone_hides_nothing_of_zoho_and_no_secret_is_shown(program: Program) -> None:
+    result = await program.run("doctor", DATABASE_URL=GONE, ZOHO_REFRESH_TOKEN="a-token-that-is-wrong")
+    assert result.code == 5
+    for line in (
+        "✗ database: The database cannot be reached (ConnectionRefusedError).",
+        "- migrations: not checked: the database cannot be reached",
+        "✗ default: token: Zoho does not know the refresh token.",
+        "- default: freshness: not checked: the database cannot be read",
+    ):
+        assert line in result.out.splitlines()
+    for secret in ("hunter2", "a-token-that-is-wrong", program.settings["ZOHO_CLIENT_SECRET"] or ""):
+        assert secret not in result.out + result.err
+
+
+async def test_settings_that_cannot_be_read_are_told_with_all_that_waits_for_them(program: Program) -> None:
+    result = await program.run("doctor", "--json", ZOHO_DATA_CENTER="mars")
+    first, *others = result.json
+    assert (result.code, first["name"], first["state"], first["code"]) == (2, "settings", "failed", "SETTINGS")
+    assert {check["state"] for check in others} == {"not checked"}
+
+
+FAULTS: list[tuple[dict[str, object], dict[str, State], int, str]] = [
+    ({"code": "OAUTH_SCOPE_MISMATCH"}, {"token": State.OK, "scope": State.FAILED, "API": State.OK}, 3, "ZohoCRM"),
+    ({"code": "NO_PERMISSION"}, {"scope": State.FAILED}, 3, "Manage Cadences"),
+    ({"code": "AUTHENTICATION_FAILURE"}, {"token": State.FAILED, "scope": State.UNKNOWN}, 3, "data centre"),
+    ({"code": "INTERNAL_SERVER_ERROR"}, {"token": State.OK, "scope": State.UNKNOWN, "API": State.FAILED}, 4, "status"),
+]
+
+
+@pytest.mark.parametrize(("struck", "expected", "code", "cure"), FAULTS, ids=lambda value: str(value)[:30])
+async def test_one_call_tells_token_scope_and_api_apart(
+    simulator: Simulator,
+    settings_of: Of,
+    struck: dict[str, object],
+    expected: dict[str, State],
+    code: int,
+    cure: str,
+) -> None:
+    simulator.faults.add(fault("status", times=9, **struck))
+    checks = await examined(settings_of(), Asked())
+    assert states(checks).items() >= expected.items()
+    (failed,) = [check for check in checks if check.state is State.FAILED]
+    assert (exit_code_of(checks), cure in failed.hint) == (code, True)
+    assert states(checks)["credits"] is State.OK
+
+
+async def test_a_spent_budget_is_no_reason_for_one_more_call(simulator: Simulator, settings_of: Of, lab: Lab) -> None:
+    await lab.sync(record("1"))
+    await lab.execute("UPDATE cadence_sync.sync_runs SET started_at = now(), api_calls = 100")
+    checks = await examined(settings_of(ZOHO_DAILY_CALLS="100"), Asked())
+    assert (states(checks)["credits"], exit_code_of(checks)) == (State.FAILED, 4)
+    assert list(simulator.journal.requests) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "code", "cure"),
+    [
+        ("UPDATE cadence_sync.alembic_version SET version_num = '0007'", "migrations", "NOT_MIGRATED", "migrate"),
+        ("UPDATE cadence_sync.alembic_version SET version_num = '9999'", "migrations", "DATABASE_TOO_NEW", "newer"),
+        ("DROP TABLE cadence_queue.leader", "queue tables", "NOT_MIGRATED", "migrate"),
+    ],
+)
+async def test_tables_that_do_not_fit(
+    lab: Lab, settings_of: Of, statement: str, name: str, code: str, cure: str
+) -> None:
+    await lab.execute(statement)
+    checks = await examined(settings_of(), Asked(deep=True))
+    (failed,) = [check for check in checks if check.state is State.FAILED]
+    assert (failed.name, failed.code, cure in failed.hint, exit_code_of(checks)) == (name, code, True, 5)
+    assert (states(checks)["queue"], states(checks)["API"]) == (State.UNKNOWN, State.OK)
+
+
+async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, database_url: str) -> None:
+    role = f"reader_of_{database_url.partition('?')[0].rpartition('/')[2]}"
+    await lab.execute(
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA cadence_sync, cadence_queue, cadence_reporting TO {role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA cadence_sync, cadence_queue, cadence_reporting TO {role}",
+    )
+    try:
+        checks = await examined(
+            settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), Asked(offline=True)
+        )
+        failed = next(check for check in checks if check.state is State.FAILED)
+        assert (failed.name, failed.code) == ("rights", "DATABASE_RIGHTS")
+        assert f"{role!r} lacks INSERT on cadence_sync.cadence_changes, and" in failed.message
+    finally:
+        await lab.execute(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+async def test_what_waits_for_a_person_has_the_exit_codes_of_a_sync(program: Program, database_url: str) -> None:
+    assert (await program.run("sync")).code == 0
+    await rows(
+        database_url,
+        "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, case_id, missing_since)"
+        " SELECT org_id, cadence_id, 1, now() FROM cadence_sync.cadences LIMIT 3",
+    )
+    await rows(
+        database_url,
+        "INSERT INTO cadence_sync.quarantined_records (org_id, run_id, position, reason, raw)"
+        " VALUES ('default', 1, 1, 'odd', 'x')",
+    )
+    await rows(database_url, "INSERT INTO cadence_sync.schema_drift VALUES ('default', 'colour', '1', now(), now())")
+    result = await program.run("doctor", "--offline")
+    assert result.code == 6
+    assert "! default: deletions: 3 deletion(s) are held.\n    → `cadence-sync approve 1` retires them" in result.out
+    assert "! default: quarantine: 1 record(s) could not be read." in result.out
+    assert "! default: schema drift: Zoho sends 1 unknown field(s) or word(s): colour." in result.out
+
+
+async def test_of_many_organisations_only_those_with_something_to_tell_are_shown(
+    agency: Program, agencys_zoho: Simulator
+) -> None:
+    lines = [f"org-{index},simulator-refresh-{index}" for index in range(4)]
+    (agency.cwd / "orgs.csv").write_text("\n".join(["org_id,refresh_token", *lines]))
+    assert (await agency.run("org", "import", "orgs.csv", "--no-check")).code == 0
+    assert (await agency.run("sync")).code == 0
+    agencys_zoho.faults.add(fault("status", code="NO_PERMISSION", times=9, org=2))
+    result = await agency.run("doctor")
+    assert result.code == 3
+    told = [line for line in result.out.splitlines() if "org-" in line]
+    assert [line.partition(":")[0] for line in told] == ["✗ org-2"]
+    assert "✓ organisations: 3 of 4 are well; --org ID shows one whole" in result.out
+    one = await agency.run("doctor", "--org", "org-1")
+    assert (one.code, "✓ org-1: token: Zoho hands out access tokens" in one.out) == (0, True)
+    unknown = await agency.run("doctor", "--org", "nobody", "--json")
+    assert (unknown.code, unknown.json[-1]["code"]) == (2, "UNKNOWN_ORG")
+
+
+def test_a_file_that_others_may_read_and_a_variable_that_nothing_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cadence-sync.toml"
+    file.write_text('zoho_client_secret = "s"')
+    file.chmod(0o644)
+    monkeypatch.delenv("CADENCE_SYNC_ZOHO_CLIENT_SECRET", raising=False)
+    environ = {"CADENCE_SYNC_ZOHO_REFRESHTOKEN": "x", "CADENCE_SYNC_WEB_TOKEN_FILE": "x", "PATH": os.environ["PATH"]}
+    mode, variable = settings_checks(load_settings(file), environ)
+    assert (mode.state, f"chmod 600 {file}" in mode.hint) == (State.WARNING, True)
+    assert (variable.state, variable.hint) == (State.WARNING, "Did you mean CADENCE_SYNC_ZOHO_REFRESH_TOKEN?")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "agree"), (-5, "agree"), (9, "9 s ahead"), (-90, "90 s behind")])
+def test_clocks_are_compared_with_the_two_looks_around_them(seconds: int, words: str) -> None:
+    check = clock_check("clock", "Its", NOW + timedelta(seconds=seconds), NOW, NOW)
+    assert (words in check.message, check.state is State.OK) == (True, words == "agree")
+
+
+LIVES = Daemons(leader_silent=1.0, connections=2, silent_jobs=0)
+
+
+@pytest.mark.parametrize(
+    ("depth", "daemons", "words"),
+    [
+        (Depth(0, 3, 0), LIVES, "3 are under way; a scheduler leads"),
+        (Depth(0, 0, 0), replace(LIVES, leader_silent=None), "no scheduler leads"),
+        (Depth(0, 0, 0), replace(LIVES, leader_silent=3600.0), "no scheduler leads"),
+        (Depth(9, 0, 7300), LIVES, "waits for 2 hours, and the workers are busy"),
+        (Depth(9, 0, 1000), replace(LIVES, connections=0), "no daemon is connected"),
+        (Depth(0, 1, 0), replace(LIVES, silent_jobs=1), "not heard of"),
+    ],
+)
+def test_the_queue_is_judged_by_who_waits_and_who_works(depth: Depth, daemons: Daemons, words: str) -> None:
+    assert words in queue_check(depth, daemons).message
+
+
+@pytest.mark.parametrize(
+    ("left", "calls", "budget", "well"),
+    [(None, 9, None, True), (5000, 9, 100, True), (100, 9, None, False), (None, 80, 100, False)],
+)
+def test_credits_that_run_out_are_told_before(left: int | None, calls: int, budget: int | None, well: bool) -> None:
+    assert (credits_check("acme", left, calls, budget).state is State.OK) is well
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "words"),
+    [
+        ({"last_success_at": NOW - timedelta(hours=1)}, {}, "synced 1 hour ago"),
+        ({"last_success_at": NOW - timedelta(hours=3)}, {}, "was 3 hours ago: the next one is late"),
+        ({"last_success_at": NOW - timedelta(hours=25)}, {"sync_interval": "1d"}, "synced 1 day ago"),
+        ({"last_success_at": NOW - timedelta(days=3)}, {"sync_cron": "0 0 * * 5"}, "synced 3 days ago"),
+        ({"last_success_at": NOW - timedelta(days=5)}, {"sync_cron": "0 0 * * 5"}, "late"),
+        ({"last_success_at": None}, {}, "never synced to the end"),
+        ({"last_success_at": None, "last_outcome": "failed"}, {}, "The last run failed (X): Why."),
+        (None, {}, "It was never synced."),
+    ],
+)
+def test_freshness_goes_by_the_schedule(row: dict[str, Any] | None, changes: dict[str, str], words: str) -> None:
+    usual = {"last_outcome": "succeeded", "last_error_code": "X", "last_error_message": "Why.", "last_error_hint": None}
+    nothing = {"held": 0, "quarantined": 0}
+    known = Known(status={} if row is None else {"acme": usual | nothing | row})
+    settings = Settings(**changes)  # type: ignore[arg-type]
+    first, *_ = stored_checks(settings, "acme", known, NOW)
+    assert words in first.message
+
+
+def test_the_gravest_gives_the_exit_code() -> None:
+    assert exit_code_of([good("a", "b")]) == 0
+    assert exit_code_of([warning("a", "b", "c", exit_code=6), warning("a", "b", "c", exit_code=7)]) == 6
