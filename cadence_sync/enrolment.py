@@ -15,13 +15,13 @@ from cadence_sync.orgs import OrgConfig, Rhythm, in_settings, named_orgs, overri
 from cadence_sync.ports import AccessToken, Clock
 from cadence_sync.settings import Settings
 from cadence_sync.zoho.accounts import ask, code_form, refresh_form
+from cadence_sync.zoho.answers import SCOPE
 from cadence_sync.zoho.http import Http
 from cadence_sync.zoho.probe import MISPLACED, fitting
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-SCOPE: Final = "ZohoCRM.settings.cadences.READ"
 _SPENT: Final = "The grant code is used now: try again with a new one."
 _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE}) and use it at once."
 
@@ -76,7 +76,7 @@ async def enrol(
     await directory.check_free(engine, org.org_id, replace=again)
     held = HeldToken()
     if prove:
-        org = await _proved(settings, application, held)
+        org = await proved(settings, application, held)
     await directory.admit(engine, vault, org, application.rhythm, replace=again)
     if held.token is not None:
         # It counts against Zoho's limit, and is good for the first sync.
@@ -85,8 +85,8 @@ async def enrol(
                 slot.keep(held.token, made_at)
 
 
-async def _proved(settings: Settings, application: Application, held: HeldToken) -> OrgConfig:
-    """Return the organisation with a refresh token that may read cadences."""
+async def proved(settings: Settings, application: Application, held: HeldToken) -> OrgConfig:
+    """Return the organisation with a refresh token that may read cadences; raises where one call does not prove it."""
     clock = wiring.SystemClock()
     async with wiring.session(settings) as session:
         org = application.org

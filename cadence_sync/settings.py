@@ -210,9 +210,9 @@ def retention_of(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def load_settings(config: Path | None = None) -> Settings:
+def load_settings(config: Path | None = None, *, from_file: bool = True) -> Settings:
     """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
-    path = _find(config)
+    path = _find(config) if from_file else None
     values: dict[str, Any] = {} if path is None else _read_toml(path)
     in_file = set(values).union(*(table for table in _tables(values) if isinstance(table, dict)))
     values |= _secrets_from_files()

@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,32 +12,38 @@ import typer
 
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import PREFIX, Settings
+from cadence_sync.zoho.answers import SCOPE
 
 Fields = dict[str, str | None]
 _STDIN: Final = "-"
 _STOPPED: Final = 128 + signal.SIGINT
 _SECRETS: Final = ("client_secret", "refresh_token", "grant_code")
-_WHERE: Final = """\
+_WHERE: Final = f"""\
 In Zoho's API console, of the data centre where the organisation lives (https://api-console.zoho.com, .eu, .in …),
 make a self client. Its page "Client Secret" has the client's id and secret; "Generate Code", with the scope
-ZohoCRM.settings.cadences.READ, hands out a grant code that is good for minutes."""
+{SCOPE}, hands out a grant code that is good for minutes."""
 
 
 def filled(settings: Settings, fields: Mapping[str, str | None], files: Mapping[str, Path | None]) -> Fields:
     """Return the fields with the secrets that go with them; raises `ArgumentError` where nobody can be asked."""
     known = dict(fields) | {name: _secret(name, files[name]) for name in _SECRETS}
-    if sys.stdin is not None and sys.stdin.isatty():
+    if has_terminal():
         _ask_for_missing(settings, known)
     return known
 
 
 def confirm_purge(org_id: str) -> None:
     """Let a person type the id of what is to be deleted; raises `ArgumentError` where it is not that."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not has_terminal():
         raise ArgumentError("Nobody can be asked whether to delete the history.", hint="Add --yes.")
     print("Its whole history will be deleted: nothing can bring it back.", file=sys.stderr)
-    if _prompted("Type the organisation's id") != org_id:
+    if prompted("Type the organisation's id") != org_id:
         raise ArgumentError("That is another id: nothing was deleted.")
+
+
+def has_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _secret(name: str, file: Path | None) -> str | None:
@@ -60,24 +67,36 @@ def _ask_for_missing(settings: Settings, known: Fields) -> None:
     if needs_token or not (known["client_id"] or has_client):
         print(_WHERE, file=sys.stderr)
     if not known["org_id"]:
-        known["org_id"] = _prompted("Id of the organisation, of your choice")
+        known["org_id"] = prompted("Id of the organisation, of your choice")
     if needs_token and not known["data_center"]:
-        known["data_center"] = _prompted("Data centre", default=settings.zoho_data_center)
+        known["data_center"] = prompted("Data centre", default=settings.zoho_data_center)
     if not known["client_id"] and not has_client:
-        known["client_id"] = _prompted("Client id")
+        known["client_id"] = prompted("Client id")
     if not known["client_secret"] and known["client_id"] not in {None, settings.zoho_client_id}:
-        known["client_secret"] = _prompted("Client secret", hidden=True)
+        known["client_secret"] = prompted("Client secret", hidden=True)
     if needs_token:
-        known["grant_code"] = _prompted("Grant code (empty if you have a refresh token)", hidden=True, default="")
+        known["grant_code"] = prompted("Grant code (empty if you have a refresh token)", hidden=True, default="")
         if not known["grant_code"]:
-            known["refresh_token"] = _prompted("Refresh token", hidden=True)
+            known["refresh_token"] = prompted("Refresh token", hidden=True)
 
 
-def _prompted(question: str, *, hidden: bool = False, default: str | None = None) -> str:
+def prompted(question: str, *, hidden: bool = False, default: str | None = None) -> str:
     """Ask on stderr, for stdout belongs to results; what is hidden is not echoed."""
     ask: Callable[..., str] = typer.prompt
+    with _stopping():
+        return ask(question, default=default, hide_input=hidden, show_default=bool(default), err=True).strip()
+
+
+def confirmed(question: str, *, default: bool) -> bool:
+    """Ask for a yes or a no on stderr."""
+    with _stopping():
+        return typer.confirm(question, default=default, err=True)
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Leave where nobody answers: by Ctrl-C, or at the end of what is typed."""
     try:
-        answer = ask(question, default=default, hide_input=hidden, show_default=bool(default), err=True)
-    except typer.Abort:  # Ctrl-C, or the end of what is typed
+        yield
+    except typer.Abort:
         sys.exit(_STOPPED)
-    return answer.strip()

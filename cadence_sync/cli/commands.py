@@ -39,6 +39,19 @@ class Shared:
         return settings
 
 
+def init(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write; default: ./cadence-sync.toml.")
+    ] = None,
+    data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
+) -> None:
+    """Ask for database and credentials, try both, and write them into a settings file."""
+    from cadence_sync.cli.init import init_command
+
+    raise typer.Exit(init_command(output or context.obj.config, data_center))
+
+
 def demo(context: typer.Context) -> None:
     """Show a first sync, some changes, and the history that they leave."""
     from cadence_sync.cli.demo import show_demo
@@ -223,7 +236,7 @@ class Command:
 COMMANDS: Final = [
     Command(function.__name__.rstrip("_").replace("_", "-"), function)
     for function in (
-        *(demo, migrate, grant_reader, sync, serve, worker, status, list_, show, history, blame, diff, export),
+        *(init, demo, migrate, grant_reader, sync, serve, worker, status, list_, show, history, blame, diff, export),
         *(approve, reject, redact_person, prune, rotate_keys, doctor, simulate),
     )
 ]

@@ -14,12 +14,13 @@ from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryL
 
 _CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
-_SCOPE: Final = "ZohoCRM.settings.cadences.READ"
+SCOPE: Final = "ZohoCRM.settings.cadences.READ"
+"""All that a self client must be allowed."""
 
 _ACCESS: Final[dict[str, tuple[str, str]]] = {
     "OAUTH_SCOPE_MISMATCH": (
         "The refresh token may not read cadences.",
-        f"Make a new grant code with the scope {_SCOPE} in Zoho's API console, and a new refresh token from it.",
+        f"Make a new grant code with the scope {SCOPE} in Zoho's API console, and a new refresh token from it.",
     ),
     "INVALID_TOKEN": (
         "Zoho refused a fresh access token.",

@@ -29,6 +29,12 @@ DATA_CENTERS: Final[dict[str, Addresses]] = {
 }
 
 
+def sites(data_center: str) -> tuple[str, str]:
+    """Return where people of a data centre find the CRM, and its console for developers."""
+    domain = DATA_CENTERS[data_center].accounts.removeprefix("https://accounts.")
+    return f"https://crm.{domain}", f"https://api-console.{domain}"
+
+
 def addresses(data_center: str, api_url: str | None, accounts_url: str | None) -> Addresses:
     """Return the addresses of a data centre, with those that the settings override."""
     default = DATA_CENTERS[data_center]

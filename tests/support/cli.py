@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from cadence_sync.simulator.tokens import credentials
 COMMAND = Path(sys.executable).with_name("cadence-sync")
 PATIENCE = 60
 """Seconds after which a command that does not end is a failure."""
+INTERRUPT = "\x03"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def _all_lines(terminal: int) -> list[str]:
 async def conversation(
     *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, **settings: str | None
 ) -> tuple[int | None, str]:
-    """Run the command on a terminal, answer each question once it is asked, and return code and all that is shown."""
+    """Run the command on a terminal, answer each question once it is asked, and return code and all that is shown.
+
+    The answer `INTERRUPT` is Ctrl-C.
+    """
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         COMMAND,
@@ -112,7 +117,7 @@ async def conversation(
     )
     os.close(theirs)
     try:
-        shown = await asyncio.to_thread(_talk, ours, list(answers))
+        shown = await asyncio.to_thread(_talk, ours, list(answers), process.pid)
         async with asyncio.timeout(PATIENCE):
             await process.wait()
     finally:
@@ -121,7 +126,7 @@ async def conversation(
     return process.returncode, shown
 
 
-def _talk(terminal: int, answers: list[tuple[str, str]]) -> str:
+def _talk(terminal: int, answers: list[tuple[str, str]], pid: int) -> str:
     """Answer a question once its prompt is complete: what is typed before a prompt hides its answer is thrown away."""
     shown = ""
     with suppress(OSError):  # how Linux says that the other side is closed
@@ -129,6 +134,10 @@ def _talk(terminal: int, answers: list[tuple[str, str]]) -> str:
             shown += part.decode(errors="replace")
             prompt = shown.rpartition("\n")[2]
             if answers and answers[0][0] in prompt and prompt.endswith(": "):
-                os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+                answer = answers.pop(0)[1]
+                if answer == INTERRUPT:
+                    os.kill(pid, signal.SIGINT)
+                else:
+                    os.write(terminal, f"{answer}\n".encode())
     os.close(terminal)
     return shown
