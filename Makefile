@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -36,6 +36,9 @@ bench: .venv/ready ## Compare with dlt and with the least work possible, in one 
 
 bench-guard: .venv/ready ## Fail where a sync costs more than it should, by figures that no machine changes
 	$(CLEAN) $(BIN)/python -m bench.guard
+
+bench-cli: .venv/ready ## Time short commands beside a bare start of the interpreter; fails where a goal is missed
+	$(CLEAN) $(BIN)/python -m bench.cli
 
 bench-reporting: .venv/ready ## Time queries of the reporting layer on a million versions, beside their plans (minutes)
 	$(CLEAN) $(BIN)/python -m bench.reporting

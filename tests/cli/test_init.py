@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from cadence_sync.cli import init, init_file
+from cadence_sync.cli import init
 from cadence_sync.cli.init_file import as_toml, check_target, write
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import DataCenter
@@ -166,7 +166,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(init_file.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ArgumentError, match="No space left"):
         write(target, "new", keep_old=True)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
