@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
@@ -123,8 +124,12 @@ async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) 
             return [*reached, *stored_checks(settings, org_id, known, wiring.SystemClock().now())]
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(look(org_id, org)) for org_id, org in found.items()]
-    return [check for task in tasks for check in task.result()]
+            tasks = [
+                group.create_task(attempted("organisation", partial(look, org_id, org), org_id, debug=asked.debug))
+                for org_id, org in found.items()
+            ]
+    results = [task.result() for task in tasks]
+    return [check for result in results for check in ([result] if isinstance(result, Check) else result)]
 
 
 async def _reached(

@@ -55,7 +55,7 @@ def guarded_stdout() -> Iterator[None]:
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(_Output(_STDOUT, "w", closefd=False)),
         encoding=plain.encoding,
-        errors=plain.errors,
+        errors="backslashreplace" if plain.errors == "strict" else plain.errors,  # not every terminal knows a ✓
         line_buffering=bool(plain.line_buffering),
     )
     try:

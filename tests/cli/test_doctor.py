@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from cadence_sync.cli import checks_org
 from cadence_sync.cli.checks import Check, State, exit_code_of, good, warning
 from cadence_sync.cli.checks_database import clock_check, queue_check, settings_checks
 from cadence_sync.cli.checks_org import Known, credits_check, stored_checks
 from cadence_sync.cli.doctor import Asked, examined
+from cadence_sync.db import checkup
 from cadence_sync.db.checkup import Daemons
 from cadence_sync.db.direct import Depth
 from cadence_sync.settings import Settings, load_settings
@@ -145,6 +147,25 @@ async def test_tables_that_do_not_fit(
     (failed,) = [check for check in checks if check.state is State.FAILED]
     assert (failed.name, failed.code, cure in failed.hint, exit_code_of(checks)) == (name, code, True, 5)
     assert (states(checks)["queue"], states(checks)["API"]) == (State.UNKNOWN, State.OK)
+
+
+async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, monkeypatch: pytest.MonkeyPatch) -> None:
+    await lab.sync(record("1"))
+
+    def broken(*_arguments: object) -> None:
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(checkup, "size", broken)
+    monkeypatch.setattr(checks_org, "_drift", broken)
+    checks = await examined(settings_of(), Asked())
+    failed = [check for check in checks if check.state is State.FAILED]
+    assert [(check.name, check.message, check.code) for check in failed] == [
+        ("room", "Unexpected KeyError.", "UNEXPECTED"),
+        ("organisation", "Unexpected KeyError.", "UNEXPECTED"),
+    ]
+    assert (states(checks)["queue"], exit_code_of(checks)) == (State.OK, 1)
+    with pytest.raises(KeyError):
+        await examined(settings_of(), Asked(debug=True))
 
 
 async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, database_url: str) -> None:

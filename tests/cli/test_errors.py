@@ -1,5 +1,6 @@
 """How an error ends the program: one sentence, a hint and a documented code; a traceback where one is asked for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ async def test_an_error_keeps_its_code_whatever_is_shown_of_it(
 async def test_an_organisation_called_like_the_option_asks_for_no_traceback(program: Program) -> None:
     result = await program.run("list", "--org=--debug")
     assert (result.code, "Traceback" in result.err) == (2, False)
+
+
+async def test_a_terminal_that_knows_no_such_character_gets_another_spelling(
+    program: Program, around: Callable[..., None]
+) -> None:
+    around(PYTHONIOENCODING="latin-1")
+    result = await program.run("doctor", "--offline")
+    assert (result.code, result.err) == (0, "")
+    assert "\\u2713 migrations: at revision" in result.out
 
 
 async def test_a_misspelt_option_names_the_right_one(program: Program) -> None:
