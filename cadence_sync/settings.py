@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.alert_settings import AlertSettings, ChannelSettings, addresses_in
 from cadence_sync.errors import SettingsError
-from cadence_sync.urls import checked_database_url, checked_web_url
+from cadence_sync.urls import checked_database_url, checked_networks, checked_web_url
 
 PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     web_url: str | None = None
     alert_urls: SecretStr | None = None
     alerts: AlertSettings = Field(default_factory=AlertSettings)
+    web_trusted_proxies: str = ""
+    web_user_header: str | None = None
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
 
     _file: Path | None = PrivateAttr(default=None)
@@ -138,6 +140,19 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
         return urls
+
+    @field_validator("web_trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, text: str) -> str:
+        checked_networks(text)
+        return text
+
+    @field_validator("web_user_header")
+    @classmethod
+    def _check_header(cls, name: str | None) -> str | None:
+        if name and not re.fullmatch(r"[A-Za-z0-9-]+", name):
+            raise ValueError("expected the name of a header, such as X-Forwarded-User")
+        return name or None
 
     @field_validator("secret_keys")
     @classmethod

@@ -1,6 +1,6 @@
 """Which addresses may be used: https everywhere, plain http on loopback only, and PostgreSQL databases."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 
@@ -28,6 +28,14 @@ def checked_database_url(url: str) -> str:
     if any(char.isspace() for char in rest) or not _names_valid_ports(rest):
         raise ValueError("expected a postgresql:// address with valid ports and no white space")
     return f"postgresql://{rest}"
+
+
+def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return addresses and networks, separated by commas; raises `ValueError`."""
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError as error:
+        raise ValueError("expected addresses or networks, such as 127.0.0.1,10.0.0.0/8") from error
 
 
 def is_loopback(host: str) -> bool:

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync import wiring
 from cadence_sync.cli.output import print_json, print_table, show_error
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-from cadence_sync.roster import due_orgs, wanted_orgs
+from cadence_sync.roster import due_orgs, org_config, wanted_orgs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.cli.sync import Asked
     from cadence_sync.settings import Settings
@@ -45,6 +47,16 @@ async def request_command(settings_of: "Callable[[], Settings]", asked: "Asked")
     for fault in faults.values():
         show_error(fault)
     return max((fault.exit_code for fault in faults.values()), default=0)
+
+
+async def ask_for(settings: "Settings", engine: "AsyncEngine", url: str, org_id: str) -> str:
+    """Ask for a sync of one organisation, as the page does; returns what became of it."""
+    from cadence_sync.db.direct import direct
+    from cadence_sync.fleet import queue
+
+    org = await org_config(settings, engine, org_id)
+    async with direct(url) as driver:
+        return (await queue.request(driver, [queue.Due(org_id, org.data_center, TRIGGER)]))[org_id]
 
 
 def _print(states: dict[str, str], *, as_json: bool) -> None:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.request import ask_for
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.fleet import metrics, plans
 from cadence_sync.fleet.gauges import Gauges
@@ -22,6 +24,7 @@ from cadence_sync.ports import UNKNOWN_ORG, Org
 from cadence_sync.roster import Configs
 from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
+from cadence_sync.web.app import page_app
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
@@ -90,8 +93,9 @@ async def serve_command(settings: Settings) -> None:
             AsyncExitStack() as stack,
         ):
             probes = Probes(unready, gauges.text)
+            page = page_app(settings, engine, clock, partial(ask_for, settings, engine, url))
             port = await stack.enter_async_context(
-                serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT")
+                serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page)
             )
             log.info("serving", organisations=len(configured), host=settings.web_host, port=port)
             await _until_stopped(scheduler.run())

@@ -33,9 +33,14 @@ class Probes:
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, probes: Probes, setting: str) -> AsyncIterator[int]:
-    """Yield the port that is served, where 0 stands for a free one; `setting` is what names it."""
-    app = web.Application()
+async def serving(
+    host: str, port: int, probes: Probes, setting: str, app: web.Application | None = None
+) -> AsyncIterator[int]:
+    """Yield the port that is served, where 0 stands for a free one; `setting` is what names it.
+
+    The probes join the page where there is one.
+    """
+    app = web.Application() if app is None else app
     app.router.add_get("/healthz", probes.healthz)
     app.router.add_get("/readyz", probes.readyz)
     app.router.add_get("/metrics", probes.metricsz)

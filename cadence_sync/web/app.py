@@ -1,0 +1,45 @@
+"""The page, put together."""
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from cadence_sync.ports import Clock
+from cadence_sync.settings import Settings
+from cadence_sync.web import frame, keys
+from cadence_sync.web.access import Access
+from cadence_sync.web.errors import as_pages
+from cadence_sync.web.files import static
+from cadence_sync.web.guard import MIDDLEWARES
+from cadence_sync.web.headers import add_headers
+from cadence_sync.web.limits import Limits
+from cadence_sync.web.pages import PAGES
+from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+LARGEST_FORM: Final = 64 * 1024
+
+
+def page_app(settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.Ask) -> web.Application:
+    """Return the application of the page; what it shows is in the database, what it may do is asked through `ask`."""
+    access = Access.of(settings)
+    secret = next(iter(settings.secret_key_list), None)
+    cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
+    app = web.Application(
+        # The session stands outside: what an error page puts into it must be sent, too.
+        middlewares=[keep_session, as_pages, *MIDDLEWARES],
+        client_max_size=LARGEST_FORM,
+    )
+    app[keys.ENGINE], app[keys.CLOCK], app[keys.ASK] = engine, clock, ask
+    app[COOKIES] = cookies
+    app[keys.ACCESS], app[keys.LIMITS] = access, Limits(clock)
+    app[keys.INTERVAL] = float("inf") if settings.sync_cron else settings.interval_seconds
+    frame.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
+    app.on_response_prepare.append(add_headers)
+    app.router.add_get("/static/{name}", static)
+    for each in PAGES:
+        app.add_routes(each.routes)
+    return app

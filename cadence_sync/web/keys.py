@@ -1,0 +1,26 @@
+"""What the handlers find in their application."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from cadence_sync.ports import Clock
+from cadence_sync.web.access import Access
+from cadence_sync.web.limits import Limits
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+Ask = Callable[[str], Awaitable[str]]
+"""Asks for a sync of an organisation, and says what came of it: `entered`, `moved ahead` or `running`."""
+
+ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
+CLOCK: Final = web.AppKey[Clock]("clock")
+ACCESS: Final = web.AppKey("access", Access)
+LIMITS: Final = web.AppKey("limits", Limits)
+ASK: Final = web.AppKey[Ask]("ask")
+INTERVAL: Final = web.AppKey("interval", float)
+"""Seconds between two syncs of an organisation without a rhythm of its own; infinite where that is a cron line."""
+USER: Final = web.RequestKey("user", str)
+"""Who asks, as the audit writes it."""

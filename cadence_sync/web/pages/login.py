@@ -1,0 +1,46 @@
+"""Logging in with the token, and out."""
+
+from aiohttp import web
+
+from cadence_sync.web.frame import page
+from cadence_sync.web.guard import TOKEN_USER, check_rate, local
+from cadence_sync.web.keys import ACCESS, LIMITS, USER
+from cadence_sync.web.sessions import session_of
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/login")
+async def form(request: web.Request) -> web.Response:
+    """Ask for the token."""
+    then = local(request.query.get("next"))
+    if USER in request:
+        raise web.HTTPSeeOther(then)
+    return await page(request, "login.html", then=then, wrong=False)
+
+
+@routes.post("/login")
+async def log_in(request: web.Request) -> web.Response:
+    """Compare the token, and begin a session that knows nothing of the one before."""
+    access, given = request.app[ACCESS], await request.post()
+    then = local(given.get("next"))
+    if access.token is None:
+        raise web.HTTPSeeOther(then)
+    check_rate(request)
+    if not access.is_token(str(given.get("token", ""))):
+        request.app[LIMITS].fail(access.client(request))
+        return await page(request, "login.html", status=403, then=then, wrong=True)
+    session = session_of(request)
+    zone = session.get("zone")
+    session.invalidate()
+    session["user"] = TOKEN_USER
+    if zone:
+        session["zone"] = zone
+    raise web.HTTPSeeOther(then)
+
+
+@routes.post("/logout")
+async def log_out(request: web.Request) -> web.Response:
+    """Forget who it was."""
+    session_of(request).invalidate()
+    raise web.HTTPSeeOther("/login")

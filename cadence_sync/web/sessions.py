@@ -1,0 +1,75 @@
+"""The cookie of a browser: encrypted, short-lived, and readable to no script."""
+
+import logging
+import secrets
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp_session import Session
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cadence_sync.web.keys import ACCESS
+
+logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # a cookie of yesterday is no event
+
+COOKIE: Final = "cadence_sync"
+CSRF_FIELD: Final = "csrf"
+LASTS: Final = 12 * 3600
+"""Seconds after which a person logs in again."""
+
+
+class Cookies(EncryptedCookieStorage):
+    """Sessions in a cookie, which is marked `Secure` where the browser speaks TLS."""
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__(secret, cookie_name=COOKIE, max_age=LASTS, httponly=True, samesite="Lax")
+
+    async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
+        """Set the cookie."""
+        await super().save_session(request, response, session)
+        if request.app[ACCESS].is_secure(request):
+            response.cookies[COOKIE]["secure"] = True
+
+
+COOKIES: Final = web.AppKey("cookies", Cookies)
+_SESSION: Final = web.RequestKey("session", Session)
+
+
+def cookie_key(secret: str, token: str | None) -> bytes:
+    """Derive a key that another token changes too: whoever replaces the token ends every session."""
+    return HKDF(SHA256(), 32, salt=None, info=b"cadence-sync web session").derive(f"{secret}\0{token or ''}".encode())
+
+
+def session_of(request: web.Request) -> Session:
+    """Return what is known of this browser."""
+    return request[_SESSION]
+
+
+def csrf(request: web.Request) -> str:
+    """Return the secret of this session's forms."""
+    session = session_of(request)
+    if CSRF_FIELD not in session:
+        session[CSRF_FIELD] = secrets.token_urlsafe(24)
+    return str(session[CSRF_FIELD])
+
+
+@web.middleware
+async def keep_session(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Read the cookie before, and write it after; the library's own middleware warns at every request."""
+    cookies = request.app[COOKIES]
+    session = request[_SESSION] = await cookies.load_session(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as redirect:
+        await _save(cookies, request, redirect, session)
+        raise
+    await _save(cookies, request, response, session)
+    return response
+
+
+async def _save(cookies: Cookies, request: web.Request, response: web.StreamResponse, session: Session) -> None:
+    if session._changed:  # noqa: SLF001 - the library's middleware asks the same
+        await cookies.save_session(request, response, session)
