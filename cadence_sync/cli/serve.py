@@ -93,7 +93,13 @@ async def serve_command(settings: Settings) -> None:
             AsyncExitStack() as stack,
         ):
             probes = Probes(unready, gauges.text)
-            page = page_app(settings, engine, clock, partial(ask_for, settings, engine, url))
+            page = page_app(
+                settings,
+                engine,
+                clock,
+                partial(ask_for, settings, engine, url),
+                lambda: {name: rhythm.seconds for name, rhythm in gauges.rhythms.items()},
+            )
             port = await stack.enter_async_context(
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page)
             )
@@ -172,10 +178,16 @@ async def _working(
 
 
 def _check_host(settings: Settings) -> None:
-    if settings.web_token is None and not is_loopback(settings.web_host):
+    by_proxy = settings.web_user_header is not None
+    if settings.web_token is None and not by_proxy and not is_loopback(settings.web_host):
         raise SettingsError(
             f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
             hint="Set one, or keep the default host 127.0.0.1.",
+        )
+    if by_proxy and not (settings.web_trusted_proxies.strip() and settings.web_url):
+        raise SettingsError(
+            "CADENCE_SYNC_WEB_USER_HEADER needs CADENCE_SYNC_WEB_TRUSTED_PROXIES and CADENCE_SYNC_WEB_URL.",
+            hint="Name the proxy that sets the header, and the address at which people reach the page through it.",
         )
 
 

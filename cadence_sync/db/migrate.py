@@ -13,7 +13,7 @@ from cadence_sync.errors import DatabaseError
 HEAD: Final = "0009"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 
-_KEPT: Final = ("redactions", "learnt_fields", "org_credentials", "daily_runs")
+_KEPT: Final = ("redactions", "learnt_fields", "org_credentials", "daily_runs", "web_actions")
 
 OLDEST_SERVER: Final = 150000
 """Postgres 15, as `server_version_num` says it."""

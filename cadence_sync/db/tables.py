@@ -333,6 +333,20 @@ deletion_decisions = Table(
     ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
 )
 
+web_actions = Table(
+    "web_actions",
+    metadata,
+    Column("action_id", BigInteger, Identity(always=True)),
+    Column("org_id", Text, nullable=False),
+    _instant("done_at", nullable=False, server_default="now()"),
+    Column("done_by", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("run_id", BigInteger),
+    Column("result", Text, nullable=False),
+    PrimaryKeyConstraint("org_id", "action_id"),
+    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+)
+
 redactions = Table(
     "redactions",
     metadata,

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 LARGEST_FORM: Final = 64 * 1024
 
 
-def page_app(settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.Ask) -> web.Application:
+def page_app(
+    settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.Ask, rhythms: keys.Rhythms = dict
+) -> web.Application:
     """Return the application of the page; what it shows is in the database, what it may do is asked through `ask`."""
     access = Access.of(settings)
     secret = next(iter(settings.secret_key_list), None)
@@ -36,7 +38,7 @@ def page_app(settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.
     app[keys.ENGINE], app[keys.CLOCK], app[keys.ASK] = engine, clock, ask
     app[COOKIES] = cookies
     app[keys.ACCESS], app[keys.LIMITS] = access, Limits(clock)
-    app[keys.INTERVAL] = float("inf") if settings.sync_cron else settings.interval_seconds
+    app[keys.INTERVAL], app[keys.RHYTHMS] = settings.interval_seconds, rhythms
     frame.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", static)

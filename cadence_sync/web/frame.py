@@ -55,8 +55,9 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "csrf": csrf(request),
         "path": request.path,
         "here": request.path_qs,
-        "query": request.query,
+        "query": dict(request.query),
         "told": told,
+        "status": status,
     }
     return aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
 

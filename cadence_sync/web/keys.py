@@ -1,6 +1,6 @@
 """What the handlers find in their application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 Ask = Callable[[str], Awaitable[str]]
 """Asks for a sync of an organisation, and says what came of it: `entered`, `moved ahead` or `running`."""
 
+Rhythms = Callable[[], Mapping[str, float]]
+"""The seconds between two syncs of each organisation, as far as the scheduler of this process knows."""
+
 ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
 CLOCK: Final = web.AppKey[Clock]("clock")
 ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
 ASK: Final = web.AppKey[Ask]("ask")
 INTERVAL: Final = web.AppKey("interval", float)
-"""Seconds between two syncs of an organisation without a rhythm of its own; infinite where that is a cron line."""
+"""Seconds between two syncs of an organisation without a rhythm of its own."""
+RHYTHMS: Final = web.AppKey[Rhythms]("rhythms")
 USER: Final = web.RequestKey("user", str)
 """Who asks, as the audit writes it."""

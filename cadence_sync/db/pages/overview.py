@@ -1,6 +1,6 @@
 """The overview: what there is, what changed, how fresh it is."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 
 import msgspec
@@ -10,18 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 DAYS: Final = 90
 """Days of changes that are shown."""
 
-_FRESHNESS: Final = text("""
+_FRESHNESS: Final = """
     SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,
            f.last_success_at, f.last_run_id, f.last_started_at, f.last_outcome, f.live, f.held, f.missing,
            f.quarantined, f.unknown_fields, o.failures
-    FROM (
-        SELECT * FROM cadence_sync.orgs
-        WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
-        ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip
-    ) AS o
+    FROM ({of}) AS o
     JOIN cadence_reporting.sync_freshness AS f USING (org_id)
     ORDER BY org_id COLLATE "C"
-""")
+"""
+_PAGE: Final = text(
+    _FRESHNESS.format(
+        of="""
+        SELECT * FROM cadence_sync.orgs
+        WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
+        ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip"""
+    )
+)
+_ONE: Final = text(_FRESHNESS.format(of="SELECT * FROM cadence_sync.orgs WHERE org_id = :org"))
 _ORGS: Final = text("""
     SELECT count(*) FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
 """)
@@ -38,7 +43,7 @@ _CHANGES: Final = text("""
     FROM cadence_sync.orgs AS o
     CROSS JOIN LATERAL (
         SELECT * FROM cadence_sync.cadence_changes AS c
-        WHERE c.org_id = o.org_id AND c.changed_at >= CAST(:since AS timestamptz)
+        WHERE c.org_id = o.org_id AND c.changed_at >= CAST(:since AS timestamp) AT TIME ZONE :zone
     ) AS c
     WHERE CAST(:org AS text) IS NULL OR o.org_id = :org
     GROUP BY day, c.kind
@@ -87,8 +92,14 @@ async def freshness(
 ) -> tuple[list[Freshness], int]:
     """Return a page of the organisations, and how many there are in all."""
     total = await connection.scalar(_ORGS, {"search": search})
-    rows = await connection.execute(_FRESHNESS, {"search": search, "size": size, "skip": (page - 1) * size})
+    rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
     return [Freshness(*row) for row in rows], int(total or 0)
+
+
+async def one(connection: AsyncConnection, org: str) -> Freshness | None:
+    """Return how one organisation stands, or None where nothing is stored of it."""
+    row = (await connection.execute(_ONE, {"org": org})).one_or_none()
+    return None if row is None else Freshness(*row)
 
 
 async def live(connection: AsyncConnection, org: str | None) -> list[Live]:
@@ -96,7 +107,7 @@ async def live(connection: AsyncConnection, org: str | None) -> list[Live]:
     return [Live(*row) for row in await connection.execute(_LIVE, {"org": org})]
 
 
-async def changes(connection: AsyncConnection, org: str | None, since: datetime, zone: str) -> list[Day]:
-    """Count changes by day and kind."""
-    values = {"org": org, "since": since, "zone": zone}
+async def changes(connection: AsyncConnection, org: str | None, since: date, zone: str) -> list[Day]:
+    """Count changes by day and kind, from a day of this zone on."""
+    values = {"org": org, "since": datetime.combine(since, time()), "zone": zone}
     return [Day(*row) for row in await connection.execute(_CHANGES, values)]

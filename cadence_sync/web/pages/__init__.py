@@ -2,6 +2,24 @@
 
 from typing import Final
 
-from cadence_sync.web.pages import login, overview, time_zone
+from cadence_sync.web.pages import (
+    attention,
+    audit,
+    decisions,
+    login,
+    organisation,
+    overview,
+    runs,
+    time_zone,
+)
 
-PAGES: Final = (overview, login, time_zone)
+PAGES: Final = (
+    overview,
+    attention,
+    runs,
+    organisation,
+    decisions,
+    audit,
+    login,
+    time_zone,
+)

@@ -1,0 +1,47 @@
+"""Who did what on the page."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import our_errors
+from cadence_sync.db.tables import web_actions
+
+_ACTIONS: Final = text("""
+    SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.web_actions
+    WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
+    ORDER BY action_id DESC LIMIT :size OFFSET :skip
+""")
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something that was asked for on the page, and what came of it."""
+
+    org_id: str
+    done_at: datetime
+    done_by: str
+    action: str
+    run_id: int | None
+    result: str
+
+
+async def enter_action(
+    engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str
+) -> None:
+    """Enter what was done; such a row is never changed."""
+    row = {"org_id": org_id, "done_by": who, "action": action, "run_id": run_id, "result": result}
+    with our_errors():
+        async with engine.begin() as connection:
+            await connection.execute(insert(web_actions).values(row))
+
+
+async def actions(
+    connection: AsyncConnection, page: int, size: int, org: str | None = None, run_id: int | None = None
+) -> tuple[list[Action], bool]:
+    """Return a page of what was done, newest first, and whether there is more."""
+    values = {"org": org, "run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
+    found = [Action(*row) for row in await connection.execute(_ACTIONS, values)]
+    return found[:size], len(found) > size

@@ -1,0 +1,216 @@
+"""Runs: all of them, newest first, and the story of one."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+MOST: Final = 200
+"""Changes of a run that its page shows."""
+
+_COLUMNS: Final = """
+    r.org_id, r.run_id, r.trigger, r.started_at, r.finished_at, r.outcome, r.error_code, r.error_message, r.error_hint,
+    r.api_calls, r.pages, r.seen, r.baseline, r.created, r.updated, r.deleted, r.restored, r.unchanged, r.quarantined,
+    r.held, r.held_case
+"""
+_WANTED: Final = """
+    (CAST(:org AS text) IS NULL OR r.org_id = :org)
+    AND CASE CAST(:outcome AS text)
+        WHEN 'under way' THEN r.outcome IS NULL
+        WHEN 'with changes' THEN r.baseline + r.created + r.updated + r.deleted + r.restored > 0
+        ELSE :outcome IS NULL OR r.outcome = :outcome
+    END
+"""
+_RUNS: Final = text(
+    f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE {_WANTED}"  # noqa: S608 - our own constants
+    " ORDER BY r.run_id DESC LIMIT :size OFFSET :skip"
+)
+_RUN: Final = text(
+    f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE r.run_id = :run_id"  # noqa: S608 - our own constants
+    " AND (CAST(:org AS text) IS NULL OR r.org_id = :org)"
+)
+# There is no index by run: what it changed lies between the last good walk before it and its own end, if no clock was
+# set back; only where that is not all of it, everything is looked through.
+_CHANGES: Final = """
+    SELECT h.cadence_id, c.name, c.module_api_name, h.version, h.kind, h.field, h.old_value, h.new_value, h.changed_at,
+           h.changed_by_id, h.changed_by_name
+    FROM cadence_sync.cadence_changes AS h
+    JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
+    WHERE h.org_id = :org AND h.run_id = :run_id {where}
+    ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C", h.field COLLATE "C" LIMIT :size
+"""
+_NEAR: Final = text(
+    _CHANGES.format(
+        where="""
+    AND h.changed_at <= (SELECT finished_at FROM cadence_sync.sync_runs WHERE org_id = :org AND run_id = :run_id)
+    AND h.changed_at >= coalesce((
+        SELECT r.started_at FROM cadence_sync.sync_runs AS r
+        WHERE r.org_id = :org AND r.run_id < :run_id AND r.outcome <> 'failed' ORDER BY r.run_id DESC LIMIT 1
+    ), '-infinity')"""
+    )
+)
+_ALL: Final = text(_CHANGES.format(where=""))
+_HELD: Final = text("""
+    SELECT h.cadence_id, c.name, c.module_api_name, h.missing_since, h.decision, h.decided_at
+    FROM cadence_sync.held_deletions AS h
+    JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
+    WHERE h.org_id = :org AND h.case_id = :case_id
+    ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C"
+""")
+_DECISION: Final = text("""
+    SELECT decision, decided_at, decided_by, cadences FROM cadence_sync.deletion_decisions
+    WHERE org_id = :org AND case_id = :case_id ORDER BY decision_id DESC LIMIT 1
+""")
+_QUARANTINE: Final = text("""
+    SELECT q.position, q.cadence_id, c.name, q.reason, octet_length(q.raw) AS size
+    FROM cadence_sync.quarantined_records AS q
+    LEFT JOIN cadence_sync.cadences AS c ON c.org_id = q.org_id AND c.cadence_id = q.cadence_id
+    WHERE q.org_id = :org AND q.run_id = :run_id
+    ORDER BY q.position
+""")
+_LEARNT: Final = text("""
+    SELECT field, count(*) FROM cadence_sync.learnt_fields
+    WHERE org_id = :org AND run_id = :run_id GROUP BY field ORDER BY field COLLATE "C"
+""")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A row of the ledger."""
+
+    org_id: str
+    run_id: int
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+    error_message: str | None
+    error_hint: str | None
+    api_calls: int
+    pages: int
+    seen: int
+    baseline: int
+    created: int
+    updated: int
+    deleted: int
+    restored: int
+    unchanged: int
+    quarantined: int
+    held: int
+    held_case: int | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
+
+    @property
+    def versions(self) -> int:
+        """How many changes of cadences it stored; what was there at the first look is none."""
+        return self.created + self.updated + self.deleted + self.restored
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One field that changed, `*` where a whole cadence came or went."""
+
+    cadence_id: str
+    name: str | None
+    module: str | None
+    version: int
+    kind: str
+    field: str
+    old: object
+    new: object
+    changed_at: datetime
+    changed_by_id: str | None
+    changed_by_name: str | None
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A cadence that is missing, and was not retired."""
+
+    cadence_id: str
+    name: str | None
+    module: str | None
+    missing_since: datetime
+    decision: str | None
+    decided_at: datetime | None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What somebody decided about what a run held."""
+
+    decision: str
+    decided_at: datetime
+    decided_by: str
+    cadences: int
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A record that could not be stored faithfully."""
+
+    position: int
+    cadence_id: str | None
+    name: str | None
+    reason: str
+    size: int
+
+
+class Learnt(msgspec.Struct, frozen=True):
+    """A field that became known of so many cadences."""
+
+    field: str
+    cadences: int
+
+
+class Story(msgspec.Struct, frozen=True):
+    """Everything that a run did."""
+
+    run: Run
+    changes: list[Change]
+    held: list[Held]
+    decision: Decision | None
+    quarantined: list[Quarantined]
+    learnt: list[Learnt]
+
+
+async def runs(
+    connection: AsyncConnection, org: str | None, outcome: str | None, page: int, size: int
+) -> tuple[list[Run], bool]:
+    """Return a page of the ledger, and whether there is another."""
+    values = {"org": org, "outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
+    found = [Run(*row) for row in await connection.execute(_RUNS, values)]
+    return found[:size], len(found) > size
+
+
+async def find_run(connection: AsyncConnection, run_id: int, org: str | None) -> Run | None:
+    """Return a row of the ledger."""
+    row = (await connection.execute(_RUN, {"run_id": run_id, "org": org})).one_or_none()
+    return None if row is None else Run(*row)
+
+
+async def story(connection: AsyncConnection, run: Run) -> Story:
+    """Tell all of a run."""
+    key = {"org": run.org_id, "run_id": run.run_id}
+    case = {"org": run.org_id, "case_id": run.held_case}
+    decision = (await connection.execute(_DECISION, case)).one_or_none() if run.held_case else None
+    return Story(
+        run,
+        await _changes(connection, run),
+        [Held(*row) for row in await connection.execute(_HELD, case)] if run.held_case else [],
+        None if decision is None else Decision(*decision),
+        [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key)] if run.quarantined else [],
+        [Learnt(*row) for row in await connection.execute(_LEARNT, key)],
+    )
+
+
+async def _changes(connection: AsyncConnection, run: Run) -> list[Change]:
+    if run.versions == 0:
+        return []
+    values = {"org": run.org_id, "run_id": run.run_id, "size": MOST}
+    near = [Change(*row) for row in await connection.execute(_NEAR, values)]
+    if len(near) == MOST or len({(change.cadence_id, change.version) for change in near}) == run.versions:
+        return near
+    return [Change(*row) for row in await connection.execute(_ALL, values)]

@@ -1,0 +1,39 @@
+"""Everything that wants a person, with a way to what cures it."""
+
+from typing import Final
+
+from aiohttp import web
+
+from cadence_sync.db.pages import attention as ask
+from cadence_sync.db.pages import reading
+from cadence_sync.web import query
+from cadence_sync.web.frame import Nav, page
+from cadence_sync.web.keys import CLOCK, ENGINE, INTERVAL, RHYTHMS
+
+routes = web.RouteTableDef()
+nav = Nav("/attention", "Attention")
+
+SIZE: Final = 50
+
+
+@routes.get("/attention")
+async def attention(request: web.Request) -> web.Response:
+    """Show it, the gravest first."""
+    kind, number = query.one_of(request, "kind", ask.KINDS), query.number(request, "page")
+    async with reading(request.app[ENGINE]) as connection:
+        looked = await ask.attention(connection, look(request), kind, number, SIZE)
+    return await page(
+        request,
+        "attention.html",
+        looked=looked,
+        total=looked.total(kind),
+        number=number,
+        size=SIZE,
+        kinds=ask.KINDS,
+    )
+
+
+def look(request: web.Request) -> ask.Look:
+    """Return when it is, and how often each organisation is to be synced."""
+    app = request.app
+    return ask.Look(app[CLOCK].now(), app[INTERVAL], app[RHYTHMS]())

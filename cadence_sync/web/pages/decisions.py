@@ -1,0 +1,42 @@
+"""Approving and rejecting deletions that a run held."""
+
+from typing import Final, Literal
+
+from aiohttp import web
+
+from cadence_sync.db.audit import enter_action
+from cadence_sync.db.docket import decide
+from cadence_sync.db.pages import reading
+from cadence_sync.db.pages.runs import find_run
+from cadence_sync.errors import CadenceSyncError, NotFoundError
+from cadence_sync.web.frame import tell
+from cadence_sync.web.keys import ENGINE, USER
+from cadence_sync.web.shown import plural
+
+routes = web.RouteTableDef()
+
+_DECISIONS: Final[dict[str, Literal["approved", "rejected"]]] = {"approve": "approved", "reject": "rejected"}
+_THEN: Final = {
+    "approved": "The next sync retires those that are still missing.",
+    "rejected": "They stay live and are shown as missing.",
+}
+
+
+@routes.post(r"/runs/{run_id:\d{1,18}}/{action:approve|reject}")
+async def decided(request: web.Request) -> web.Response:
+    """Note the decision, and who made it; the next sync acts on it."""
+    engine, who, run_id = request.app[ENGINE], request[USER], int(request.match_info["run_id"])
+    action = request.match_info["action"]
+    async with reading(engine) as connection:
+        run = await find_run(connection, run_id, None)
+    if run is None:
+        raise NotFoundError("There is no such run.", hint="The overview names what is held.")
+    decision = _DECISIONS[action]
+    try:
+        org_id, count = await decide(engine, run_id, decision, by=f"{who} (page)")
+    except CadenceSyncError as error:
+        await enter_action(engine, run.org_id, who, action, run_id, error.code)
+        raise
+    await enter_action(engine, org_id, who, action, run_id, f"{decision}: {plural(count, 'cadence')}")
+    tell(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
+    raise web.HTTPSeeOther(f"/runs/{run_id}")

@@ -1,0 +1,63 @@
+"""One organisation, and asking for a sync of it."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from cadence_sync.db.audit import actions, enter_action
+from cadence_sync.db.pages import organisation as ask
+from cadence_sync.db.pages import overview, reading, runs
+from cadence_sync.errors import ArgumentError, CadenceSyncError, NotFoundError
+from cadence_sync.web import query
+from cadence_sync.web.frame import page, tell
+from cadence_sync.web.keys import ASK, ENGINE, USER
+
+routes = web.RouteTableDef()
+
+RUNS: Final = 10
+ACTIONS: Final = 20
+_STATES: Final = {
+    "entered": "A sync of {} is queued.",
+    "moved ahead": "A sync of {} was queued already; it goes first now.",
+    "running": "A sync of {} is under way already.",
+}
+
+
+@routes.get("/organisation")
+async def organisation(request: web.Request) -> web.Response:
+    """Show how it stands."""
+    org = query.words(request, "org")
+    if org is None:
+        raise ArgumentError("No organisation is named.", hint="Choose one on the overview.")
+    async with reading(request.app[ENGINE]) as connection:
+        fresh, schedule = await overview.one(connection, org), await ask.schedule(connection, org)
+        if fresh is None:
+            raise _unknown(org)
+        latest, _ = await runs.runs(connection, org, None, 1, RUNS)
+        drift = await ask.drift(connection, org)
+        done, _ = await actions(connection, 1, ACTIONS, org)
+    return await page(
+        request, "organisation.html", org=fresh, schedule=schedule, runs=latest, drift=drift, actions=done
+    )
+
+
+@routes.post("/organisation/sync")
+async def sync_now(request: web.Request) -> web.Response:
+    """Ask for a sync, ahead of what the schedule asks for."""
+    engine, org = request.app[ENGINE], str((await request.post()).get("org", ""))
+    async with reading(engine) as connection:
+        if await ask.schedule(connection, org) is None:
+            raise _unknown(org)
+    try:
+        state = await request.app[ASK](org)
+    except CadenceSyncError as error:
+        await enter_action(engine, org, request[USER], "sync", None, error.code)
+        raise
+    await enter_action(engine, org, request[USER], "sync", None, state)
+    tell(request, _STATES[state].format(org))
+    raise web.HTTPSeeOther(f"/organisation?{urlencode({'org': org})}")
+
+
+def _unknown(org: str) -> NotFoundError:
+    return NotFoundError(f"There is no organisation {org!r}.", hint="The overview lists those that there are.")

@@ -1,0 +1,43 @@
+"""Runs: all of them, and the story of one."""
+
+from typing import Final
+
+from aiohttp import web
+
+from cadence_sync.db.audit import actions
+from cadence_sync.db.pages import reading
+from cadence_sync.db.pages import runs as ask
+from cadence_sync.errors import NotFoundError
+from cadence_sync.web import query
+from cadence_sync.web.frame import Nav, page
+from cadence_sync.web.keys import ENGINE
+
+routes = web.RouteTableDef()
+nav = Nav("/runs", "Runs")
+
+SIZE: Final = 50
+OUTCOMES: Final = ("succeeded", "partial", "held", "failed", "with changes", "under way")
+
+
+@routes.get("/runs")
+async def runs(request: web.Request) -> web.Response:
+    """Show the ledger, newest first."""
+    org, number = query.words(request, "org"), query.number(request, "page")
+    outcome = query.one_of(request, "outcome", OUTCOMES)
+    async with reading(request.app[ENGINE]) as connection:
+        found, more = await ask.runs(connection, org, outcome, number, SIZE)
+    return await page(request, "runs.html", runs=found, more=more, number=number, size=SIZE, outcomes=OUTCOMES)
+
+
+@routes.get(r"/runs/{run_id:\d{1,18}}")
+async def run(request: web.Request) -> web.Response:
+    """Show what one run saw, changed, held and could not read."""
+    async with reading(request.app[ENGINE]) as connection:
+        found = await ask.find_run(connection, int(request.match_info["run_id"]), query.words(request, "org"))
+        if found is None:
+            raise NotFoundError(
+                "There is no such run.", hint="Old runs that changed nothing are pruned; their days are still counted."
+            )
+        story = await ask.story(connection, found)
+        done, _ = await actions(connection, 1, SIZE, found.org_id, found.run_id)
+    return await page(request, "run.html", story=story, run=found, actions=done, most=ask.MOST)

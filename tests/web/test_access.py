@@ -1,0 +1,188 @@
+"""Who gets in: on loopback, with the token, by a proxy, and who does not."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from cadence_sync.settings import Settings
+from cadence_sync.web.access import Access
+from cadence_sync.web.limits import IN_ALL, PER_CLIENT, WINDOW, Limits
+from tests.support.lab import Lab, SetClock
+from tests.web.conftest import Open, Site
+
+TOKEN = "a-token-of-some-length"
+PAGE = {"Accept": "text/html"}
+PAGES = ["/", "/runs", "/attention", "/audit", "/organisation?org=x", "/runs/1", "/nowhere"]
+
+
+async def log_in(site: Site, token: str = TOKEN) -> int:
+    response = await site.post("/login", page="/login", token=token)
+    return response.status
+
+
+async def test_on_loopback_nobody_is_asked_but_foreign_names_are_refused(site: Site) -> None:
+    await site.text("/")
+    for host in ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "[", "169.254.1.1"):
+        response = await site.get("/", headers={"Host": host})
+        assert response.status in {400, 421}, host
+        assert "default-src 'none'" in response.headers.get("Content-Security-Policy", "default-src 'none'")
+    for host in ("localhost:9", "127.0.0.1", "[::1]:8642", "LOCALHOST"):
+        await site.text("/", headers={"Host": host})
+
+
+async def test_every_page_behind_a_token_asks_for_it_on_loopback_too(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    for path in PAGES:
+        response = await site.get(path, headers=PAGE, allow_redirects=False)
+        assert (response.status, response.headers["Location"].partition("?")[0]) == (303, "/login")
+        response = await site.get(path)
+        assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_logging_in_and_out(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    text = await site.text("/login?next=/runs%3Fpage%3D2")
+    assert 'name="next" value="/runs?page=2"' in text
+    assert "Attention" not in text
+    response = await site.post("/login", page="/login", token=TOKEN, next="/runs")
+    cookie = response.headers["Set-Cookie"]
+    assert (response.status, response.headers["Location"]) == (303, "/runs")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+    assert TOKEN not in cookie
+    assert TOKEN not in await site.text("/", headers=PAGE)
+    stolen = {each.key: each.value for each in site.client.session.cookie_jar}
+    assert (await site.post("/logout")).status == 303
+    assert (await site.get("/", headers=PAGE, allow_redirects=False)).status == 303
+    other = await opened(web_token=f"{TOKEN}-new", secret_keys="k" * 16)
+    assert (await other.get("/", cookies=stolen)).status == 401
+
+
+async def test_logging_in_leads_to_no_other_site(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    for then in ("//evil.example", "/\\evil.example", "https://evil.example", "", "/a\r\nb"):
+        site.client.session.cookie_jar.clear()
+        response = await site.post("/login", page="/login", token=TOKEN, next=then)
+        assert (response.status, response.headers["Location"]) == (303, "/"), then
+
+
+async def test_the_token_in_a_header_opens_what_programs_read(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    assert (await site.get("/", headers={"Authorization": f"Bearer {TOKEN}"})).status == 200
+    for wrong in (f"Bearer {TOKEN}x", "Bearer", "Bearer é", f"Basic {TOKEN}"):
+        assert (await site.get("/", headers={"Authorization": wrong})).status == 401
+    assert (await site.get(f"/?token={TOKEN}")).status == 401
+
+
+async def test_wrong_tokens_are_counted_and_then_refused(opened: Open, lab: Lab) -> None:
+    site = await opened(web_token=TOKEN)
+    for _ in range(PER_CLIENT - 1):
+        assert await log_in(site, "wrong") == 403
+    assert (await site.get("/", headers={"Authorization": "Bearer wrong"})).status == 401
+    assert await log_in(site) == 429
+    response = await site.get("/", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert (response.status, int(response.headers["Retry-After"]) > 0) == (429, True)
+    lab.clock.move(seconds=WINDOW)
+    assert await log_in(site) == 303
+
+
+def test_all_clients_together_may_fail_so_often() -> None:
+    clock = SetClock()
+    limits = Limits(clock)
+    for number in range(IN_ALL):
+        assert limits.wait(f"10.0.{number}") == 0
+        limits.fail(f"10.0.{number}")
+    assert limits.wait("a newcomer") == WINDOW
+    clock.move(seconds=WINDOW)
+    assert limits.wait("a newcomer") == 0
+
+
+async def test_behind_tls_the_cookie_is_secure_where_the_proxy_is_trusted(opened: Open) -> None:
+    told = {"X-Forwarded-Proto": "https"}
+    for proxies, secure in (("127.0.0.0/8", True), ("10.0.0.0/8", False), ("", False)):
+        site = await opened(web_token=TOKEN, web_trusted_proxies=proxies)
+        response = await site.get("/login", headers=told)
+        assert ("Secure" in response.headers["Set-Cookie"]) is secure
+
+
+async def test_a_trusted_proxy_says_who_it_is(opened: Open) -> None:
+    how = {"web_user_header": "X-Forwarded-User", "web_url": "https://cadences.example.com"}
+    site = await opened(web_trusted_proxies="127.0.0.1", **how)
+    user = {"X-Forwarded-User": "maria@example.com", "Host": "cadences.example.com"}
+    assert "maria@example.com" in await site.text("/", headers=user)
+    await site.text("/", 403)
+    await site.text("/", 421, headers={**user, "Host": "evil.example"})
+    stranger = await opened(web_trusted_proxies="10.0.0.0/8", **how)
+    await stranger.text("/", 403, headers=user)
+    mixed = await opened(web_trusted_proxies="10.0.0.0/8", web_token=TOKEN, **how)
+    await mixed.text("/", 401, headers=user)
+
+
+async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(opened: Open) -> None:
+    site = await opened(web_token=TOKEN, web_trusted_proxies="127.0.0.1,10.0.0.0/8")
+    bad = {"Authorization": "Bearer wrong"}
+    for number in range(PER_CLIENT):
+        chain = {"X-Forwarded-For": f"203.0.113.{number}, 198.51.100.7, 10.1.2.3"}
+        assert (await site.get("/", headers=bad | chain)).status == 401
+    assert (await site.get("/", headers=bad | {"X-Forwarded-For": "198.51.100.7"})).status == 429
+    assert (await site.get("/", headers=bad | {"X-Forwarded-For": "198.51.100.8"})).status == 401
+
+
+async def test_what_another_site_sends_changes_nothing(site: Site) -> None:
+    paths = ["/logout", "/time-zone", "/organisation/sync", "/runs/1/approve", "/runs/1/reject"]
+    told = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Referer": "https://evil.example/127.0.0.1/"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ]
+    for path in paths:
+        for headers in told:
+            response = await site.post(path, headers=headers, org="default")
+            assert (response.status, "from another website" in await response.text()) == (403, True)
+    assert site.asked == []
+
+
+async def test_a_form_without_its_secret_changes_nothing(site: Site) -> None:
+    for secret in ({}, {"csrf": ""}, {"csrf": "guessed"}, {"csrf": "é"}):
+        response = await site.client.post("/time-zone", data=secret | {"zone": "Europe/Paris"}, allow_redirects=False)
+        assert (response.status, "too old" in await response.text()) == (403, True)
+    own = {"Origin": f"http://127.0.0.1:{site.client.port}", "Sec-Fetch-Site": "same-origin"}
+    assert (await site.post("/time-zone", headers=own, zone="Europe/Paris")).status == 303
+
+
+async def test_a_forged_form_logs_nobody_in(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    response = await site.client.post("/login", data={"token": TOKEN}, allow_redirects=False)
+    assert response.status == 403
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"web_trusted_proxies": "proxy.example.com"},
+        {"web_user_header": "X User"},
+        {"web_url": "http://cadences.example.com"},
+    ],
+)
+def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected|plain http"):
+        Settings(**settings)
+
+
+def test_the_token_is_in_no_text() -> None:
+    access = Access.of(Settings(web_token=TOKEN))  # type: ignore[arg-type]
+    assert TOKEN not in repr(access)
+    assert access.is_token(TOKEN)
+    assert not Access().is_token("")
+
+
+async def test_two_tries_at_once_are_counted_both(opened: Open) -> None:
+    site = await opened(web_token=TOKEN)
+    bad = {"Authorization": "Bearer wrong"}
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(site.get("/", headers=bad)) for _ in range(PER_CLIENT + 2)]
+    assert sorted(task.result().status for task in tasks) == [401] * PER_CLIENT + [429] * 2
