@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -18,9 +18,14 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 test: .venv/ready ## Run all tests that need nothing but Python packages
 	$(CLEAN) $(BIN)/python -m pytest -q -n 2
 
-test-system: .venv/ready ## Run the wheel, and the tests of databases and machines on Debian's Postgres and pgbouncer
+test-system: .venv/ready ## Run the wheel, the page in a browser, and the tests of databases and machines on Debian's Postgres and pgbouncer
+	sh tests/support/chromium.sh
 	sh tests/system/wheel.sh "$(UV)"
 	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -n 2 -m "database or system"
+
+screenshots: .venv/ready ## Take the pictures of the page in docs/images/; installs Chromium
+	sh tests/support/chromium.sh
+	$(CLEAN) $(BIN)/python -m tests.web.browser.screenshots docs/images
 
 torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
 	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \
@@ -53,7 +58,7 @@ bi: .venv/ready .bi/superset/ready ## Show the dashboard in a Superset on this m
 	@$(BIN)/python -m dashboards.tool
 
 bi-test: .venv/ready .bi/superset/ready ## Give Superset the dashboard, ask every chart for data, and take a picture; installs Superset and Chromium
-	sh tests/bi/chromium.sh
+	sh tests/support/chromium.sh
 	$(CLEAN) $(BIN)/python -m pytest -q -m bi tests/bi
 
 dbt-test: .venv/ready .bi/dbt/ready ## Let dbt read its project and say how fresh the data are; installs dbt

@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-DAYS: Final = 90
-"""Days of changes that are shown."""
+WEEKS: Final = 13
+"""Weeks of changes that are shown: some 90 days."""
 
 _FRESHNESS: Final = """
     SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,

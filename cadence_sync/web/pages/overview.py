@@ -1,9 +1,10 @@
 """The first page: what wants attention, what there is, what changed, and how fresh it is."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple, cast
 
 from aiohttp import web
 from markupsafe import Markup
@@ -35,12 +36,12 @@ async def overview(request: web.Request) -> web.Response:
     org, search, number = query.words(request, "org"), query.words(request, "search"), query.number(request, "page")
     zone, now = zone_of(request), request.app[CLOCK].now()
     today = now.astimezone(zone).date()
-    days = [today - timedelta(days=ago) for ago in reversed(range(ask.DAYS))]
     async with reading(request.app[ENGINE]) as connection:
         looked = await attention(connection, look(request), None, 1, FIRST)
         orgs, total = await ask.freshness(connection, search, number, SIZE)
         live = await ask.live(connection, org)
-        changes = await ask.changes(connection, org, days[0], zone.key)
+        changes = await ask.changes(connection, org, today - timedelta(days=7 * ask.WEEKS - 1), zone.key)
+    weeks = _weeks(today, changes)
     return await page(
         request,
         "overview.html",
@@ -52,9 +53,9 @@ async def overview(request: web.Request) -> web.Response:
         live=live,
         statuses=_statuses(live),
         live_chart=_live_chart(live),
-        changes=changes,
+        weeks=weeks,
         kinds=KINDS,
-        changes_chart=_changes_chart(days, changes),
+        changes_chart=_changes_chart(weeks),
     )
 
 
@@ -68,14 +69,31 @@ def _live_chart(live: Sequence[ask.Live]) -> Markup:
     if len(by_module) > MODULES:
         rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
         by_module = [*by_module[: MODULES - 1], ("others", rest)]
+    by_module.reverse()  # bars that lie are drawn from the bottom
     series = {
         status: [sum(row.cadences for row in rows if (row.status or WITHOUT) == status) for _, rows in by_module]
         for status in _statuses(live)
     }
-    return charts.bars("Live cadences by module and status", [module for module, _ in by_module], series)
+    return charts.bars("Live cadences by module and status", [module for module, _ in by_module], series, lying=True)
 
 
-def _changes_chart(days: Sequence[date], changes: Sequence[ask.Day]) -> Markup:
-    counts = {(row.day, row.kind): row.changes for row in changes}
-    series = {kind: [counts.get((day, kind), 0) for day in days] for kind in KINDS}
-    return charts.bars("Changes of the last 90 days", [f"{day:%-d %b}" for day in days], series, every=14)
+class Week(NamedTuple):
+    """Changes of seven days, by kind."""
+
+    first: date
+    changes: Mapping[str, int]
+
+
+def _weeks(today: date, changes: Sequence[ask.Day]) -> list[Week]:
+    """Return the weeks that end today, the oldest first."""
+    weeks = [Week(today - timedelta(days=7 * ago - 1), Counter()) for ago in range(ask.WEEKS, 0, -1)]
+    for row in changes:
+        place = (row.day - weeks[0].first).days // 7
+        # What a clock that was ahead dates later is of this week, too.
+        cast("Counter[str]", weeks[min(place, ask.WEEKS - 1)].changes)[row.kind] += row.changes
+    return weeks
+
+
+def _changes_chart(weeks: Sequence[Week]) -> Markup:
+    series = {kind: [week.changes.get(kind, 0) for week in weeks] for kind in KINDS}
+    return charts.bars("Changes of the last 13 weeks", [f"{week.first:%-d %b}" for week in weeks], series, every=3)

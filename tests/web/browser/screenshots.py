@@ -1,0 +1,44 @@
+"""Pictures of the page for the documentation: `make screenshots`."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from cadence_sync import embedded
+from cadence_sync.db.engine import opened
+from cadence_sync.wiring import migrate
+from tests.web.browser.looking import WIDTHS
+from tests.web.browser.places import history, launched, page_over
+
+PICTURES: Final = {"overview": "/", "runs": "/runs"}
+"""Names of pictures, and what they show."""
+
+
+async def take(url: str, folder: Path) -> None:
+    """Take each picture at both widths."""
+    async with page_over(url) as address, launched() as browser:
+        for name, path in PICTURES.items():
+            for width in WIDTHS:
+                page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme="light")
+                await page.goto(address + path)
+                await page.screenshot(path=folder / f"page-{name}-{width}.png", full_page=True)
+                await page.close()
+
+
+def main(folder: Path) -> None:
+    """Take them in a database of their own."""
+    with tempfile.TemporaryDirectory() as data, embedded.running(Path(data)) as url:
+
+        async def prepare() -> None:
+            async with opened(url) as engine:
+                await migrate(engine)
+
+        asyncio.run(prepare())
+        history(url)
+        asyncio.run(take(url, folder))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
