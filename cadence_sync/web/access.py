@@ -75,7 +75,9 @@ class Access:
         if self.token is not None:
             return True
         name = hostname(host)
-        return is_loopback(name) or (self.url is not None and name == urlsplit(self.url).hostname)
+        if is_loopback(name):
+            return True
+        return self.user_header is not None and self.url is not None and name == urlsplit(self.url).hostname
 
     def is_own_origin(self, request: web.Request, origin: str) -> bool:
         """Whether a form was sent from a page of this one."""

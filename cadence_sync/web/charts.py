@@ -23,6 +23,7 @@ _LETTERS: Final = Style(label_font_size=14, major_label_font_size=14)
 _LONGEST_LABEL: Final = 18
 _THICK: Final = 34
 _LEAST: Final = 120
+_VISIBLE: Final = 0.01
 # What the policy of the page forbids, and what only pygal's own script could use.
 _UNWANTED_TAGS: Final = {"defs", "title"}
 _UNWANTED_CLASSES: Final = {"titles", "plot overlay", "plot text-overlay", "plot tooltip-overlay"}
@@ -91,7 +92,8 @@ def _is_unwanted(child: "Element") -> bool:
         return True
     if child.tag == "desc":
         return kind != "label"
-    return kind == "bar" and all("0.0" in {rect.get("height"), rect.get("width")} for rect in child.iter("rect"))
+    sizes = (float(rect.get(side, 0)) for rect in child.iter("rect") for side in ("width", "height"))
+    return kind == "bar" and min(sizes) < _VISIBLE
 
 
 def _whole(value: float) -> str:

@@ -26,7 +26,7 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
         raise refused(
             web.HTTPMisdirectedRequest,
             f"This page is not served under the name {request.host!r}.",
-            "Open it at localhost, or set CADENCE_SYNC_WEB_TOKEN, or CADENCE_SYNC_WEB_URL behind a proxy.",
+            "Open it at localhost. To serve it under another name, set CADENCE_SYNC_WEB_TOKEN.",
         )
     return await handler(request)
 

@@ -21,7 +21,8 @@ async def log_in(site: Site, token: str = TOKEN) -> int:
     return response.status
 
 
-async def test_on_loopback_nobody_is_asked_but_foreign_names_are_refused(site: Site) -> None:
+async def test_on_loopback_nobody_is_asked_but_foreign_names_are_refused(opened: Open) -> None:
+    site = await opened()
     await site.text("/")
     for host in ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "[", "169.254.1.1"):
         response = await site.get("/", headers={"Host": host})
@@ -29,6 +30,9 @@ async def test_on_loopback_nobody_is_asked_but_foreign_names_are_refused(site: S
         assert "default-src 'none'" in response.headers.get("Content-Security-Policy", "default-src 'none'")
     for host in ("localhost:9", "127.0.0.1", "[::1]:8642", "LOCALHOST"):
         await site.text("/", headers={"Host": host})
+    await (await opened(web_url="https://cadences.example.com")).text(
+        "/", 421, headers={"Host": "cadences.example.com"}
+    )
 
 
 async def test_every_page_behind_a_token_asks_for_it_on_loopback_too(opened: Open) -> None:
