@@ -52,12 +52,14 @@ def init(
     raise typer.Exit(init_command(output or context.obj.config, data_center))
 
 
-def demo(context: typer.Context) -> None:
+def demo(
+    context: typer.Context,
+    serve: Annotated[bool, typer.Option("--serve", help="Then show the page over it, until Ctrl-C.")] = False,
+) -> None:
     """Show a first sync, some changes, and the history that they leave."""
     from cadence_sync.cli.demo import show_demo
 
-    del context
-    run(show_demo())
+    run(show_demo(context.obj.settings() if serve else None))
 
 
 def migrate(context: typer.Context) -> None:

@@ -1,5 +1,6 @@
 """`demo`: a listing goes through a real HTTP client into a real Postgres, changes, and leaves a history."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,9 +36,13 @@ With a real organisation: set CADENCE_SYNC_ZOHO_CLIENT_ID, _CLIENT_SECRET and _R
 """
 
 
-async def show_demo() -> None:
-    """Run the whole story in a temporary folder that is removed at the end."""
+async def show_demo(page: Settings | None = None) -> None:
+    """Run the whole story in a temporary folder that is removed at the end; `page` says where to show it meanwhile."""
     configure_logs("WARNING")
+    if page is not None:
+        from cadence_sync.cli.serve import check_host
+
+        check_host(page)
     clock = wiring.SystemClock()
     began = clock.monotonic()
     simulator = Simulator(cadences=CADENCES, clock=clock.now)
@@ -49,6 +54,8 @@ async def show_demo() -> None:
 
         async with running(simulator) as zoho, opened(url) as engine:
             await _tell(simulator, zoho, engine)
+            if page is not None:
+                await _serve(page, zoho, engine)
     print(f"\nThat took {clock.monotonic() - began:.0f} s; the server is stopped and its folder removed.")
     print(_NEXT)
 
@@ -86,6 +93,28 @@ def _edit(simulator: Simulator) -> list[Edit]:
         free = next(cadence_id for cadence_id in simulator.orgs[0].cadences if cadence_id not in touched)
         edits.append(simulator.edit_one(kind, free if kind in _ANY_CADENCE else None))
     return edits
+
+
+async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
+    """Show the page until Ctrl-C; "sync now" syncs at once, for there is no worker."""
+    from cadence_sync.web.app import page_app
+    from cadence_sync.web.health import Probes, serving
+
+    async def ask(_org_id: str) -> str:
+        await _sync(zoho, engine)
+        return "done"
+
+    async def ready() -> None:
+        return None
+
+    async def nothing() -> bytes:
+        return b""
+
+    page = page_app(settings, engine, wiring.SystemClock(), ask)
+    host, probes = settings.web_host, Probes(ready, nothing)
+    async with serving(host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port:
+        print(f"\nThe page: http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
+        await asyncio.Event().wait()
 
 
 async def _sync(zoho: str, engine: "AsyncEngine") -> None:

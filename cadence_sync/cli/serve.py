@@ -24,7 +24,6 @@ from cadence_sync.ports import UNKNOWN_ORG, Org
 from cadence_sync.roster import Configs
 from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.urls import is_loopback
-from cadence_sync.web.app import page_app
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
@@ -43,7 +42,9 @@ LAST_WORDS: Final = 5.0
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
-    _check_host(settings)
+    from cadence_sync.web.app import page_app  # with the charts, which no worker draws
+
+    check_host(settings)
     plans.check_default(settings)
     configured = usable_orgs(settings)
     async with wiring.steady_database(settings) as (engine, url):
@@ -110,7 +111,7 @@ async def serve_command(settings: Settings) -> None:
 async def worker_command(settings: Settings) -> None:
     """Take jobs until stopped."""
     if settings.worker_port is not None:
-        _check_host(settings)
+        check_host(settings)
     async with wiring.steady_database(settings) as (engine, url):
         await _check(engine)
         async with _working(settings, engine, url, usable_orgs(settings)) as worker, AsyncExitStack() as stack:
@@ -177,7 +178,8 @@ async def _working(
             task.cancel()
 
 
-def _check_host(settings: Settings) -> None:
+def check_host(settings: Settings) -> None:
+    """Refuse to serve the page to others without a guard."""
     by_proxy = settings.web_user_header is not None
     if settings.web_token is None and not by_proxy and not is_loopback(settings.web_host):
         raise SettingsError(

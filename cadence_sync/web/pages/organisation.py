@@ -20,6 +20,7 @@ ACTIONS: Final = 20
 _STATES: Final = {
     "entered": "A sync of {} is queued.",
     "moved ahead": "A sync of {} was queued already; it goes first now.",
+    "done": "{} was synced.",
     "running": "A sync of {} is under way already.",
 }
 

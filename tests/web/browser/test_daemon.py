@@ -24,6 +24,25 @@ async def shown(page: Page, words: str) -> None:
             await page.reload()
 
 
+async def test_the_demo_shows_its_page(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    process = await cli.start("demo", "--serve", cwd=tmp_path, WEB_PORT=str(port))
+    page = await browser.new_page()
+    try:
+        await until_ready(port)
+        await page.goto(f"http://127.0.0.1:{port}/organisation?org=default")
+        await page.get_by_role("button", name="Sync now").click()
+        assert "default was synced." in await page.get_by_role("status").inner_text()
+        await page.get_by_role("link", name="Run 2").click()
+        assert "1 new" in await page.locator("main").inner_text()
+    finally:
+        await page.close()
+        process.terminate()
+        async with asyncio.timeout(cli.PATIENCE):
+            await process.communicate()
+    assert process.returncode == 143
+
+
 async def test_from_the_login_to_deletions_that_are_approved(
     browser: Browser, database_url: str, tmp_path: Path
 ) -> None:
