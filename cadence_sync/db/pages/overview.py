@@ -39,15 +39,18 @@ _LIVE: Final = text("""
 """)
 # Organisation by organisation: each has its index by time, and there is none for all together.
 _CHANGES: Final = text("""
-    SELECT (c.changed_at AT TIME ZONE :zone)::date AS day, c.kind, count(DISTINCT (c.org_id, c.cadence_id, c.version))
-    FROM cadence_sync.orgs AS o
-    CROSS JOIN LATERAL (
-        SELECT * FROM cadence_sync.cadence_changes AS c
-        WHERE c.org_id = o.org_id AND c.changed_at >= CAST(:since AS timestamp) AT TIME ZONE :zone
-    ) AS c
-    WHERE CAST(:org AS text) IS NULL OR o.org_id = :org
-    GROUP BY day, c.kind
-    ORDER BY day, c.kind
+    SELECT (changed_at AT TIME ZONE :zone)::date AS day, kind, count(*)
+    FROM (
+        SELECT DISTINCT c.org_id, c.cadence_id, c.version, c.kind, c.changed_at
+        FROM cadence_sync.orgs AS o
+        CROSS JOIN LATERAL (
+            SELECT * FROM cadence_sync.cadence_changes AS c
+            WHERE c.org_id = o.org_id AND c.changed_at >= CAST(:since AS timestamp) AT TIME ZONE :zone
+        ) AS c
+        WHERE CAST(:org AS text) IS NULL OR o.org_id = :org
+    ) AS versions
+    GROUP BY day, kind
+    ORDER BY day, kind
 """)
 
 
