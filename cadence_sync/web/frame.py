@@ -53,7 +53,7 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "user": request.get(USER),
         "may_leave": bool(session.get("user")) and request.app[ACCESS].token is not None,
         "csrf": csrf(request),
-        "path": request.path,
+        "path": request.rel_url.raw_path,
         "here": request.path_qs,
         "query": dict(request.query),
         "told": told,

@@ -47,11 +47,14 @@ async def check_user(request: web.Request, handler: Handler) -> web.StreamRespon
 @web.middleware
 async def check_form(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let nothing be changed but by a form of this page: by origin, and by the secret that the form repeats."""
-    if request.method in READING or request.path in PROBES or _bearer(request) is not None:
+    access = request.app[ACCESS]
+    # What a program sends with the token, which `check_user` has compared, no browser sends by itself.
+    by_token = access.token is not None and _bearer(request) is not None
+    if request.method in READING or request.path in PROBES or by_token:
         return await handler(request)
     origin = request.headers.get("Origin") or request.headers.get("Referer")
     foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
-    if foreign or (origin is not None and not request.app[ACCESS].is_own_origin(request, origin)):
+    if foreign or (origin is not None and not access.is_own_origin(request, origin)):
         raise refused(
             web.HTTPForbidden,
             "That was sent from another website.",

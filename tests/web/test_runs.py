@@ -87,6 +87,11 @@ async def test_runs_are_filtered_and_paged(site: Site, lab: Lab) -> None:
     assert ">Run 2<" not in first
     assert ">Run 2<" in second
     assert 'rel="prev" href="/runs?org=other"' in second
+    await lab.execute("ALTER SEQUENCE cadence_sync.sync_runs_run_id_seq RESTART 1000000")
+    await lab.sync(record("1"))
+    first, second = await site.text("/runs"), await site.text("/runs?page=2")
+    assert [f">Run {number}<" in first for number in (1000000, 63, 15, 14)] == [True, True, True, False]
+    assert [f">Run {number}<" in second for number in (15, 14, 1)] == [False, True, True]
 
 
 async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) -> None:

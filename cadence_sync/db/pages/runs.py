@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MOST: Final = 200
-"""Changes of a run that its page shows."""
+MOST: Final = 500
+"""Changes, held cadences and unreadable records of a run that its page shows."""
 
 _COLUMNS: Final = """
     r.org_id, r.run_id, r.trigger, r.started_at, r.finished_at, r.outcome, r.error_code, r.error_message, r.error_hint,
@@ -27,6 +27,19 @@ _RUNS: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE {_WANTED}"  # noqa: S608 - our own constants
     " ORDER BY r.run_id DESC LIMIT :size OFFSET :skip"
 )
+# No index has the runs of all organisations in one order, but their numbers are given out in one: the newest have the
+# highest, and each organisation finds its own of those.
+_NEWEST: Final = text("""
+    SELECT max(run_id) FROM cadence_sync.orgs AS o
+    CROSS JOIN LATERAL (SELECT max(run_id) AS run_id FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id) AS r
+""")
+_LATEST: Final = text(
+    f"SELECT {_COLUMNS} FROM cadence_sync.orgs AS o CROSS JOIN LATERAL ("  # noqa: S608 - our own constants
+    " SELECT * FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id AND r.run_id > :floor"
+    f") AS r WHERE {_WANTED} ORDER BY r.run_id DESC LIMIT :size OFFSET :skip"
+)
+_REACHES: Final = (4, 400)
+"""So many times as many numbers as runs are wanted are looked through, before all are: pruning leaves gaps."""
 _RUN: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE r.run_id = :run_id"  # noqa: S608 - our own constants
     " AND (CAST(:org AS text) IS NULL OR r.org_id = :org)"
@@ -53,11 +66,12 @@ _NEAR: Final = text(
 )
 _ALL: Final = text(_CHANGES.format(where=""))
 _HELD: Final = text("""
-    SELECT h.cadence_id, c.name, c.module_api_name, h.missing_since, h.decision, h.decided_at
+    SELECT h.cadence_id, c.name, c.module_api_name, h.missing_since, h.decision, h.decided_at,
+           count(*) OVER () AS in_all, count(*) FILTER (WHERE h.decision IS NULL) OVER () AS undecided
     FROM cadence_sync.held_deletions AS h
     JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
     WHERE h.org_id = :org AND h.case_id = :case_id
-    ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C"
+    ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C" LIMIT :size
 """)
 _DECISION: Final = text("""
     SELECT decision, decided_at, decided_by, cadences FROM cadence_sync.deletion_decisions
@@ -68,7 +82,7 @@ _QUARANTINE: Final = text("""
     FROM cadence_sync.quarantined_records AS q
     LEFT JOIN cadence_sync.cadences AS c ON c.org_id = q.org_id AND c.cadence_id = q.cadence_id
     WHERE q.org_id = :org AND q.run_id = :run_id
-    ORDER BY q.position
+    ORDER BY q.position LIMIT :size
 """)
 _LEARNT: Final = text("""
     SELECT field, count(*) FROM cadence_sync.learnt_fields
@@ -137,6 +151,8 @@ class Held(msgspec.Struct, frozen=True):
     missing_since: datetime
     decision: str | None
     decided_at: datetime | None
+    in_all: int
+    undecided: int
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -181,6 +197,12 @@ async def runs(
 ) -> tuple[list[Run], bool]:
     """Return a page of the ledger, and whether there is another."""
     values = {"org": org, "outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
+    newest = int(await connection.scalar(_NEWEST) or 0) if org is None else 0
+    for reach in _REACHES if newest else ():
+        floor = {"floor": max(0, newest - reach * (page * size + 1))}
+        found = [Run(*row) for row in await connection.execute(_LATEST, values | floor)]
+        if len(found) > size:
+            return found[:size], True
     found = [Run(*row) for row in await connection.execute(_RUNS, values)]
     return found[:size], len(found) > size
 
@@ -195,13 +217,14 @@ async def story(connection: AsyncConnection, run: Run) -> Story:
     """Tell all of a run."""
     key = {"org": run.org_id, "run_id": run.run_id}
     case = {"org": run.org_id, "case_id": run.held_case}
+    size = {"size": MOST}
     decision = (await connection.execute(_DECISION, case)).one_or_none() if run.held_case else None
     return Story(
         run,
         await _changes(connection, run),
-        [Held(*row) for row in await connection.execute(_HELD, case)] if run.held_case else [],
+        [Held(*row) for row in await connection.execute(_HELD, case | size)] if run.held_case else [],
         None if decision is None else Decision(*decision),
-        [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key)] if run.quarantined else [],
+        [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key | size)] if run.quarantined else [],
         [Learnt(*row) for row in await connection.execute(_LEARNT, key)],
     )
 

@@ -14,7 +14,7 @@ routes = web.RouteTableDef()
 async def form(request: web.Request) -> web.Response:
     """Ask for the token."""
     then = local(request.query.get("next"))
-    if USER in request:
+    if USER in request or request.app[ACCESS].token is None:
         raise web.HTTPSeeOther(then)
     return await page(request, "login.html", then=then, wrong=False)
 
