@@ -1,0 +1,201 @@
+"""One cadence: what it is, what gave each field its value, its versions, and any two of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cadence_sync.core.blame import Blamed, Learnt, Seen, blame
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.document import from_document
+from cadence_sync.core.model import Config
+from cadence_sync.db.pages.edits import Edit, edits
+from cadence_sync.db.tables import cadences, learnt_fields
+
+_C: Final = cadences.c
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A cadence as it is stored now; of a deleted one, as it was last seen."""
+
+    org_id: str
+    cadence_id: str
+    name: str | None
+    version: int
+    extra: Mapping[str, Any]
+    first_seen_at: datetime
+    last_changed_at: datetime
+    deleted_at: datetime | None
+    labels: Mapping[str, str | None]
+    """Paths of ids → the names of today."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One version with everything that is known of it."""
+
+    version: int
+    kind: str
+    valid_from: datetime
+    valid_to: datetime | None
+    observed_at: datetime
+    config: Config
+    labels: Mapping[str, str | None]
+    """Paths of ids → the names of that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BecameKnown:
+    """A field that was not sent before: it did not change."""
+
+    version: int
+    field: str
+    value: Any
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLine:
+    """A page of versions, newest first, and what became known of them later."""
+
+    edits: tuple[Edit, ...]
+    learnt: tuple[BecameKnown, ...]
+
+
+# Whoever named a version is in each of its rows of changes.
+_SEEN: Final = text("""
+    SELECT v.version, v.kind, v.valid_from, v.observed_at, v.run_id, v.document, h.changed, h.by_id, h.by_name, l.learnt
+    FROM cadence_sync.cadence_versions AS v
+    LEFT JOIN (
+        SELECT version, array_agg(field) AS changed, max(changed_by_id) AS by_id, max(changed_by_name) AS by_name
+        FROM cadence_sync.cadence_changes
+        WHERE org_id = :org AND cadence_id = :cadence
+        GROUP BY version
+    ) AS h USING (version)
+    LEFT JOIN (
+        SELECT version, jsonb_agg(jsonb_build_array(field, value, observed_at, run_id)) AS learnt
+        FROM cadence_sync.learnt_fields
+        WHERE org_id = :org AND cadence_id = :cadence
+        GROUP BY version
+    ) AS l USING (version)
+    WHERE v.org_id = :org AND v.cadence_id = :cadence
+    ORDER BY v.version
+""").columns(document=JSONB, learnt=JSONB)
+
+_STATES: Final = (
+    text("""
+    SELECT version, kind, valid_from, valid_to, observed_at, document,
+           module_api_name, custom_view_name, created_by_name, modified_by_name
+    FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis))
+    WHERE org_id = :org AND cadence_id = :cadence AND version = ANY(:versions)
+    """)
+    .bindparams(bindparam("versions"))
+    .columns(document=JSONB)
+)
+_AT: Final = text("""
+    SELECT version FROM cadence_sync.cadence_versions
+    WHERE org_id = :org AND cadence_id = :cadence
+      AND CASE :axis WHEN 'observed' THEN observed_at ELSE valid_from END <= :at
+    ORDER BY version DESC LIMIT 1
+""")
+
+
+async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> Current | None:
+    """Return what is stored of a cadence, or None where it never was."""
+    row = (
+        await connection.execute(select(cadences).where(_C.org_id == org_id, _C.cadence_id == cadence_id))
+    ).one_or_none()
+    if row is None:
+        return None
+    return Current(
+        row.org_id,
+        row.cadence_id,
+        row.name,
+        row.version,
+        row.extra,
+        row.first_seen_at,
+        row.last_changed_at,
+        row.deleted_at,
+        _labels(row),
+    )
+
+
+async def settings(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[Blamed]:
+    """Return every known field, its value, and which version gave it that."""
+    rows = await connection.execute(_SEEN, {"org": org_id, "cadence": cadence_id})
+    return blame([_seen(row) for row in rows])
+
+
+async def time_line(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> TimeLine:
+    """Return so many versions from `newest` downwards."""
+    oldest = max(newest - limit, 0) + 1
+    found = await edits(connection, [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)])
+    rows = await connection.execute(
+        select(learnt_fields.c.version, learnt_fields.c.field, learnt_fields.c.value, learnt_fields.c.observed_at)
+        .where(
+            learnt_fields.c.org_id == org_id,
+            learnt_fields.c.cadence_id == cadence_id,
+            learnt_fields.c.version.between(oldest, newest),
+        )
+        .order_by(learnt_fields.c.version.desc(), learnt_fields.c.observed_at, learnt_fields.c.field)
+    )
+    return TimeLine(tuple(found), tuple(BecameKnown(*row) for row in rows))
+
+
+async def states(connection: AsyncConnection, org_id: str, cadence_id: str, *versions: int) -> dict[int, State]:
+    """Return some versions with all that ever became known of them."""
+    return await _states(connection, org_id, cadence_id, list(versions), None, "valid")
+
+
+async def at_time(connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: str) -> State | None:
+    """Return the version of a time, a deleted one too; on the axis `observed`, as it had been seen by then."""
+    key = {"org": org_id, "cadence": cadence_id, "at": at, "axis": axis}
+    version = (await connection.execute(_AT, key)).scalar_one_or_none()
+    if version is None:
+        return None
+    return (await _states(connection, org_id, cadence_id, [version], at, axis))[version]
+
+
+async def _states(
+    connection: AsyncConnection, org_id: str, cadence_id: str, versions: list[int], at: datetime | None, axis: str
+) -> dict[int, State]:
+    values = {"org": org_id, "cadence": cadence_id, "versions": versions, "at": at, "axis": axis}
+    return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
+
+
+def _state(row: Row[Any]) -> State:
+    times = (row.valid_from, row.valid_to, row.observed_at)
+    return State(row.version, row.kind, *times, from_document(row.document), _labels(row))
+
+
+def _labels(row: Row[Any]) -> dict[str, str | None]:
+    return {
+        "module.id": row.module_api_name,
+        "custom_view.id": row.custom_view_name,
+        "created_by.id": row.created_by_name,
+        "modified_by.id": row.modified_by_name,
+    }
+
+
+def _seen(row: Row[Any]) -> Seen:
+    learnt = {
+        field: Learnt(value, datetime.fromisoformat(observed_at), run_id)
+        for field, value, observed_at, run_id in row.learnt or ()
+    }
+    return Seen(
+        row.version,
+        Kind(row.kind),
+        row.valid_from,
+        row.observed_at,
+        row.run_id,
+        from_document(row.document),
+        frozenset(row.changed or ()),
+        row.by_id,
+        row.by_name,
+        learnt,
+    )

@@ -1,0 +1,192 @@
+"""The list of cadences: searched, filtered, sorted and paged."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cadence_sync.db.tables import cadences, execution_details, follow_up_summaries, orgs
+
+_BATCH: Final = 1000
+_C: Final = cadences.c
+
+
+class State(StrEnum):
+    """Which cadences are listed."""
+
+    LIVE = "live"
+    DELETED = "deleted"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for; empty words leave nothing out. A person is whoever created a cadence or edited it last."""
+
+    text: str = ""
+    org: str = ""
+    module: str = ""
+    status: str = ""
+    person: str = ""
+    state: State = State.LIVE
+    sort: str = "name"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the list."""
+
+    org_id: str
+    cadence_id: str
+    name: str | None
+    type: str | None
+    status: str | None
+    active: bool | None
+    published: bool | None
+    module_id: str | None
+    module_api_name: str | None
+    custom_view_id: str | None
+    custom_view_name: str | None
+    created_time: datetime | None
+    created_by_id: str | None
+    created_by_name: str | None
+    modified_time: datetime | None
+    modified_by_id: str | None
+    modified_by_name: str | None
+    email_follow_up_count: int | None
+    task_follow_up_count: int | None
+    call_follow_up_count: int | None
+    whatsapp_follow_up_count: int | None
+    execute_every_unit: int | None
+    execute_every_period: str | None
+    version: int
+    first_seen_at: datetime
+    last_changed_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something that a list can be narrowed to."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the stored cadences can be narrowed to, deleted ones included."""
+
+    orgs: tuple[Choice, ...]
+    modules: tuple[Choice, ...]
+    statuses: tuple[Choice, ...]
+    persons: tuple[Choice, ...]
+
+
+_CHANGED: Final = case(
+    # Of a cadence that has not changed since it was first seen, Zoho alone says when it last did.
+    (_C.version == 1, func.least(func.coalesce(_C.modified_time, _C.created_time), _C.last_changed_at)),
+    else_=_C.last_changed_at,
+)
+SORTS: Final[dict[str, ColumnElement[Any]]] = {
+    "name": func.lower(_C.name),
+    "org": _C.org_id,
+    "module": func.lower(_C.module_api_name),
+    "status": _C.status,
+    "created": _C.created_time,
+    "changed": _CHANGED,
+    "person": func.lower(_C.modified_by_name),
+}
+"""What the list can be sorted by; ids break ties, so that pages neither repeat nor leave out."""
+
+
+async def listed(connection: AsyncConnection, asked: Asked, limit: int, offset: int) -> list[Listed]:
+    """Return one page of the list.
+
+    An offset, not a key to go on from: the order may be by any column, and of 10,000 cadences the last page costs
+    some milliseconds more than the first.
+    """
+    found = await connection.execute(_lines(asked).limit(limit).offset(offset))
+    return [Listed(*row) for row in found]
+
+
+async def every(connection: AsyncConnection, asked: Asked) -> AsyncIterator[Listed]:
+    """Yield the whole list."""
+    async with connection.stream(_lines(asked)) as rows:
+        async for batch in rows.partitions(_BATCH):
+            for row in batch:
+                yield Listed(*row)
+
+
+async def counted(connection: AsyncConnection, asked: Asked) -> int:
+    """Return how long the list is."""
+    return (await connection.execute(select(func.count()).select_from(cadences).where(*_asked(asked)))).scalar_one()
+
+
+async def choices(connection: AsyncConnection, org: str) -> Choices:
+    """Return what there is to choose from, of one organisation or of all."""
+    within = () if not org else (_C.org_id == org,)
+    persons = union(
+        select(_C.created_by_id.label("id"), _C.created_by_name.label("name")).where(*within).distinct(),
+        select(_C.modified_by_id, _C.modified_by_name).where(*within).distinct(),
+    ).subquery()
+    found = await connection.execute(
+        union_all(
+            select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            select(literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
+            select(literal("status"), _C.status, _C.status).where(*within).distinct(),
+            select(literal("person"), persons.c.id, func.max(persons.c.name)).group_by(persons.c.id),
+        )
+    )
+    by_kind: dict[str, list[Choice]] = {"org": [], "module": [], "status": [], "person": []}
+    for kind, value, label in found:
+        if value is not None:
+            by_kind[kind].append(Choice(value, label or value))
+    in_order = (tuple(sorted(each, key=lambda choice: choice.label.casefold())) for each in by_kind.values())
+    return Choices(*in_order)
+
+
+def _lines(asked: Asked) -> Select[Any]:
+    own: dict[str, ColumnElement[Any]] = {column.name: column for column in _C}
+    others = {column.name: column for table in (follow_up_summaries, execution_details) for column in table.c}
+    named = others | own | {"last_changed_at": _CHANGED}
+    columns = [named[name].label(name) for name in Listed.__slots__]
+    by = SORTS[asked.sort]
+    order = by.desc().nulls_last() if asked.descending else by.asc().nulls_last()
+    return (
+        select(*columns)
+        .select_from(
+            cadences.outerjoin(follow_up_summaries, _same(follow_up_summaries)).outerjoin(
+                execution_details, _same(execution_details)
+            )
+        )
+        .where(*_asked(asked))
+        .order_by(order, _C.org_id, _C.cadence_id)
+    )
+
+
+def _same(table: Any) -> ColumnElement[bool]:
+    return and_(table.c.org_id == _C.org_id, table.c.cadence_id == _C.cadence_id)
+
+
+def _asked(asked: Asked) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if asked.state is not State.ALL:
+        gone = asked.state is State.DELETED
+        conditions.append(_C.deleted_at.is_not(None) if gone else _C.deleted_at.is_(None))
+    if asked.org:
+        conditions.append(_C.org_id == asked.org)
+    if asked.module:
+        conditions.append(_C.module_api_name == asked.module)
+    if asked.status:
+        conditions.append(_C.status == asked.status)
+    if asked.person:
+        conditions.append(or_(_C.created_by_id == asked.person, _C.modified_by_id == asked.person))
+    if asked.text:
+        conditions.append(or_(_C.name.icontains(asked.text, autoescape=True), _C.cadence_id == asked.text))
+    return conditions

@@ -1,0 +1,125 @@
+"""The feed of changes, newest first: filtered, and paged by the last change that was shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cadence_sync.core.fields import LEAVES, UNENROLL
+from cadence_sync.db.pages.cadences import Choice
+from cadence_sync.db.pages.edits import Edit, edits
+from cadence_sync.db.tables import cadence_changes, cadences, orgs
+
+KINDS: Final = ("created", "updated", "deleted", "restored")
+FIELDS: Final = (*(path for path in LEAVES if path != "id"), UNENROLL)
+_RECENT: Final = 10_000
+"""So many rows of changes are looked through for who is at work: their persons are offered to choose from."""
+_H: Final = cadence_changes.c
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The last change of a page: the next one begins behind it."""
+
+    changed_at: datetime
+    org_id: str
+    cadence_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for; empty words and missing times leave nothing out."""
+
+    org: str = ""
+    person: str = ""
+    field: str = ""
+    kind: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+    after: After | None = None
+
+
+async def changes(connection: AsyncConnection, asked: Asked, limit: int) -> list[Edit]:
+    """Return so many edits; one more than a page holds tells that there are others."""
+    keys = await connection.execute(_keys(asked, limit))
+    return await edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
+
+
+async def persons(connection: AsyncConnection, org: str) -> list[Choice]:
+    """Return who made recent changes, or created or last edited what is stored."""
+    within = () if not org else (_H.org_id == org,)
+    recent = (
+        select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
+        .where(*within)
+        .order_by(_H.org_id.desc(), _H.changed_at.desc())
+        .limit(_RECENT)
+        .subquery()
+    )
+    own = () if not org else (cadences.c.org_id == org,)
+    known = union(
+        select(recent.c.id, recent.c.name).distinct(),
+        select(cadences.c.created_by_id, cadences.c.created_by_name).where(*own).distinct(),
+        select(cadences.c.modified_by_id, cadences.c.modified_by_name).where(*own).distinct(),
+    ).subquery()
+    rows = await connection.execute(
+        select(known.c.id, func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
+    )
+    found = [Choice(value, label or value) for value, label in rows]
+    return sorted(found, key=lambda choice: choice.label.casefold())
+
+
+def _keys(asked: Asked, limit: int) -> Select[Any]:
+    """Return the versions of a page: of each organisation at most one page, read along its index, then the newest."""
+    if asked.org:
+        # By itself, Postgres may also share the work where a filter lets hardly anything through.
+        one = _of_org(literal(asked.org), asked, limit).subquery()
+        return select(literal(asked.org).label("org_id"), one.c.cadence_id, one.c.version)
+    each = _of_org(orgs.c.org_id, asked, limit).correlate(orgs).lateral()
+    return (
+        select(orgs.c.org_id, each.c.cadence_id, each.c.version)
+        .select_from(orgs.join(each, true()))
+        .order_by(each.c.changed_at.desc(), orgs.c.org_id.desc(), each.c.cadence_id.desc(), each.c.version.desc())
+        .limit(limit)
+    )
+
+
+def _of_org(org: ColumnElement[str], asked: Asked, limit: int) -> Select[Any]:
+    place = (_H.changed_at, _H.cadence_id, _H.version)
+    return (
+        select(*place)
+        .where(_H.org_id == org, *_asked(org, asked))
+        .group_by(*place)
+        .order_by(_H.changed_at.desc(), _H.cadence_id.desc(), _H.version.desc())
+        .limit(limit)
+    )
+
+
+def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
+    conditions: list[Any] = []
+    for column, value in ((_H.changed_by_id, asked.person), (_H.kind, asked.kind), (_H.field, asked.field)):
+        if value:
+            conditions.append(column == value)
+    if asked.since is not None:
+        conditions.append(_H.changed_at >= asked.since)
+    if asked.until is not None:
+        conditions.append(_H.changed_at < asked.until)
+    if asked.text:
+        named = select(cadences.c.cadence_id).where(
+            cadences.c.org_id == org,
+            or_(cadences.c.name.icontains(asked.text, autoescape=True), cadences.c.cadence_id == asked.text),
+        )
+        conditions.append(_H.cadence_id.in_(named.correlate(orgs)))
+    if asked.after is not None:
+        conditions.append(_behind(org, asked.after))
+    return conditions
+
+
+def _behind(org: ColumnElement[str], after: After) -> Any:
+    """Return what lies behind a change: the index ends where `changed_at` does, the rest decides between equals."""
+    key = tuple_(org, _H.cadence_id, _H.version)
+    last = tuple_(literal(after.org_id), literal(after.cadence_id), literal(after.version))
+    return and_(_H.changed_at <= after.changed_at, or_(_H.changed_at < after.changed_at, key < last))
