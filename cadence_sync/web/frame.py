@@ -9,7 +9,7 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from cadence_sync.web import shown
+from cadence_sync.web import shown, words
 from cadence_sync.web.keys import ACCESS, CLOCK, USER
 from cadence_sync.web.sessions import csrf, session_of
 from cadence_sync.web.zones import zone_of, zones
@@ -38,7 +38,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(shown.FILTERS)
+    environment.filters.update(shown.FILTERS | words.FILTERS)
     environment.globals.update(navigation=navigation, asset=_assets().__getitem__)
 
 

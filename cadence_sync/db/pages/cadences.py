@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.tables import cadences, execution_details, follow_up_summaries, orgs
+from cadence_sync.db import tables
+from cadence_sync.db.tables import cadences, execution_details, follow_up_summaries
 
 _BATCH: Final = 1000
 _C: Final = cadences.c
+_O: Final = tables.orgs.c
 
 
 class State(StrEnum):
@@ -70,8 +72,7 @@ class Listed:
     deleted_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Something that a list can be narrowed to."""
 
     value: str
@@ -128,6 +129,11 @@ async def counted(connection: AsyncConnection, asked: Asked) -> int:
     return (await connection.execute(select(func.count()).select_from(cadences).where(*_asked(asked)))).scalar_one()
 
 
+async def orgs(connection: AsyncConnection) -> list[str]:
+    """Return the names of all organisations."""
+    return list((await connection.execute(select(_O.org_id).order_by(_O.org_id))).scalars())
+
+
 async def choices(connection: AsyncConnection, org: str) -> Choices:
     """Return what there is to choose from, of one organisation or of all."""
     within = () if not org else (_C.org_id == org,)
@@ -137,7 +143,7 @@ async def choices(connection: AsyncConnection, org: str) -> Choices:
     ).subquery()
     found = await connection.execute(
         union_all(
-            select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            select(literal("org").label("kind"), _O.org_id.label("value"), _O.org_id.label("label")),
             select(literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
             select(literal("status"), _C.status, _C.status).where(*within).distinct(),
             select(literal("person"), persons.c.id, func.max(persons.c.name)).group_by(persons.c.id),

@@ -54,7 +54,8 @@ class Edit:
 # The name of a module or view came with the record; the newest version has the one of today.
 _EDITS: Final = (
     text("""
-    SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name, v.kind, v.valid_from, v.observed_at, v.run_id,
+    SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
+           v.valid_from AS changed_at, v.observed_at, v.run_id,
            said.by_id, said.by_name, said.fields,
            CASE v.kind WHEN 'restored' THEN before.document END AS before,
            CASE v.kind WHEN 'restored' THEN v.document END AS document
@@ -106,4 +107,5 @@ def _edit(row: Any) -> Edit:
         fields = tuple(Moved(path, old, new) for path, old, new in leaves)
     else:
         fields = tuple(Moved(*field) for field in row.fields or ())
-    return Edit(*tuple(row)[:11], fields)
+    own = {name: getattr(row, name) for name in Edit.__slots__ if name != "fields"}
+    return Edit(**own, fields=fields)

@@ -106,7 +106,7 @@ def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
     if asked.since is not None:
         conditions.append(_H.changed_at >= asked.since)
     if asked.until is not None:
-        conditions.append(_H.changed_at < asked.until)
+        conditions.append(_H.changed_at <= asked.until)
     if asked.text:
         named = select(cadences.c.cadence_id).where(
             cadences.c.org_id == org,

@@ -55,7 +55,7 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cadence that is not the same at two times; `kind` is `created`, `baseline`, `restored`, …"""
+    """A cadence that is not the same at two times; `kind` is `created`, `baseline`, `restored` and so on."""
 
     org_id: str
     cadence_id: str

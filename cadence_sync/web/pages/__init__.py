@@ -5,16 +5,24 @@ from typing import Final
 from cadence_sync.web.pages import (
     attention,
     audit,
+    cadence,
+    cadences,
+    changes,
     decisions,
     login,
     organisation,
     overview,
+    past,
     runs,
     time_zone,
 )
 
 PAGES: Final = (
     overview,
+    cadences,
+    cadence,
+    changes,
+    past,
     attention,
     runs,
     organisation,

@@ -1,0 +1,113 @@
+"""The feed of changes, for people and as Atom."""
+
+import base64
+import binascii
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from cadence_sync.db.pages import cadences, feed, reading
+from cadence_sync.db.pages.edits import Edit
+from cadence_sync.errors import ArgumentError
+from cadence_sync.web import atom, query
+from cadence_sync.web.frame import Nav, page
+from cadence_sync.web.keys import ACCESS, ENGINE
+from cadence_sync.web.moments import Edge, Moment, moment
+
+routes = web.RouteTableDef()
+nav = Nav("/changes", "Changes")
+
+SIZE: Final = 50
+FEED_SIZE: Final = 100
+_ATOM: Final = "/changes.atom"
+
+
+@routes.get("/changes")
+async def changes(request: web.Request) -> web.Response:
+    """Show a page of the feed."""
+    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
+    asked = _asked(request, since, until)
+    async with reading(request.app[ENGINE]) as connection:
+        orgs = await cadences.orgs(connection)
+        found, following = _page(await feed.changes(connection, _of_only(asked, orgs), SIZE + 1), SIZE)
+        persons = await feed.persons(connection, asked.org)
+    return await page(
+        request,
+        "changes.html",
+        edits=found,
+        following=following and _address(request, nav.path, after=following),
+        newest=_address(request, nav.path, after=None) if asked.after else None,
+        atom=_address(request, _ATOM, after=None),
+        orgs=orgs,
+        persons=persons,
+        kinds=feed.KINDS,
+        fields=feed.FIELDS,
+        since=since,
+        until=until,
+    )
+
+
+@routes.get(_ATOM)
+async def changes_atom(request: web.Request) -> web.Response:
+    """Send the newest changes as Atom."""
+    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
+    asked = _asked(request, since, until)
+    async with reading(request.app[ENGINE]) as connection:
+        orgs = await cadences.orgs(connection)
+        found, following = _page(await feed.changes(connection, _of_only(asked, orgs), FEED_SIZE + 1), FEED_SIZE)
+    scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
+    place = atom.Place(
+        (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
+        _address(request, _ATOM),
+        _address(request, nav.path),
+        following and _address(request, _ATOM, after=following),
+    )
+    return web.Response(body=atom.feed(place, "Changes of cadences", found), content_type=atom.CONTENT_TYPE)
+
+
+def _asked(request: web.Request, since: Moment | None, until: Moment | None) -> feed.Asked:
+    return feed.Asked(
+        org=query.words(request, "org") or "",
+        person=query.words(request, "person") or "",
+        field=query.one_of(request, "field", feed.FIELDS) or "",
+        kind=query.one_of(request, "kind", feed.KINDS) or "",
+        text=query.words(request, "search") or "",
+        since=since.at if since else None,
+        until=until.at if until else None,
+        after=_read(request.query.get("after")),
+    )
+
+
+def _of_only(asked: feed.Asked, orgs: list[str]) -> feed.Asked:
+    """Name the organisation where there is but one: it is found faster."""
+    return replace(asked, org=orgs[0]) if len(orgs) == 1 and not asked.org else asked
+
+
+def _page(found: list[Edit], size: int) -> tuple[list[Edit], str | None]:
+    """Return what is shown, and the mark that the next page begins behind."""
+    shown = found[:size]
+    return shown, _mark(shown[-1]) if len(found) > size else None
+
+
+def _mark(last: Edit) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((last.changed_at, *last.key))).decode().rstrip("=")
+
+
+def _read(mark: str | None) -> feed.After | None:
+    if not mark:
+        return None
+    try:
+        parts = base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4))
+        return feed.After(*msgspec.json.decode(parts, type=tuple[datetime, str, str, int]))
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise ArgumentError("That page of the feed does not exist.", hint="Start again from the newest.") from error
+
+
+def _address(request: web.Request, path: str, **changes: str | None) -> str:
+    """Return an address with the filters of this one."""
+    kept = {name: each for name, each in {**request.query, **changes}.items() if each}
+    return f"{path}?{urlencode(kept)}" if kept else path

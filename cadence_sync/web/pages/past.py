@@ -1,0 +1,130 @@
+"""Time travel: all cadences as they were at a time, and what differs between two times."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from cadence_sync.db.pages import reading, travel
+from cadence_sync.db.past import watched as watched_orgs
+from cadence_sync.errors import ArgumentError
+from cadence_sync.web import query
+from cadence_sync.web.frame import Nav, page
+from cadence_sync.web.keys import ENGINE
+from cadence_sync.web.moments import Edge, Moment, moment, present
+from cadence_sync.web.sheet import send_csv
+
+routes = web.RouteTableDef()
+nav = Nav("/past", "Time travel")
+
+SIZE: Final = 100
+CADENCES: Final = 50
+"""Cadences on a page of differences: each may have many fields."""
+Watched = Mapping[str, datetime | None]
+
+
+@routes.get("/past")
+async def past(request: web.Request) -> web.Response:
+    """Show the list of a time."""
+    axis, org, text = _axis(request), query.words(request, "org") or "", query.words(request, "search") or ""
+    number = query.number(request, "page")
+    wrong, then, total = None, None, 0
+    rows: list[travel.Then] = []
+    try:
+        then = moment(request, "on", Edge.END)
+    except ArgumentError as error:
+        wrong = error
+    async with reading(request.app[ENGINE]) as connection:
+        watched = await watched_orgs(connection)
+        if then is not None:
+            rows, total = await travel.as_of(connection, then.at, axis, org, text, SIZE, (number - 1) * SIZE)
+    return await page(
+        request,
+        "past.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        then=then,
+        axis=axis,
+        orgs=list(watched),
+        unwatched=_unwatched(watched, org, then),
+        rows=rows,
+        total=total,
+        number=number,
+        size=SIZE,
+    )
+
+
+@routes.get("/past.csv")
+async def past_csv(request: web.Request) -> web.StreamResponse:
+    """Send the list of a time whole."""
+    axis, org, text = _axis(request), query.words(request, "org") or "", query.words(request, "search") or ""
+    then = moment(request, "on", Edge.END)
+    if then is None:
+        raise ArgumentError("It needs a day.", hint="Choose one on the page.", code="BAD_TIME")
+    at = then.at
+
+    async def lines() -> AsyncIterator[list[object]]:
+        async with reading(request.app[ENGINE]) as connection:
+            rows, _ = await travel.as_of(connection, at, axis, org, text, None, 0)
+        for row in rows:
+            yield [getattr(row, name) for name in travel.Then.__slots__]
+
+    return await send_csv(request, "cadences-then", travel.Then.__slots__, lines())
+
+
+@routes.get("/past/difference")
+async def difference(request: web.Request) -> web.Response:
+    """Show what differs between two times."""
+    axis, org, number = _axis(request), query.words(request, "org") or "", query.number(request, "page")
+    wrong, begins, ends = None, None, None
+    found: list[travel.Difference] = []
+    try:
+        begins, ends = _period(request)
+    except ArgumentError as error:
+        wrong = error
+    async with reading(request.app[ENGINE]) as connection:
+        watched = await watched_orgs(connection)
+        shown = found
+        if begins is not None and ends is not None:
+            found = await travel.difference(connection, begins.at, ends.at, axis, org)
+            shown = await travel.named(connection, found[(number - 1) * CADENCES : number * CADENCES])
+    return await page(
+        request,
+        "difference.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        begins=begins,
+        ends=ends,
+        axis=axis,
+        orgs=list(watched),
+        unwatched=_unwatched(watched, org, begins),
+        differences=shown,
+        total=len(found),
+        number=number,
+        size=CADENCES,
+    )
+
+
+def _axis(request: web.Request) -> travel.Axis:
+    return travel.Axis(query.one_of(request, "axis", tuple(travel.Axis)) or travel.Axis.VALID)
+
+
+def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
+    """Return both times; the second is now where only the first is given."""
+    begins, ends = moment(request, "from", Edge.BEGIN), moment(request, "to", Edge.END)
+    if begins is None and ends is not None:
+        raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
+    if begins is None:
+        return None, None
+    ends = ends or present(request)
+    if begins.at > ends.at:
+        raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
+    return begins, ends
+
+
+def _unwatched(watched: Watched, org: str, then: Moment | None) -> dict[str, datetime | None]:
+    """Return the organisations of which nothing is known at that time, and since when they are watched."""
+    if then is None:
+        return {}
+    return {name: since for name, since in watched.items() if org in ("", name) and (since is None or then.at < since)}
