@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -53,6 +53,9 @@ bench-fleet: .venv/ready ## Poll thousands of organisations through the queue (a
 
 bench-month: .venv/ready ## Live through a month of 200 organisations with a fast clock (minutes)
 	$(CLEAN) $(BIN)/python -m bench.month
+
+bench-web: .venv/ready ## Time every page over ten years of weekly changes of 400 cadences (minutes)
+	$(CLEAN) $(BIN)/python -m bench.web
 
 bi: .venv/ready .bi/superset/ready ## Show the dashboard in a Superset on this machine; installs Superset
 	@$(BIN)/python -m dashboards.tool

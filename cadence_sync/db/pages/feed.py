@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.fields import LEAVES, UNENROLL
@@ -17,6 +17,8 @@ FIELDS: Final = (*(path for path in LEAVES if path != "id"), UNENROLL)
 _RECENT: Final = 10_000
 """So many rows of changes are looked through for who is at work: their persons are offered to choose from."""
 _H: Final = cadence_changes.c
+_BY_VALUE: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+"""Whether to read along the index or everything at once depends on how much a filter lets through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Asked:
 
 async def changes(connection: AsyncConnection, asked: Asked, limit: int) -> list[Edit]:
     """Return so many edits; one more than a page holds tells that there are others."""
+    await connection.execute(_BY_VALUE)
     keys = await connection.execute(_keys(asked, limit))
     return await edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
 
