@@ -55,6 +55,7 @@ SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
 """Fields that move with every edit: they say that there was one, not what it was."""
 NAMELESS: Final = "(without a name)"
 _IDS: Final = frozenset(LABELS.values())
+_PLACES: Final = {path: place for place, path in enumerate(FIELDS)}
 _LONG: Final = 160
 
 
@@ -102,8 +103,9 @@ def leaf(context: jinja2.runtime.Context, given: object, path: str, label: str |
 
 
 def told(fields: "Sequence[Moved]") -> "list[Moved]":
-    """Return the fields that say what an edit was."""
-    return [field for field in fields if field.field not in SIGNATURE]
+    """Return the fields that say what an edit was, in the order of the settings."""
+    shown = [field for field in fields if field.field not in SIGNATURE]
+    return sorted(shown, key=lambda field: _PLACES.get(field.field, len(_PLACES)))
 
 
 def cadence_path(org_id: str, cadence_id: str) -> str:
