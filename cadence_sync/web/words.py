@@ -71,10 +71,10 @@ def seen(text: str | None) -> str:
     return text
 
 
-def short(text: str | None) -> str:
+def short(text: str | None, most: int = _LONG) -> str:
     """Return a name that fits a line."""
     whole = seen(text)
-    return whole if len(whole) <= _LONG else f"{whole[:_LONG]}…"
+    return whole if len(whole) <= most else f"{whole[:most]}…"
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
