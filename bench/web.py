@@ -78,6 +78,7 @@ def addresses(cadence_id: str, gone_id: str) -> Iterator[tuple[str, str]]:
         ("changes", "/changes", {}),
         ("changes of one setting", "/changes", {"org": EDITED, "field": "name"}),
         ("changes of a kind that is rare", "/changes", {"org": EDITED, "kind": "restored"}),
+        ("changes of a setting that never changed", "/changes", {"org": EDITED, "field": "description"}),
         ("changes by somebody who made none", "/changes", {"org": EDITED, "person": "nobody"}),
         ("changes of a name, five years ago", "/changes", {"org": EDITED, "search": "demo", "until": middle}),
         ("changes as Atom", "/changes.atom", {}),

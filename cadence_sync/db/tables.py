@@ -227,6 +227,16 @@ cadence_changes = Table(
         name="version",
     ),
     Index(None, "org_id", "changed_at"),
+    Index(
+        "ix_cadence_changes_what",
+        *("org_id", "field", "changed_at"),
+        postgresql_where=text("field <> 'modified_time' AND field <> 'modified_by.id'"),
+    ),
+    Index(
+        "ix_cadence_changes_who",
+        *("org_id", "changed_by_id", "changed_at"),
+        postgresql_where=text("changed_by_id IS NOT NULL AND (field = '*' OR field = 'modified_time')"),
+    ),
 )
 
 learnt_fields = Table(

@@ -4,7 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, text, true, tuple_, union
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    union,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.fields import LEAVES, UNENROLL
@@ -13,7 +26,10 @@ from cadence_sync.db.pages.edits import Edit, edits
 from cadence_sync.db.tables import cadence_changes, cadences, orgs
 
 KINDS: Final = ("created", "updated", "deleted", "restored")
-FIELDS: Final = (*(path for path in LEAVES if path != "id"), UNENROLL)
+FIELDS: Final = (*(path for path in LEAVES if path not in {"id", "modified_time", "modified_by.id"}), UNENROLL)
+"""What can be asked for; not what moves with every edit."""
+_WHOLE: Final = frozenset({"created", "deleted", "restored"})
+"""Kinds of a cadence as a whole; they have one row, of the field `*`."""
 _RECENT: Final = 10_000
 """So many rows of changes are looked through for who is at work: their persons are offered to choose from."""
 _H: Final = cadence_changes.c
@@ -102,10 +118,7 @@ def _of_org(org: ColumnElement[str], asked: Asked, limit: int) -> Select[Any]:
 
 
 def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
-    conditions: list[Any] = []
-    for column, value in ((_H.changed_by_id, asked.person), (_H.kind, asked.kind), (_H.field, asked.field)):
-        if value:
-            conditions.append(column == value)
+    conditions = _of_what(asked)
     if asked.since is not None:
         conditions.append(_H.changed_at >= asked.since)
     if asked.until is not None:
@@ -118,6 +131,17 @@ def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
         conditions.append(_H.cadence_id.in_(named.correlate(orgs)))
     if asked.after is not None:
         conditions.append(_behind(org, asked.after))
+    return conditions
+
+
+def _of_what(asked: Asked) -> list[Any]:
+    """Return conditions in the words of the indexes: whoever is named changed `modified_time` too, or the whole."""
+    wanted = ((_H.changed_by_id, asked.person), (_H.kind, asked.kind), (_H.field, asked.field))
+    conditions: list[Any] = [column == value for column, value in wanted if value]
+    if asked.kind in _WHOLE:
+        conditions.append(_H.field == "*")
+    if asked.person and not asked.field:
+        conditions.append(or_(_H.field == literal_column("'*'"), _H.field == literal_column("'modified_time'")))
     return conditions
 
 
