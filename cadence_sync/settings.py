@@ -52,52 +52,116 @@ class OrgSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default; names are those of the environment without the prefix, in lower case."""
+    """Every setting; names are those of the environment without the prefix, in lower case.
+
+    What stands below each is its entry in docs/reference/settings.md, which `make docs-generate` writes.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
     )
 
     database_url: SecretStr | None = None
+    """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
+    `sslmode`, sockets, several hosts. Unset: the embedded server.
+    """
     data_dir: Path = Field(default_factory=lambda: user_data_path("cadence-sync", appauthor=False))
+    """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
+    """OAuth client id, of the organisation `default` and of those that name no other."""
     zoho_client_secret: SecretStr | None = None
+    """Its secret; likewise."""
     zoho_refresh_token: SecretStr | None = None
+    """Refresh token, of the organisation `default` only."""
     zoho_data_center: DataCenter = "us"
+    """The data centre where the organisation lives."""
     zoho_api_url: str | None = None
+    """Address of the API; beats the `api_domain` of a token answer; plain `http` for loopback only. Unset: that of the
+    data centre.
+    """
     zoho_accounts_url: str | None = None
+    """Address that hands out tokens; plain `http` for loopback only. Unset: that of the data centre."""
     zoho_api_version: Literal["v7", "v8"] = "v7"
+    """Version of the API that is asked."""
     zoho_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 30
+    """Seconds to wait for one answer."""
     zoho_walk_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 900
+    """Seconds for a whole listing, with all that is asked again."""
     zoho_per_page: Annotated[int, Field(ge=1)] = 200
+    """Records to ask for in a page."""
     zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
+    """Requests under way at once, at most."""
     zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """Tries of one request, the first included."""
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Largest answer, in MiB."""
     zoho_daily_calls: Annotated[int, Field(ge=1)] | None = None
+    """API calls that all runs of an organisation may make in 24 hours. Unset: no limit."""
     secret_keys: SecretStr | None = None
+    """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
+    Unset: access tokens are encrypted under the client secret, and credentials of added organisations are not
+    stored.
+    """
     brake_floor: Annotated[int, Field(ge=0)] = 5
+    """So many cadences may be retired in 24 hours without asking, …"""
     brake_percent: Annotated[float, Field(ge=0, le=100)] = 20
+    """… or this share of the live ones, if that is more."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Logs go to stderr, as JSON unless that is a terminal."""
     sync_interval: str = "15m"
+    """How often `serve` polls each organisation: seconds, or `90s`, `15m`, `2h`, `1d`; at least a second."""
     sync_cron: str | None = None
+    """A cron line of five fields instead, such as `*/15 6-20 * * 1-5`."""
     sync_time_zone: str = "UTC"
+    """The zone of cron lines, such as `Europe/Berlin`."""
     sync_grace: str = "1d"
+    """How late a start may be (after sleep, or while nobody led) and still take place, once."""
     database_listen_url: SecretStr | None = None
+    """A direct connection for `serve` and `worker`, which listen and hold a session lock; needed where `DATABASE_URL`
+    leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
+    """
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
+    """Organisations that one process syncs at once; it opens at most so many connections to the database, and 4 more."""
     worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
+    """Organisations of one data centre that all workers together sync at once; 0 for any number; the same for all
+    workers.
+    """
     drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
+    """Seconds that running syncs may take after SIGTERM; then they are handed back to the queue."""
     run_retention: str = "14d"
+    """How long runs stay that changed nothing, and the queue's log: a time from `1d` to `36500d`."""
     otlp_endpoint: str | None = None
+    """`http(s)://host:port` of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`; plain `http` to
+    loopback only.
+    """
     web_host: str = "127.0.0.1"
+    """Where `serve` shows the page and answers `/healthz`; any other than loopback needs `WEB_TOKEN` or
+    `WEB_USER_HEADER`.
+    """
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
+    """Its port; 0 takes any free one."""
     web_token: SecretStr | None = None
+    """Opens the page, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
+    too. `/healthz`, `/readyz` and `/metrics` do not ask for it.
+    """
     web_url: str | None = None
-    alert_urls: SecretStr | None = None
-    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    """Where people reach the page if that is another address, such as `https://cadences.example.com`; alerts link to
+    it; plain `http` for loopback only.
+    """
     web_trusted_proxies: str = ""
+    """Addresses and networks, separated by commas, of proxies whose `X-Forwarded-Proto`, `X-Forwarded-For` and user
+    header are believed.
+    """
     web_user_header: str | None = None
+    """The header in which a trusted proxy says who it is, such as `X-Forwarded-User`; needs the two above."""
+    alert_urls: SecretStr | None = None
+    """Addresses of Apprise that are told everything, separated by commas."""
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    """Who is told of what; a table of the TOML file."""
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
+    """More organisations, by id."""
 
     _file: Path | None = PrivateAttr(default=None)
     _exposed_file: Path | None = PrivateAttr(default=None)
