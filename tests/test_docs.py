@@ -22,6 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("docs/**/*.md")), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
 COOKBOOK = ROOT / "docs/how-to/cookbook.md"
 """Its queries have a history of their own: `tests/reporting/test_cookbook.py`."""
+NO_SETTINGS = {"TEST_DATABASE_URL", *(f"ORG_{name}" for name in ("CLIENT_SECRET", "REFRESH_TOKEN", "GRANT_CODE"))}
 VOLATILE = re.compile(r"\d{4}-\d{2}-\d{2}|That took \d+ s")
 
 
@@ -55,28 +56,19 @@ async def test_the_sql_of_the_docs_runs(lab: Lab, statement: str) -> None:
             await connection.execute(text(one.replace(":", r"\:")))
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/reference/settings.md"], ids=["README", "reference"])
-def test_every_setting_is_documented_and_no_other(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_the_settings_and_commands_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
-    named = (
-        set(re.findall(r"`([A-Z][A-Z_]+)`", table))
-        - {"INFO", "DEBUG", "WARNING", "ERROR", "UTC"}
-        - {"CADENCE_SYNC_DATABASE_URL"}
-    )
-    assert named == {name.upper() for name in Settings.model_fields if name not in {"orgs", "alerts"}}
-
-
-def test_every_command_is_in_the_readme() -> None:
-    table = "\n".join(line for line in README.splitlines() if line.startswith("| `"))
-    for command in COMMANDS:
-        assert re.search(rf"`{command.name}\b", table), command.name
+    settings = {name.removesuffix("_FILE") for name in re.findall(r"\bCADENCE_SYNC_([A-Z_]+[A-Z])\b", text)}
+    assert settings - {name.upper() for name in Settings.model_fields} - NO_SETTINGS == set()
+    named = set(re.findall(r"(?:`|^ *\$ )cadence-sync ([a-z][a-z-]+)\b", text, re.MULTILINE))
+    assert named - {command.name for command in COMMANDS} - {"org", "alerts"} == set()
 
 
 def test_every_command_and_option_of_organisations_is_documented() -> None:
     page = (ROOT / "docs/how-to/many-organisations.md").read_text(encoding="utf-8")
     for command in org.app.registered_commands:
-        assert re.search(rf"`org {command.name}\b", README), command.name
+        assert re.search(rf"\borg {command.name}\b", page), command.name
     options = re.findall(r"--[a-z-]+", get_command(org.app).commands["add"].get_help(Context(get_command(org.app))))  # type: ignore[attr-defined]
     assert sorted({option for option in options if option not in page} - {"--help"}) == []
 
