@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web
+.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -83,6 +83,17 @@ systemd-score: ## Show how far the systemd units are confined
 bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources anew, after a change of the views
 	$(CLEAN) $(BIN)/python -m tests.bi.describe
 
+docs: .venv/ready ## Build the documentation into site/; a link that leads nowhere fails; installs Zensical
+	$(UV) sync --frozen --all-extras --group docs --quiet
+	$(BIN)/zensical build --strict --clean
+
+docs-serve: .venv/ready ## Show the documentation on loopback, and again after each change
+	$(UV) sync --frozen --all-extras --group docs --quiet
+	$(BIN)/zensical serve
+
+docs-generate: .venv/ready ## Write the reference pages anew, after a change of settings, commands, tables or metrics
+	$(CLEAN) $(BIN)/python -m tests.docs.generate
+
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 
 lint: .venv/ready
@@ -112,7 +123,7 @@ build: .venv/ready ## Build the wheel into dist/
 	$(UV) build --wheel --out-dir dist
 
 clean: ## Remove what was built here
-	rm -rf .venv .tools .bi dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .tools .bi .cache dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --all-extras --quiet
