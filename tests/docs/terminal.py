@@ -1,0 +1,102 @@
+"""A terminal as a reader has it: commands are typed one after the other, and what is shown is kept."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+COLUMNS: Final = 160
+PATIENCE: Final = 240
+"""Seconds after which a command that does not end is a failure; an installation takes a while."""
+_KEEP: Final = 'trap \'{ export -p; printf "cd %q\\n" "$PWD"; } >"$DOCS_STATE"\' EXIT\n. "$DOCS_STATE"\n'
+"""What one command exports, and the folder that it goes to, the next one finds."""
+
+
+@dataclass
+class Terminal:
+    """Commands of one shell; `state` is a file that holds its variables between them."""
+
+    state: Path
+    variables: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        self.state.write_text(f"cd {self.state.parent}\n")
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command to its end; return its exit code and what the terminal showed."""
+        with self._started(command) as (process, screen):
+            shown = _read(screen, None)
+            return process.wait(PATIENCE), shown
+
+    @contextmanager
+    def left_running(self, command: str, until: str) -> Iterator[str]:
+        """Start a command, wait until the terminal shows something, and stop it at the end."""
+        with self._started(command) as (process, screen):
+            try:
+                yield _read(screen, until)
+            finally:
+                _stop(process, screen)
+
+    @contextmanager
+    def _started(self, command: str) -> "Iterator[tuple[subprocess.Popen[bytes], int]]":
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+        process = subprocess.Popen(
+            ["bash", "-c", f"{_KEEP}{command}"],
+            env={
+                **self.variables,
+                "DOCS_STATE": str(self.state),
+                "TERM": "dumb",
+                "COLUMNS": str(COLUMNS),
+                "LINES": "50",
+            },
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        try:
+            yield process, ours
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            os.close(ours)
+
+
+def _stop(process: "subprocess.Popen[bytes]", screen: int) -> None:
+    """End what runs; a shell that is just starting a program passes the first signal over."""
+    latest = time.monotonic() + PATIENCE
+    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(OSError):
+        while time.monotonic() < latest:
+            if not select.select([screen], [], [], 1)[0]:
+                os.killpg(process.pid, signal.SIGTERM)
+            elif not os.read(screen, 10_000):
+                break
+    process.wait(PATIENCE)
+
+
+def _read(screen: int, until: str | None) -> str:
+    """Return what is shown until the command ends, or until that is shown."""
+    shown, latest = b"", time.monotonic() + PATIENCE
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while until is None or until not in shown.decode(errors="replace"):
+            if not select.select([screen], [], [], latest - time.monotonic())[0]:
+                raise TimeoutError(shown.decode(errors="replace"))
+            part = os.read(screen, 10_000)
+            if not part:
+                break
+            shown += part
+    return shown.decode(errors="replace").replace("\r\n", "\n")
