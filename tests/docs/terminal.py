@@ -94,7 +94,7 @@ def _read(screen: int, until: str | None) -> str:
     with suppress(OSError):  # how Linux says that the other side is closed
         while until is None or until not in shown.decode(errors="replace"):
             if not select.select([screen], [], [], latest - time.monotonic())[0]:
-                raise TimeoutError(shown.decode(errors="replace"))
+                raise AssertionError(f"it hangs: {shown.decode(errors='replace')}")
             part = os.read(screen, 10_000)
             if not part:
                 break
