@@ -371,4 +371,4 @@ def _explained(error: ValidationError, path: Path | None) -> SettingsError:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return SettingsError(f"There is no setting {'.'.join(where)!r} ({path}).", hint="Look for a misspelt name.")
-    return SettingsError(f"{variable} cannot work: {reason}.", hint="The README lists every setting.")
+    return SettingsError(f"{variable} cannot work: {reason}.", hint="docs/reference/settings.md lists every setting.")
