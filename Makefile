@@ -94,6 +94,9 @@ docs-serve: .venv/ready ## Show the documentation on loopback, and again after e
 docs-generate: .venv/ready ## Write the reference pages anew, after a change of settings, commands, tables or metrics
 	$(CLEAN) $(BIN)/python -m tests.docs.generate
 
+pictures: .venv/ready ## Take the picture of a terminal anew, docs/images/terminal.svg
+	$(CLEAN) $(BIN)/python -m tests.docs.pictures
+
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 
 lint: .venv/ready

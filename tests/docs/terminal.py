@@ -54,11 +54,11 @@ class Terminal:
         process = subprocess.Popen(
             ["bash", "-c", f"{_KEEP}{command}"],
             env={
-                **self.variables,
-                "DOCS_STATE": str(self.state),
                 "TERM": "dumb",
                 "COLUMNS": str(COLUMNS),
                 "LINES": "50",
+                **self.variables,
+                "DOCS_STATE": str(self.state),
             },
             stdin=theirs,
             stdout=theirs,
