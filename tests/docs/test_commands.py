@@ -12,12 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cadence_sync.simulator.tokens import credentials
 from tests.docs.places import DOCS, ROOT
 from tests.docs.shown import commands, same
 from tests.docs.terminal import Terminal
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.system
 OURS = ("LANG", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 PAUSED = re.compile(r"\bdate -u|/_simulator/")
 """Zoho's times have no fractions of a second, and nobody types two commands in one."""
+CADENCE = "6652397000000307091"
+"""The simulator has it; the README's is a reader's own."""
 SIMULATOR, WEB = "8787", "8642"
 
 
@@ -100,5 +103,34 @@ def free_port() -> int:
 
 def test_the_tutorial(reader: Reader) -> None:
     wrong = reader.types((DOCS / "tutorial.md").read_text(encoding="utf-8"))
+    if wrong:
+        pytest.fail(wrong, pytrace=False)
+
+
+def test_the_readme(reader: Reader, empty_database_url: str) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    known = credentials(0)
+    for own, stand_in in (
+        (r"(?<=CLIENT_ID=)\.\.\.", known.client_id),
+        (r"(?<=CLIENT_SECRET=)\.\.\.", known.client_secret),
+        (r"(?<=REFRESH_TOKEN=)\.\.\.", known.refresh_token),
+        (r"(?<=DATABASE_URL=)postgresql://me@localhost\S*", f"'{empty_database_url}'"),
+        (r"\b3652397\d{12}\b", CADENCE),
+        (r"(?<=\$ )make demo", f"make --no-print-directory -C {ROOT} demo"),
+    ):
+        page = re.sub(own, lambda _, new=stand_in: new, page)  # type: ignore[misc]
+    zoho = f"http://127.0.0.1:{reader.ports[SIMULATOR]}"
+    variables = {
+        **reader.variables,
+        "CADENCE_SYNC_ZOHO_API_URL": zoho,
+        "CADENCE_SYNC_ZOHO_ACCOUNTS_URL": zoho,
+        "VIRTUAL_ENV": str(reader.folder),
+        "PATH": f"{reader.folder / 'bin'}:{reader.variables['PATH']}",
+    }
+    reader = replace(reader, variables=variables)
+    simulator = Terminal(reader.folder / ".simulator", {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    subprocess.run([sys.executable, "-m", "venv", reader.folder], check=True)
+    with simulator.left_running(f"cadence-sync simulate --port {reader.ports[SIMULATOR]}", "/edits"):
+        wrong = reader.types(page)
     if wrong:
         pytest.fail(wrong, pytrace=False)
