@@ -18,13 +18,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cadence_sync import __version__
 from cadence_sync.simulator.tokens import credentials
 from tests.docs.places import DOCS, ROOT
 from tests.docs.shown import commands, same
 from tests.docs.terminal import Terminal
 
 pytestmark = pytest.mark.system
-OURS = ("LANG", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy")
+OURS = ("LANG", "PIP_", "SSL_CERT_", "http_proxy", "https_proxy")
+"""How variables begin that a machine sets so that pip finds its index."""
 PAUSED = re.compile(r"\bdate -u|/_simulator/")
 """Zoho's times have no fractions of a second, and nobody types two commands in one."""
 CADENCE = "6652397000000307091"
@@ -73,17 +75,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader(wheel: Path, server_url: str, tmp_path: Path) -> Iterator[Reader]:
     """A reader whose `createdb` and `psql` find the test's server, as others find their own."""
     constraint = tmp_path / "constraint.txt"
-    constraint.write_text(f"cadence-sync @ {wheel.as_uri()}\n")
+    constraint.write_text(f"cadence-sync=={__version__}\n")
     server = urlsplit(server_url)
     ports = {SIMULATOR: str(free_port()), WEB: str(free_port())}
     variables = {
-        **{name: os.environ[name] for name in OURS if name in os.environ},
+        **{name: value for name, value in os.environ.items() if name.startswith(OURS)},
         "PATH": f"{Path(sys.base_prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(tmp_path),
         "PGHOST": parse_qs(server.query)["host"][0],
         "PGUSER": server.username or "postgres",
         "PAGER": "cat",
         "PIP_CONSTRAINT": str(constraint),
+        "PIP_FIND_LINKS": str(wheel.parent),
         "PIP_CACHE_DIR": str(Path.home() / ".cache/pip"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "CADENCE_SYNC_WEB_PORT": ports[WEB],
