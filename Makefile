@@ -83,9 +83,11 @@ systemd-score: ## Show how far the systemd units are confined
 bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources anew, after a change of the views
 	$(CLEAN) $(BIN)/python -m tests.bi.describe
 
+# Zensical checks links and anchors; a page that the navigation lacks, or has in vain, it does not mention.
 docs: .venv/ready ## Build the documentation into site/; a link that leads nowhere fails; installs Zensical
 	$(UV) sync --frozen --all-extras --group docs --quiet
 	$(BIN)/zensical build --strict --clean
+	$(CLEAN) $(BIN)/python -m pytest -q tests/docs/test_site.py
 
 docs-serve: .venv/ready ## Show the documentation on loopback, and again after each change
 	$(UV) sync --frozen --all-extras --group docs --quiet
