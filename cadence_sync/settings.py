@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
     """
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
-    """Organisations that one process syncs at once; it opens at most so many connections to the database, and 4 more."""
+    """Organisations that one process syncs at once; it opens at most so many connections to the database, and 4
+    more.
+    """
     worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0

@@ -150,7 +150,7 @@ def _due(settings: Settings, org_id: str, entry: "Entry | None", last: datetime)
     from cadence_sync.fleet.plans import rhythm_of
 
     own = (entry.sync_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
-    rhythm = rhythm_of(settings, Registered(org_id, "", True, *own, 0, last, ""))
+    rhythm = rhythm_of(settings, Registered(org_id, "", True, False, *own, 0, last, ""))
     return rhythm.next_after(last) + max(PATIENCE, timedelta(seconds=rhythm.seconds / 4))
 
 

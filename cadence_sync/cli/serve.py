@@ -18,7 +18,7 @@ from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.fleet.traces import tracing
 from cadence_sync.fleet.worker import Worker
-from cadence_sync.logs import about, log
+from cadence_sync.logs import about, forward_libraries, log
 from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.ports import UNKNOWN_ORG, Org
 from cadence_sync.roster import Configs
@@ -42,6 +42,7 @@ LAST_WORDS: Final = 5.0
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
+    forward_libraries()
     from cadence_sync.web.app import page_app  # with the charts, which no worker draws
 
     check_host(settings)
@@ -110,6 +111,7 @@ async def serve_command(settings: Settings) -> None:
 
 async def worker_command(settings: Settings) -> None:
     """Take jobs until stopped."""
+    forward_libraries()
     if settings.worker_port is not None:
         check_host(settings)
     async with wiring.steady_database(settings) as (engine, url):
