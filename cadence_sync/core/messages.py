@@ -77,7 +77,8 @@ def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
     """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
     orgs = list(dict.fromkeys(each.org_id for each in told))
     where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organisations"
-    title = f"{_TITLES[told[0].event]}: {where}" if len(told) == 1 else f"{len(told)} events: {where}"
+    what = _TITLES[told[0].event] if len(told) == 1 else f"{len(told)} events"
+    title = f"{what}: {where}" if where else what
     parts: list[str] = []
     room = limit
     for number, each in enumerate(told):

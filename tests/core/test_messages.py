@@ -92,6 +92,10 @@ def test_other_events(told: Told, words: str) -> None:
     assert [event["event"] for event in body["events"]] == [str(told.event)]
 
 
+def test_a_test_is_of_no_organisation() -> None:
+    assert message([Told(Event.TEST, "test", "", NOW)], None, 1000).title == "A test of alerts"
+
+
 def test_several_are_one_message_and_those_without_room_are_counted() -> None:
     told = message([CHANGED] * 5, PAGE, 250)
     assert told.title == "5 events: emea"
