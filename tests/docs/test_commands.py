@@ -72,7 +72,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reader(wheel: Path, server_url: str, tmp_path: Path) -> Iterator[Reader]:
+def reader(wheel: Path, server_url: str, tmp_path: Path) -> Reader:
     """A reader whose `createdb` and `psql` find the test's server, as others find their own."""
     constraint = tmp_path / "constraint.txt"
     constraint.write_text(f"cadence-sync=={__version__}\n")
@@ -93,9 +93,7 @@ def reader(wheel: Path, server_url: str, tmp_path: Path) -> Iterator[Reader]:
     }
     folder = tmp_path / "empty"
     folder.mkdir()
-    yield Reader(folder, variables, ports)
-    for command in ("dropdb", "--if-exists", "--force", "cadences"), ("dropuser", "--if-exists", "cadence_reader"):
-        subprocess.run(command, env=variables, check=True)
+    return Reader(folder, variables, ports)
 
 
 def free_port() -> int:
@@ -104,6 +102,15 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+@pytest.fixture
+def clean_server(reader: Reader) -> Iterator[None]:
+    """Let the server be afterwards as the tutorial's own end leaves it."""
+    yield
+    for command in ("dropdb", "--if-exists", "--force", "cadences"), ("dropuser", "--if-exists", "cadence_reader"):
+        subprocess.run(command, env=reader.variables, check=True)
+
+
+@pytest.mark.usefixtures("clean_server")
 def test_the_tutorial(reader: Reader) -> None:
     wrong = reader.types((DOCS / "tutorial.md").read_text(encoding="utf-8"))
     if wrong:
