@@ -22,7 +22,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*sorted(ROOT.glob("docs/**/*.md")), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
 COOKBOOK = ROOT / "docs/how-to/cookbook.md"
 """Its queries have a history of their own: `tests/reporting/test_cookbook.py`."""
-NO_SETTINGS = {"TEST_DATABASE_URL", *(f"ORG_{name}" for name in ("CLIENT_SECRET", "REFRESH_TOKEN", "GRANT_CODE"))}
+NO_SETTINGS = {
+    "TEST_DATABASE_URL",
+    "DEBUG",
+    *(f"ORG_{name}" for name in ("CLIENT_SECRET", "REFRESH_TOKEN", "GRANT_CODE")),
+}
 VOLATILE = re.compile(r"\d{4}-\d{2}-\d{2}|That took \d+ s")
 
 

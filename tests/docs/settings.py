@@ -18,7 +18,7 @@ GROUPS: Final = {
     "Database": ("database_", "data_dir"),
     "Zoho": ("zoho_",),
     "Web": ("web_",),
-    "Alerts": ("alert", "notify_", "smtp_"),
+    "Alerts": ("alert",),
     "Running": ("",),
 }
 """A setting belongs to the first whose prefixes fit; one without members has no heading."""
@@ -36,7 +36,7 @@ def setting_sections() -> str:
     told = meanings()
     groups: dict[str, list[list[str]]] = {group: [] for group in GROUPS}
     for name, field in Settings.model_fields.items():
-        if name != "orgs":
+        if name not in {"orgs", "alerts"}:  # tables of the file: explained by hand
             group = next(group for group, prefixes in GROUPS.items() if name.startswith(prefixes))
             groups[group].append([f"`{name.upper()}`", kind(field), default(field), told[name]])
     titles = ("setting", "type", "default", "meaning")
