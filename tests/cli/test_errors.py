@@ -21,6 +21,12 @@ queries.status = status
 
 
 @pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """A program whose database is gone: none of this needs one."""
+    return Program(tmp_path, dict(GONE))
+
+
+@pytest.fixture
 def broken(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """A program with a defect in `status`."""
     (tmp_path / "sitecustomize.py").write_text(DEFECT.format(error="KeyError('what nobody thought of')"))
@@ -54,7 +60,7 @@ async def test_a_traceback_is_shown_to_who_asks_for_it_and_no_local_variable(bro
 async def test_an_error_keeps_its_code_whatever_is_shown_of_it(
     program: Program, options: list[str], shown: bool
 ) -> None:
-    result = await program.run(*options, "status", **GONE)
+    result = await program.run(*options, "status")
     assert (result.code, "Traceback" in result.err) == (5, shown)
     assert result.err.splitlines()[-1].startswith("Hint: Check CADENCE_SYNC_DATABASE_URL")
     assert PASSWORD not in result.err
@@ -62,7 +68,7 @@ async def test_an_error_keeps_its_code_whatever_is_shown_of_it(
 
 async def test_an_organisation_called_like_the_option_asks_for_no_traceback(program: Program) -> None:
     result = await program.run("list", "--org=--debug")
-    assert (result.code, "Traceback" in result.err) == (2, False)
+    assert (result.code, "Traceback" in result.err) == (5, False)
 
 
 async def test_a_terminal_that_knows_no_such_character_gets_another_spelling(
@@ -70,8 +76,8 @@ async def test_a_terminal_that_knows_no_such_character_gets_another_spelling(
 ) -> None:
     around(PYTHONIOENCODING="latin-1")
     result = await program.run("doctor", "--offline")
-    assert (result.code, result.err) == (0, "")
-    assert "\\u2713 migrations: at revision" in result.out
+    assert (result.code, result.err) == (5, "")
+    assert "\\u2717 database: The database cannot be reached" in result.out
 
 
 async def test_a_misspelt_option_names_the_right_one(program: Program) -> None:

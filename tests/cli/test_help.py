@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from typer.main import get_command
 from cadence_sync.cli.app import WIDEST, app
 from cadence_sync.cli.commands import Shared
 from cadence_sync.cli.examples import EXAMPLES
-from tests.cli.conftest import Program
+from tests.support import cli
 
 PROGRAM: Any = get_command(app)
 
@@ -53,10 +54,10 @@ def test_every_example_is_understood(name: str) -> None:
 @pytest.mark.parametrize("words", [[], ["diff"], ["org"], ["org", "add"]], ids=" ".join)
 @pytest.mark.parametrize(("columns", "widest"), [(40, 50), (80, 80), (300, WIDEST)])
 async def test_help_is_as_wide_as_the_terminal_and_whole(
-    program: Program, around: Callable[..., None], words: list[str], columns: int, widest: int
+    tmp_path: Path, around: Callable[..., None], words: list[str], columns: int, widest: int
 ) -> None:
     around(COLUMNS=str(columns))
-    result = await program.run(*words, "--help")
+    result = await cli.run(*words, "--help", cwd=tmp_path)
     examples = EXAMPLES.get(" ".join(words), ())
     lines = [line for line in result.out.splitlines() if line.strip() not in examples]
     assert widest - 25 < max(map(len, lines)) <= widest

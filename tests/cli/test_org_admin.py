@@ -46,7 +46,8 @@ async def test_a_paused_one_is_left_out_and_a_resumed_one_starts_afresh(two: Pro
     await rows(url_of(two), "UPDATE cadence_sync.orgs SET failures = 3 WHERE org_id = 'one'")
     first, _ = (await two.run("org", "list", "--json")).json
     assert (first["enabled"], first["failures"]) == (False, 3)
-    assert (await two.run("org", "resume", "one")).code == 0
+    resumed = await two.run("org", "resume", "one", "--json")
+    assert (resumed.code, resumed.json) == (0, {"org_id": "one", "enabled": True})
     first, _ = (await two.run("org", "list", "--json")).json
     assert (first["enabled"], first["failures"]) == (True, 0)
     assert await synced(two) == ["one", "two"]
@@ -84,11 +85,6 @@ async def test_a_removed_one_keeps_its_history_and_may_come_back(two: Program) -
     assert (await two.run("org", "add", "one", "--refresh-token-file", str(token))).code == 0
     (report, _) = (await two.run("sync", "--json")).json
     assert (report["org_id"], report["unchanged"], report["baseline"]) == ("one", 3, 0)
-
-
-async def test_pausing_says_so_as_json(two: Program) -> None:
-    paused, resumed = [await two.run("org", command, "one", "--json") for command in ("pause", "resume")]
-    assert (paused.json, resumed.json) == ({"org_id": "one", "enabled": False}, {"org_id": "one", "enabled": True})
 
 
 @pytest.mark.parametrize("purge", [[], ["--purge", "--yes"]], ids=["kept", "purged"])
