@@ -11,7 +11,7 @@ from cadence_sync.core.index import NOTHING
 from cadence_sync.db import directory
 from cadence_sync.db.secrets import vault_of
 from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError
-from cadence_sync.orgs import OrgConfig, Rhythm, in_settings, named_orgs, overridden
+from cadence_sync.orgs import OrgConfig, Schedule, in_settings, named_orgs, overridden
 from cadence_sync.ports import AccessToken, Clock
 from cadence_sync.settings import Settings
 from cadence_sync.zoho.accounts import ask, code_form, refresh_form
@@ -32,7 +32,7 @@ class Application:
 
     org: OrgConfig
     grant_code: str | None = field(default=None, repr=False)
-    rhythm: Rhythm | None = None
+    schedule: Schedule | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +77,12 @@ async def enrol(
     held = HeldToken()
     if prove:
         org = await proved(settings, application, held)
-    await directory.admit(engine, vault, org, application.rhythm, replace=again)
+    try:
+        await directory.admit(engine, vault, org, application.schedule, replace=again)
+    except CadenceSyncError as error:
+        if application.grant_code is not None:
+            error.hint = f"{error.hint} {_SPENT}".lstrip()
+        raise
     if held.token is not None:
         # It counts against Zoho's limit, and is good for the first sync.
         async with wiring.token_cache(settings, engine, overridden(settings, org)).refreshing() as slot:

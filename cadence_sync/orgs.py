@@ -24,7 +24,7 @@ class OrgConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class Schedule:
     """When an organisation is synced: so many seconds, or a cron line in a zone; None for what the settings say."""
 
     seconds: float | None = None

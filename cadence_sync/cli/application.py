@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 
 from cadence_sync.enrolment import Application
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs import OrgConfig, Rhythm
+from cadence_sync.orgs import OrgConfig, Schedule
 from cadence_sync.settings import DataCenter, Settings, seconds_of
 from cadence_sync.urls import checked_web_url
 
@@ -38,7 +38,7 @@ def application(settings: Settings, given: Mapping[str, str | None]) -> Applicat
         _url("api_url", found["api_url"]),
         _url("accounts_url", found["accounts_url"]),
     )
-    return Application(org, found["grant_code"] or None, rhythm(found))
+    return Application(org, found["grant_code"] or None, schedule(found))
 
 
 def _client(settings: Settings, found: Mapping[str, str]) -> tuple[str, str]:
@@ -73,7 +73,7 @@ def _url(name: str, text: str) -> str | None:
     return _checked(name, checked_web_url, text) if text else None
 
 
-def rhythm(found: Mapping[str, str | None]) -> Rhythm | None:
+def schedule(found: Mapping[str, str | None]) -> Schedule | None:
     """Return when to sync, or None where nothing is said of it; raises `ArgumentError` for what makes no sense."""
     interval, cron, time_zone = ((found[name] or "").strip() for name in ("interval", "cron", "time_zone"))
     if interval and cron:
@@ -81,12 +81,12 @@ def rhythm(found: Mapping[str, str | None]) -> Rhythm | None:
     if time_zone and not cron:
         raise ArgumentError("A time zone needs a cron line, for which it is.", code="BAD_SCHEDULE")
     if interval:
-        return Rhythm(_checked("interval", _seconds, interval, code="BAD_SCHEDULE"))
+        return Schedule(_checked("interval", _seconds, interval, code="BAD_SCHEDULE"))
     if cron:
         from cadence_sync.fleet.cron import cron_trigger
 
         _checked("cron", lambda line: cron_trigger(line, time_zone or None), cron, code="BAD_SCHEDULE")
-        return Rhythm(cron=cron, time_zone=time_zone or None)
+        return Schedule(cron=cron, time_zone=time_zone or None)
     return None
 
 

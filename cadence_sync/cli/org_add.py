@@ -7,7 +7,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.application import application
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.enrolment import enrol
-from cadence_sync.orgs import Rhythm
+from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
 
 
@@ -18,6 +18,6 @@ async def add_command(settings: Settings, fields: Mapping[str, str | None], *, a
         await enrol(settings, engine, wanted, again=again)
     org_id, data_center = wanted.org.org_id, wanted.org.data_center
     if as_json:
-        print_json({"org_id": org_id, "data_center": data_center, **asdict(wanted.rhythm or Rhythm())})
+        print_json({"org_id": org_id, "data_center": data_center, **asdict(wanted.schedule or Schedule())})
         return
     print(one_line(f"Zoho lets cadence-sync read the cadences of {org_id!r} ({data_center}); it is stored."))

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import rhythm
+from cadence_sync.cli.application import schedule
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs import Rhythm
+from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
@@ -27,19 +27,19 @@ async def schedule_command(
         entry = (await directory.entries(engine, [org_id])).get(org_id)
         if entry is None or entry.removed_at is not None:
             raise directory.no_such_org(org_id)
-        chosen = Rhythm(entry.sync_seconds, entry.sync_cron, entry.time_zone)
+        chosen = Schedule(entry.sync_seconds, entry.sync_cron, entry.time_zone)
         if default or said:
             # A zone alone is meant for the line that is there.
             line = given["cron"] or (entry.sync_cron if given["time_zone"] and not given["interval"] else None)
-            chosen = rhythm({**given, "cron": line}) or Rhythm()
-            await directory.set_rhythm(engine, org_id, chosen)
+            chosen = schedule({**given, "cron": line}) or Schedule()
+            await directory.set_schedule(engine, org_id, chosen)
     if as_json:
         print_json({"org_id": org_id, **asdict(chosen)})
     else:
         print(one_line(f"{org_id!r} is synced {in_words(chosen)}."))
 
 
-def in_words(chosen: Rhythm) -> str:
+def in_words(chosen: Schedule) -> str:
     """Return when that is, in the words of the options."""
     if chosen.cron is not None:
         return f"by the cron line {chosen.cron!r}" + (f" in {chosen.time_zone}" if chosen.time_zone else "")

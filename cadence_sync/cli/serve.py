@@ -100,7 +100,7 @@ async def serve_command(settings: Settings) -> None:
                 engine,
                 clock,
                 partial(ask_for, settings, engine, url),
-                lambda: {name: rhythm.seconds for name, rhythm in gauges.rhythms.items()},
+                lambda: plans.intervals(scheduler.known or gauges.rhythms, clock.now()),
             )
             port = await stack.enter_async_context(
                 serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page)

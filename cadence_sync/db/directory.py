@@ -18,7 +18,7 @@ from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.secrets import Vault
 from cadence_sync.db.tables import org_credentials, orgs
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.orgs import OrgConfig, Rhythm
+from cadence_sync.orgs import OrgConfig, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,17 @@ _COLUMNS = tuple(Entry.__dataclass_fields__)
 
 
 async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None:
-    """Raise `ArgumentError` where credentials are stored that are not to be replaced."""
-    with our_errors():
-        async with engine.connect() as connection:
-            await check_migrated(connection)
-            await _check_free(connection, org_id, replace=replace)
+    """Raise `ArgumentError` where credentials are stored that are not to be replaced.
+
+    It waits for the lock that `admit` needs: whoever holds it for long is met before anything is spent.
+    """
+    async with alone(engine, org_id) as connection:
+        await _check_free(connection, org_id, replace=replace)
 
 
-async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, rhythm: Rhythm | None, *, replace: bool) -> None:
-    """Store an organisation and its credentials; without a rhythm it keeps the one that it has."""
-    row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(rhythm)
+async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, schedule: Schedule | None, *, replace: bool) -> None:
+    """Store an organisation and its credentials; without a schedule it keeps the one that it has."""
+    row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(schedule)
     statement = insert(orgs).values(row)
     # One that comes back is synced again, even if it was paused when it went.
     enabled = or_(orgs.c.enabled, orgs.c.removed_at.is_not(None))
@@ -92,27 +93,30 @@ async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, rhythm: Rhyth
 
 
 async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
-    """Pause an organisation or resume it; resumed, it starts without a record of failures."""
+    """Pause an organisation, also in the queue, or resume it; resumed, it starts without a record of failures."""
     values: dict[str, Any] = {"enabled": enabled} | ({"failures": 0} if enabled else {})
-    await _change(engine, org_id, values)
+    await _change(engine, org_id, values, unqueue=not enabled)
 
 
-async def set_rhythm(engine: AsyncEngine, org_id: str, rhythm: Rhythm) -> None:
+async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule) -> None:
     """Sync an organisation at other times."""
-    await _change(engine, org_id, _columns(rhythm))
+    await _change(engine, org_id, _columns(schedule))
 
 
 async def remove(engine: AsyncEngine, org_id: str) -> None:
     """Take an organisation out of all that is synced, queue included, and delete its credentials; its history stays."""
-    values = {"removed_at": func.now(), "failures": 0} | _columns(Rhythm())
-    await _change(engine, org_id, values, forget=True)
+    values = {"removed_at": func.now(), "failures": 0} | _columns(Schedule())
+    await _change(engine, org_id, values, forget=True, unqueue=True)
 
 
-async def _change(engine: AsyncEngine, org_id: str, values: dict[str, Any], *, forget: bool = False) -> None:
+async def _change(
+    engine: AsyncEngine, org_id: str, values: dict[str, Any], *, forget: bool = False, unqueue: bool = False
+) -> None:
     there = (orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
     async with alone(engine, org_id) as connection:
         if forget:
             await credentials.forget(connection, org_id)
+        if unqueue:
             await drop_job(connection, org_id)
         if (await connection.execute(orgs.update().where(*there).values(values))).rowcount == 0:
             raise no_such_org(org_id)
@@ -150,7 +154,7 @@ async def _check_free(connection: AsyncConnection, org_id: str, *, replace: bool
         )
 
 
-def _columns(rhythm: Rhythm | None) -> dict[str, Any]:
-    if rhythm is None:
+def _columns(schedule: Schedule | None) -> dict[str, Any]:
+    if schedule is None:
         return {}
-    return {f"sync_{name}" if name != "time_zone" else name: value for name, value in asdict(rhythm).items()}
+    return {f"sync_{name}" if name != "time_zone" else name: value for name, value in asdict(schedule).items()}

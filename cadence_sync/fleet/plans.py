@@ -95,3 +95,8 @@ def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) ->
         return org_id in rhythms and rhythms[org_id].is_stale(last, now, least)
 
     return is_stale
+
+
+def intervals(rhythms: Mapping[str, Rhythm], now: datetime) -> dict[str, float]:
+    """Return how many seconds may lie between two runs of each organisation."""
+    return {name: rhythm.longest(now) for name, rhythm in rhythms.items()}

@@ -4,7 +4,7 @@ import pytest
 
 from cadence_sync.cli.application import application
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs import Rhythm
+from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
 
 GOOD = {"org_id": "acme", "client_id": "id", "client_secret": "secret", "refresh_token": "token"}
@@ -53,7 +53,7 @@ def test_the_client_of_the_settings_serves_all_but_never_its_secret_another_clie
 
 
 def test_a_schedule_is_what_was_written_or_nothing() -> None:
-    assert application(Settings(), GOOD).rhythm is None
-    assert application(Settings(), GOOD | {"interval": "90s"}).rhythm == Rhythm(90)
+    assert application(Settings(), GOOD).schedule is None
+    assert application(Settings(), GOOD | {"interval": "90s"}).schedule == Schedule(90)
     cron = GOOD | {"cron": "0 9 * * 1-5", "time_zone": "Europe/Paris"}
-    assert application(Settings(), cron).rhythm == Rhythm(None, "0 9 * * 1-5", "Europe/Paris")
+    assert application(Settings(), cron).schedule == Schedule(None, "0 9 * * 1-5", "Europe/Paris")

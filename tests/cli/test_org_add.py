@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cadence_sync.db.direct import direct
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from tests.cli.conftest import KEY, Program, fault
@@ -71,6 +72,15 @@ async def test_whatever_can_be_refused_without_the_grant_code_leaves_it_unused(a
         (["new", *code], {"SECRET_KEYS": None}),
     ):
         assert (await agency.run("org", "add", *arguments, **changes)).code == 2
+    assert (await agency.run("org", "add", "new", *code)).code == 0
+
+
+@pytest.mark.long
+async def test_an_organisation_that_is_locked_leaves_the_grant_code_unused(agency: Program) -> None:
+    code = by_code(agency, credentials(0).grant_code)
+    async with direct(agency.settings["DATABASE_URL"] or "") as other, other.transaction():
+        await other.execute("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/new', 0))")
+        assert (await agency.run("org", "add", "new", *code)).code == 5
     assert (await agency.run("org", "add", "new", *code)).code == 0
 
 

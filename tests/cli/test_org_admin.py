@@ -87,10 +87,10 @@ async def test_a_removed_one_keeps_its_history_and_may_come_back(two: Program) -
     assert (report["org_id"], report["unchanged"], report["baseline"]) == ("one", 3, 0)
 
 
-@pytest.mark.parametrize("purge", [[], ["--purge", "--yes"]], ids=["kept", "purged"])
-async def test_a_removed_one_leaves_the_queue(two: Program, purge: list[str]) -> None:
+@pytest.mark.parametrize("command", [["remove"], ["remove", "--purge", "--yes"], ["pause"]], ids=" ".join)
+async def test_a_removed_or_paused_one_leaves_the_queue(two: Program, command: list[str]) -> None:
     assert (await two.run("sync", "--queue")).code == 0
-    assert (await two.run("org", "remove", "one", *purge)).code == 0
+    assert (await two.run("org", *command, "one")).code == 0
     jobs = await rows(url_of(two), "SELECT dedupe_key FROM cadence_queue.pgqueuer WHERE status = 'queued'")
     assert [job["dedupe_key"] for job in jobs] == ["two"]
 
