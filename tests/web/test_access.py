@@ -158,6 +158,15 @@ async def test_a_form_without_its_secret_changes_nothing(site: Site) -> None:
     assert (await site.post("/time-zone", headers=own, zone="Europe/Paris")).status == 303
 
 
+async def test_a_program_with_the_token_needs_no_form(opened: Open) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    form = {"zone": "Europe/Paris"}
+    for settings, status in (({"web_token": TOKEN}, 303), ({}, 403)):
+        site = await opened(**settings)
+        response = await site.client.post("/time-zone", data=form, headers=bearer, allow_redirects=False)
+        assert response.status == status
+
+
 async def test_a_forged_form_logs_nobody_in(opened: Open) -> None:
     site = await opened(web_token=TOKEN)
     response = await site.client.post("/login", data={"token": TOKEN}, allow_redirects=False)

@@ -12,8 +12,10 @@ from cadence_sync.wiring import migrate
 from tests.web.browser.looking import WIDTHS
 from tests.web.browser.places import history, launched, page_over
 
-PICTURES: Final = {"overview": "/", "runs": "/runs"}
-"""Names of pictures, and what they show."""
+PICTURES: Final = {"overview": "/", "held": "/attention"}
+"""Names of pictures, and the pages that they begin at."""
+CLICKS: Final = {"held": "Look at them, and approve or reject"}
+"""Links that are followed before."""
 
 
 async def take(url: str, folder: Path) -> None:
@@ -21,9 +23,11 @@ async def take(url: str, folder: Path) -> None:
     async with page_over(url) as address, launched() as browser:
         for name, path in PICTURES.items():
             for width in WIDTHS:
-                page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme="light")
+                page = await browser.new_page(viewport={"width": width, "height": 960}, color_scheme="light")
                 await page.goto(address + path)
-                await page.screenshot(path=folder / f"page-{name}-{width}.png", full_page=True)
+                if name in CLICKS:
+                    await page.get_by_role("link", name=CLICKS[name]).first.click()
+                await page.screenshot(path=folder / f"page-{name}-{width}.png")
                 await page.close()
 
 
