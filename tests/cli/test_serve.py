@@ -50,6 +50,7 @@ async def test_a_daemon_syncs_tells_and_ends(program: Program, database_url: str
     process = await program.start("serve", WEB_PORT=str(port), SYNC_INTERVAL="1s")
     await until_ready(port)
     assert (await answer(port, "/healthz"))[0] == 200
+    assert "<h1>Overview</h1>" in (await answer(port, "/"))[1]
     async with asyncio.timeout(cli.PATIENCE):
         while (
             'cadence_sync_runs_total{data_center="us",outcome="succeeded",trigger="schedule"} 3.0'
@@ -97,6 +98,8 @@ async def test_a_database_that_goes_away_makes_it_unready_and_not_dead(program: 
 async def test_what_cannot_work_is_said_at_once(program: Program, database_url: str, command: str) -> None:
     result = await program.run(command, WEB_HOST="0.0.0.0", WORKER_PORT="1")  # noqa: S104 - it must be refused
     assert (result.code, "needs CADENCE_SYNC_WEB_TOKEN" in result.err) == (2, True)
+    proxied = await program.run(command, WEB_USER_HEADER="X-User", WEB_TRUSTED_PROXIES="10.0.0.0/8", WORKER_PORT="1")
+    assert (proxied.code, "needs CADENCE_SYNC_WEB_TRUSTED_PROXIES" in proxied.err) == (2, True)
     if command == "serve":
         for settings in ({"SYNC_CRON": "every day"}, {"SYNC_TIME_ZONE": "Mars/Base"}):
             result = await program.run(command, **settings)
