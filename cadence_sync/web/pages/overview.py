@@ -96,4 +96,6 @@ def _weeks(today: date, changes: Sequence[ask.Day]) -> list[Week]:
 
 def _changes_chart(weeks: Sequence[Week]) -> Markup:
     series = {kind: [week.changes.get(kind, 0) for week in weeks] for kind in KINDS}
-    return charts.bars("Changes of the last 13 weeks", [f"{week.first:%-d %b}" for week in weeks], series, every=3)
+    return charts.bars(
+        "Changes of the last 13 weeks", [f"{week.first.day} {week.first:%b}" for week in weeks], series, every=3
+    )
