@@ -95,6 +95,7 @@ async def test_as_it_was(lab: Lab, site: Site) -> None:
         "on=2026-01-31": "is watched since 2026-02-01 06:00:00 : of the time before nothing is known",
         "on=2026-02-05&on_time=07:00": "It was deleted then: since 2026-02-05 06:00 (version 4)",
         "on=2026-02-05": "Name B",
+        "on=2026-02-06": "Name B",  # today has not ended yet
     }.items():
         assert told in plain(await site.text(f"/cadences/default/1/at?{query}")), query
 

@@ -71,6 +71,17 @@ async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:
                     assert sorted(found, key=str) == sorted((tuple(row.values()) for row in told), key=str)
 
 
+async def test_what_had_been_seen_is_found_also_where_the_clock_was_set_back(lab: Lab) -> None:
+    for day in ("01", "10", "04", "05", "06"):
+        await look(lab, f"2026-02-{day} 06:00:00", record("1", name=f"of the {day}"))
+    async with lab.engine.connect() as connection:
+        for time in (at("2026-02-05 12:00:00"), at("2026-02-07 12:00:00")):
+            rows, _ = await travel.as_of(connection, time, travel.Axis.OBSERVED, "", "", 10, 0)
+            told = await lab.rows("SELECT name FROM cadence_reporting.cadences_as_of(:at, NULL, 'observed')", at=time)
+            assert [row.name for row in rows] == [row["name"] for row in told]
+            assert rows[0].version > 2
+
+
 async def story(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"), record("2", name="Going"))
     await look(lab, "2026-02-03 06:00:00", record("8", name="Else"), org=Org("other", "eu"))
