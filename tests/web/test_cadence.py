@@ -47,11 +47,11 @@ async def test_the_time_line_tells_every_version(lab: Lab, site: Site) -> None:
     text = plain(await site.text("/cadences/default/1"))
     for told in (
         "2026-02-01 06:00 was there when watching began",
-        "2026-02-01 12:00 changed by Jan Novak , seen 2026-02-02 06:00 beside version 1",
+        "2026-02-01 12:00 changed by Jan Novak , seen 2026-02-02 06:00 run 2 beside version 1",
         "Name : Welcome → became A View : All Contacts → became Hot leads",
         "2026-02-03 06:00 Description became known, not sent before: Told",
-        "2026-02-03 12:00 changed by Jan Novak , seen 2026-02-04 06:00 beside version 2 Edited, but in no field",
-        "2026-02-05 06:00 deleted by somebody unknown",
+        "2026-02-03 12:00 changed by Jan Novak , seen 2026-02-04 06:00 run 4 beside version 2 Edited, but in no field",
+        "2026-02-05 06:00 deleted by somebody unknown run 5",
         "2026-02-05 12:00 came back by Jan Novak , seen 2026-02-06 06:00",
         "Name : A → became B",
     ):
