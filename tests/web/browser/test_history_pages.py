@@ -116,7 +116,7 @@ async def test_a_change_is_found_by_clicking(browser: Browser, site_url: str) ->
         page = await found.open("/")
         await page.get_by_role("link", name="Cadences", exact=True).click()
         await expect(page.get_by_role("heading", name="Cadences")).to_be_visible()
-        await page.get_by_label("Organisation").select_option(WORK)
+        await page.get_by_role("combobox", name="Organisation").select_option(WORK)
         await page.get_by_role("button", name="Filter").click()
         await page.get_by_role("link", name="Last change").click()
         await page.get_by_role("link", name="Last change").click()
@@ -140,7 +140,7 @@ async def test_who_changed_what_is_found_by_clicking(browser: Browser, site_url:
     async with tab(browser, site_url) as found:
         page = await found.open("/")
         await page.get_by_role("link", name="Changes", exact=True).click()
-        await page.get_by_label("Organisation").select_option(WORK)
+        await page.get_by_role("combobox", name="Organisation").select_option(WORK)
         await page.get_by_label("Setting").select_option("name")
         await page.get_by_role("button", name="Filter").click()
         first = page.locator("ol.line > li").first
