@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
 from cadence_sync.cli.run import run
 
@@ -56,7 +57,6 @@ def drop(
 
 
 app: Final = typer.Typer(help="Try, watch and retry alerts.", no_args_is_help=True)
-app.command("test")(check)
-app.command("list")(list_)
-for function in (status, send, retry, drop):
-    app.command()(function)
+for function in (check, list_, status, send, retry, drop):
+    name = "test" if function is check else function.__name__.rstrip("_")
+    app.command(name, epilog=epilog(f"alerts {name}"))(function)

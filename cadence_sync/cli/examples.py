@@ -5,7 +5,7 @@ from typing import Final
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "": ("cadence-sync init", "cadence-sync sync", "cadence-sync status", "cadence-sync sync --help"),
     "init": ("cadence-sync init", "cadence-sync init --data-center eu --output /etc/cadence-sync/cadence-sync.toml"),
-    "demo": ("cadence-sync demo",),
+    "demo": ("cadence-sync demo", "cadence-sync demo --serve"),
     "migrate": ("cadence-sync migrate",),
     "grant-reader": ("cadence-sync grant-reader metabase",),
     "sync": (
@@ -57,6 +57,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "org pause": ("cadence-sync org pause acme",),
     "org resume": ("cadence-sync org resume acme",),
     "org remove": ("cadence-sync org remove acme", "cadence-sync org remove acme --purge"),
+    "alerts test": ("cadence-sync alerts test", "cadence-sync alerts test --channel sales"),
+    "alerts list": ("cadence-sync alerts list",),
+    "alerts status": ("cadence-sync alerts status --json",),
+    "alerts send": ("cadence-sync alerts send",),
+    "alerts retry": ("cadence-sync alerts retry --channel sales",),
+    "alerts drop": ("cadence-sync alerts drop --channel url-2",),
 }
 """Command → lines; the program itself has no name. Each of them is parsed by a test."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from cadence_sync.notify.rules import alerting
 from cadence_sync.ports import Clock
 from cadence_sync.settings import Settings
 from cadence_sync.web import frame, keys
@@ -36,7 +37,7 @@ def page_app(
         client_max_size=LARGEST_FORM,
     )
     app[keys.ENGINE], app[keys.CLOCK], app[keys.ASK] = engine, clock, ask
-    app[COOKIES] = cookies
+    app[COOKIES], app[keys.ALERTING] = cookies, alerting(settings)
     app[keys.ACCESS], app[keys.LIMITS] = access, Limits(clock)
     app[keys.INTERVAL], app[keys.RHYTHMS] = settings.interval_seconds, rhythms
     frame.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from cadence_sync.core.alerts import Alerting
 from cadence_sync.ports import Clock
 from cadence_sync.web.access import Access
 from cadence_sync.web.limits import Limits
@@ -23,6 +24,8 @@ CLOCK: Final = web.AppKey[Clock]("clock")
 ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
 ASK: Final = web.AppKey[Ask]("ask")
+ALERTING: Final = web.AppKey("alerting", Alerting)
+"""Who is told of decisions."""
 INTERVAL: Final = web.AppKey("interval", float)
 """Seconds between two syncs of an organisation without a rhythm of its own."""
 RHYTHMS: Final = web.AppKey[Rhythms]("rhythms")

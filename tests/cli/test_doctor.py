@@ -181,7 +181,7 @@ async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, data
         )
         failed = next(check for check in checks if check.state is State.FAILED)
         assert (failed.name, failed.code) == ("rights", "DATABASE_RIGHTS")
-        assert f"{role!r} lacks INSERT on cadence_sync.cadence_changes, and" in failed.message
+        assert f"{role!r} lacks INSERT on cadence_sync.alert_outbox, and" in failed.message
     finally:
         await lab.execute(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 

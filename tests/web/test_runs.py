@@ -1,5 +1,7 @@
 """Runs and their story, what wants attention, and what can be done about it."""
 
+from pydantic import SecretStr
+
 from cadence_sync.errors import RetryLater
 from cadence_sync.ports import Org
 from tests.support.lab import Lab, WrittenSource
@@ -92,6 +94,14 @@ async def test_runs_are_filtered_and_paged(site: Site, lab: Lab) -> None:
     first, second = await site.text("/runs"), await site.text("/runs?page=2")
     assert [f">Run {number}<" in first for number in (1000000, 63, 15, 14)] == [True, True, True, False]
     assert [f">Run {number}<" in second for number in (15, 14, 1)] == [False, True, True]
+
+
+async def test_a_decision_on_the_page_is_announced(opened: Open, lab: Lab) -> None:
+    await hold(lab)
+    site = await opened(alert_urls=SecretStr("json://127.0.0.1:1"))
+    assert (await site.post("/runs/3/reject", page="/runs/3")).status == 303
+    (row,) = await lab.rows("SELECT * FROM cadence_sync.alert_outbox")
+    assert (row["org_id"], row["channel"]) == ("default", "url-1")
 
 
 async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) -> None:

@@ -10,7 +10,7 @@ from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.runs import find_run
 from cadence_sync.errors import CadenceSyncError, NotFoundError
 from cadence_sync.web.frame import tell
-from cadence_sync.web.keys import ENGINE, USER
+from cadence_sync.web.keys import ALERTING, ENGINE, USER
 from cadence_sync.web.shown import plural
 
 routes = web.RouteTableDef()
@@ -33,7 +33,7 @@ async def decided(request: web.Request) -> web.Response:
         raise NotFoundError("There is no such run.", hint="The overview names what is held.")
     decision = _DECISIONS[action]
     try:
-        org_id, count = await decide(engine, run_id, decision, by=f"{who} (page)")
+        org_id, count = await decide(engine, run_id, decision, f"{who} (page)", request.app[ALERTING])
     except CadenceSyncError as error:
         await enter_action(engine, run.org_id, who, action, run_id, error.code)
         raise
