@@ -155,7 +155,7 @@ async def drop_command(settings: Settings, channel: str) -> None:
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
-    from cadence_sync.cli.serve import usable_orgs
+    from cadence_sync.cli.worker import usable_orgs
     from cadence_sync.db.direct import driver_of
     from cadence_sync.db.registry import registered
     from cadence_sync.fleet import plans

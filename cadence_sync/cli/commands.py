@@ -108,7 +108,7 @@ def sync(
 def worker(context: typer.Context) -> None:
     """Run one more worker: it syncs what a scheduler enters in the queue."""
     from cadence_sync import wiring
-    from cadence_sync.cli.serve import worker_command
+    from cadence_sync.cli.worker import worker_command
 
     wiring.load()
     run(worker_command(context.obj.settings(daemon=True)))

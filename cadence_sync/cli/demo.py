@@ -40,7 +40,7 @@ async def show_demo(page: Settings | None = None) -> None:
     """Run the whole story in a temporary folder that is removed at the end; `page` says where to show it meanwhile."""
     configure_logs("WARNING")
     if page is not None:
-        from cadence_sync.cli.serve import check_host
+        from cadence_sync.cli.hosts import check_host
 
         check_host(page)
     clock = wiring.SystemClock()

@@ -49,7 +49,7 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
     """Let nothing be changed but by a form of this page: by origin, and by the secret that the form repeats."""
     access = request.app[ACCESS]
     # What a program sends with the token, which `check_user` has compared, no browser sends by itself.
-    by_token = access.token is not None and _bearer(request) is not None
+    by_token = _bearer(request) is not None
     if request.method in READING or request.path in PROBES or by_token:
         return await handler(request)
     origin = request.headers.get("Origin") or request.headers.get("Referer")
@@ -62,9 +62,13 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
         )
     given = (await request.post()).get(CSRF_FIELD, "")
     expected = session_of(request).get(CSRF_FIELD)
-    if not isinstance(given, str) or not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    if not isinstance(given, str) or not expected or not _same(given, expected):
         raise refused(web.HTTPForbidden, "This form is too old to be sent.", "Go back, load the page anew, try again.")
     return await handler(request)
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
 
 
 def local(path: object) -> str:
@@ -77,16 +81,20 @@ async def _user(request: web.Request) -> str | None:
     access = request.app[ACCESS]
     if access.is_open:
         return OPEN_USER
-    bearer = _bearer(request)
-    if bearer is not None:
-        return TOKEN_USER if _accepted(request, bearer) else None
     named = access.proxy_user(request)
     if named is not None:
         return named
+    bearer = _bearer(request)
+    if bearer is not None:
+        return TOKEN_USER if _accepted(request, bearer) else None
     return session_of(request).get("user") if access.token is not None else None
 
 
 def _bearer(request: web.Request) -> str | None:
+    """Return what is meant as our token: a proxy that says who it is may send one of its own."""
+    access = request.app[ACCESS]
+    if access.token is None or access.proxy_user(request) is not None:
+        return None
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
 

@@ -126,7 +126,7 @@ def test_the_readme(reader: Reader, empty_database_url: str) -> None:
         (r"(?<=REFRESH_TOKEN=)\.\.\.", known.refresh_token),
         (r"(?<=DATABASE_URL=)postgresql://me@localhost\S*", f"'{empty_database_url}'"),
         (r"\b3652397\d{12}\b", CADENCE),
-        (r"(?<=\$ )make demo", f"make --no-print-directory -C {ROOT} demo"),
+        (r"(?<=\$ )make demo", f"make --no-print-directory -C '{ROOT}' demo"),
     ):
         page = re.sub(own, lambda _, new=stand_in: new, page)  # type: ignore[misc]
     zoho = f"http://127.0.0.1:{reader.ports[SIMULATOR]}"

@@ -130,6 +130,18 @@ async def test_a_trusted_proxy_says_who_it_is(opened: Open) -> None:
     await mixed.text("/", 401, headers=user)
 
 
+async def test_a_proxy_may_send_a_bearer_of_its_own(opened: Open) -> None:
+    """It is none of ours: it neither lets anybody in nor counts as a wrong token, and forms still need their secret."""
+    how = {"web_user_header": "X-Forwarded-User", "web_url": "https://cadences.example.com"}
+    user = {"X-Forwarded-User": "maria", "Host": "cadences.example.com", "Authorization": "Bearer of-the-proxy"}
+    for settings in ({}, {"web_token": TOKEN}):
+        site = await opened(web_trusted_proxies="127.0.0.1", **how, **settings)
+        for _ in range(PER_CLIENT + 1):
+            assert "maria" in await site.text("/", headers=user)
+        posted = await site.client.post("/time-zone", headers=user, data={"zone": "UTC"})
+        assert posted.status == 403
+
+
 async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(opened: Open) -> None:
     site = await opened(web_token=TOKEN, web_trusted_proxies="127.0.0.1,10.0.0.0/8")
     bad = {"Authorization": "Bearer wrong"}

@@ -1,5 +1,6 @@
 """The feed of changes: what it finds, page after page, and as Atom."""
 
+import base64
 import re
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
@@ -86,6 +87,13 @@ async def test_pages_neither_repeat_nor_leave_out(lab: Lab, site: Site, monkeypa
 
 
 async def test_what_cannot_be_asked_for_is_said_in_one_sentence(site: Site) -> None:
+    for mark in (
+        b'["2026-11-24T00:00:00Z","default","1\\u0000",1]',
+        b'["2026-11-24T00:00:00Z","default","1",9223372036854775808]',
+        b'["0001-01-01T00:00:00+23:00","default","1",2]',
+        b'["2026-11-24T00:00:00","default","1",2]',
+    ):
+        assert (await site.get(f"/changes?after={base64.urlsafe_b64encode(mark).decode()}")).status == 400
     for query in ("field=nothing", "kind=baseline", "after=x", "after=bm8", "since=x", "person=%00", "after=%C3%A9"):
         assert "hint" not in await site.text(f"/changes?{query}", status=400), query
 

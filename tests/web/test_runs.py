@@ -34,6 +34,8 @@ async def test_a_run_tells_its_story(site: Site, lab: Lab) -> None:
     text = await site.text("/runs/3")
     assert "Held: 8 cadences missing" in text
     assert "Cadence &lt;5&gt;" in text
+    assert 'href="/cadences/default/5"' in text
+    assert 'href="/audit"' in text
     assert "Approve: retire 8 cadences" in text
     assert "10 were there before anybody watched" in await site.text("/runs/1")
 

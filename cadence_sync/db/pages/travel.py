@@ -68,7 +68,7 @@ class Difference:
 
 # The chain has no gaps: the version of a time is the first that ends after it, if it has begun by then. It is looked
 # for from the nearer end. What had been seen by a time is that version or an older one; or, where a clock was set back,
-# one of the next few.
+# one of the next 32: more edits of one cadence fit into no time that a clock is set back by.
 _PICKED: Final = """
     SELECT c.org_id, c.cadence_id, v.version, v.kind
     FROM cadence_sync.cadences AS c
@@ -95,7 +95,7 @@ _PICKED: Final = """
 """
 _SEEN: Final = {
     Axis.VALID: "n.version = first.version AND n.valid_from <= {at}",
-    Axis.OBSERVED: "n.version <= first.version + 8 AND n.observed_at <= {at}",
+    Axis.OBSERVED: "n.version <= first.version + 32 AND n.observed_at <= {at}",
 }
 _LIST: Final = """
     WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'),

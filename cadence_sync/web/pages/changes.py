@@ -3,8 +3,8 @@
 import base64
 import binascii
 from dataclasses import replace
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
@@ -102,9 +102,17 @@ def _read(mark: str | None) -> feed.After | None:
         return None
     try:
         parts = base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4))
-        return feed.After(*msgspec.json.decode(parts, type=tuple[datetime, str, str, int]))
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        moment, org_id, cadence_id, version = msgspec.json.decode(parts, type=_Mark)
+        return feed.After(moment.astimezone(UTC), org_id, cadence_id, version)
+    except (binascii.Error, ValueError, OverflowError, msgspec.DecodeError) as error:
         raise ArgumentError("That page of the feed does not exist.", hint="Start again from the newest.") from error
+
+
+_Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+_Mark: TypeAlias = tuple[
+    Annotated[datetime, msgspec.Meta(tz=True)], _Text, _Text, Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+]
+"""What Postgres can be asked for: texts without zeros, and its integers."""
 
 
 def _address(request: web.Request, path: str, **changes: str | None) -> str:
