@@ -191,7 +191,13 @@ def _fields(told: Told) -> list[str]:
 def _link(told: Told, web_url: str | None) -> list[str]:
     if web_url is None:
         return []
-    return [web_url if told.cadence_id is None else cadence_url(web_url, told.org_id, told.cadence_id)]
+    if told.event is Event.TEST:
+        return [web_url]
+    if told.cadence_id is not None:
+        return [cadence_url(web_url, told.org_id, told.cadence_id)]
+    if told.run_id is not None:  # where it is decided about, or told why it failed
+        return [f"{web_url}/runs/{told.run_id}"]
+    return [f"{web_url}/organisation?org={quote(told.org_id, safe='')}"]
 
 
 def _is_known(told: Told) -> bool:

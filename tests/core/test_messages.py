@@ -65,12 +65,19 @@ def test_many_fields_are_counted() -> None:
     assert "… and 3 more fields" in body
 
 
+def test_every_message_leads_to_where_something_can_be_done() -> None:
+    leads = {Event.FAILING: "/runs/7", Event.STALE: "/organisation?org=e%2Fu", Event.TEST: ""}
+    for event, path in leads.items():
+        told = Told(event, "k", "e/u", NOW, run_id=7 if event is Event.FAILING else None)
+        assert message([told], PAGE, 1000).body.endswith(f"{PAGE}{path}")
+
+
 def test_held_deletions_name_some_and_how_to_decide() -> None:
     body = message([of(Event.HELD, count=3, names=("A", "B"))], PAGE, 1000).body
     assert body.startswith("3 cadences are missing")
     assert "- A\n- B\n- … and 1 more" in body
     assert "`cadence-sync approve 7`" in body
-    assert body.endswith(PAGE)
+    assert body.endswith(f"{PAGE}/runs/7")
     assert "more" not in message([of(Event.HELD, count=2, names=("A", "B"))], None, 1000).body
 
 
@@ -147,6 +154,6 @@ def test_the_webhook_gets_what_was_stored_untouched() -> None:
     assert change["changes"][0] == {"field": "status", "old": "draft", "new": "active"}
     assert (change["cadence_id"], change["version"], change["kind"]) == ("1", 2, "updated")
     assert held == {
-        "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": PAGE,
+        "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",
         "run_id": 7, "count": 1, "names": ["<b>"],
     }  # fmt: skip
