@@ -1,0 +1,48 @@
+"""The tables of the schema `cadence_sync`, as SQLAlchemy Core sees them; migrations/ creates them."""
+
+from cadence_sync.db.tables.base import SCHEMA, metadata
+from cadence_sync.db.tables.history import (
+    cadence_changes,
+    cadence_versions,
+    cadences,
+    execution_details,
+    follow_up_summaries,
+    learnt_fields,
+    orgs,
+    redactions,
+)
+from cadence_sync.db.tables.running import (
+    alert_outbox,
+    daily_runs,
+    deletion_decisions,
+    held_deletions,
+    oauth_tokens,
+    org_credentials,
+    quarantined_records,
+    schema_drift,
+    sync_runs,
+    web_actions,
+)
+
+__all__ = [
+    "SCHEMA",
+    "alert_outbox",
+    "cadence_changes",
+    "cadence_versions",
+    "cadences",
+    "daily_runs",
+    "deletion_decisions",
+    "execution_details",
+    "follow_up_summaries",
+    "held_deletions",
+    "learnt_fields",
+    "metadata",
+    "oauth_tokens",
+    "org_credentials",
+    "orgs",
+    "quarantined_records",
+    "redactions",
+    "schema_drift",
+    "sync_runs",
+    "web_actions",
+]
