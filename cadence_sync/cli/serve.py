@@ -1,8 +1,7 @@
 """`serve`: a scheduler, one worker and the web in one process."""
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,60 +11,63 @@ from cadence_sync.cli.hosts import check_host
 from cadence_sync.cli.request import ask_for
 from cadence_sync.cli.worker import check_database, until_stopped, usable_orgs, working
 from cadence_sync.cli.worker import unready as worker_lacks
+from cadence_sync.db.direct import driver_of
+from cadence_sync.db.pruning import prune
+from cadence_sync.db.registry import registered
 from cadence_sync.fleet import plans
 from cadence_sync.fleet.gauges import Gauges
 from cadence_sync.fleet.rhythm import Rhythm
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.logs import forward_libraries, log
+from cadence_sync.orgs import OrgConfig
+from cadence_sync.ports import Clock
 from cadence_sync.settings import Settings, seconds_of
+from cadence_sync.web.app import page_app
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from cadence_sync.db.direct import Connection
     from cadence_sync.db.outbox import IsStale
+
+
+@dataclass(slots=True)
+class _Schedule:
+    """Who is to be synced, and how often, as settings and database say it now."""
+
+    settings: Settings
+    engine: "AsyncEngine"
+    configured: Mapping[str, OrgConfig]
+    complaints: plans.Complaints = field(default_factory=plans.Complaints)
+    told_of_nobody: bool = False
+
+    async def ask(self, connection: "Connection") -> Mapping[str, Rhythm]:
+        """Return it for the scheduler, and log what is wrong with it once."""
+        found = plans.rhythms(self.settings, self.configured, await registered(connection), self.complaints.tell)
+        if not found and not self.told_of_nobody:
+            log.warning("no_organisation", hint="Set credentials, or add one with `cadence-sync org add`.")
+        self.told_of_nobody = not found
+        return found
+
+    async def look(self) -> Mapping[str, Rhythm]:
+        """Return it for whoever only watches."""
+        async with driver_of(self.engine) as connection:
+            return plans.rhythms(self.settings, self.configured, await registered(connection))
 
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
     forward_libraries()
-    from cadence_sync.web.app import page_app  # with the charts, which no worker draws
-
     check_host(settings)
     plans.check_default(settings)
-    configured = usable_orgs(settings)
+    configured, clock = usable_orgs(settings), wiring.SystemClock()
     async with wiring.steady_database(settings) as (engine, url):
         await check_database(engine)
-
-        told: Mapping[str, Rhythm] | None = None
-        complaints = plans.Complaints()
-
-        async def rhythms(connection: "Connection") -> Mapping[str, Rhythm]:
-            from cadence_sync.db.registry import registered
-
-            nonlocal told
-            found = plans.rhythms(settings, configured, await registered(connection), complaints.tell)
-            if not found and told != found:
-                log.warning("no_organisation", hint="Set credentials, or add one with `cadence-sync org add`.")
-            told = found
-            return found
-
-        async def look() -> Mapping[str, Rhythm]:
-            from cadence_sync.db.direct import driver_of
-            from cadence_sync.db.registry import registered
-
-            async with driver_of(engine) as connection:
-                return plans.rhythms(settings, configured, await registered(connection))
-
-        clock = wiring.SystemClock()
-        gauges = Gauges(engine, clock, look)
-
-        async def clean_up() -> None:
-            from cadence_sync.db.pruning import prune
-
-            pruned = await prune(engine, clock.now(), settings.retention)
-            log.info("pruned", **asdict(pruned))
-
-        scheduler = Scheduler(url, rhythms, clock, seconds_of(settings.sync_grace), clean_up)
+        schedule = _Schedule(settings, engine, configured)
+        gauges = Gauges(engine, clock, schedule.look)
+        clean_up = partial(_clean_up, settings, engine, clock)
+        scheduler = Scheduler(url, schedule.ask, clock, seconds_of(settings.sync_grace), clean_up)
 
         async def unready() -> str | None:
             return await worker_lacks(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
@@ -74,21 +76,20 @@ async def serve_command(settings: Settings) -> None:
             least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
             return plans.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
 
+        def intervals() -> dict[str, float]:
+            return plans.intervals(scheduler.known or gauges.rhythms, clock.now())
+
+        page = page_app(settings, engine, clock, partial(ask_for, settings, engine, url), intervals)
+        probes = Probes(unready, gauges.text)
         async with (
             working(settings, engine, url, configured) as worker,
             wiring.watching(settings, engine, staleness),
-            AsyncExitStack() as stack,
+            serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port,
         ):
-            probes = Probes(unready, gauges.text)
-            page = page_app(
-                settings,
-                engine,
-                clock,
-                partial(ask_for, settings, engine, url),
-                lambda: plans.intervals(scheduler.known or gauges.rhythms, clock.now()),
-            )
-            port = await stack.enter_async_context(
-                serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page)
-            )
             log.info("serving", organisations=len(configured), host=settings.web_host, port=port)
             await until_stopped(scheduler.run())
+
+
+async def _clean_up(settings: Settings, engine: "AsyncEngine", clock: Clock) -> None:
+    pruned = await prune(engine, clock.now(), settings.retention)
+    log.info("pruned", **asdict(pruned))
