@@ -7,6 +7,8 @@ import msgspec
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.alerts import Alerting
+from cadence_sync.db.docket import Decision, decide_within
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.tables import web_actions
 
@@ -32,10 +34,20 @@ async def enter_action(
     engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str
 ) -> None:
     """Enter what was done; such a row is never changed."""
-    row = {"org_id": org_id, "done_by": who, "action": action, "run_id": run_id, "result": result}
     with our_errors():
         async with engine.begin() as connection:
-            await connection.execute(insert(web_actions).values(row))
+            await _enter(connection, org_id, who, action, run_id, result)
+
+
+async def decide_and_enter(
+    engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: Alerting
+) -> int:
+    """Decide about what a run held and enter it, both or neither; returns how many cadences it is about."""
+    with our_errors():
+        async with engine.begin() as connection:
+            org_id, count = await decide_within(connection, run_id, decision, f"{who} (page)", alerting)
+            await _enter(connection, org_id, who, action, run_id, f"{decision}: {count} cadence{'s' * (count != 1)}")
+            return count
 
 
 async def actions(
@@ -45,3 +57,10 @@ async def actions(
     values = {"org": org, "run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
     found = [Action(*row) for row in await connection.execute(_ACTIONS, values)]
     return found[:size], len(found) > size
+
+
+async def _enter(
+    connection: AsyncConnection, org_id: str, who: str, action: str, run_id: int | None, result: str
+) -> None:
+    row = {"org_id": org_id, "done_by": who, "action": action, "run_id": run_id, "result": result}
+    await connection.execute(insert(web_actions).values(row))

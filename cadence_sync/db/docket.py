@@ -70,36 +70,35 @@ async def decide(
     """Note a decision about what a run held; returns the organisation and how many cadences it is about."""
     with our_errors():
         async with engine.begin() as connection:
-            await check_migrated(connection)
-            run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
-            if run is None or run.held_case is None:
-                raise NotFoundError(
-                    f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do."
-                )
-            await connection.execute(LOCK_ORG, {"org_id": run.org_id})
-            decided = await connection.execute(
-                update(held_deletions)
-                .where(held_deletions.c.org_id == run.org_id, held_deletions.c.case_id == run.held_case)
-                .values(decision=decision, decided_at=func.now())
-            )
-            if decided.rowcount == 0:
-                raise NotFoundError(
-                    f"What run {run_id} held is settled, or a newer run replaced it.",
-                    hint="`cadence-sync status` names the newest.",
-                )
-            # A run that read the docket before this must not write by it.
-            await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
-            decisions = await connection.execute(
-                insert(deletion_decisions)
-                .values(
-                    org_id=run.org_id,
-                    case_id=run.held_case,
-                    decision=decision,
-                    decided_by=by,
-                    cadences=decided.rowcount,
-                )
-                .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
-            )
-            number, at = decisions.one()
-            await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.held_case, number, at)
-            return run.org_id, decided.rowcount
+            return await decide_within(connection, run_id, decision, by, alerting)
+
+
+async def decide_within(
+    connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: Alerting | None = None
+) -> tuple[str, int]:
+    """Do what `decide` does, in a transaction of the caller's."""
+    await check_migrated(connection)
+    run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
+    if run is None or run.held_case is None:
+        raise NotFoundError(f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do.")
+    await connection.execute(LOCK_ORG, {"org_id": run.org_id})
+    decided = await connection.execute(
+        update(held_deletions)
+        .where(held_deletions.c.org_id == run.org_id, held_deletions.c.case_id == run.held_case)
+        .values(decision=decision, decided_at=func.now())
+    )
+    if decided.rowcount == 0:
+        raise NotFoundError(
+            f"What run {run_id} held is settled, or a newer run replaced it.",
+            hint="`cadence-sync status` names the newest.",
+        )
+    # A run that read the docket before this must not write by it.
+    await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
+    decisions = await connection.execute(
+        insert(deletion_decisions)
+        .values(org_id=run.org_id, case_id=run.held_case, decision=decision, decided_by=by, cadences=decided.rowcount)
+        .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
+    )
+    number, at = decisions.one()
+    await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.held_case, number, at)
+    return run.org_id, decided.rowcount

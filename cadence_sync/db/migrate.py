@@ -10,7 +10,7 @@ from cadence_sync.db.engine import our_errors
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
-HEAD: Final = "0011"
+HEAD: Final = "0012"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 
 _KEPT: Final = ("redactions", "learnt_fields", "org_credentials", "daily_runs", "web_actions")

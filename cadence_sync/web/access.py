@@ -65,7 +65,7 @@ class Access:
         """Return who a trusted proxy says it is."""
         if self.user_header is None or not self.is_proxied(request):
             return None
-        return request.headers.get(self.user_header, "").strip()[:NAME_LENGTH] or None
+        return _readable(request.headers.get(self.user_header, "")).strip()[:NAME_LENGTH] or None
 
     def knows_host(self, host: str) -> bool:
         """Whether a request is meant for this page, and not for a name that somebody lets point at this machine.
@@ -97,11 +97,12 @@ class Access:
 
 
 def hostname(host: str) -> str:
-    """Return the name in a `Host` header, without its port."""
+    """Return the name in a `Host` header, without its port; nothing where it is none."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        parts = urlsplit(f"//{host}")
     except ValueError:
         return ""
+    return "" if parts.netloc != host or "@" in host else parts.hostname or ""
 
 
 def _place(url: str) -> tuple[str, int | None]:
@@ -112,6 +113,15 @@ def _place(url: str) -> tuple[str, int | None]:
     except ValueError:
         return "", None
     return parts.hostname or "", None if port in {80, 443} else port
+
+
+def _readable(header: str) -> str:
+    """Return a header as text: what is no UTF-8, aiohttp hands on as surrogates, and is Latin-1 (RFC 9110, 5.5)."""
+    raw = header.encode(errors="surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _digest(text: str) -> bytes:

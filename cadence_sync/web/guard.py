@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from cadence_sync.web import query
 from cadence_sync.web.errors import refused
 from cadence_sync.web.keys import ACCESS, LIMITS, USER
 from cadence_sync.web.sessions import CSRF_FIELD, session_of
@@ -60,15 +61,15 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
             "That was sent from another website.",
             "Use the forms of this page. Behind a proxy, let it pass on `Host`, or set CADENCE_SYNC_WEB_URL.",
         )
-    given = (await request.post()).get(CSRF_FIELD, "")
+    given = (await query.form(request)).get(CSRF_FIELD, "")
     expected = session_of(request).get(CSRF_FIELD)
-    if not isinstance(given, str) or not expected or not _same(given, expected):
+    if not expected or not _same(given, expected):
         raise refused(web.HTTPForbidden, "This form is too old to be sent.", "Go back, load the page anew, try again.")
     return await handler(request)
 
 
 def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def local(path: object) -> str:

@@ -62,6 +62,12 @@ def present(request: web.Request) -> Moment:
     return Moment(request.app[CLOCK].now(), "", "")
 
 
+def check_order(begins: Moment | None, ends: Moment | None) -> None:
+    """Refuse a period that ends before it begins: nothing can lie in it."""
+    if begins is not None and ends is not None and begins.at > ends.at:
+        raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
+
+
 def _instant(written: str, edge: Edge, zone: ZoneInfo, now: datetime) -> datetime:
     try:
         day = date.fromisoformat(written)

@@ -1,10 +1,10 @@
 """What an address asks for: its filters, read once and strictly."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sized
 
 from aiohttp import web
 
-from cadence_sync.errors import ArgumentError
+from cadence_sync.errors import ArgumentError, NotFoundError
 
 LONGEST = 200
 PAGES = 100_000
@@ -34,3 +34,18 @@ def number(request: web.Request, name: str, *, default: int = 1, most: int = PAG
     if not found.isascii() or not found.isdigit() or not 1 <= int(found) <= most:
         raise ArgumentError(f"The filter {name!r} is no number from 1 to {most}.", hint="Start again without it.")
     return int(found)
+
+
+def check_page(page: int, rows: Sized) -> None:
+    """Refuse a page past the last: shown without its rows, it would say that there are none at all."""
+    if page > 1 and not len(rows):
+        raise NotFoundError(f"There is no page {page}.", hint="Start again from the first.")
+
+
+async def form(request: web.Request) -> Mapping[str, str]:
+    """Return what a form sent as text: no files, and nothing that is stored nowhere."""
+    try:
+        sent = await request.post()
+    except (LookupError, ValueError) as error:  # a charset that nobody knows, or bytes that are not of it
+        raise ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.") from error
+    return {name: value for name, value in sent.items() if isinstance(value, str) and value.isprintable()}

@@ -24,7 +24,16 @@ async def log_in(site: Site, token: str = TOKEN) -> int:
 async def test_on_loopback_nobody_is_asked_but_foreign_names_are_refused(opened: Open) -> None:
     site = await opened()
     await site.text("/")
-    for host in ("evil.example", "evil.example:8642", "127.0.0.1.evil.example", "", "[", "169.254.1.1"):
+    for host in (
+        "evil.example",
+        "evil.example:8642",
+        "127.0.0.1.evil.example",
+        "",
+        "[",
+        "169.254.1.1",
+        "evil@localhost",
+        "localhost/x",
+    ):
         response = await site.get("/", headers={"Host": host})
         assert response.status in {400, 421}, host
         assert "default-src 'none'" in response.headers.get("Content-Security-Policy", "default-src 'none'")
@@ -130,6 +139,17 @@ async def test_a_trusted_proxy_says_who_it_is(opened: Open) -> None:
     await mixed.text("/", 401, headers=user)
 
 
+@pytest.mark.parametrize("name", ["Zoë".encode(), "Zoë".encode("latin-1")], ids=["UTF-8", "Latin-1"])
+async def test_a_proxy_spells_names_as_it_likes(opened: Open, name: bytes) -> None:
+    site = await opened(web_user_header="X-User", web_trusted_proxies="127.0.0.1")
+    reader, writer = await asyncio.open_connection(site.client.host, site.client.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-User: " + name + b"\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert "Zoë" in answer.decode()
+
+
 async def test_a_proxy_may_send_a_bearer_of_its_own(opened: Open) -> None:
     """It is none of ours: it neither lets anybody in nor counts as a wrong token, and forms still need their secret."""
     how = {"web_user_header": "X-Forwarded-User", "web_url": "https://cadences.example.com"}
@@ -174,6 +194,25 @@ async def test_a_form_without_its_secret_changes_nothing(site: Site) -> None:
         assert (response.status, "too old" in await response.text()) == (403, True)
     own = {"Origin": f"http://127.0.0.1:{site.client.port}", "Sec-Fetch-Site": "same-origin"}
     assert (await site.post("/time-zone", headers=own, zone="Europe/Paris")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (b"csrf=x", "application/x-www-form-urlencoded; charset=nonsense"),
+        (b"csrf=\xff", "application/x-www-form-urlencoded; charset=utf-8"),
+        (b"csrf=x", "multipart/form-data"),
+    ],
+    ids=["unknown charset", "other bytes", "no boundary"],
+)
+async def test_a_form_that_cannot_be_read_is_said_to_be(site: Site, sent: bytes, kind: str) -> None:
+    response = await site.client.post("/organisation/sync", data=sent, headers={"Content-Type": kind})
+    assert (response.status, "That form cannot be read." in await response.text()) == (400, True)
+
+
+async def test_what_no_text_of_a_form_holds_is_not_looked_for(site: Site) -> None:
+    response = await site.post("/organisation/sync", org="a\0b")
+    assert (response.status, "no organisation" in await response.text()) == (404, True)
 
 
 async def test_a_program_with_the_token_needs_no_form(opened: Open) -> None:

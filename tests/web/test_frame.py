@@ -53,6 +53,7 @@ async def test_errors_are_pages_with_a_hint(site: Site) -> None:
     for path, status, words in (
         ("/nowhere", 404, "There is no such page"),
         ("/runs/999", 404, "There is no such run"),
+        ("/runs/%D9%A1", 404, "There is no such page"),
         ("/organisation?org=%3Cb%3Enobody", 404, "There is no organisation &#39;&lt;b&gt;nobody"),
         ("/organisation", 400, "No organisation is named"),
         ("/runs?outcome=odd", 400, "cannot be &#39;odd&#39;"),
@@ -62,6 +63,24 @@ async def test_errors_are_pages_with_a_hint(site: Site) -> None:
         ("/time-zone", 405, "cannot be done at this address"),
     ):
         assert words in await site.text(path, status)
+
+
+LISTS = ("/", "/cadences", "/changes", "/past?on=2026-01-01", "/past/difference?from=2026-01-01", "/runs", "/attention")
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/audit", "/changes.atom", "/cadences.csv", "/past.csv?on=2026-01-01"])
+async def test_an_organisation_that_is_not_stored_has_no_empty_page(site: Site, lab: Lab, path: str) -> None:
+    await lab.sync(record("1"))
+    asked = f"{path}{'&' if '?' in path else '?'}org="
+    assert "There is no organisation" in await site.text(f"{asked}nobody", status=404)
+    assert (await site.get(f"{asked}default")).status == 200
+
+
+@pytest.mark.parametrize("path", [*(path for path in LISTS if path != "/changes"), "/audit"])
+async def test_a_page_past_the_last_does_not_say_that_there_is_nothing(site: Site, lab: Lab, path: str) -> None:
+    await lab.sync(record("1"))
+    text = await site.text(f"{path}{'&' if '?' in path else '?'}page=9", status=404)
+    assert "There is no page 9." in text
 
 
 async def test_without_its_database_a_page_says_so(site: Site, lab: Lab) -> None:

@@ -82,6 +82,16 @@ async def test_what_had_been_seen_is_found_also_where_the_clock_was_set_back(lab
             assert rows[0].version > 2
 
 
+async def test_a_clock_may_be_set_back_before_many_edits(lab: Lab) -> None:
+    await look(lab, "2026-02-01 06:00:00", record("1", name="first"))
+    await look(lab, "2026-03-10 06:00:00", record("1", name="ahead"))
+    for minute in range(40):
+        await look(lab, f"2026-02-04 06:{minute:02}:30", record("1", name=f"then {minute}"))
+    async with lab.engine.connect() as connection:
+        rows, _ = await travel.as_of(connection, at("2026-02-04 07:00:00"), travel.Axis.OBSERVED, "", "", 10, 0)
+    assert [row.name for row in rows] == ["then 39"]
+
+
 async def story(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"), record("2", name="Going"))
     await look(lab, "2026-02-03 06:00:00", record("8", name="Else"), org=Org("other", "eu"))

@@ -80,7 +80,7 @@ async def test_runs_are_filtered_and_paged(site: Site, lab: Lab) -> None:
     ):
         text = await site.text(f"/runs{query}")
         assert [number for number in (3, 2, 1) if f">Run {number}<" in text] == runs
-    assert "No run is like that" in await site.text("/runs?page=2")
+    assert "No run is like that" in await site.text("/runs?outcome=held")
     await lab.execute(
         "INSERT INTO cadence_sync.sync_runs (org_id, trigger, started_at, finished_at, outcome, host, pid,"
         " process_started, lease_until) SELECT 'other', 'test', now(), now(), 'succeeded', '', 1, '', now()"
@@ -128,6 +128,14 @@ async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) ->
     ]
     assert "approved: 8 cadences" in await site.text("/audit")
     assert "the deletion of 8 cadences" in await site.text("/runs/3")
+
+
+async def test_a_decision_that_cannot_be_audited_is_none(site: Site, lab: Lab) -> None:
+    await hold(lab)
+    await lab.execute("ALTER TABLE cadence_sync.web_actions ADD CONSTRAINT shut CHECK (action <> 'approve')")
+    assert (await site.post("/runs/3/approve", page="/runs/3")).status >= 500
+    assert "Approve: retire 8 cadences" in await site.text("/runs/3")
+    assert not await lab.rows("SELECT * FROM cadence_sync.deletion_decisions")
 
 
 async def test_rejecting_keeps_them_and_says_who(opened: Open, lab: Lab) -> None:
@@ -180,6 +188,10 @@ async def test_attention_names_every_kind_and_pages(site: Site, lab: Lab) -> Non
     text = await site.text("/attention?kind=stale")
     assert ">tired<" in text
     assert "! held" not in text
+    for path in ("/attention?org=broken", "/?org=broken"):
+        text = await site.text(path)
+        assert "✗ failing" in text
+        assert "nobody has decided yet" not in text
     await lab.execute("UPDATE cadence_sync.orgs SET enabled = false")
     text = await site.text("/attention")
     assert "✗" not in text

@@ -54,11 +54,12 @@ _ALL: Final = """
         GROUP BY org_id
     )
 """
-_COUNTS: Final = text(f"{_ALL} SELECT kind, count(*) FROM found GROUP BY kind")  # noqa: S608 - our own constants
+_OF_ORG: Final = "(CAST(:org AS text) IS NULL OR org_id = :org)"
+_COUNTS: Final = text(f"{_ALL} SELECT kind, count(*) FROM found WHERE {_OF_ORG} GROUP BY kind")  # noqa: S608 - our own constants
 _ITEMS: Final = text(
     f"""{_ALL}
     SELECT kind, org_id, run_id, number, since, words FROM found
-    WHERE CAST(:kind AS text) IS NULL OR kind = :kind
+    WHERE {_OF_ORG} AND (CAST(:kind AS text) IS NULL OR kind = :kind)
     ORDER BY rank, org_id COLLATE "C" LIMIT :size OFFSET :skip
 """  # noqa: S608 - our own constants
 )
@@ -94,10 +95,13 @@ class Look(msgspec.Struct, frozen=True):
     rhythms: Mapping[str, float]
 
 
-async def attention(connection: AsyncConnection, look: Look, kind: str | None, page: int, size: int) -> Looked:
-    """Look for everything; the gravest come first."""
+async def attention(
+    connection: AsyncConnection, look: Look, org: str | None, kind: str | None, page: int, size: int
+) -> Looked:
+    """Look for everything, of all organisations or of one; the gravest come first."""
     own = {name: seconds for name, seconds in look.rhythms.items() if seconds != look.interval}
     values: dict[str, object] = {
+        "org": org,
         "now": look.now,
         "interval": look.interval,
         "names": list(own),

@@ -124,14 +124,27 @@ def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
     if asked.until is not None:
         conditions.append(_H.changed_at <= asked.until)
     if asked.text:
-        named = select(cadences.c.cadence_id).where(
-            cadences.c.org_id == org,
-            or_(cadences.c.name.icontains(asked.text, autoescape=True), cadences.c.cadence_id == asked.text),
-        )
-        conditions.append(_H.cadence_id.in_(named.correlate(orgs)))
+        conditions.append(or_(*(_H.cadence_id.in_(named) for named in _named(org, asked.text))))
     if asked.after is not None:
         conditions.append(_behind(org, asked.after))
     return conditions
+
+
+def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
+    """Return the cadences that have such a name or id, and those that had such a name."""
+    renamed = cadence_changes.alias().c
+    before = renamed.old_value[()].astext.icontains(words, autoescape=True)
+    return [
+        select(cadences.c.cadence_id)
+        .where(
+            cadences.c.org_id == org,
+            or_(cadences.c.name.icontains(words, autoescape=True), cadences.c.cadence_id == words),
+        )
+        .correlate(orgs),
+        select(renamed.cadence_id)
+        .where(renamed.org_id == org, renamed.field == literal_column("'name'"), before)
+        .correlate(orgs),
+    ]
 
 
 def _of_what(asked: Asked) -> list[Any]:

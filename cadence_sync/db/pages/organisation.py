@@ -7,6 +7,8 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cadence_sync.errors import NotFoundError
+
 _DRIFT: Final = text("""
     SELECT path, sample, first_seen_at, last_seen_at FROM cadence_sync.schema_drift
     WHERE org_id = :org ORDER BY last_seen_at DESC, path COLLATE "C" LIMIT 200
@@ -35,10 +37,18 @@ class Schedule(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-async def schedule(connection: AsyncConnection, org: str) -> Schedule | None:
-    """Return it, or None for an organisation that is not stored."""
+async def schedule(connection: AsyncConnection, org: str) -> Schedule:
+    """Return it; raises `NotFoundError` for an organisation that is not stored."""
     row = (await connection.execute(_SCHEDULE, {"org": org})).one_or_none()
-    return None if row is None else Schedule(*row)
+    if row is None:
+        raise NotFoundError(f"There is no organisation {org!r}.", hint="The overview lists those that there are.")
+    return Schedule(*row)
+
+
+async def check_known(connection: AsyncConnection, org: str | None) -> None:
+    """Refuse to show only what is of an organisation that is not stored: an empty page would say that it has none."""
+    if org:
+        await schedule(connection, org)
 
 
 async def drift(connection: AsyncConnection, org: str) -> list[Drift]:

@@ -68,7 +68,7 @@ class Difference:
 
 # The chain has no gaps: the version of a time is the first that ends after it, if it has begun by then. It is looked
 # for from the nearer end. What had been seen by a time is that version or an older one; or, where a clock was set back,
-# one of the next 32: more edits of one cadence fit into no time that a clock is set back by.
+# one that was seen before it was valid, for which there is an index of hardly any rows.
 _PICKED: Final = """
     SELECT c.org_id, c.cadence_id, v.version, v.kind
     FROM cadence_sync.cadences AS c
@@ -86,16 +86,27 @@ _PICKED: Final = """
             ORDER BY n.version LIMIT 1
         ) END AS version
     ) AS first
-    CROSS JOIN LATERAL (
-        SELECT n.version, n.kind FROM cadence_sync.cadence_versions AS n
-        WHERE n.org_id = c.org_id AND n.cadence_id = c.cadence_id AND {seen}
-        ORDER BY n.version DESC LIMIT 1
-    ) AS v
+    CROSS JOIN LATERAL ({seen}) AS v
     WHERE (:org = '' OR c.org_id = :org)
 """
 _SEEN: Final = {
-    Axis.VALID: "n.version = first.version AND n.valid_from <= {at}",
-    Axis.OBSERVED: "n.version <= first.version + 32 AND n.observed_at <= {at}",
+    Axis.VALID: """
+        SELECT n.version, n.kind FROM cadence_sync.cadence_versions AS n
+        WHERE n.org_id = c.org_id AND n.cadence_id = c.cadence_id
+          AND n.version = first.version AND n.valid_from <= {at}
+    """,
+    Axis.OBSERVED: """
+        (SELECT n.version, n.kind FROM cadence_sync.cadence_versions AS n
+         WHERE n.org_id = c.org_id AND n.cadence_id = c.cadence_id
+           AND n.version <= first.version AND n.observed_at <= {at}
+         ORDER BY n.version DESC LIMIT 1)
+        UNION ALL
+        (SELECT n.version, n.kind FROM cadence_sync.cadence_versions AS n
+         WHERE n.org_id = c.org_id AND n.cadence_id = c.cadence_id
+           AND n.observed_at < n.valid_from AND n.observed_at <= {at}
+         ORDER BY n.version DESC LIMIT 1)
+        ORDER BY version DESC LIMIT 1
+    """,
 }
 _LIST: Final = """
     WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'),

@@ -165,6 +165,11 @@ cadence_versions = Table(
         deferrable=True,
         initially="DEFERRED",
     ),
+    Index(
+        "ix_cadence_versions_seen_before_valid",
+        *("org_id", "cadence_id", "version"),
+        postgresql_where=text("observed_at < valid_from"),
+    ),
 )
 
 cadence_changes = Table(

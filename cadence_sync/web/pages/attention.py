@@ -6,6 +6,7 @@ from aiohttp import web
 
 from cadence_sync.db.pages import attention as ask
 from cadence_sync.db.pages import reading
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import CLOCK, ENGINE, INTERVAL, RHYTHMS
@@ -19,9 +20,12 @@ SIZE: Final = 50
 @routes.get("/attention")
 async def attention(request: web.Request) -> web.Response:
     """Show it, the gravest first."""
-    kind, number = query.one_of(request, "kind", ask.KINDS), query.number(request, "page")
+    org, kind = query.words(request, "org"), query.one_of(request, "kind", ask.KINDS)
+    number = query.number(request, "page")
     async with reading(request.app[ENGINE]) as connection:
-        looked = await ask.attention(connection, look(request), kind, number, SIZE)
+        await check_known(connection, org)
+        looked = await ask.attention(connection, look(request), org, kind, number, SIZE)
+    query.check_page(number, looked.items)
     return await page(
         request,
         "attention.html",

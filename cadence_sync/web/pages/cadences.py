@@ -7,6 +7,7 @@ from aiohttp import web
 
 from cadence_sync.db.pages import cadences as ask
 from cadence_sync.db.pages import reading
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ENGINE
@@ -24,9 +25,11 @@ async def cadences(request: web.Request) -> web.Response:
     """Show a page of the list."""
     asked, number = _asked(request), query.number(request, "page")
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, asked.org)
         rows = await ask.listed(connection, asked, SIZE, (number - 1) * SIZE)
         total = await ask.counted(connection, asked)
         choices = await ask.choices(connection, asked.org)
+    query.check_page(number, rows)
     return await page(
         request, "cadences.html", rows=rows, total=total, number=number, size=SIZE, choices=choices, asked=asked
     )
@@ -36,6 +39,8 @@ async def cadences(request: web.Request) -> web.Response:
 async def cadences_csv(request: web.Request) -> web.StreamResponse:
     """Send the whole list."""
     asked = _asked(request)
+    async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, asked.org)
 
     async def lines() -> AsyncIterator[list[object]]:
         async with reading(request.app[ENGINE]) as connection:

@@ -12,11 +12,12 @@ from aiohttp import web
 
 from cadence_sync.db.pages import cadences, feed, reading
 from cadence_sync.db.pages.edits import Edit
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ACCESS, ENGINE
-from cadence_sync.web.moments import Edge, Moment, moment
+from cadence_sync.web.moments import Edge, Moment, check_order, moment
 
 routes = web.RouteTableDef()
 nav = Nav("/changes", "Changes")
@@ -29,9 +30,10 @@ _ATOM: Final = "/changes.atom"
 @routes.get("/changes")
 async def changes(request: web.Request) -> web.Response:
     """Show a page of the feed."""
-    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
+    since, until = _period(request)
     asked = _asked(request, since, until)
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, asked.org)
         orgs = await cadences.orgs(connection)
         found, following = _page(await feed.changes(connection, _of_only(asked, orgs), SIZE + 1), SIZE)
         persons = await feed.persons(connection, asked.org)
@@ -54,9 +56,9 @@ async def changes(request: web.Request) -> web.Response:
 @routes.get(_ATOM)
 async def changes_atom(request: web.Request) -> web.Response:
     """Send the newest changes as Atom."""
-    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
-    asked = _asked(request, since, until)
+    asked = _asked(request, *_period(request))
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, asked.org)
         orgs = await cadences.orgs(connection)
         found, following = _page(await feed.changes(connection, _of_only(asked, orgs), FEED_SIZE + 1), FEED_SIZE)
     scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
@@ -67,6 +69,12 @@ async def changes_atom(request: web.Request) -> web.Response:
         following and _address(request, _ATOM, after=following),
     )
     return web.Response(body=atom.feed(place, "Changes of cadences", found), content_type=atom.CONTENT_TYPE)
+
+
+def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
+    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
+    check_order(since, until)
+    return since, until
 
 
 def _asked(request: web.Request, since: Moment | None, until: Moment | None) -> feed.Asked:

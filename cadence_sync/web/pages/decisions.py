@@ -1,11 +1,11 @@
 """Approving and rejecting deletions that a run held."""
 
-from typing import Final, Literal
+from typing import Final
 
 from aiohttp import web
 
-from cadence_sync.db.audit import enter_action
-from cadence_sync.db.docket import decide
+from cadence_sync.db.audit import decide_and_enter, enter_action
+from cadence_sync.db.docket import Decision
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.runs import find_run
 from cadence_sync.errors import CadenceSyncError, NotFoundError
@@ -15,14 +15,14 @@ from cadence_sync.web.shown import plural
 
 routes = web.RouteTableDef()
 
-_DECISIONS: Final[dict[str, Literal["approved", "rejected"]]] = {"approve": "approved", "reject": "rejected"}
+_DECISIONS: Final[dict[str, Decision]] = {"approve": "approved", "reject": "rejected"}
 _THEN: Final = {
     "approved": "The next sync retires those that are still missing.",
     "rejected": "They stay live and are shown as missing.",
 }
 
 
-@routes.post(r"/runs/{run_id:\d{1,18}}/{action:approve|reject}")
+@routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
 async def decided(request: web.Request) -> web.Response:
     """Note the decision, and who made it; the next sync acts on it."""
     engine, who, run_id = request.app[ENGINE], request[USER], int(request.match_info["run_id"])
@@ -33,10 +33,9 @@ async def decided(request: web.Request) -> web.Response:
         raise NotFoundError("There is no such run.", hint="The overview names what is held.")
     decision = _DECISIONS[action]
     try:
-        org_id, count = await decide(engine, run_id, decision, f"{who} (page)", request.app[ALERTING])
+        count = await decide_and_enter(engine, run_id, decision, who, action, request.app[ALERTING])
     except CadenceSyncError as error:
         await enter_action(engine, run.org_id, who, action, run_id, error.code)
         raise
-    await enter_action(engine, org_id, who, action, run_id, f"{decision}: {plural(count, 'cadence')}")
     tell(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
     raise web.HTTPSeeOther(f"/runs/{run_id}")

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from cadence_sync.web import query
 from cadence_sync.web.frame import page
 from cadence_sync.web.guard import TOKEN_USER, check_rate, local
 from cadence_sync.web.keys import ACCESS, LIMITS, USER
@@ -22,12 +23,12 @@ async def form(request: web.Request) -> web.Response:
 @routes.post("/login")
 async def log_in(request: web.Request) -> web.Response:
     """Compare the token, and begin a session that knows nothing of the one before."""
-    access, given = request.app[ACCESS], await request.post()
+    access, given = request.app[ACCESS], await query.form(request)
     then = local(given.get("next"))
     if access.token is None:
         raise web.HTTPSeeOther(then)
     check_rate(request)
-    if not access.is_token(str(given.get("token", ""))):
+    if not access.is_token(given.get("token", "")):
         request.app[LIMITS].fail(access.client(request))
         return await page(request, "login.html", status=403, then=then, wrong=True)
     session = session_of(request)

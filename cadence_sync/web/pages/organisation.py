@@ -8,7 +8,7 @@ from aiohttp import web
 from cadence_sync.db.audit import actions, enter_action
 from cadence_sync.db.pages import organisation as ask
 from cadence_sync.db.pages import overview, reading, runs
-from cadence_sync.errors import ArgumentError, CadenceSyncError, NotFoundError
+from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import query
 from cadence_sync.web.frame import page, tell
 from cadence_sync.web.keys import ASK, ENGINE, USER
@@ -32,9 +32,7 @@ async def organisation(request: web.Request) -> web.Response:
     if org is None:
         raise ArgumentError("No organisation is named.", hint="Choose one on the overview.")
     async with reading(request.app[ENGINE]) as connection:
-        fresh, schedule = await overview.one(connection, org), await ask.schedule(connection, org)
-        if fresh is None:
-            raise _unknown(org)
+        schedule, fresh = await ask.schedule(connection, org), await overview.one(connection, org)
         latest, _ = await runs.runs(connection, org, None, 1, RUNS)
         drift = await ask.drift(connection, org)
         done, _ = await actions(connection, 1, ACTIONS, org)
@@ -46,10 +44,9 @@ async def organisation(request: web.Request) -> web.Response:
 @routes.post("/organisation/sync")
 async def sync_now(request: web.Request) -> web.Response:
     """Ask for a sync, ahead of what the schedule asks for."""
-    engine, org = request.app[ENGINE], str((await request.post()).get("org", ""))
+    engine, org = request.app[ENGINE], (await query.form(request)).get("org", "")
     async with reading(engine) as connection:
-        if await ask.schedule(connection, org) is None:
-            raise _unknown(org)
+        await ask.schedule(connection, org)
     try:
         state = await request.app[ASK](org)
     except CadenceSyncError as error:
@@ -58,7 +55,3 @@ async def sync_now(request: web.Request) -> web.Response:
     await enter_action(engine, org, request[USER], "sync", None, state)
     tell(request, _STATES[state].format(org))
     raise web.HTTPSeeOther(f"/organisation?{urlencode({'org': org})}")
-
-
-def _unknown(org: str) -> NotFoundError:
-    return NotFoundError(f"There is no organisation {org!r}.", hint="The overview lists those that there are.")

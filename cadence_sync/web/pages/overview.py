@@ -12,6 +12,7 @@ from markupsafe import Markup
 from cadence_sync.db.pages import overview as ask
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.attention import attention
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.web import charts, query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import CLOCK, ENGINE
@@ -37,10 +38,12 @@ async def overview(request: web.Request) -> web.Response:
     zone, now = zone_of(request), request.app[CLOCK].now()
     today = now.astimezone(zone).date()
     async with reading(request.app[ENGINE]) as connection:
-        looked = await attention(connection, look(request), None, 1, FIRST)
+        await check_known(connection, org)
+        looked = await attention(connection, look(request), org, None, 1, FIRST)
         orgs, total = await ask.freshness(connection, search, number, SIZE)
         live = await ask.live(connection, org)
         changes = await ask.changes(connection, org, today - timedelta(days=7 * ask.WEEKS - 1), zone.key)
+    query.check_page(number, orgs)
     weeks = _weeks(today, changes)
     return await page(
         request,

@@ -7,12 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from cadence_sync.db.pages import reading, travel
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.db.past import watched as watched_orgs
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ENGINE
-from cadence_sync.web.moments import Edge, Moment, moment, present
+from cadence_sync.web.moments import Edge, Moment, check_order, moment, present
 from cadence_sync.web.sheet import send_csv
 
 routes = web.RouteTableDef()
@@ -36,9 +37,11 @@ async def past(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, org)
         watched = await watched_orgs(connection)
         if then is not None:
             rows, total = await travel.as_of(connection, then.at, axis, org, text, SIZE, (number - 1) * SIZE)
+    query.check_page(number, rows)
     return await page(
         request,
         "past.html",
@@ -63,6 +66,8 @@ async def past_csv(request: web.Request) -> web.StreamResponse:
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one on the page.", code="BAD_TIME")
     at = then.at
+    async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, org)
 
     async def lines() -> AsyncIterator[list[object]]:
         async with reading(request.app[ENGINE]) as connection:
@@ -84,11 +89,13 @@ async def difference(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, org)
         watched = await watched_orgs(connection)
         shown = found
         if begins is not None and ends is not None:
             found = await travel.difference(connection, begins.at, ends.at, axis, org)
             shown = await travel.named(connection, found[(number - 1) * CADENCES : number * CADENCES])
+    query.check_page(number, shown)
     return await page(
         request,
         "difference.html",
@@ -118,8 +125,7 @@ def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
     if begins is None:
         return None, None
     ends = ends or present(request)
-    if begins.at > ends.at:
-        raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
+    check_order(begins, ends)
     return begins, ends
 
 

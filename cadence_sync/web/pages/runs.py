@@ -7,6 +7,7 @@ from aiohttp import web
 from cadence_sync.db.audit import actions
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages import runs as ask
+from cadence_sync.db.pages.organisation import check_known
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
@@ -25,11 +26,13 @@ async def runs(request: web.Request) -> web.Response:
     org, number = query.words(request, "org"), query.number(request, "page")
     outcome = query.one_of(request, "outcome", OUTCOMES)
     async with reading(request.app[ENGINE]) as connection:
+        await check_known(connection, org)
         found, more = await ask.runs(connection, org, outcome, number, SIZE)
+    query.check_page(number, found)
     return await page(request, "runs.html", runs=found, more=more, number=number, size=SIZE, outcomes=OUTCOMES)
 
 
-@routes.get(r"/runs/{run_id:\d{1,18}}")
+@routes.get(r"/runs/{run_id:[0-9]{1,18}}")
 async def run(request: web.Request) -> web.Response:
     """Show what one run saw, changed, held and could not read."""
     async with reading(request.app[ENGINE]) as connection:

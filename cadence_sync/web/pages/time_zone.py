@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from cadence_sync.errors import ArgumentError
+from cadence_sync.web import query
 from cadence_sync.web.guard import local
 from cadence_sync.web.sessions import session_of
 from cadence_sync.web.zones import zones
@@ -13,7 +14,7 @@ routes = web.RouteTableDef()
 @routes.post("/time-zone")
 async def choose(request: web.Request) -> web.Response:
     """Remember the zone, and go back to where the choice was made."""
-    given = await request.post()
+    given = await query.form(request)
     name = given.get("zone")
     if name not in zones():
         raise ArgumentError("There is no such time zone.", hint="Choose one from the list.")
