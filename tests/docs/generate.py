@@ -1,7 +1,7 @@
-"""`make docs-generate`: what the pages say of settings, commands, metrics, tables and hosts, from the code.
+"""`make docs-generate`: what the pages say of settings, commands, HTTP, metrics, tables and hosts, from the code.
 
-A page holds the rest around what stands between its two marks. Only the meanings of tables' columns are kept
-from the page itself: nothing else says them.
+A page holds the rest around what stands between its two marks. Only the meanings of tables' columns and of requests
+are kept from the page itself: nothing else says them.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from tests.docs.centres import hosts_table
 from tests.docs.commands import command_sections
 from tests.docs.metrics import metric_table
 from tests.docs.places import DOCS
+from tests.docs.routes import with_routes
 from tests.docs.settings import setting_sections
 from tests.docs.tables import with_columns
 
@@ -35,6 +36,7 @@ PAGES: Final[dict[str, Callable[[str], str]]] = {
     "how-to/zoho-self-client.md": between_marks(hosts_table),
     "reference/settings.md": between_marks(setting_sections),
     "reference/commands.md": between_marks(command_sections),
+    "reference/http.md": with_routes,
     "reference/metrics.md": between_marks(metric_table),
     "reference/tables.md": with_columns,
 }

@@ -51,6 +51,8 @@ def test_every_error_stands_where_its_exit_code_is_told() -> None:
     raised = set(raised_codes())
     assert len(raised) > 40
     assert sorted(raised - told) == []
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "cadence_sync").rglob("*.py"))
+    assert [code for code, _ in sorted(told) if f'"{code}"' not in written] == []
 
 
 def raised_codes() -> Iterator[tuple[str, int]]:

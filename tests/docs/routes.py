@@ -1,0 +1,95 @@
+"""What the page answers: addresses and fields as the code has them, meanings as the docs' page says them."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final
+
+from aiohttp.web import RouteDef
+
+from cadence_sync.web.pages import PAGES
+from tests.docs.markdown import table
+
+HEADING: Final = "| request | fields | answer |\n"
+ROWS: Final = re.compile(rf"^{re.escape(HEADING)}(?:\|.*\n)+", re.MULTILINE)
+ROW: Final = re.compile(r"^\| `([A-Z]+ [^`]*)` \| [^|]* \| (.*) \|$", re.MULTILINE)
+READERS: Final = {"words", "one_of", "number", "moment"}
+"""Functions that read a field of a request, whose name is their second argument."""
+
+
+def with_routes(page: str) -> str:
+    """Return the page with every route; one that is new has no meaning until somebody writes it."""
+    told = dict(ROW.findall(page))
+    rows = [
+        [f"`{name}`", ", ".join(f"`{field}`" for field in fields), told.get(name, "")] for name, fields in requests()
+    ]
+    return ROWS.sub(lambda _: table(HEADING.strip("| \n").split(" | "), rows), page)
+
+
+def requests() -> Iterator[tuple[str, list[str]]]:
+    """Yield the requests that are answered, in the order of the navigation, with what they may ask for."""
+    for module in PAGES:
+        functions = {
+            node.name: node
+            for node in ast.parse(inspect.getsource(module)).body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        for route in routes_of(module):
+            path = re.sub(r"\{(\w+):[^{}|]*(?:\{[^{}]*\})?[^{}|]*\}", r"{\1}", route.path)
+            for each in each_path(path):
+                asked = {field for node in reached(functions, route.handler.__name__) for field in read(node)}
+                yield f"{route.method} {each}", sorted(asked)
+
+
+def routes_of(module: ModuleType) -> Iterator[RouteDef]:
+    for route in module.routes:
+        assert isinstance(route, RouteDef)
+        yield route
+
+
+def each_path(path: str) -> Iterator[str]:
+    """Yield the addresses of a pattern: one for each of the words of a choice."""
+    choice = re.search(r"\{\w+:(\w+(?:\|\w+)+)\}", path)
+    if choice is None:
+        yield re.sub(r"\{(\w+)\}", lambda name: name[1].removesuffix("_id").upper(), path)
+        return
+    for word in choice[1].split("|"):
+        yield from each_path(path.replace(choice[0], word))
+
+
+def reached(functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef], name: str) -> list[ast.AST]:
+    """Return a function, and those of its module that it calls, each once."""
+    found, todo = {}, [name]
+    while todo:
+        name = todo.pop(0)
+        if name in functions and name not in found:
+            found[name] = functions[name]
+            called = [node.func for node in ast.walk(functions[name]) if isinstance(node, ast.Call)]
+            todo += [func.id for func in called if isinstance(func, ast.Name)]
+    return list(found.values())
+
+
+def read(function: ast.AST) -> Iterator[str]:
+    """Yield the fields that a function reads itself."""
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        if name in READERS and words:
+            yield words[0]
+            if name == "moment":
+                yield f"{words[0]}_time"
+        if (
+            name == "get"
+            and words
+            and ast.unparse(node.func)
+            in {
+                "given.get",
+                "request.query.get",
+                "(await query.form(request)).get",
+            }
+        ):
+            yield words[0]
