@@ -1,5 +1,8 @@
 """Runs and their story, what wants attention, and what can be done about it."""
 
+import re
+
+import pytest
 from pydantic import SecretStr
 
 from cadence_sync.errors import RetryLater
@@ -29,8 +32,8 @@ async def test_a_run_tells_its_story(site: Site, lab: Lab) -> None:
     text = await site.text("/runs/2?org=default")
     assert "It saw 10 cadences in 1 page; 1 changed; 9 as they were." in text
     assert "Cadence &lt;9&gt;" in text
-    assert "<del>Cadence &lt;9&gt;</del>" in text
-    assert "<ins>New &lt;name&gt;</ins>" in text
+    assert "<del><bdi>Cadence &lt;9&gt;</bdi></del>" in text
+    assert "<ins><bdi>New &lt;name&gt;</bdi></ins>" in text
     text = await site.text("/runs/3")
     assert "Held: 8 cadences missing" in text
     assert "Cadence &lt;5&gt;" in text
@@ -44,7 +47,20 @@ async def test_changes_are_found_also_where_a_clock_was_set_back(site: Site, lab
     await lab.sync(record("1"))
     lab.clock.move(days=-1)
     await lab.sync(record("1", name="Later"))
-    assert "<ins>Later</ins>" in await site.text("/runs/2")
+    assert "<ins><bdi>Later</bdi></ins>" in await site.text("/runs/2")
+
+
+async def test_many_changes_of_a_run_are_paged(site: Site, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cadence_sync.db.pages.runs.EDITS", 4)
+    await lab.sync(*MANY)
+    await lab.sync(*(record(str(number), name=f"Cadence {9 - number}") for number in range(10)))
+    found = []
+    for page in (1, 2, 3):
+        text = await site.text(f"/runs/2?org=default&page={page}")
+        assert f"Page {page} of 3, 10 rows" in text
+        found += re.findall(r'<bdi class="name">Cadence (\d)</bdi>', text)
+    assert found == list("0123456789")
+    assert "There is no page 4." in await site.text("/runs/2?page=4", status=404)
 
 
 async def test_a_failed_run_says_why_and_what_to_do(site: Site, lab: Lab) -> None:

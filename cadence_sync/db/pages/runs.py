@@ -7,8 +7,12 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cadence_sync.db.pages.edits import Edit, Key, edits
+
 MOST: Final = 500
-"""Changes, held cadences and unreadable records of a run that its page shows."""
+"""Held cadences and unreadable records of a run that its page shows."""
+EDITS: Final = 100
+"""Changed cadences of a run on one page."""
 
 _COLUMNS: Final = """
     r.org_id, r.run_id, r.trigger, r.started_at, r.finished_at, r.outcome, r.error_code, r.error_message, r.error_hint,
@@ -47,12 +51,12 @@ _RUN: Final = text(
 # There is no index by run: what it changed lies between the last good walk before it and its own end, if no clock was
 # set back; only where that is not all of it, everything is looked through.
 _CHANGES: Final = """
-    SELECT h.cadence_id, c.name, c.module_api_name, h.version, h.kind, h.field, h.old_value, h.new_value, h.changed_at,
-           h.changed_by_id, h.changed_by_name
+    SELECT h.org_id, h.cadence_id, h.version
     FROM cadence_sync.cadence_changes AS h
     JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
     WHERE h.org_id = :org AND h.run_id = :run_id {where}
-    ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C", h.field COLLATE "C" LIMIT :size
+    GROUP BY c.name, h.org_id, h.cadence_id, h.version
+    ORDER BY lower(c.name), h.cadence_id COLLATE "C" LIMIT :size OFFSET :skip
 """
 _NEAR: Final = text(
     _CHANGES.format(
@@ -126,22 +130,6 @@ class Run(msgspec.Struct, frozen=True):
         return self.created + self.updated + self.deleted + self.restored
 
 
-class Change(msgspec.Struct, frozen=True):
-    """One field that changed, `*` where a whole cadence came or went."""
-
-    cadence_id: str
-    name: str | None
-    module: str | None
-    version: int
-    kind: str
-    field: str
-    old: object
-    new: object
-    changed_at: datetime
-    changed_by_id: str | None
-    changed_by_name: str | None
-
-
 class Held(msgspec.Struct, frozen=True):
     """A cadence that is missing, and was not retired."""
 
@@ -182,10 +170,10 @@ class Learnt(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """Everything that a run did."""
+    """Everything that a run did; of its edits, a page."""
 
     run: Run
-    changes: list[Change]
+    edits: list[Edit]
     held: list[Held]
     decision: Decision | None
     quarantined: list[Quarantined]
@@ -213,15 +201,15 @@ async def find_run(connection: AsyncConnection, run_id: int, org: str | None) ->
     return None if row is None else Run(*row)
 
 
-async def story(connection: AsyncConnection, run: Run) -> Story:
-    """Tell all of a run."""
+async def story(connection: AsyncConnection, run: Run, page: int) -> Story:
+    """Tell all of a run, with a page of its edits."""
     key = {"org": run.org_id, "run_id": run.run_id}
     case = {"org": run.org_id, "case_id": run.held_case}
     size = {"size": MOST}
     decision = (await connection.execute(_DECISION, case)).one_or_none() if run.held_case else None
     return Story(
         run,
-        await _changes(connection, run),
+        await edits(connection, await _changed(connection, run, (page - 1) * EDITS)),
         [Held(*row) for row in await connection.execute(_HELD, case | size)] if run.held_case else [],
         None if decision is None else Decision(*decision),
         [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key | size)] if run.quarantined else [],
@@ -229,11 +217,10 @@ async def story(connection: AsyncConnection, run: Run) -> Story:
     )
 
 
-async def _changes(connection: AsyncConnection, run: Run) -> list[Change]:
-    if run.versions == 0:
+async def _changed(connection: AsyncConnection, run: Run, skip: int) -> list[Key]:
+    wanted = min(EDITS, run.versions - skip)
+    if wanted <= 0:
         return []
-    values = {"org": run.org_id, "run_id": run.run_id, "size": MOST}
-    near = [Change(*row) for row in await connection.execute(_NEAR, values)]
-    if len(near) == MOST or len({(change.cadence_id, change.version) for change in near}) == run.versions:
-        return near
-    return [Change(*row) for row in await connection.execute(_ALL, values)]
+    values = {"org": run.org_id, "run_id": run.run_id, "size": EDITS, "skip": skip}
+    near = [tuple(row) for row in await connection.execute(_NEAR, values)]
+    return near if len(near) == wanted else [tuple(row) for row in await connection.execute(_ALL, values)]

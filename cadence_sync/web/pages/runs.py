@@ -35,12 +35,14 @@ async def runs(request: web.Request) -> web.Response:
 @routes.get(r"/runs/{run_id:[0-9]{1,18}}")
 async def run(request: web.Request) -> web.Response:
     """Show what one run saw, changed, held and could not read."""
+    number = query.number(request, "page")
     async with reading(request.app[ENGINE]) as connection:
         found = await ask.find_run(connection, int(request.match_info["run_id"]), query.words(request, "org"))
         if found is None:
             raise NotFoundError(
                 "There is no such run.", hint="Old runs that changed nothing are pruned; their days are still counted."
             )
-        story = await ask.story(connection, found)
+        story = await ask.story(connection, found, number)
         done, _ = await actions(connection, 1, SIZE, found.org_id, found.run_id)
-    return await page(request, "run.html", story=story, run=found, actions=done, most=ask.MOST)
+    query.check_page(number, story.edits)
+    return await page(request, "run.html", story=story, run=found, actions=done, number=number, size=ask.EDITS)
