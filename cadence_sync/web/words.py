@@ -55,6 +55,8 @@ SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
 """Fields that move with every edit: they say that there was one, not what it was."""
 NAMELESS: Final = "(without a name)"
 _IDS: Final = frozenset(LABELS.values())
+_WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
+"""Fields whose values are words of Zoho's, such as `complete_task`."""
 _PLACES: Final = {path: place for place, path in enumerate(FIELDS)}
 _LONG: Final = 160
 
@@ -86,6 +88,8 @@ def plain(path: str, given: object, label: str | None = None) -> str:
             return "yes" if given else "no"
         case list() | dict():
             return json.dumps(given, ensure_ascii=False)
+        case str() if path in _WORDS:
+            return given.replace("_", " ")
         case _:
             return f"{label} ({given})" if label and path in _IDS else str(given)
 
@@ -98,7 +102,7 @@ def leaf(context: jinja2.runtime.Context, given: object, path: str, label: str |
             return when(context, datetime.fromisoformat(given))
         if path in _IDS and label:
             return Markup('<span title="{}"><bdi>{}</bdi></span>').format(given, label)
-        return Markup("<bdi>{}</bdi>").format(given)
+        return Markup("<bdi>{}</bdi>").format(plain(path, given))
     return escape(plain(path, given))
 
 

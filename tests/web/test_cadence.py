@@ -32,6 +32,13 @@ async def story(lab: Lab) -> None:
     await look(lab, "2026-02-06 06:00:00", record("2"), edited("2026-02-05 12:00:00", name="B", custom_view=VIEW))
 
 
+async def test_words_of_zoho_are_shown_as_words(lab: Lab, site: Site) -> None:
+    await look(lab, "2026-02-01 06:00:00", record("1", name="A_b", type="manual_enrollment"))
+    text = plain(await site.text("/cadences/default/1"))
+    assert "How records enter manual enrollment" in text
+    assert "A_b" in text
+
+
 async def test_every_setting_says_since_when_and_by_whom(lab: Lab, site: Site) -> None:
     await story(lab)
     text = plain(await site.text("/cadences/default/1"))
