@@ -64,6 +64,14 @@ async def test_the_feed_is_filtered(lab: Lab, site: Site) -> None:
         assert changed(await site.text(f"/changes{query}")) == expected, query
 
 
+async def test_a_name_that_no_index_holds_is_stored(lab: Lab, site: Site) -> None:
+    """Letters that do not compress: a row of an index has room for a third of a page."""
+    letters = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(6000))
+    await lab.sync(record("1", name=letters))
+    assert (await lab.sync(record("1", name="Short"))).error is None
+    assert changed(await site.text("/changes?search=short")) == ["1?newest=2"]
+
+
 async def test_every_entry_says_what_was_and_who_changed_it(lab: Lab, site: Site) -> None:
     await story(lab)
     text = await site.text("/changes?field=name&person=77")

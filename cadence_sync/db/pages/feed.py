@@ -33,6 +33,8 @@ _WHOLE: Final = frozenset({"created", "deleted", "restored"})
 _RECENT: Final = 10_000
 """So many rows of changes are looked through for who is at work: their persons are offered to choose from."""
 _H: Final = cadence_changes.c
+_RENAMED: Final = text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
+"""The condition of the index that holds names before renamings, which is all that is read."""
 _BY_VALUE: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 """Whether to read along the index or everything at once depends on how much a filter lets through."""
 
@@ -132,7 +134,7 @@ def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
 
 def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
     """Return the cadences that have such a name or id, and those that had such a name."""
-    renamed = cadence_changes.alias().c
+    renamed = cadence_changes.alias("renamed").c
     before = renamed.old_value[()].astext.icontains(words, autoescape=True)
     return [
         select(cadences.c.cadence_id)
@@ -141,9 +143,7 @@ def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
             or_(cadences.c.name.icontains(words, autoescape=True), cadences.c.cadence_id == words),
         )
         .correlate(orgs),
-        select(renamed.cadence_id)
-        .where(renamed.org_id == org, renamed.field == literal_column("'name'"), before)
-        .correlate(orgs),
+        select(renamed.cadence_id).where(renamed.org_id == org, _RENAMED, before).correlate(orgs),
     ]
 
 

@@ -202,6 +202,12 @@ cadence_changes = Table(
         postgresql_where=text("field <> 'modified_time' AND field <> 'modified_by.id'"),
     ),
     Index(
+        "ix_cadence_changes_names",
+        *("org_id", "cadence_id"),
+        postgresql_include=["old_value"],
+        postgresql_where=text("field = 'name' AND octet_length(old_value #>> '{}') <= 1000"),
+    ),
+    Index(
         "ix_cadence_changes_who",
         *("org_id", "changed_by_id", "changed_at"),
         postgresql_where=text("changed_by_id IS NOT NULL AND (field = '*' OR field = 'modified_time')"),
