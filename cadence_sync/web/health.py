@@ -1,10 +1,12 @@
 """What machines ask of a daemon: `/healthz`, `/readyz` and `/metrics`."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from cadence_sync.errors import SettingsError
 
@@ -32,6 +34,11 @@ class Probes:
         return web.Response(body=await self.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether it is worth a line of the log: what is no HTTP is answered with 400, and no defect of this process."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 @asynccontextmanager
 async def serving(
     host: str, port: int, probes: Probes, setting: str, app: web.Application | None = None
@@ -46,6 +53,7 @@ async def serving(
     app.router.add_get("/metrics", probes.metricsz)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
+    logging.getLogger("aiohttp.server").addFilter(is_ours)
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:

@@ -76,7 +76,12 @@ async def test_a_worker_beside_it_answers_too(program: Program) -> None:
     process = await program.start("worker", WORKER_PORT=str(port))
     await until_ready(port)
     assert "cadence_sync_build_info" in (await answer(port, "/metrics"))[1]
-    assert (await ended(process))[0] == 143
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nno header at all\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    code, events = await ended(process)
+    assert (code, [event for event in events if event["level"] == "error"]) == (143, [])
 
 
 async def test_a_database_that_goes_away_makes_it_unready_and_not_dead(program: Program, database_url: str) -> None:
