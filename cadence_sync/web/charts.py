@@ -18,7 +18,7 @@ sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "
 
 WIDTH: Final = 720
 HEIGHT: Final = 240
-_LETTERS: Final = Style(label_font_size=14, major_label_font_size=14)
+_LETTERS: Final = Style(label_font_size=18, major_label_font_size=18)
 """How much room labels get; how they look is the style sheet's business."""
 _LONGEST_LABEL: Final = 18
 _THICK: Final = 34

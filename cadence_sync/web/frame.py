@@ -51,6 +51,7 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "zone": zone_of(request),
         "zones": zones(),
         "user": request.get(USER),
+        "is_open": request.app[ACCESS].is_open,
         "may_leave": bool(session.get("user")) and request.app[ACCESS].token is not None,
         "csrf": csrf(request),
         "path": request.rel_url.raw_path,

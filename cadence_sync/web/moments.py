@@ -13,6 +13,7 @@ from cadence_sync.web.keys import CLOCK
 from cadence_sync.web.zones import zone_of
 
 _SPELLING = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
+RECENT = (7, 30, 90)
 _TICK = timedelta(microseconds=1)
 
 
@@ -60,6 +61,12 @@ def moment(request: web.Request, name: str, edge: Edge) -> Moment | None:
 def present(request: web.Request) -> Moment:
     """Return now, which needs no field."""
     return Moment(request.app[CLOCK].now(), "", "")
+
+
+def recent(request: web.Request) -> list[tuple[int, str]]:
+    """Return so many days and the first of them, which people ask for most."""
+    today = request.app[CLOCK].now().astimezone(zone_of(request)).date()
+    return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
 
 
 def check_order(begins: Moment | None, ends: Moment | None) -> None:

@@ -75,8 +75,11 @@ def seen(text: str | None) -> str:
 
 def short(text: str | None, most: int = _LONG) -> str:
     """Return a name that fits a line."""
-    whole = seen(text)
-    return whole if len(whole) <= most else f"{whole[:most]}…"
+    return _cut(seen(text), most)
+
+
+def _cut(whole: str, most: int | None) -> str:
+    return whole if most is None or len(whole) <= most else f"{whole[:most]}…"
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
@@ -95,15 +98,17 @@ def plain(path: str, given: object, label: str | None = None) -> str:
 
 
 @jinja2.pass_context
-def leaf(context: jinja2.runtime.Context, given: object, path: str, label: str | None = None) -> Markup:
-    """Return a value for the page: a time in the reader's zone, a name with its id beside it."""
+def leaf(
+    context: jinja2.runtime.Context, given: object, path: str, label: str | None = None, most: int | None = None
+) -> Markup:
+    """Return a value for the page, cut to `most`: a time in the reader's zone, a name with its id beside it."""
     if isinstance(given, str) and given:
         if LEAVES.get(path) is LeafType.INSTANT:
             return when(context, datetime.fromisoformat(given))
         if path in _IDS and label:
             return Markup('<span title="{}"><bdi>{}</bdi></span>').format(given, label)
-        return Markup("<bdi>{}</bdi>").format(plain(path, given))
-    return escape(plain(path, given))
+        return Markup("<bdi>{}</bdi>").format(_cut(plain(path, given), most))
+    return escape(_cut(plain(path, given), most))
 
 
 def told(fields: "Sequence[Moved]") -> "list[Moved]":

@@ -141,16 +141,22 @@ async def test_the_difference_between_two_times(lab: Lab, site: Site) -> None:
     await story(lab)
     text = plain(await site.text("/past/difference?from=2026-02-02&to=2026-02-05"))
     assert "3 cadences are not the same on 2026-02-02 00:00:00 and on 2026-02-05" in text
-    assert "A changed in default side by side Name : Welcome → became A View : All Contacts → became Hot leads" in text
+    assert (
+        "A changed in default side by side who and when"
+        " Name : Welcome → became A View : All Contacts → became Hot leads" in text
+    )
     assert "Came created" in text
     assert "Going deleted" in text
     assert "Else" not in text
     assert "The organisation other is watched since" in text
     assert "0 cadences are" in plain(await site.text("/past/difference?from=2026-02-02&to=2026-02-03"))
     assert "3 cadences are" in plain(await site.text("/past/difference?from=2026-02-02"))
-    early = plain(await site.text("/past/difference?from=2026-01-02&org=default"))
-    assert "0 cadences are" in early
-    assert "The organisation default is watched since" in early
+    early = await site.text("/past/difference?from=2026-01-02&org=default")
+    assert "The organisation default is watched since" in plain(early)
+    assert "cadences are not the same" not in early
+    since = re.search(r'Nothing can be compared. <a href="([^"]*)">What differs since', early)
+    assert since is not None
+    assert "3 cadences are" in plain(await site.text(since[1].replace("&amp;", "&")))
 
 
 async def test_times_that_make_no_sense_are_said_beside_the_form(lab: Lab, site: Site) -> None:

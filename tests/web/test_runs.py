@@ -166,9 +166,35 @@ async def test_rejecting_keeps_them_and_says_who(opened: Open, lab: Lab) -> None
     audit = await lab.rows("SELECT done_by, action, result FROM cadence_sync.web_actions ORDER BY action_id")
     assert [tuple(row.values()) for row in audit] == [
         ("maria <m@example.com>", "reject", "rejected: 8 cadences"),
-        ("maria <m@example.com>", "reject", "NOT_FOUND"),
+        ("maria <m@example.com>", "reject", "refused: Run 1 holds no deletions."),
     ]
     assert (await lab.sync(*MANY[:2])).to_json()["deleted"] == 0
+
+
+async def test_what_is_missing_is_shown_as_missing(site: Site, lab: Lab) -> None:
+    await hold(lab)
+    assert "Missing: it has not been" in await site.text("/cadences/default/5")
+    await site.post("/runs/3/reject", page="/runs/3")
+    await lab.sync(*MANY[:2])
+    assert "Missing: it has not been" in await site.text("/cadences/default/5")
+    assert "Missing: it has not been" not in await site.text("/cadences/default/1")
+    assert (await site.text("/cadences")).count(">missing<") == 8
+    link = re.search(r'<a href="([^"]*)">8 missing in Zoho</a>', await site.text("/organisation?org=default"))
+    assert link is not None
+    text = await site.text(link[1].replace("&amp;", "&"))
+    assert "8 cadences ·" in text
+    header, *rows = (await site.text("/cadences.csv?state=missing")).splitlines()
+    assert header.split(",")[-1] == "missing_since"
+    assert all(row.split(",")[-1].startswith("2026-01-05T") for row in rows)
+    assert len(rows) == 8
+
+
+async def test_a_decision_of_yesterday_leads_to_what_awaits_one(site: Site, lab: Lab) -> None:
+    await hold(lab)
+    csrf = await site.csrf("/runs/3")
+    await lab.sync(*MANY[:1])
+    late = await site.client.post("/runs/3/approve", data={"csrf": csrf})
+    assert (late.status, "“Attention” lists what awaits" in await late.text()) == (404, True)
 
 
 async def test_a_sync_is_asked_for(site: Site, lab: Lab) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import Row, and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,10 +13,12 @@ from cadence_sync.core.blame import Blamed, Learnt, Seen, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import from_document
 from cadence_sync.core.model import Config
+from cadence_sync.db.pages.cadences import CHANGED
 from cadence_sync.db.pages.edits import Edit, edits
-from cadence_sync.db.tables import cadences, learnt_fields
+from cadence_sync.db.tables import cadences, held_deletions, learnt_fields
 
 _C: Final = cadences.c
+_H: Final = held_deletions.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Current:
     first_seen_at: datetime
     last_changed_at: datetime
     deleted_at: datetime | None
+    missing_since: datetime | None
+    """Since when it is no longer in Zoho's list, if nobody has let it be retired."""
     labels: Mapping[str, str | None]
     """Paths of ids → the names of today."""
 
@@ -108,7 +112,11 @@ _AT: Final = text("""
 async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> Current | None:
     """Return what is stored of a cadence, or None where it never was."""
     row = (
-        await connection.execute(select(cadences).where(_C.org_id == org_id, _C.cadence_id == cadence_id))
+        await connection.execute(
+            select(cadences, CHANGED.label("changed"), held_deletions.c.missing_since)
+            .outerjoin(held_deletions, and_(_H.org_id == _C.org_id, _H.cadence_id == _C.cadence_id))
+            .where(_C.org_id == org_id, _C.cadence_id == cadence_id)
+        )
     ).one_or_none()
     if row is None:
         return None
@@ -119,8 +127,9 @@ async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> 
         row.version,
         row.extra,
         row.first_seen_at,
-        row.last_changed_at,
+        row.changed,
         row.deleted_at,
+        row.missing_since,
         _labels(row),
     )
 

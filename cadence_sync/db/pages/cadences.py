@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, union, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.db import tables
-from cadence_sync.db.tables import cadences, execution_details, follow_up_summaries
+from cadence_sync.db.tables import cadences, execution_details, follow_up_summaries, held_deletions
 
 _BATCH: Final = 1000
 _C: Final = cadences.c
@@ -21,6 +21,8 @@ class State(StrEnum):
     """Which cadences are listed."""
 
     LIVE = "live"
+    MISSING = "missing"
+    """Live, since nobody has let them be retired, but no longer in Zoho's list."""
     DELETED = "deleted"
     ALL = "all"
 
@@ -70,6 +72,7 @@ class Listed:
     first_seen_at: datetime
     last_changed_at: datetime
     deleted_at: datetime | None
+    missing_since: datetime | None
 
 
 class Choice(NamedTuple):
@@ -89,7 +92,7 @@ class Choices:
     persons: tuple[Choice, ...]
 
 
-_CHANGED: Final = case(
+CHANGED: Final = case(
     # Of a cadence that has not changed since it was first seen, Zoho alone says when it last did.
     (_C.version == 1, func.least(func.coalesce(_C.modified_time, _C.created_time), _C.last_changed_at)),
     else_=_C.last_changed_at,
@@ -100,7 +103,7 @@ SORTS: Final[dict[str, ColumnElement[Any]]] = {
     "module": func.lower(_C.module_api_name),
     "status": _C.status,
     "created": _C.created_time,
-    "changed": _CHANGED,
+    "changed": CHANGED,
     "person": func.lower(_C.modified_by_name),
 }
 """What the list can be sorted by; ids break ties, so that pages neither repeat nor leave out."""
@@ -160,16 +163,16 @@ async def choices(connection: AsyncConnection, org: str) -> Choices:
 def _lines(asked: Asked) -> Select[Any]:
     own: dict[str, ColumnElement[Any]] = {column.name: column for column in _C}
     others = {column.name: column for table in (follow_up_summaries, execution_details) for column in table.c}
-    named = others | own | {"last_changed_at": _CHANGED}
+    named = others | own | {"last_changed_at": CHANGED, "missing_since": held_deletions.c.missing_since}
     columns = [named[name].label(name) for name in Listed.__slots__]
     by = SORTS[asked.sort]
     order = by.desc().nulls_last() if asked.descending else by.asc().nulls_last()
     return (
         select(*columns)
         .select_from(
-            cadences.outerjoin(follow_up_summaries, _same(follow_up_summaries)).outerjoin(
-                execution_details, _same(execution_details)
-            )
+            cadences.outerjoin(follow_up_summaries, _same(follow_up_summaries))
+            .outerjoin(execution_details, _same(execution_details))
+            .outerjoin(held_deletions, _same(held_deletions))
         )
         .where(*_asked(asked))
         .order_by(order, _C.org_id, _C.cadence_id)
@@ -185,6 +188,8 @@ def _asked(asked: Asked) -> list[ColumnElement[bool]]:
     if asked.state is not State.ALL:
         gone = asked.state is State.DELETED
         conditions.append(_C.deleted_at.is_not(None) if gone else _C.deleted_at.is_(None))
+    if asked.state is State.MISSING:
+        conditions.append(exists().where(_same(held_deletions)).correlate(cadences))
     if asked.org:
         conditions.append(_C.org_id == asked.org)
     if asked.module:

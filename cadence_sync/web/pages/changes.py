@@ -17,7 +17,7 @@ from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ACCESS, ENGINE
-from cadence_sync.web.moments import Edge, Moment, check_order, moment
+from cadence_sync.web.moments import Edge, Moment, check_order, moment, recent
 
 routes = web.RouteTableDef()
 nav = Nav("/changes", "Changes")
@@ -50,6 +50,7 @@ async def changes(request: web.Request) -> web.Response:
         fields=feed.FIELDS,
         since=since,
         until=until,
+        recent=recent(request),
     )
 
 

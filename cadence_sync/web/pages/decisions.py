@@ -8,7 +8,7 @@ from cadence_sync.db.audit import decide_and_enter, enter_action
 from cadence_sync.db.docket import Decision
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.runs import find_run
-from cadence_sync.errors import CadenceSyncError, NotFoundError
+from cadence_sync.errors import NotFoundError
 from cadence_sync.web.frame import tell
 from cadence_sync.web.keys import ALERTING, ENGINE, USER
 from cadence_sync.web.shown import plural
@@ -34,8 +34,8 @@ async def decided(request: web.Request) -> web.Response:
     decision = _DECISIONS[action]
     try:
         count = await decide_and_enter(engine, run_id, decision, who, action, request.app[ALERTING])
-    except CadenceSyncError as error:
-        await enter_action(engine, run.org_id, who, action, run_id, error.code)
-        raise
+    except NotFoundError as error:
+        await enter_action(engine, run.org_id, who, action, run_id, f"refused: {error.message}")
+        raise NotFoundError(error.message, hint="“Attention” lists what awaits a decision.") from error
     tell(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
     raise web.HTTPSeeOther(f"/runs/{run_id}")

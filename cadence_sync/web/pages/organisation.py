@@ -11,7 +11,7 @@ from cadence_sync.db.pages import overview, reading, runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import query
 from cadence_sync.web.frame import page, tell
-from cadence_sync.web.keys import ASK, ENGINE, USER
+from cadence_sync.web.keys import ASK, ENGINE, INTERVAL, RHYTHMS, USER
 
 routes = web.RouteTableDef()
 
@@ -37,7 +37,14 @@ async def organisation(request: web.Request) -> web.Response:
         drift = await ask.drift(connection, org)
         done, _ = await actions(connection, 1, ACTIONS, org)
     return await page(
-        request, "organisation.html", org=fresh, schedule=schedule, runs=latest, drift=drift, actions=done
+        request,
+        "organisation.html",
+        org=fresh,
+        schedule=schedule,
+        interval=request.app[RHYTHMS]().get(org, request.app[INTERVAL]),
+        runs=latest,
+        drift=drift,
+        actions=done,
     )
 
 
@@ -50,7 +57,7 @@ async def sync_now(request: web.Request) -> web.Response:
     try:
         state = await request.app[ASK](org)
     except CadenceSyncError as error:
-        await enter_action(engine, org, request[USER], "sync", None, error.code)
+        await enter_action(engine, org, request[USER], "sync", None, f"refused: {error.message}")
         raise
     await enter_action(engine, org, request[USER], "sync", None, state)
     tell(request, _STATES[state].format(org))

@@ -28,6 +28,8 @@ FIRST: Final = 10
 MODULES: Final = 10
 """Modules that have a bar of their own."""
 KINDS: Final = ("created", "updated", "deleted", "restored")
+STATUSES: Final = ("active", "inactive", "draft")
+"""Those with a colour of their own."""
 WITHOUT: Final = "none"
 
 
@@ -63,7 +65,8 @@ async def overview(request: web.Request) -> web.Response:
 
 
 def _statuses(live: Sequence[ask.Live]) -> list[str]:
-    return sorted({row.status or WITHOUT for row in live})
+    found = sorted({row.status or WITHOUT for row in live})
+    return sorted(found, key=lambda status: STATUSES.index(status) if status in STATUSES else len(STATUSES))
 
 
 def _live_chart(live: Sequence[ask.Live]) -> Markup:

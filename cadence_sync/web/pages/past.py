@@ -1,8 +1,9 @@
 """Time travel: all cadences as they were at a time, and what differs between two times."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -13,8 +14,9 @@ from cadence_sync.errors import ArgumentError
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ENGINE
-from cadence_sync.web.moments import Edge, Moment, check_order, moment, present
+from cadence_sync.web.moments import Edge, Moment, check_order, moment, present, recent
 from cadence_sync.web.sheet import send_csv
+from cadence_sync.web.zones import zone_of
 
 routes = web.RouteTableDef()
 nav = Nav("/past", "Time travel")
@@ -96,6 +98,7 @@ async def difference(request: web.Request) -> web.Response:
             found = await travel.difference(connection, begins.at, ends.at, axis, org)
             shown = await travel.named(connection, found[(number - 1) * CADENCES : number * CADENCES])
     query.check_page(number, shown)
+    unwatched = _unwatched(watched, org, begins)
     return await page(
         request,
         "difference.html",
@@ -105,7 +108,10 @@ async def difference(request: web.Request) -> web.Response:
         ends=ends,
         axis=axis,
         orgs=list(watched),
-        unwatched=_unwatched(watched, org, begins),
+        recent=recent(request),
+        unwatched=unwatched,
+        known=len(unwatched) < (1 if org else len(watched)),
+        since=_beginning(unwatched, zone_of(request)),
         differences=shown,
         total=len(found),
         number=number,
@@ -134,3 +140,9 @@ def _unwatched(watched: Watched, org: str, then: Moment | None) -> dict[str, dat
     if then is None:
         return {}
     return {name: since for name, since in watched.items() if org in ("", name) and (since is None or then.at < since)}
+
+
+def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
+    """Return the first whole second of which something is known."""
+    first = min((since for since in unwatched.values() if since is not None), default=None)
+    return None if first is None else (first + timedelta(seconds=1)).replace(microsecond=0).astimezone(zone)
