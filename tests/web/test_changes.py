@@ -64,6 +64,19 @@ async def test_the_feed_is_filtered(lab: Lab, site: Site) -> None:
         assert changed(await site.text(f"/changes{query}")) == expected, query
 
 
+async def test_a_creation_is_its_creators_also_where_another_edited_it_since(lab: Lab, site: Site) -> None:
+    await look(lab, "2026-02-01 06:00:00", record("1"))
+    maker, editor = {"id": "5", "name": "Mei"}, {"id": "6", "name": "Ravi"}
+    made = edited("2026-02-01 13:00:00", "2", created_time="2026-02-01T12:00:00+00:00", created_by=maker)
+    await look(lab, "2026-02-02 06:00:00", record("1"), made | {"modified_by": editor})
+    assert await lab.rows("SELECT changed_by_id FROM cadence_sync.cadence_changes") == [{"changed_by_id": None}]
+    assert '<span title="5"><bdi>Mei</bdi></span>' in await site.text("/changes?kind=created")
+    assert changed(await site.text("/changes?person=5")) == ["2?newest=1"]
+    assert changed(await site.text("/changes?person=5&org=default&kind=created")) == ["2?newest=1"]
+    assert changed(await site.text("/changes?person=6")) == []
+    assert "Mei" in await (await site.get("/changes.atom")).text()
+
+
 async def test_a_name_that_no_index_holds_is_stored(lab: Lab, site: Site) -> None:
     """Letters that do not compress: a row of an index has room for a third of a page."""
     letters = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(6000))

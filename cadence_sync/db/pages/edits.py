@@ -30,7 +30,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One version; `name` and `module` are those of the cadence now."""
+    """One version; `name` and `module` are those of the cadence now.
+
+    Who made a cadence, Zoho says with it: a creation is its creator's, also where its row of changes names nobody,
+    since somebody else had edited it before it was seen.
+    """
 
     org_id: str
     cadence_id: str
@@ -56,7 +60,8 @@ _EDITS: Final = (
     text("""
     SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
            v.valid_from AS changed_at, v.observed_at, v.run_id,
-           said.by_id, said.by_name, said.fields,
+           coalesce(said.by_id, made.by_id) AS by_id,
+           CASE WHEN said.by_id IS NULL THEN made.by_name ELSE said.by_name END AS by_name, said.fields,
            CASE v.kind WHEN 'restored' THEN before.document END AS before,
            CASE v.kind WHEN 'restored' THEN v.document END AS document
     FROM unnest(:orgs, :cadences, :versions) AS wanted (org_id, cadence_id, version)
@@ -64,6 +69,7 @@ _EDITS: Final = (
     JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v.cadence_id
     LEFT JOIN cadence_sync.cadence_versions AS before
       ON before.org_id = v.org_id AND before.cadence_id = v.cadence_id AND before.version = v.version - 1
+    LEFT JOIN LATERAL (SELECT c.created_by_id AS by_id, c.created_by_name AS by_name) AS made ON v.kind = 'created'
     CROSS JOIN LATERAL (
         SELECT max(h.changed_by_id) AS by_id, max(h.changed_by_name) AS by_name,
                jsonb_agg(jsonb_build_array(

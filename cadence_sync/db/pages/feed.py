@@ -120,7 +120,7 @@ def _of_org(org: ColumnElement[str], asked: Asked, limit: int) -> Select[Any]:
 
 
 def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
-    conditions = _of_what(asked)
+    conditions = _of_what(org, asked)
     if asked.since is not None:
         conditions.append(_H.changed_at >= asked.since)
     if asked.until is not None:
@@ -147,15 +147,28 @@ def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
     ]
 
 
-def _of_what(asked: Asked) -> list[Any]:
+def _of_what(org: ColumnElement[str], asked: Asked) -> list[Any]:
     """Return conditions in the words of the indexes: whoever is named changed `modified_time` too, or the whole."""
-    wanted = ((_H.changed_by_id, asked.person), (_H.kind, asked.kind), (_H.field, asked.field))
-    conditions: list[Any] = [column == value for column, value in wanted if value]
+    conditions: list[Any] = [
+        column == value for column, value in ((_H.kind, asked.kind), (_H.field, asked.field)) if value
+    ]
     if asked.kind in _WHOLE:
         conditions.append(_H.field == "*")
-    if asked.person and not asked.field:
-        conditions.append(or_(_H.field == literal_column("'*'"), _H.field == literal_column("'modified_time'")))
+    if asked.person:
+        conditions.append(_by(org, asked))
     return conditions
+
+
+def _by(org: ColumnElement[str], asked: Asked) -> ColumnElement[bool]:
+    named = _H.changed_by_id == asked.person
+    if asked.field:
+        return named
+    whole = _H.field == literal_column("'*'")
+    own = select(cadences.c.cadence_id).where(cadences.c.org_id == org, cadences.c.created_by_id == asked.person)
+    return or_(
+        and_(named, or_(whole, _H.field == literal_column("'modified_time'"))),
+        and_(whole, _H.kind == "created", _H.cadence_id.in_(own.correlate(orgs))),
+    )
 
 
 def _behind(org: ColumnElement[str], after: After) -> Any:
