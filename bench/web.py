@@ -58,7 +58,7 @@ class Taken:
         return f"{self.name:<58}{middle:>8.1f}{late:>8.1f}{self.size:>11,}  {verdict}"
 
 
-def addresses(cadence_id: str, gone_id: str) -> Iterator[tuple[str, str]]:
+def addresses(cadence_id: str, gone_id: str, run_id: int) -> Iterator[tuple[str, str]]:
     """Yield names and addresses: each page as it opens, and with what makes it work hardest."""
     now = datetime.now(UTC)  # noqa: TID251 - the history ends about now
     newest, middle, oldest = (f"{now - timedelta(days=days):%Y-%m-%d}" for days in (30, 1825, 3600))
@@ -73,6 +73,9 @@ def addresses(cadence_id: str, gone_id: str) -> Iterator[tuple[str, str]]:
         ("one cadence", own, {}),
         ("one cadence, older versions", own, {"newest": "260"}),
         ("one cadence, deleted", f"/cadences/{EDITED}/{quote(gone_id)}", {}),
+        ("one run", f"/runs/{run_id}", {}),
+        ("one organisation", "/organisation", {"org": EDITED}),
+        ("overview of one organisation", "/", {"org": EDITED}),
         ("two versions side by side", f"{own}/versions", {"old": "2", "new": "500", "all": "1"}),
         ("one cadence five years ago", f"{own}/at", {"on": middle}),
         ("changes", "/changes", {}),
@@ -112,13 +115,16 @@ async def measure(url: str, rounds: int) -> list[Taken]:
     ids = "SELECT cadence_id FROM cadence_sync.cadences WHERE org_id = $1 AND deleted_at IS {} ORDER BY version DESC"
     try:
         cadence_id, gone_id = [await connection.fetchval(ids.format(what), EDITED) for what in ("NULL", "NOT NULL")]
+        run_id = await connection.fetchval(
+            "SELECT run_id FROM cadence_sync.sync_runs WHERE org_id = $1 ORDER BY updated DESC, run_id LIMIT 1", EDITED
+        )
     finally:
         await connection.close()
     with served(url) as base:
         async with ClientSession(base) as session:
             async with session.get("/") as answer:
                 others = dict.fromkeys(_LINK.findall(await answer.text()))
-            known = list(addresses(cadence_id, gone_id))
+            known = list(addresses(cadence_id, gone_id, run_id))
             wanted = [(path, path) for path in others if path not in {path for _, path in known}] + known
             return [await ask(session, name, path, rounds) for name, path in wanted]
 
