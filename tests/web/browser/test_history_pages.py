@@ -166,7 +166,7 @@ async def test_the_past_is_found_by_clicking(browser: Browser, site_url: str) ->
         await page.get_by_label("Times in").select_option("Europe/Berlin")
         await page.get_by_role("button", name="Change").click()
         await page.get_by_label("Day", exact=True).fill("2025-05-01")
-        await page.get_by_role("button", name="Filter").click()
+        await page.get_by_role("button", name="Show").click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("2025-05-01 23:59:59")
         await expect(page.locator("p.wrong")).to_contain_text("nothing is known")
         assert await page.locator("tbody tr").count() > 20
@@ -176,10 +176,16 @@ async def test_the_past_is_found_by_clicking(browser: Browser, site_url: str) ->
         await page.get_by_role("link", name="Or compare two times").click()
         await page.get_by_label("From", exact=True).fill("2025-05-01")
         await page.get_by_label("To", exact=True).fill("2025-08-01")
-        await page.get_by_role("button", name="Filter").click()
+        await page.get_by_role("button", name="Compare").click()
         assert await page.locator("ol.line > li").count() > 5
         await page.get_by_role("link", name="side by side").first.click()
         await expect(page.locator("del").first).to_be_visible()
+        await page.go_back()
+        await page.get_by_role("link", name="who and when").first.click()
+        await expect(page.locator("ol.line > li").first).to_be_visible()
+        await page.get_by_role("link", name="Changes", exact=True).click()
+        await page.get_by_role("link", name="90 days").click()
+        await expect(page.locator("ol.line > li").first).to_be_visible()
         assert found.complaints == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.web.browser.conftest import Visitor
-from tests.web.browser.looking import bars_of, check
+from tests.web.browser.looking import WIDTHS, bars_of, check
 
 PATHS = [
     "/",
@@ -14,6 +14,7 @@ PATHS = [
     "/runs?outcome=with+changes&page=2",
     "/organisation?org=production",
     "/audit",
+    "/cadences?state=missing",
 ]
 
 
@@ -30,6 +31,27 @@ async def test_the_charts_have_data(visitor: Visitor) -> None:
     assert changes >= 13
     await visitor.page.get_by_text("The same as a table").first.click()
     assert await visitor.page.locator("figure.chart table").first.locator("tbody tr").count() >= 5
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_word_of_a_chart_is_cut(visitor: Visitor, width: int) -> None:
+    await visitor.page.set_viewport_size({"width": width, "height": 960})
+    await visitor.go("/")
+    cut = await visitor.page.eval_on_selector_all(
+        ".pygal-chart text",
+        """texts => texts.filter(text => {
+            const word = text.getBoundingClientRect(), drawn = text.ownerSVGElement.getBoundingClientRect();
+            return word.width && (word.left < drawn.left || word.right > drawn.right || word.bottom > drawn.bottom);
+        }).map(text => text.textContent)""",
+    )
+    assert cut == []
+
+
+async def test_a_run_with_changes_is_for_everybody(visitor: Visitor) -> None:
+    await visitor.go("/runs?outcome=with+changes")
+    await visitor.page.locator("tbody th a").first.click()
+    assert await visitor.page.locator("ol.line > li").count() > 0
+    await check(visitor.page)
 
 
 async def test_held_deletions_are_found_looked_at_and_approved(visitor: Visitor) -> None:
