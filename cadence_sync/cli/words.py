@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cadence_sync.cli.output import one_line
 from cadence_sync.core.document import changed_leaves, from_document
-from cadence_sync.core.messages import SIGNATURE
+from cadence_sync.core.wording import SIGNATURE
 
 Field = tuple[str, Any, Any]
 """A path, the value before, the value after."""

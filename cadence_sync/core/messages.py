@@ -13,12 +13,11 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from cadence_sync.core.alerts import Event
+from cadence_sync.core.wording import UNSEEN, told
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
 MOST_FIELDS: Final = 20
-SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
-"""Fields that move with every edit: they say that there was one, not what it was."""
 _JOINER: Final = "\N{WORD JOINER}"
 _ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()", re.IGNORECASE)
 """Places at which services begin a mention, a tag, a channel or a link."""
@@ -177,13 +176,13 @@ def _held(told: Told) -> list[str]:
     ]
 
 
-def _fields(told: Told) -> list[str]:
+def _fields(about: Told) -> list[str]:
     """Return a line a field; those that every edit moves only where there is nothing else to say."""
-    if told.kind != "updated":
+    if about.kind != "updated":
         return []
-    shown = [change for change in told.changes if change.field not in SIGNATURE]
+    shown = told(about.changes)
     if not shown:
-        return ["edited, but in no field that the list shows"]
+        return [UNSEEN]
     lines = [f"{flat(c.field)}: {flat(c.old)} → {flat(c.new)}" for c in shown[:MOST_FIELDS]]
     return lines + ([f"… and {len(shown) - MOST_FIELDS} more fields"] if len(shown) > MOST_FIELDS else [])
 

@@ -10,8 +10,9 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from cadence_sync.core.wording import UNSEEN, field_title, told
 from cadence_sync.db.pages.edits import Edit
-from cadence_sync.web.words import KINDS, UNSEEN, cadence_path, field_title, plain, short, told
+from cadence_sync.web.words import KINDS, cadence_path, plain, short
 
 CONTENT_TYPE: Final = "application/atom+xml"
 _NAMESPACE: Final = "http://www.w3.org/2005/Atom"

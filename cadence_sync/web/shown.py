@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 import jinja2
 from markupsafe import Markup, escape
 
+from cadence_sync.core.wording import plural
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -47,11 +49,6 @@ def span(seconds: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{max(0, int(seconds))} s"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def value(given: Any) -> str:

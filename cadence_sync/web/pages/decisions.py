@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from cadence_sync.core.wording import plural
 from cadence_sync.db.audit import decide_and_enter, enter_action
 from cadence_sync.db.docket import Decision
 from cadence_sync.db.pages import reading
@@ -11,7 +12,6 @@ from cadence_sync.db.pages.runs import find_run
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web.frame import tell
 from cadence_sync.web.keys import ALERTING, ENGINE, USER
-from cadence_sync.web.shown import plural
 
 routes = web.RouteTableDef()
 

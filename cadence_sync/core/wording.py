@@ -1,0 +1,78 @@
+"""What fields are called, and which of them say what an edit was: in the words of the page and of messages. Pure."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
+
+FIELDS: Final = {
+    "name": "Name",
+    "description": "Description",
+    "type": "How records enter",
+    "status": "Status",
+    "active": "Active",
+    "published": "Published",
+    "module.id": "Module",
+    "custom_view.id": "View",
+    "created_time": "Created",
+    "created_by.id": "Created by",
+    "modified_time": "Last edited",
+    "modified_by.id": "Last edited by",
+    "summary.email_follow_up_count": "E-mails",
+    "summary.task_follow_up_count": "Tasks",
+    "summary.call_follow_up_count": "Calls",
+    "summary.whatsapp_follow_up_count": "WhatsApp messages",
+    "execution_details.type": "When it ends",
+    "execution_details.end_date": "Ends on",
+    "execution_details.automatic_unenroll": "Records leave by themselves",
+    UNIT: "Executed every (number)",
+    PERIOD: "Executed every (period)",
+    f"{UNENROLL}.type": "Rule by which records leave",
+    f"{UNENROLL}.end_date": "Records leave on",
+    UNENROLL: "Rules by which records leave",
+}
+"""Every known field, in the words of the page."""
+
+UNSEEN: Final = "edited, but in no field that the list shows"
+SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
+"""Fields that move with every edit: they say that there was one, not what it was."""
+NAMELESS: Final = "(without a name)"
+_WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
+"""Fields whose values are words of Zoho's, such as `complete_task`."""
+_PLACES: Final = {path: place for place, path in enumerate(FIELDS)}
+
+
+class _OfField(Protocol):
+    @property
+    def field(self) -> str: ...
+
+
+F = TypeVar("F", bound=_OfField)
+
+
+def field_title(path: str) -> str:
+    """Return what a field is called here; one that is not known yet has only its path."""
+    return FIELDS.get(path, path)
+
+
+def in_words(path: str, value: str) -> str:
+    """Return a value as people read it: what Zoho joins to one word is taken apart."""
+    return value.replace("_", " ") if path in _WORDS else value
+
+
+def told(fields: Sequence[F]) -> list[F]:
+    """Return the fields that say what an edit was, in the order of the settings."""
+    shown = [field for field in fields if field.field not in SIGNATURE]
+    return sorted(shown, key=lambda field: _PLACES.get(field.field, len(_PLACES)))
+
+
+def seen(text: str | None) -> str:
+    """Return a name that can be seen and clicked, whatever it is made of."""
+    if text is None or not any(character.isprintable() and not character.isspace() for character in text):
+        return NAMELESS
+    return text
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
