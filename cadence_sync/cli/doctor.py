@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.checks import MARKS, Check, State, attempted, exit_code_of, failed, good, unchecked
+from cadence_sync.cli.checks_alerts import alert_checks
 from cadence_sync.cli.checks_database import NAMES, database_checks, settings_checks
 from cadence_sync.cli.checks_org import STORED, ZOHO, Known, stored_checks, zoho_checks
 from cadence_sync.cli.output import one_line, print_json
@@ -63,7 +64,7 @@ async def examined(settings_of: Callable[[], Settings], asked: Asked) -> list[Ch
     except CadenceSyncError as error:
         names = ("database", *NAMES, "credentials", *ZOHO, *STORED)
         return [failed("settings", error), *unchecked(names, "the settings cannot be read")]
-    checks = settings_checks(settings)
+    checks = [*settings_checks(settings), *await alert_checks(settings, debug=asked.debug)]
     async with AsyncExitStack() as stack:
         engine: AsyncEngine | None = None
         try:

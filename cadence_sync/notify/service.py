@@ -82,8 +82,20 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
             f"The channel {name!r} would send in the clear, by {schema}://.",
             hint=f"Use {_secure(plugin) or 'a service with encryption'}; plain text goes to loopback only.",
         )
+    targets = _targets(plugin)
+    if targets > 1:
+        raise SettingsError(
+            f"The address of the channel {name!r} names {targets} targets: when one refuses, all are told again.",
+            hint=f"Write one {schema}:// address for each target, each a channel of its own; a mailing list is one.",
+        )
     plugin.overflow_mode = OverflowMode.TRUNCATE
     return Service(schema, web_url, plugin)
+
+
+def _targets(plugin: Any) -> int:
+    """Return how many may take or refuse a message: Apprise multiplies them by its tries, and leaves copies out."""
+    copies = [*(getattr(plugin, "cc", None) or ()), *(getattr(plugin, "bcc", None) or ())]
+    return len(plugin) // (plugin.retry + 1) + len(copies)
 
 
 def _keep_quiet() -> None:

@@ -295,3 +295,13 @@ def test_freshness_goes_by_the_schedule(row: dict[str, Any] | None, changes: dic
 def test_the_gravest_gives_the_exit_code() -> None:
     assert exit_code_of([good("a", "b")]) == 0
     assert exit_code_of([warning("a", "b", "c", exit_code=6), warning("a", "b", "c", exit_code=7)]) == 6
+
+
+async def test_an_address_of_alerts_that_cannot_work_is_found_before_anything_is_to_be_told(settings_of: Of) -> None:
+    slack = "slack://TAAAAAAAA/BAAAAAAAA/abcdefghijABCDEFGHIJ4718/#one"
+    fine = await examined(settings_of(ALERT_URLS=slack), Asked(offline=True))
+    assert [check.message.partition(";")[0] for check in fine if check.name == "alerts"] == ["1 channel"]
+    checks = await examined(settings_of(ALERT_URLS=f"{slack}/#two"), Asked(offline=True))
+    (failed,) = bad([check for check in checks if check.name == "alerts"])
+    assert (failed.exit_code, "names 2 targets" in failed.message, "4718" in str(failed)) == (2, True, False)
+    assert not [check for check in await examined(settings_of(ALERT_URLS=None), Asked()) if check.name == "alerts"]

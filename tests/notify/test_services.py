@@ -149,6 +149,40 @@ def test_an_address_that_cannot_work_is_named_without_its_secrets(url: str) -> N
     assert "4719" not in f"{caught.value.message} {caught.value.hint}"
 
 
+MANY = [
+    (f"slack://TAAAAAAAA/BAAAAAAAA/{TOKEN}/#one/#two", 2),
+    (f"slack://TAAAAAAAA/BAAAAAAAA/{TOKEN}/#one/#two?retry=2", 2),
+    ("mailtos://user:pass-4718@mail.example.com?to=a@example.com,b@example.com,c@example.com", 3),
+    ("mailtos://user:pass-4718@mail.example.com?to=a@example.com&cc=b@example.com&bcc=c@example.com", 3),
+    ("tgram://123456789:abcdefghijklmnopqrstuvwxyz-pass-4718/1/2", 2),
+    ("ntfys://user:pass-4718@ntfy.example.com/one/two", 2),
+]
+
+
+@pytest.mark.parametrize(("url", "targets"), MANY)
+def test_an_address_of_several_targets_is_refused_since_those_that_took_a_message_would_get_it_again(
+    url: str, targets: int
+) -> None:
+    with pytest.raises(SettingsError, match=f"'url-1' names {targets} targets") as caught:
+        opened(url)
+    assert f"one {url.partition(':')[0]}:// address for each" in caught.value.hint
+    assert "4718" not in f"{caught.value.message} {caught.value.hint}"
+
+
+ONE = [
+    f"slack://TAAAAAAAA/BAAAAAAAA/{TOKEN}",
+    f"slack://TAAAAAAAA/BAAAAAAAA/{TOKEN}/#one?retry=3",
+    "mailtos://user:pass@mail.example.com?to=Sales <a@example.com>&reply=b@example.com",
+    "discord://WEBHOOK_ID/WEBHOOK_TOKEN",
+    "workflows://example.com/WORKFLOW/SIGNATURE",
+]
+
+
+@pytest.mark.parametrize("url", ONE)
+def test_an_address_of_one_target_is_taken_however_often_it_is_tried(url: str) -> None:
+    assert opened(url).kind == url.partition(":")[0]
+
+
 @pytest.fixture
 def everything() -> Iterator[StringIO]:
     """What an operator's own handler of all logs would show; pytest's listens to the silenced ones too."""

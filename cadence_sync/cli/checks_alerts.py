@@ -1,0 +1,21 @@
+"""What `doctor` looks at of alerts: whether the addresses of the channels can work. Nothing is sent."""
+
+import asyncio
+
+from cadence_sync import wiring
+from cadence_sync.cli.checks import Check, attempted, good
+from cadence_sync.core.wording import plural
+from cadence_sync.settings import Settings
+
+
+async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
+    """Look at the channels, where there are any."""
+    if not settings.alert_channels:
+        return []
+    from cadence_sync.notify.channels import open_channels
+
+    clock = wiring.SystemClock()
+    senders = await attempted("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    if isinstance(senders, Check):
+        return [senders]
+    return [good("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]
