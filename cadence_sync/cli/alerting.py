@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cadence_sync.db.outbox import IsStale
     from cadence_sync.notify.senders import Sender
 
+ANSWER: Final = 90.0
+"""Seconds after which somebody who tries a channel is told that it hangs."""
 _STATUS: Final = ("channel", "waiting", "sent", "dead", "oldest", "last_sent_at", "last_error")
 
 
@@ -52,8 +54,13 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
 
 
 async def _tried(sender: "Sender", told: list[Any]) -> str | None:
+    import asyncio
+
     try:
-        await sender.send(str(uuid4()), told)
+        async with asyncio.timeout(ANSWER):
+            await sender.send(str(uuid4()), told)
+    except TimeoutError:
+        return f"The channel does not answer within {ANSWER:.0f} s."
     except RetryLater as error:
         return error.message
     except Exception as error:  # noqa: BLE001 - a service's client raises what it likes, with texts that hold secrets

@@ -15,7 +15,7 @@ from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
 
 LEASE: Final = timedelta(minutes=3)
-"""So long a message is one process's own: it is sent and marked in that time, or another may send it."""
+"""So long a message is one process's own, unless that renews it: then another may send it."""
 MOST_NAMES: Final = 10
 """Held cadences that a message names."""
 
@@ -86,6 +86,10 @@ _TELL: Final = text("""
     ) AS h ON true
     WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL
     ORDER BY o.happened_at, o.org_id, o.event_key
+""")
+_RENEW: Final = text("""
+    UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
+    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
 """)
 _SENT: Final = text("""
     UPDATE cadence_sync.alert_outbox SET sent_at = now(), leased_until = NULL, last_error = NULL
@@ -168,6 +172,13 @@ async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
     async with _alone(engine) as connection:
         rows = await connection.execute(_TELL, {"message_id": letter.message_id, "most": MOST_NAMES})
         return [_told(row) for row in rows]
+
+
+async def renew(engine: AsyncEngine, letter: Letter) -> None:
+    """Keep a message that is still being sent for another lease."""
+    about = {"message_id": letter.message_id, "attempts": letter.attempts, "lease": LEASE}
+    async with _alone(engine) as connection:
+        await connection.execute(_RENEW, about)
 
 
 async def sent(engine: AsyncEngine, letter: Letter) -> None:

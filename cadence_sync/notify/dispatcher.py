@@ -1,7 +1,8 @@
 """Takes messages out of the outbox and sends them; any number of processes may do so at once.
 
-A message is one process's own for a lease, and marked when its receiver has taken it. So it is sent twice only where
-a process died, or lost its database, between the two, or where the receiver's answer was lost.
+A message is one process's own for a lease, which is renewed while it is being sent, and marked when its receiver has
+taken it. So it is sent twice only where a process died, or lost its database, between the two, or where the receiver's
+answer was lost.
 """
 
 import asyncio
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 TICK: Final = 2.0
 """Seconds between two looks at the outbox."""
-SEND: Final = 60.0
-"""Seconds after which a sender is given up."""
-MARKS: Final = 20
+RENEW: Final = 60.0
+"""Seconds after which the lease of a message that is still being sent is renewed."""
 MARK_PAUSE: Final = 3.0
-"""So often, and with such a pause, it is tried to mark what was sent: within the lease."""
+"""Seconds between two tries to mark what was sent."""
+PATIENCE: Final = 300.0
+"""Seconds that a process which only sends what is due waits for the slowest channel."""
 
 Count = Callable[[str, str], None]
 """Called with a channel and what became of a message: `sent`, `failed` or `dead`."""
@@ -60,19 +62,28 @@ class Dispatcher:
             await asyncio.sleep(TICK)
 
     async def empty(self) -> None:
-        """Send what is due now, and return when it was tried; raises `DatabaseError`.
+        """Send what is due now, and return when it was tried, or nobody waits any more; raises `DatabaseError`.
 
         Where nothing moves any more, another process is at it, or something is wrong that the log tells.
         """
         before: list[Due] = []
-        while (due := await mailbox.due(self.engine, self.senders)) and due != before:
-            before = due
-            await self._look()
-            if self._busy:  # another process may have been faster
-                await asyncio.wait(self._busy.values())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (due := await mailbox.due(self.engine, self.senders)) and due != before:
+                    before = due
+                    await self._look()
+                    if self._busy:  # another process may have been faster
+                        await asyncio.wait(self._busy.values())
+        except TimeoutError:
+            self._forget()
+            for channel in self._busy:
+                self.count(channel, "failed")
+                log.warning("alert_hangs", channel=channel, seconds=PATIENCE)
+        finally:
+            await self.stop(0)
 
     async def stop(self, grace: float) -> None:
-        """Take no more messages, and wait for those under way."""
+        """Take no more messages, and wait for those under way; what hangs is another process's when its lease ends."""
         self._stopping = True
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=grace)
@@ -103,17 +114,34 @@ class Dispatcher:
 
     async def _deliver(self, letter: Letter) -> None:
         told = await mailbox.told(self.engine, letter)
-        if told:
+        if not told:  # its organisation was purged meanwhile, or somebody dropped it
+            return
+        async with self._keeping(letter):
             try:
-                async with asyncio.timeout(SEND):
-                    await self.senders[letter.channel].send(letter.message_id, told)
+                await self.senders[letter.channel].send(letter.message_id, told)
             except RetryLater as error:
                 await self._not_sent(letter, error.message, error.retry_after)
-                return
             except Exception as error:  # noqa: BLE001 - a service's client raises what it likes
                 await self._not_sent(letter, f"The channel failed ({type(error).__name__}).", None)
-                return
-        await self._mark(letter)
+            else:
+                await self._mark(letter)
+
+    @asynccontextmanager
+    async def _keeping(self, letter: Letter) -> AsyncIterator[None]:
+        """Let no other process take a message meanwhile, however long its receiver thinks about it."""
+        task = asyncio.create_task(self._renew(letter))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _renew(self, letter: Letter) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            log.warning("alert_under_way", channel=letter.channel, message_id=letter.message_id)
+            async with survived():
+                await mailbox.renew(self.engine, letter)
 
     async def _not_sent(self, letter: Letter, why: str, retry_after: float | None) -> None:
         dead = letter.attempts >= ATTEMPTS
@@ -125,18 +153,17 @@ class Dispatcher:
         await mailbox.failed(self.engine, letter, why, None if dead else pause)
 
     async def _mark(self, letter: Letter) -> None:
-        """Note that it was sent: tried for as long as the lease lasts, since after it another would send it again."""
-        for remaining in reversed(range(MARKS)):
+        """Note that it was sent: tried until it is, since another would send it again."""
+        while True:
             try:
                 await mailbox.sent(self.engine, letter)
-            except CadenceSyncError:
-                if not remaining:
-                    raise
+            except CadenceSyncError as error:
+                log.warning("alerts_wait", error=error.message)
                 await asyncio.sleep(MARK_PAUSE)
             else:
-                self.count(letter.channel, "sent")
-                log.info("alert_sent", channel=letter.channel, message_id=letter.message_id)
-                return
+                break
+        self.count(letter.channel, "sent")
+        log.info("alert_sent", channel=letter.channel, message_id=letter.message_id)
 
 
 @asynccontextmanager

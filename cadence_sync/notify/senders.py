@@ -18,7 +18,10 @@ class Sender(Protocol):
         ...
 
     async def send(self, message_id: str, told: Sequence[Told]) -> None:
-        """Hand a message over; raises `RetryLater` where it was not taken, or nobody knows."""
+        """Hand a message over, and return when nothing of it is under way any more, however long that takes.
+
+        Raises `RetryLater` where it was not taken, or nobody knows.
+        """
         ...
 
 

@@ -1,11 +1,10 @@
 """The services that Apprise knows: chat, e-mail and a hundred others. The only place that names it."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,15 +13,14 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
 from cadence_sync.core.messages import Message, Told, message
 from cadence_sync.errors import SettingsError
 from cadence_sync.notify.senders import not_sent
+from cadence_sync.notify.threads import apart
 from cadence_sync.urls import is_loopback
 
-SECONDS: Final = 30
-"""The longest that Apprise may take for a message."""
+SECONDS: Final = 60
+"""So long a service may be silent: Apprise's own 4 are over before slow ones answer, and they would be told again."""
 ESCAPED: Final = 0.6
 """Share of a service's longest message that is filled: what is escaped for it grows."""
 _STATUS: Final = re.compile(r"\berror=(\d{3})\b")
-_THREADS: Final = ThreadPoolExecutor(4, thread_name_prefix="alerts")
-"""Of its own: a service that hangs must not keep a sync waiting for a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,13 @@ class Service:
     plugin: Any = field(repr=False)
 
     async def send(self, message_id: str, told: Sequence[Told]) -> None:
-        """Hand a message to the service; most have no place for its id."""
+        """Hand a message to the service; most have no place for its id.
+
+        It may take long, since each call to the service has a time limit, and their number has none.
+        """
         del message_id
         text = message(told, self.web_url, max(200, int(self.plugin.body_maxlen * ESCAPED)))
-        why = await asyncio.get_running_loop().run_in_executor(_THREADS, self._notify, text)
+        why = await apart(f"alerts-{self.kind}", partial(self._notify, text))
         if why is not None:
             raise not_sent(why)
 
@@ -66,7 +67,8 @@ class Service:
 def open_service(name: str, url: str, web_url: str | None) -> Service:
     """Return the service of an address; raises `SettingsError`, without the address, which holds secrets."""
     _keep_quiet()
-    asset = AppriseAsset(app_id="cadence-sync", storage_mode="memory", service_timeout=SECONDS)
+    # Without a time limit of Apprise's, after which it would leave the sending to a thread that nobody watches.
+    asset = AppriseAsset(app_id="cadence-sync", storage_mode="memory", service_timeout=0, async_mode=False)
     asset.app_desc, asset.app_url, asset.http_redirects = "cadence-sync", "", False
     asset.image_url_mask = asset.image_url_logo = ""  # pictures of Apprise's, on another's server
     plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
@@ -89,13 +91,17 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
             hint=f"Write one {schema}:// address for each target, each a channel of its own; a mailing list is one.",
         )
     plugin.overflow_mode = OverflowMode.TRUNCATE
+    plugin.socket_read_timeout = max(plugin.socket_read_timeout, SECONDS)
+    if hasattr(plugin, "smtp_host"):  # what is called so there is the limit of each answer
+        plugin.socket_connect_timeout = max(plugin.socket_connect_timeout, SECONDS)
     return Service(schema, web_url, plugin)
 
 
 def _targets(plugin: Any) -> int:
     """Return how many may take or refuse a message: Apprise multiplies them by its tries, and leaves copies out."""
     copies = [*(getattr(plugin, "cc", None) or ()), *(getattr(plugin, "bcc", None) or ())]
-    return len(plugin) // (plugin.retry + 1) + len(copies)
+    tried: int = len(plugin)
+    return tried // int(plugin.retry + 1) + len(copies)
 
 
 def _keep_quiet() -> None:

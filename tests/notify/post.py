@@ -51,8 +51,8 @@ class Post:
 
 
 @asynccontextmanager
-async def sending(dispatcher: Dispatcher) -> AsyncIterator[None]:
+async def sending(dispatcher: Dispatcher, grace: float = 5) -> AsyncIterator[None]:
     from cadence_sync.notify.dispatcher import dispatching  # noqa: PLC0415
 
-    async with dispatching(dispatcher, 5):
+    async with dispatching(dispatcher, grace):
         yield
