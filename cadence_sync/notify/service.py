@@ -91,6 +91,7 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
             hint=f"Write one {schema}:// address for each target, each a channel of its own; a mailing list is one.",
         )
     plugin.overflow_mode = OverflowMode.TRUNCATE
+    plugin.retry, plugin.optional = 0, False  # an address may ask for tries in a row, and for failures to be hidden
     plugin.socket_read_timeout = max(plugin.socket_read_timeout, SECONDS)
     if hasattr(plugin, "smtp_host"):  # what is called so there is the limit of each answer
         plugin.socket_connect_timeout = max(plugin.socket_connect_timeout, SECONDS)

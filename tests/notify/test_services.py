@@ -127,6 +127,15 @@ async def test_a_redirect_is_not_followed() -> None:
         assert [got.path for got in receiver.got] == ["/in"]
 
 
+async def test_what_was_not_taken_is_never_said_to_be_and_it_is_we_who_try_again() -> None:
+    async with receiving() as receiver:
+        receiver.answers = [500, 500, 500]
+        address = f"json://{receiver.url.removeprefix('http://')}/in?optional=yes&retry=2&wait=0"
+        with pytest.raises(RetryLater, match="json answers 500"):
+            await opened(address).send("m", TOLD)
+        assert len(receiver.got) == 1
+
+
 CLEAR = [
     ("json://hooks.example.com/x", "jsons://"),
     ("mailto://user:pass-4719@mail.example.com", "mailtos://"),
