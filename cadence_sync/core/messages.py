@@ -6,18 +6,25 @@ takes them for a mention, a link or markup.
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.wording import UNSEEN, told
+from cadence_sync.core.fields import LABELS, LEAVES, LeafType
+from cadence_sync.core.wording import NAMELESS, UNSEEN, field_title, seen, told
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
 MOST_FIELDS: Final = 20
+EMPTY: Final = "(empty)"
+_IDS: Final = frozenset(LABELS.values())
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
+_ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
 _JOINER: Final = "\N{WORD JOINER}"
 _ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()", re.IGNORECASE)
 """Places at which services begin a mention, a tag, a channel or a link."""
@@ -30,11 +37,13 @@ _KINDS: Final = {
 
 
 class Change(NamedTuple):
-    """One field of a version."""
+    """One field of a version; labels are the names of what ids stand for, where Zoho sent them."""
 
     field: str
     old: object
     new: object
+    old_label: str | None = None
+    new_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +121,14 @@ def cadence_url(web_url: str, org_id: str, cadence_id: str) -> str:
 
 
 def flat(value: object) -> str:
-    """Return a value on one line, in which nothing is active and nothing moves the cursor."""
-    if value is None:
-        return "(empty)"
-    if isinstance(value, bool):
-        return str(value).lower()
+    """Return a value on one line, in which nothing is active and nothing moves the cursor or what stands around it."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
-    return _ACTIVE.sub(_JOINER, printable)
+    inert = _ACTIVE.sub(_JOINER, printable)
+    # Else two Hebrew values would swap places around the arrow between them.
+    turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in inert)
+    return _ISOLATED.format(inert) if turns else inert
 
 
 _TITLES: Final = {
@@ -140,7 +148,7 @@ def _lines(told: Told) -> list[str]:
     match told.event:
         case Event.CHANGE:
             who = flat(told.changed_by_name or told.changed_by_id) if _is_known(told) else "last editor unknown"
-            head = f"{flat(told.name or told.cadence_id)} {_KINDS.get(told.kind or '', 'was changed')}"
+            head = f"{_name(told)} {_KINDS.get(told.kind or '', 'was changed')}"
             return [head, *_fields(told), f"{who} · {at} · {org}"]
         case Event.HELD:
             return [*_held(told), f"{at} · {org}"]
@@ -170,21 +178,46 @@ def _held(told: Told) -> list[str]:
     more = told.count - len(told.names)
     return [
         f"{told.count} cadences are missing at Zoho: too many to retire without asking.",
-        *(f"- {flat(name)}" for name in told.names),
+        *(f"- {flat(seen(name))}" for name in told.names),
         *([f"- … and {more} more"] if more > 0 else []),
         f"Decide: `cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`",
     ]
 
 
+def _name(told: Told) -> str:
+    name = seen(told.name)
+    return flat(name) if name != NAMELESS else f"{NAMELESS} {flat(told.cadence_id)}"
+
+
 def _fields(about: Told) -> list[str]:
     """Return a line a field; those that every edit moves only where there is nothing else to say."""
-    if about.kind != "updated":
-        return []
     shown = told(about.changes)
-    if not shown:
+    if about.kind == "updated" and not shown:
         return [UNSEEN]
-    lines = [f"{flat(c.field)}: {flat(c.old)} → {flat(c.new)}" for c in shown[:MOST_FIELDS]]
+    lines = [_moved(change) for change in shown[:MOST_FIELDS]]
     return lines + ([f"… and {len(shown) - MOST_FIELDS} more fields"] if len(shown) > MOST_FIELDS else [])
+
+
+def _moved(change: Change) -> str:
+    path, old, new, *labels = change
+    if labels[0] == labels[1]:  # two things of one name
+        labels = [label and f"{label} ({given})" for label, given in zip(labels, (old, new), strict=True)]
+    shown = [_value(path, given, label) for given, label in zip((old, new), labels, strict=True)]
+    return f"{flat(field_title(path))}: {' → '.join(shown)}"
+
+
+def _value(path: str, given: object, label: str | None) -> str:
+    """Return a value as the page words it: a name instead of an id, a time of day in UTC."""
+    if given is None or given == "":
+        return EMPTY
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if path in _IDS and label:
+        return flat(label)
+    if LEAVES.get(path) is LeafType.INSTANT and isinstance(given, str):
+        with suppress(ValueError, OverflowError):
+            return _time(datetime.fromisoformat(given).astimezone(UTC))
+    return flat(given)
 
 
 def _link(told: Told, web_url: str | None) -> list[str]:
@@ -218,7 +251,7 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
     match told.event:
         case Event.CHANGE:
             by = {"id": told.changed_by_id, "name": told.changed_by_name} if _is_known(told) else None
-            changes = [change._asdict() for change in told.changes if change.field != "*"]
+            changes = [_json_of_change(change) for change in told.changes]
             cadence = {"cadence_id": told.cadence_id, "name": told.name, "version": told.version, "kind": told.kind}
             found |= cadence | {"changed_by": by, "changes": changes}
         case Event.HELD:
@@ -232,3 +265,9 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
         case _:
             return found
     return found
+
+
+def _json_of_change(change: Change) -> dict[str, object]:
+    found = {"field": change.field, "title": field_title(change.field), "old": change.old, "new": change.new}
+    labels = {"old_label": change.old_label, "new_label": change.new_label}
+    return found | labels if change.field in _IDS else found

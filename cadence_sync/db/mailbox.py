@@ -13,6 +13,7 @@ from cadence_sync.core.alerts import Event
 from cadence_sync.core.messages import Change, Told
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.pages.edits import Edit, edits
 
 LEASE: Final = timedelta(minutes=3)
 """So long a message is one process's own, unless that renews it: then another may send it."""
@@ -62,22 +63,16 @@ _TAKE: Final = text("""
 """)
 _TELL: Final = text("""
     SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
-        v.kind, v.document ->> 'name' AS name, c.changes, c.changed_by_id, c.changed_by_name,
+        v.document ->> 'name' AS name,
         r.error_code, r.error_message, r.error_hint, r.held, d.decision, d.decided_by, d.cadences AS decided, h.names
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
-    LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_array(x.field, x.old_value, x.new_value) ORDER BY x.change_id) AS changes,
-            min(x.changed_by_id) AS changed_by_id, min(x.changed_by_name) AS changed_by_name
-        FROM cadence_sync.cadence_changes AS x
-        WHERE x.org_id = o.org_id AND x.cadence_id = o.cadence_id AND x.version = o.version
-    ) AS c ON true
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
     LEFT JOIN cadence_sync.deletion_decisions AS d
         ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
     LEFT JOIN LATERAL (
         SELECT array_agg(n.name) AS names FROM (
-            SELECT coalesce(k.name, k.cadence_id) AS name
+            SELECT coalesce(nullif(k.name, ''), k.cadence_id) AS name
             FROM cadence_sync.held_deletions AS m
             JOIN cadence_sync.cadences AS k ON k.org_id = m.org_id AND k.cadence_id = m.cadence_id
             WHERE o.event = 'held' AND m.org_id = o.org_id AND m.case_id = o.run_id
@@ -170,8 +165,10 @@ async def take(engine: AsyncEngine, what: Due) -> Letter | None:
 async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
     """Return what a message tells, as it is known now; nothing where its organisation was purged."""
     async with _alone(engine) as connection:
-        rows = await connection.execute(_TELL, {"message_id": letter.message_id, "most": MOST_NAMES})
-        return [_told(row) for row in rows]
+        rows = (await connection.execute(_TELL, {"message_id": letter.message_id, "most": MOST_NAMES})).all()
+        keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
+        known = {edit.key: edit for edit in await edits(connection, keys)}
+        return [_told(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
 
 
 async def renew(engine: AsyncEngine, letter: Letter) -> None:
@@ -227,7 +224,9 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
-def _told(row: Row[Any]) -> Told:
+def _told(row: Row[Any], edit: Edit | None) -> Told:
+    kind, by_id, by_name = (None, None, None) if edit is None else (edit.kind, edit.by_id, edit.by_name)
+    moved = () if edit is None else edit.fields
     return Told(
         Event(row.event),
         row.event_key,
@@ -235,11 +234,11 @@ def _told(row: Row[Any]) -> Told:
         row.happened_at,
         cadence_id=row.cadence_id,
         version=row.version,
-        kind=row.kind,
+        kind=kind,
         name=row.name,
-        changes=tuple(Change(*change) for change in row.changes or ()),
-        changed_by_id=row.changed_by_id,
-        changed_by_name=row.changed_by_name,
+        changes=tuple(Change(each.field, each.old, each.new, each.old_label, each.new_label) for each in moved),
+        changed_by_id=by_id,
+        changed_by_name=by_name,
         run_id=row.run_id,
         count=row.decided if row.event == "decided" else row.held or 0,
         names=tuple(row.names or ()),

@@ -36,8 +36,8 @@ def test_a_change_is_told_from_old_to_new_with_who_when_where_and_a_link() -> No
     assert told.title == "A cadence changed: emea"
     assert told.body.splitlines() == [
         "Renewal T-90 was changed",
-        "status: draft → active",
-        "active: false → true",
+        "Status: draft → active",
+        "Active: no → yes",
         "Dana Smith · 2026-03-01 09:12 UTC · emea",
         f"{PAGE}/cadences/emea/1",
     ]
@@ -47,7 +47,7 @@ def test_a_change_is_told_from_old_to_new_with_who_when_where_and_a_link() -> No
     ("kind", "words"), [("created", "was created"), ("deleted", "was deleted"), ("restored", "came back")]
 )
 def test_one_that_came_or_went_has_no_fields(kind: str, words: str) -> None:
-    told = Told(Event.CHANGE, "k", "emea", NOW, cadence_id="1", kind=kind, changes=(Change("*", None, None),))
+    told = Told(Event.CHANGE, "k", "emea", NOW, cadence_id="1", kind=kind)
     first, second = message([told], None, 1000).body.splitlines()
     assert words in first
     assert second.startswith("last editor unknown · ")
@@ -56,6 +56,51 @@ def test_one_that_came_or_went_has_no_fields(kind: str, words: str) -> None:
 def test_an_edit_that_the_list_does_not_show_is_said_to_be_one() -> None:
     told = Told(Event.CHANGE, "k", "emea", NOW, name="A", kind="updated", changes=(Change("modified_time", "a", "b"),))
     assert "edited, but in no field that the list shows" in message([told], None, 1000).body
+
+
+def told_of(*changes: Change, kind: str = "updated") -> list[str]:
+    """Return the lines of the fields."""
+    about = Told(Event.CHANGE, "k", "o", NOW, name="A", kind=kind, changes=changes)
+    return message([about], None, 10_000).body.splitlines()[1:-1]
+
+
+def test_fields_are_told_in_the_words_and_the_order_of_the_page() -> None:
+    assert told_of(
+        Change("execution_details.end_date", None, "2027-02-03"),
+        Change("created_time", "2026-03-01T09:12:30+05:30", "not a time"),
+        Change("custom_view.id", "9", None),
+        Change("module.id", "1", "2", "Leads", "Deals"),
+        Change("summary.email_follow_up_count", 1, 2),
+        Change("description", "", "x"),
+        Change("summary.new", True, {"a": 1}),
+    ) == [
+        "Description: (empty) → x",
+        "Module: Leads → Deals",
+        "View: 9 → (empty)",
+        "Created: 2026-03-01 03:42 UTC → not a time",
+        "E-mails: 1 → 2",
+        "Ends on: (empty) → 2027-02-03",
+        'summary.new: yes → {"a": 1}',
+    ]
+    assert told_of(Change("custom_view.id", "1", "2", "All", "All")) == ["View: All (1) → All (2)"]
+    assert told_of(Change("status", "active", "draft"), kind="restored") == ["Status: active → draft"]
+    assert told_of(kind="restored") == []
+
+
+def test_programs_get_the_name_beside_the_id() -> None:
+    moved = (Change("module.id", "1", "2", "Leads", None), Change("status", "a", "b"))
+    body: Any = payload([of(Event.CHANGE, changes=moved)], None, channel="c", message_id="m")
+    assert body["events"][0]["changes"] == [
+        {"field": "module.id", "title": "Module", "old": "1", "new": "2", "old_label": "Leads", "new_label": None},
+        {"field": "status", "title": "Status", "old": "a", "new": "b"},
+    ]
+
+
+@pytest.mark.parametrize("name", [None, "", "\N{ZERO WIDTH SPACE}"])
+def test_a_cadence_without_a_name_that_is_seen_is_told_by_its_id(name: str | None) -> None:
+    told = Told(Event.CHANGE, "k", "o", NOW, cadence_id="42", name=name, kind="created")
+    assert message([told], None, 1000).body.startswith("(without a name) 42 was created")
+    assert "- (without a name)\n" in message([of(Event.HELD, count=1, names=(name or "",))], None, 1000).body
 
 
 def test_many_fields_are_counted() -> None:
@@ -90,7 +135,7 @@ def test_held_deletions_name_some_and_how_to_decide() -> None:
         (of(Event.RECOVERED), "work again"),
         (of(Event.STALE), "too long"),
         (of(Event.FRESH), "read again"),
-        (of(Event.TEST, kind="updated", changes=(Change("status", "a", "b"),)), "status: a → b"),
+        (of(Event.TEST, kind="updated", changes=(Change("status", "a", "b"),)), "Status: a → b"),
     ],
 )
 def test_other_events(told: Told, words: str) -> None:
@@ -135,6 +180,12 @@ def test_what_others_typed_is_flat(name: str) -> None:
     assert len(text.body.splitlines()) == 4
 
 
+def test_words_from_right_to_left_do_not_swap_places_around_the_arrow() -> None:
+    (line,) = told_of(Change("name", "שלם", "تجربة"))
+    assert line == "Name: \u2068שלם\u2069 → \u2068تجربة\u2069"
+    assert flat("shalom") == "shalom"
+
+
 def test_long_values_are_cut_and_lists_are_json() -> None:
     assert len(flat("x" * 5000)) == LONGEST
     assert flat([{"a": 1}]) == '[{"a": 1}]'
@@ -151,7 +202,7 @@ def test_the_webhook_gets_what_was_stored_untouched() -> None:
     assert (found["version"], found["id"], found["channel"]) == (1, "m-1", "hook")
     change, held = found["events"]
     assert change["changed_by"] == {"id": "42", "name": "Dana Smith"}
-    assert change["changes"][0] == {"field": "status", "old": "draft", "new": "active"}
+    assert change["changes"][0] == {"field": "status", "title": "Status", "old": "draft", "new": "active"}
     assert (change["cadence_id"], change["version"], change["kind"]) == ("1", 2, "updated")
     assert held == {
         "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",

@@ -31,12 +31,35 @@ async def test_a_change_is_announced_from_old_to_new_with_a_link(lab: Lab) -> No
         await post.send()
     (got,) = receiver.got
     (event,) = got.json["events"]
-    assert event["changes"] == [{"field": "name", "old": "Welcome", "new": "Farewell"}]
+    assert event["changes"] == [{"field": "name", "title": "Name", "old": "Welcome", "new": "Farewell"}]
     assert event["url"] == f"{PAGE}/cadences/default/1"
-    assert "name: Welcome → Farewell" in got.json["text"]
+    assert "Name: Welcome → Farewell" in got.json["text"]
     assert "last editor unknown" in got.json["text"]
     (row,) = await post.rows()
     assert row["sent_at"] is not None
+
+
+async def test_people_read_names_and_programs_get_ids_too(lab: Lab) -> None:
+    leads, deals = (
+        {"id": "3652397000000000101", "api_name": "Leads"},
+        {"id": "3652397000000000102", "api_name": "Deals"},
+    )
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(record("1", module=leads))
+        await lab.sync(record("1", module=deals))
+        await lab.sync()
+        await lab.sync(record("1", module=leads))  # it comes back otherwise than it went
+        await post.send()
+    updated, deleted, restored = (got.json for got in receiver.got)
+    assert "Module: Leads → Deals\n" in updated["text"]
+    assert leads["id"] not in updated["text"]
+    (change,) = updated["events"][0]["changes"]
+    assert (change["old"], change["new"]) == (leads["id"], deals["id"])
+    assert (change["title"], change["old_label"], change["new_label"]) == ("Module", "Leads", "Deals")
+    assert deleted["events"][0]["changes"] == []
+    assert [each["field"] for each in restored["events"][0]["changes"]] == ["module.id"]
+    assert "came back" in restored["text"]
 
 
 async def test_what_was_there_before_is_not_announced_and_an_unchanged_poll_writes_nothing(lab: Lab) -> None:

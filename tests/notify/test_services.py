@@ -56,7 +56,7 @@ async def test_json_gets_the_text(lab: Lab) -> None:
         await post.send()
     got = receiver.got[-1].json
     assert got["title"] == "A cadence changed: default"
-    assert "name: Welcome → Farewell" in got["message"]
+    assert "Name: Welcome → Farewell" in got["message"]
     assert f"{PAGE}/cadences/default/1" in got["message"]
 
 
@@ -111,7 +111,7 @@ async def test_an_e_mail_shows_hostile_names_as_text() -> None:
     assert "rev@example.com" in mail["To"]
     assert mail.get_body(("html",)) is None
     text = mail.get_body(("plain",)).get_content()
-    assert "name: Welcome → " in text
+    assert "Name: Welcome → " in text
     assert "<b" not in text
     assert f"{PAGE}/cadences/emea/1" in text
 
