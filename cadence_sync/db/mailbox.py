@@ -109,15 +109,30 @@ _STATUS: Final = text("""
         min(created_at) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS oldest,
         max(sent_at) AS last_sent_at,
         (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
-    FROM cadence_sync.alert_outbox GROUP BY channel ORDER BY channel
+    FROM cadence_sync.alert_outbox WHERE sent_at IS NULL OR message_id IS NOT NULL
+    GROUP BY channel ORDER BY channel
 """)
 _RETRY: Final = text("""
     UPDATE cadence_sync.alert_outbox
     SET dead_at = NULL, next_attempt_at = now(), attempts = CASE WHEN dead_at IS NULL THEN attempts ELSE 0 END
     WHERE channel = ANY(:channels) AND sent_at IS NULL AND (dead_at IS NOT NULL OR last_error IS NOT NULL)
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
+# What lasts stays, sent without a message: else the next look would find that nobody was told of it.
 _DROP: Final = text("""
-    DELETE FROM cadence_sync.alert_outbox WHERE channel = ANY(:channels) AND sent_at IS NULL
+    WITH mine AS (
+        SELECT org_id, channel, event_key, event IN ('failing', 'stale') AND ended_at IS NULL AS lasts
+        FROM cadence_sync.alert_outbox WHERE channel = ANY(:channels) AND sent_at IS NULL
+        FOR UPDATE
+    ), kept AS (
+        UPDATE cadence_sync.alert_outbox AS o
+        SET sent_at = now(), dead_at = NULL, message_id = NULL, leads = false, leased_until = NULL, last_error = NULL
+        FROM mine
+        WHERE (o.org_id, o.channel, o.event_key) = (mine.org_id, mine.channel, mine.event_key) AND mine.lasts
+    ), gone AS (
+        DELETE FROM cadence_sync.alert_outbox AS o USING mine
+        WHERE (o.org_id, o.channel, o.event_key) = (mine.org_id, mine.channel, mine.event_key) AND NOT mine.lasts
+    )
+    SELECT count(*) FROM mine
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
 
 
@@ -209,10 +224,10 @@ async def retry(engine: AsyncEngine, channels: Collection[str]) -> int:
 
 
 async def drop(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Delete what was not sent; returns how many events that were."""
+    """Forget what was not sent, and do not tell of its end; returns how many events that were."""
     async with _alone(engine) as connection:
         await check_migrated(connection)
-        return int((await connection.execute(_DROP, {"channels": list(channels)})).rowcount)
+        return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -100,11 +100,14 @@ async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime)
             update(rows)
             .where(rows.c.event == str(event), rows.c.ended_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
             .values(ended_at=now)
-            .returning(rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_walk_at)
-        )
+            .returning(
+                rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_walk_at,
+                and_(rows.c.sent_at.is_not(None), rows.c.message_id.is_(None)).label("was_dropped"),
+            )
+        )  # fmt: skip
         for row in ended:
             end, number = ENDS[event], row.event_key.partition("/")[2]
-            if row.channel in alerting.told_of(end, row.org_id):
+            if not row.was_dropped and row.channel in alerting.told_of(end, row.org_id):
                 at = row.last_walk_at or now
                 entries.append(
                     _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from cadence_sync.db import outbox
+from cadence_sync.db import mailbox, outbox
 from cadence_sync.db.docket import decide
 from cadence_sync.db.pruning import prune
 from cadence_sync.db.purge import purge
@@ -98,6 +98,29 @@ async def test_an_old_copy_is_told_of_once_and_once_that_it_is_read_again(lab: L
         await lab.execute("UPDATE cadence_sync.orgs SET enabled = false")
         await watched(post)
     assert len(events(receiver)) == 2
+
+
+async def test_what_was_dropped_of_an_episode_that_lasts_does_not_come_anew_nor_its_end(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(MANY[0])
+        lab.clock.move(days=2)
+        receiver.answers = [500]
+        await watched(post)
+        await fails(lab, 3)
+        assert await mailbox.drop(lab.engine, ["hook"]) == 2
+        assert await mailbox.drop(lab.engine, ["hook"]) == 0
+        assert await mailbox.status(lab.engine) == []
+        await post.make_due()
+        await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
+        await prune(lab.engine, lab.clock.time, DAY)
+        await watched(post)
+        await lab.sync(MANY[0])  # it is over
+        await watched(post)
+        assert len(receiver.got) == 1
+        lab.clock.move(days=2)
+        await watched(post)
+    assert [event["event"] for event in events(receiver)] == ["stale", "stale"]
 
 
 async def test_an_episode_that_lasts_outlives_pruning(lab: Lab) -> None:
