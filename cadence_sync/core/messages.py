@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from cadence_sync.core.alerts import Event
 from cadence_sync.core.fields import LABELS, LEAVES, LeafType
-from cadence_sync.core.wording import NAMELESS, UNSEEN, field_title, seen, told
+from cadence_sync.core.wording import NAMELESS, UNSEEN, field_title, plural, seen, told
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
@@ -34,6 +35,18 @@ _KINDS: Final = {
     "deleted": "was deleted",
     "restored": "came back after it was deleted",
 }
+
+
+class Standing(StrEnum):
+    """What became of held deletions until they are told of."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REPLACED = "replaced"
+    """A newer case holds other deletions."""
+    SETTLED = "settled"
+    """They reappeared, or were retired by a run that was allowed to."""
 
 
 class Change(NamedTuple):
@@ -66,6 +79,9 @@ class Told:
     """Cadences that are held, or were decided about."""
     names: tuple[str, ...] = ()
     """Some of those that are held."""
+    standing: Standing = Standing.OPEN
+    is_over: bool = False
+    """Whether syncs work again, or the copy is read again, since."""
     decision: str | None = None
     decided_by: str | None = None
     error_code: str | None = None
@@ -85,7 +101,7 @@ def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
     """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
     orgs = list(dict.fromkeys(each.org_id for each in told))
     where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organisations"
-    what = _TITLES[told[0].event] if len(told) == 1 else f"{len(told)} events"
+    what = _title(told[0]) if len(told) == 1 else f"{len(told)} events"
     title = f"{what}: {where}" if where else what
     parts: list[str] = []
     room = limit
@@ -153,16 +169,16 @@ def _lines(told: Told) -> list[str]:
         case Event.HELD:
             return [*_held(told), f"{at} · {org}"]
         case Event.DECIDED:
-            then = "they are retired" if told.decision == "approved" else "they stay live"
-            by = flat(told.decided_by)
-            return [f"The deletion of {told.count} cadences was {told.decision}: {then}.", f"{by} · {at} · {org}"]
+            then = _THEN[told.decision == "approved", told.count == 1]
+            what = f"The deletion of {plural(told.count, 'cadence')} was {flat(told.decision)}: {then}."
+            return [what, f"{flat(told.decided_by)} · {at} · {org}"]
         case Event.FAILING:
             why = [flat(text) for text in (told.error, told.hint) if text]
-            return [_SENTENCES[told.event], *why, f"since {at} · {org}"]
+            return [_sentence(told), *why, f"since {at} · {org}"]
         case Event.TEST:
-            return [_SENTENCES[told.event], *_fields(told), at]
+            return [_sentence(told), *_fields(told), at]
         case _:
-            return [_SENTENCES[told.event], f"last read {at} · {org}"]
+            return [_sentence(told), f"last read {at} · {org}"]
 
 
 _SENTENCES: Final = {
@@ -174,14 +190,51 @@ _SENTENCES: Final = {
 }
 
 
+_OVER: Final = {
+    Event.FAILING: ("Syncs failed", "Syncs of this organisation failed; they work again."),
+    Event.STALE: ("The copy was out of date", "No sync had read this organisation for too long; it is read again."),
+}
+"""Titles and sentences where a message comes after its episode."""
+_THEN: Final = {
+    (True, True): "it is retired",
+    (True, False): "they are retired",
+    (False, True): "it stays live",
+    (False, False): "they stay live",
+}
+
+
+def _title(told: Told) -> str:
+    if told.event is Event.HELD and told.standing is not Standing.OPEN:
+        return "Deletions were held"
+    return _OVER[told.event][0] if told.is_over and told.event in _OVER else _TITLES[told.event]
+
+
+def _sentence(told: Told) -> str:
+    return _OVER[told.event][1] if told.is_over and told.event in _OVER else _SENTENCES[told.event]
+
+
 def _held(told: Told) -> list[str]:
-    more = told.count - len(told.names)
+    more = told.count - len(told.names) if told.names else 0
+    tense = ("is", "are") if told.standing is Standing.OPEN else ("was", "were")
+    are = plural(told.count, *(f"{noun} {verb}" for noun, verb in zip(("cadence", "cadences"), tense, strict=True)))
     return [
-        f"{told.count} cadences are missing at Zoho: too many to retire without asking.",
+        f"{are} missing at Zoho: too many to retire without asking.",
         *(f"- {flat(seen(name))}" for name in told.names),
         *([f"- … and {more} more"] if more > 0 else []),
-        f"Decide: `cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`",
+        _standing(told),
     ]
+
+
+def _standing(told: Told) -> str:
+    match told.standing:
+        case Standing.OPEN:
+            return f"Decide: `cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`"
+        case Standing.APPROVED | Standing.REJECTED:
+            return f"Decided since: {told.standing} by {flat(told.decided_by)}."
+        case Standing.REPLACED:
+            return "Nothing to decide here: a newer case has taken its place."
+        case Standing.SETTLED:
+            return "Nothing to decide any more: they are there again, or retired."
 
 
 def _name(told: Told) -> str:
@@ -194,8 +247,8 @@ def _fields(about: Told) -> list[str]:
     shown = told(about.changes)
     if about.kind == "updated" and not shown:
         return [UNSEEN]
-    lines = [_moved(change) for change in shown[:MOST_FIELDS]]
-    return lines + ([f"… and {len(shown) - MOST_FIELDS} more fields"] if len(shown) > MOST_FIELDS else [])
+    lines, more = [_moved(change) for change in shown[:MOST_FIELDS]], len(shown) - MOST_FIELDS
+    return [*lines, f"… and {plural(more, 'more field')}"] if more > 0 else lines
 
 
 def _moved(change: Change) -> str:
@@ -256,6 +309,7 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
             found |= cadence | {"changed_by": by, "changes": changes}
         case Event.HELD:
             found |= {"run_id": told.run_id, "count": told.count, "names": list(told.names)}
+            found |= {"standing": str(told.standing), "decided_by": told.decided_by}
         case Event.DECIDED:
             found |= {"run_id": told.run_id, "count": told.count}
             found |= {"decision": told.decision, "decided_by": told.decided_by}

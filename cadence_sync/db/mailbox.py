@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Row, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.messages import Change, Told
+from cadence_sync.core.messages import Change, Standing, Told
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.pages.edits import Edit, edits
@@ -64,12 +64,26 @@ _TAKE: Final = text("""
 _TELL: Final = text("""
     SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
         v.document ->> 'name' AS name,
-        r.error_code, r.error_message, r.error_hint, r.held, d.decision, d.decided_by, d.cadences AS decided, h.names
+        r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
+        o.ended_at IS NOT NULL AS is_over,
+        coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
+        CASE WHEN c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
+            WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
     LEFT JOIN cadence_sync.deletion_decisions AS d
         ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
+    LEFT JOIN LATERAL (
+        SELECT x.decision, x.decided_by FROM cadence_sync.deletion_decisions AS x
+        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.case_id = o.run_id
+        ORDER BY x.decision_id DESC LIMIT 1
+    ) AS s ON true
+    LEFT JOIN LATERAL (
+        SELECT bool_or(x.case_id = o.run_id) AS open, bool_or(x.case_id > o.run_id) AS newer
+        FROM cadence_sync.held_deletions AS x
+        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.decision IS NULL
+    ) AS c ON true
     LEFT JOIN LATERAL (
         SELECT array_agg(n.name) AS names FROM (
             SELECT coalesce(nullif(k.name, ''), k.cadence_id) AS name
@@ -257,6 +271,8 @@ def _told(row: Row[Any], edit: Edit | None) -> Told:
         run_id=row.run_id,
         count=row.decided if row.event == "decided" else row.held or 0,
         names=tuple(row.names or ()),
+        standing=Standing(row.standing),
+        is_over=row.is_over,
         decision=row.decision,
         decided_by=row.decided_by,
         error_code=row.error_code,

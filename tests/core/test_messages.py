@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.messages import LONGEST, MOST_FIELDS, Change, Told, cadence_url, flat, message, payload
+from cadence_sync.core.messages import LONGEST, MOST_FIELDS, Change, Standing, Told, cadence_url, flat, message, payload
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 PAGE = "https://crm.example.com"
@@ -126,6 +126,45 @@ def test_held_deletions_name_some_and_how_to_decide() -> None:
     assert "more" not in message([of(Event.HELD, count=2, names=("A", "B"))], None, 1000).body
 
 
+SINCE = [
+    (Standing.APPROVED, "Decided since: approved by kim."),
+    (Standing.REJECTED, "Decided since: rejected by kim."),
+    (Standing.REPLACED, "a newer case has taken its place"),
+    (Standing.SETTLED, "Nothing to decide any more"),
+]
+
+
+@pytest.mark.parametrize(("standing", "words"), SINCE)
+def test_held_deletions_that_are_told_late_ask_for_no_decision(standing: Standing, words: str) -> None:
+    held = of(Event.HELD, count=3, standing=standing, decided_by="kim")
+    text = message([held], PAGE, 1000)
+    assert text.title == "Deletions were held: emea"
+    assert text.body.startswith("3 cadences were missing")
+    assert words in text.body
+    assert [word for word in ("cadence-sync", "more\n") if word in text.body] == []
+    (event,) = json.loads(json.dumps(payload([held], None, channel="c", message_id="m")))["events"]
+    assert (event["standing"], event["decided_by"]) == (str(standing), "kim")
+
+
+def test_an_episode_that_is_told_late_is_said_to_be_over() -> None:
+    failed = message([of(Event.FAILING, is_over=True, error="No.")], None, 1000)
+    assert (failed.title, failed.body.splitlines()[:2]) == (
+        "Syncs failed: emea", ["Syncs of this organisation failed; they work again.", "No."]
+    )  # fmt: skip
+    stale = message([of(Event.STALE, is_over=True)], None, 1000)
+    assert (stale.title, "had read" in stale.body) == ("The copy was out of date: emea", True)
+    assert message([of(Event.FRESH, is_over=True)], None, 1000).title == "The copy is up to date again: emea"
+
+
+def test_one_is_not_many() -> None:
+    assert message([of(Event.HELD, count=1)], None, 1000).body.startswith("1 cadence is missing")
+    assert message([of(Event.HELD, count=1, standing=Standing.SETTLED)], None, 1000).body.startswith("1 cadence was")
+    for decision, then in (("approved", "it is retired"), ("rejected", "it stays live")):
+        decided = of(Event.DECIDED, count=1, decision=decision, decided_by="kim")
+        assert f"The deletion of 1 cadence was {decision}: {then}." in message([decided], None, 1000).body
+    assert told_of(*(Change(f"f{number}", 1, 2) for number in range(MOST_FIELDS + 1)))[-1] == "… and 1 more field"
+
+
 @pytest.mark.parametrize(
     ("told", "words"),
     [
@@ -206,5 +245,5 @@ def test_the_webhook_gets_what_was_stored_untouched() -> None:
     assert (change["cadence_id"], change["version"], change["kind"]) == ("1", 2, "updated")
     assert held == {
         "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",
-        "run_id": 7, "count": 1, "names": ["<b>"],
+        "run_id": 7, "count": 1, "names": ["<b>"], "standing": "open", "decided_by": None,
     }  # fmt: skip

@@ -57,6 +57,35 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
     assert len(receiver.got) == 2
 
 
+async def test_held_deletions_that_are_told_late_say_what_became_of_them(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)}, [{"channels": ["hook"], "events": ["held"]}])
+        await lab.sync(*MANY)
+        await lab.sync(MANY[0])
+        await lab.sync(*MANY)  # all are there again
+        report = await lab.sync(MANY[0])
+        assert report.run_id is not None
+        receiver.answers = [500, 500]
+        await post.send()
+        await decide(lab.engine, report.run_id, "rejected", "kim", post.alerting)
+        await post.make_due()
+        await post.send()
+    held = [event for event in events(receiver)[2:] if event["event"] == "held"]
+    told = [(event["standing"], event["decided_by"]) for event in held]
+    assert told == [("settled", None), ("rejected", "kim")]
+
+
+async def test_held_deletions_whose_place_a_newer_case_took_say_so(lab: Lab) -> None:
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)}, [{"channels": ["hook"], "events": ["held"]}])
+        await lab.sync(*MANY)
+        await lab.sync(MANY[0])
+        await lab.sync()  # one more is missing
+        await post.send()
+    assert [event["standing"] for event in events(receiver)] == ["replaced", "open"]
+    assert "and 11 more" not in receiver.got[0].json["text"]
+
+
 async def test_an_organisation_that_fails_is_told_of_once_and_once_that_it_works_again(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
