@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import print_json, print_table
+from cadence_sync.core.wording import plural
 from cadence_sync.errors import ArgumentError, RetryLater, SettingsError
 from cadence_sync.settings import Settings, seconds_of
 
@@ -47,7 +48,7 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     failed = [str(row["channel"]) for row in rows if row["error"]]
     if failed:
         raise RetryLater(
-            f"{len(failed)} of {len(rows)} channels did not take the message: {', '.join(failed)}.",
+            f"{len(failed)} of {plural(len(rows), 'channel')} did not take the message: {', '.join(failed)}.",
             hint="docs/how-to/alerts.md says what each kind of channel needs.",
             code="ALERT_NOT_SENT",
         )
@@ -134,9 +135,9 @@ async def send_command(settings: Settings, *, as_json: bool) -> None:
         print_json(counts)
     else:
         print_table("Messages", list(counts), [list(counts.values())])
-    if counts["failed"] or counts["dead"]:
+    if not_taken := counts["failed"] + counts["dead"]:
         raise RetryLater(
-            f"{counts['failed'] + counts['dead']} message(s) were not taken.",
+            f"{plural(not_taken, 'message was', 'messages were')} not taken.",
             hint="`cadence-sync alerts status` says by which channel, and why.",
             code="ALERT_NOT_SENT",
         )
@@ -149,7 +150,7 @@ async def retry_command(settings: Settings, channel: str | None) -> None:
     _check(settings, channel)
     async with wiring.database(settings) as engine:
         count = await mailbox.retry(engine, list(settings.alert_channels) if channel is None else [channel])
-    print(f"{count} event(s) will be tried at once by `serve`, `worker` or `alerts send`.")
+    print(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
 
 
 async def drop_command(settings: Settings, channel: str) -> None:
@@ -158,7 +159,7 @@ async def drop_command(settings: Settings, channel: str) -> None:
 
     async with wiring.database(settings) as engine:
         count = await mailbox.drop(engine, [channel])
-    print(f"{count} event(s) of the channel {channel!r} were deleted.")
+    print(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
