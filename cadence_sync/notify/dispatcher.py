@@ -52,6 +52,8 @@ class Dispatcher:
     clock: Clock
     count: Count = count_nothing
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _left_alone: dict[str, float] = field(default_factory=dict)
+    """Channels that asked for it, and until when on the clock that only goes forward."""
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -95,7 +97,9 @@ class Dispatcher:
     async def _look(self) -> None:
         """Start to empty the channels on which something is due."""
         self._forget()
-        idle = self.senders.keys() - self._busy.keys()
+        now = self.clock.monotonic()
+        self._left_alone = {channel: until for channel, until in self._left_alone.items() if until > now}
+        idle = self.senders.keys() - self._busy.keys() - self._left_alone.keys()
         for channel, due in groupby(await mailbox.due(self.engine, idle), attrgetter("channel")):
             if not self._stopping:
                 self._busy[channel] = asyncio.create_task(self._empty(channel, list(due)))
@@ -109,8 +113,11 @@ class Dispatcher:
                 await mailbox.bundle(self.engine, channel, self.alerting.due(channel, self.clock.now()))
                 due = await mailbox.due(self.engine, [channel])
             for each in due:
-                while not self._stopping and (letter := await mailbox.take(self.engine, each)) is not None:
+                while self._may_send(channel) and (letter := await mailbox.take(self.engine, each)) is not None:
                     await self._deliver(letter)
+
+    def _may_send(self, channel: str) -> bool:
+        return not self._stopping and channel not in self._left_alone
 
     async def _deliver(self, letter: Letter) -> None:
         told = await mailbox.told(self.engine, letter)
@@ -146,6 +153,8 @@ class Dispatcher:
     async def _not_sent(self, letter: Letter, why: str, retry_after: float | None) -> None:
         dead = letter.attempts >= ATTEMPTS
         pause = max(pause_after(letter.attempts), timedelta(seconds=retry_after or 0))
+        if retry_after:
+            self._left_alone[letter.channel] = self.clock.monotonic() + retry_after
         self.count(letter.channel, "dead" if dead else "failed")
         (log.error if dead else log.warning)(
             "alert_dead" if dead else "alert_not_sent", channel=letter.channel, attempts=letter.attempts, error=why

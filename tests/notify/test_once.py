@@ -224,6 +224,25 @@ async def test_a_receiver_may_ask_to_be_left_alone(lab: Lab) -> None:
     }
 
 
+async def test_a_receiver_that_asks_to_be_left_alone_is_left_alone_with_all_that_waits_for_it(lab: Lab) -> None:
+    async def busy(_request: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "600"})
+
+    async with receiving() as receiver, receiving() as other:
+        post = Post(lab, {"hook": webhook(receiver), "other": webhook(other)})
+        await lab.sync(record("1"), record("2"))
+        await lab.sync(record("1", name="New"), record("2", name="New"))
+        receiver.answers = [busy]
+        async with sending(post.dispatcher()):
+            await other.until(2)
+            await lab.sync(record("1", name="Newer"), record("2", name="New"))
+            await other.until(3)
+        assert len(receiver.got) == 1
+        await post.make_due()
+        await post.send()
+    assert len(receiver.got) == 4
+
+
 async def test_what_is_never_taken_is_a_dead_letter_until_somebody_asks_for_it(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
