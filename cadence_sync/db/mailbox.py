@@ -93,7 +93,11 @@ _TELL: Final = text("""
             ORDER BY 1 LIMIT :most
         ) AS n
     ) AS h ON true
-    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL
+    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL AND EXISTS (
+        SELECT FROM cadence_sync.alert_outbox AS first
+        WHERE first.message_id = :message_id AND first.leads AND first.attempts = :attempts
+            AND first.sent_at IS NULL AND first.dead_at IS NULL AND first.leased_until > now()
+    )
     ORDER BY o.happened_at, o.org_id, o.event_key
 """)
 _RENEW: Final = text("""
@@ -192,9 +196,10 @@ async def take(engine: AsyncEngine, what: Due) -> Letter | None:
 
 
 async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
-    """Return what a message tells, as it is known now; nothing where its organisation was purged."""
+    """Return what a message tells, as it is known now; nothing where it is gone, or not this process's any more."""
     async with _alone(engine) as connection:
-        rows = (await connection.execute(_TELL, {"message_id": letter.message_id, "most": MOST_NAMES})).all()
+        about = {"message_id": letter.message_id, "attempts": letter.attempts, "most": MOST_NAMES}
+        rows = (await connection.execute(_TELL, about)).all()
         keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
         known = {edit.key: edit for edit in await edits(connection, keys)}
         return [_told(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]

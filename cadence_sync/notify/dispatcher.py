@@ -121,7 +121,7 @@ class Dispatcher:
 
     async def _deliver(self, letter: Letter) -> None:
         told = await mailbox.told(self.engine, letter)
-        if not told:  # its organisation was purged meanwhile, or somebody dropped it
+        if not told:  # purged or dropped meanwhile, or another process has it, since this one slept
             return
         async with self._keeping(letter):
             try:

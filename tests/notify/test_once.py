@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.core.alerts import ATTEMPTS
 from cadence_sync.db import mailbox
@@ -309,6 +310,39 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
         await mailbox.failed(lab.engine, mine, "late", None)
     (row,) = await post.rows()
     assert (row["sent_at"] is not None, row["dead_at"], row["attempts"]) == (True, None, 2)
+
+
+async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another(lab: Lab) -> None:
+    Post(lab, {"hook": webhook(Receiver("http://127.0.0.1:9"))})
+    await changed(lab)
+    (due,) = await mailbox.due(lab.engine, ["hook"])
+    mine = await mailbox.take(lab.engine, due)
+    assert mine is not None
+    assert len(await mailbox.told(lab.engine, mine)) == 1
+    await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
+    assert await mailbox.told(lab.engine, mine) == []  # this process slept for longer than its lease
+    theirs = await mailbox.take(lab.engine, due)
+    assert theirs is not None
+    assert await mailbox.told(lab.engine, mine) == []
+    assert len(await mailbox.told(lab.engine, theirs)) == 1
+    assert await mailbox.drop(lab.engine, ["hook"]) == 1
+    assert await mailbox.told(lab.engine, theirs) == []
+
+
+async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = mailbox.take
+
+    async def take(engine: AsyncEngine, what: mailbox.Due) -> mailbox.Letter | None:
+        letter = await usual(engine, what)
+        await mailbox.drop(engine, [what.channel])
+        return letter
+
+    monkeypatch.setattr(mailbox, "take", take)
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        await post.send()
+    assert (receiver.got, post.results) == ([], [])
 
 
 async def test_a_digest_is_one_message_a_period_and_what_comes_late_is_in_the_next(lab: Lab) -> None:
