@@ -106,13 +106,21 @@ def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
     parts: list[str] = []
     room = limit
     for number, each in enumerate(told):
-        part = "\n".join([*_lines(each), *_link(each, web_url)])
+        part = _part(each, web_url, limit)
         room -= len(part) + 2
         if parts and room < 0:
             parts.append(f"… and {len(told) - number} more" + (f": {web_url}" if web_url else "."))
             break
         parts.append(part)
     return Message(title, "\n\n".join(parts))
+
+
+def _part(told: Told, web_url: str | None, limit: int) -> str:
+    """Return what is written of one event: where that is too long, details go rather than who, when and the link."""
+    most = MOST_FIELDS
+    while len(part := "\n".join([*_lines(told, most), *_link(told, web_url)])) > limit and most > 0:
+        most -= 1
+    return part
 
 
 def payload(
@@ -159,15 +167,15 @@ _TITLES: Final = {
 }
 
 
-def _lines(told: Told) -> list[str]:
+def _lines(told: Told, most: int) -> list[str]:
     org, at = flat(told.org_id), _time(told.at)
     match told.event:
         case Event.CHANGE:
             who = flat(told.changed_by_name or told.changed_by_id) if _is_known(told) else "last editor unknown"
             head = f"{_name(told)} {_KINDS.get(told.kind or '', 'was changed')}"
-            return [head, *_fields(told), f"{who} · {at} · {org}"]
+            return [head, *_fields(told, most), f"{who} · {at} · {org}"]
         case Event.HELD:
-            return [*_held(told), f"{at} · {org}"]
+            return [*_held(told, most), f"{at} · {org}"]
         case Event.DECIDED:
             then = _THEN[told.decision == "approved", told.count == 1]
             what = f"The deletion of {plural(told.count, 'cadence')} was {flat(told.decision)}: {then}."
@@ -176,7 +184,7 @@ def _lines(told: Told) -> list[str]:
             why = [flat(text) for text in (told.error, told.hint) if text]
             return [_sentence(told), *why, f"since {at} · {org}"]
         case Event.TEST:
-            return [_sentence(told), *_fields(told), at]
+            return [_sentence(told), *_fields(told, most), at]
         case _:
             return [_sentence(told), f"last read {at} · {org}"]
 
@@ -190,6 +198,11 @@ _SENTENCES: Final = {
 }
 
 
+_CAME_OR_WENT: Final = {
+    "created": "A cadence was created",
+    "deleted": "A cadence was deleted",
+    "restored": "A cadence came back",
+}
 _OVER: Final = {
     Event.FAILING: ("Syncs failed", "Syncs of this organisation failed; they work again."),
     Event.STALE: ("The copy was out of date", "No sync had read this organisation for too long; it is read again."),
@@ -206,6 +219,8 @@ _THEN: Final = {
 def _title(told: Told) -> str:
     if told.event is Event.HELD and told.standing is not Standing.OPEN:
         return "Deletions were held"
+    if told.event is Event.CHANGE and told.kind in _CAME_OR_WENT:
+        return _CAME_OR_WENT[told.kind]
     return _OVER[told.event][0] if told.is_over and told.event in _OVER else _TITLES[told.event]
 
 
@@ -213,13 +228,14 @@ def _sentence(told: Told) -> str:
     return _OVER[told.event][1] if told.is_over and told.event in _OVER else _SENTENCES[told.event]
 
 
-def _held(told: Told) -> list[str]:
-    more = told.count - len(told.names) if told.names else 0
+def _held(told: Told, most: int) -> list[str]:
+    names = told.names[:most]
+    more = told.count - len(names) if told.names else 0
     tense = ("is", "are") if told.standing is Standing.OPEN else ("was", "were")
     are = plural(told.count, *(f"{noun} {verb}" for noun, verb in zip(("cadence", "cadences"), tense, strict=True)))
     return [
         f"{are} missing at Zoho: too many to retire without asking.",
-        *(f"- {flat(seen(name))}" for name in told.names),
+        *(f"- {flat(seen(name))}" for name in names),
         *([f"- … and {more} more"] if more > 0 else []),
         _standing(told),
     ]
@@ -242,12 +258,12 @@ def _name(told: Told) -> str:
     return flat(name) if name != NAMELESS else f"{NAMELESS} {flat(told.cadence_id)}"
 
 
-def _fields(about: Told) -> list[str]:
+def _fields(about: Told, most: int) -> list[str]:
     """Return a line a field; those that every edit moves only where there is nothing else to say."""
     shown = told(about.changes)
     if about.kind == "updated" and not shown:
         return [UNSEEN]
-    lines, more = [_moved(change) for change in shown[:MOST_FIELDS]], len(shown) - MOST_FIELDS
+    lines, more = [_moved(change) for change in shown[:most]], len(shown) - most
     return [*lines, f"… and {plural(more, 'more field')}"] if more > 0 else lines
 
 

@@ -156,6 +156,42 @@ def test_an_episode_that_is_told_late_is_said_to_be_over() -> None:
     assert message([of(Event.FRESH, is_over=True)], None, 1000).title == "The copy is up to date again: emea"
 
 
+def test_a_message_that_must_be_short_keeps_who_when_and_the_link() -> None:
+    changes = tuple(Change(f"f{number}", "x" * 300, "y" * 300) for number in range(MOST_FIELDS))
+    long = Told(
+        Event.CHANGE,
+        "k",
+        "emea",
+        NOW,
+        cadence_id="1",
+        name="A",
+        kind="updated",
+        changes=changes,
+        changed_by_name="Dana",
+    )
+    body = message([long], PAGE, 1000).body
+    assert len(body) <= 1000
+    assert body.count(" → ") == 2
+    assert body.splitlines()[-3:] == [
+        "… and 18 more fields", "Dana · 2026-03-01 09:12 UTC · emea", f"{PAGE}/cadences/emea/1"
+    ]  # fmt: skip
+    names = tuple("n" * 300 for _ in range(10))
+    held = message([of(Event.HELD, count=12, names=names)], PAGE, 1000).body
+    assert len(held) <= 1000
+    assert "- … and 9 more\nDecide:" in held
+    assert held.endswith(f"{PAGE}/runs/7")
+    # Where nothing fits, what is needed to look it up is left.
+    assert message([long], PAGE, 10).body.endswith(f"{PAGE}/cadences/emea/1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("created", "A cadence was created"), ("deleted", "A cadence was deleted"), ("restored", "A cadence came back")],
+)
+def test_the_title_says_what_happened(kind: str, title: str) -> None:
+    assert message([of(Event.CHANGE, kind=kind)], None, 1000).title == f"{title}: emea"
+
+
 def test_one_is_not_many() -> None:
     assert message([of(Event.HELD, count=1)], None, 1000).body.startswith("1 cadence is missing")
     assert message([of(Event.HELD, count=1, standing=Standing.SETTLED)], None, 1000).body.startswith("1 cadence was")
