@@ -27,7 +27,7 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     import asyncio
 
     from cadence_sync.core.alerts import Event
-    from cadence_sync.core.messages import Change, Told
+    from cadence_sync.core.told import Change, Told
     from cadence_sync.notify.channels import open_channels
 
     _check(settings, channel)

@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Row, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.messages import Change, Standing, Told
+from cadence_sync.core.told import Change, Standing, Told
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.pages.edits import Edit, edits

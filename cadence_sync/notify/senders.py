@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from cadence_sync.core.messages import Told
+from cadence_sync.core.told import Told
 from cadence_sync.errors import RetryLater
 
 HINT: Final = "It is tried again later; `cadence-sync alerts test` tries the channel at once."

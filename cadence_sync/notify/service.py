@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
 
-from cadence_sync.core.messages import Message, Told, message
+from cadence_sync.core.messages import Message, message
+from cadence_sync.core.told import Told
 from cadence_sync.errors import SettingsError
 from cadence_sync.notify.senders import not_sent
 from cadence_sync.notify.threads import apart

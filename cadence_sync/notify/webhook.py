@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from cadence_sync import __version__
-from cadence_sync.core.messages import Told, payload
+from cadence_sync.core.payloads import payload
+from cadence_sync.core.told import Told
 from cadence_sync.notify.senders import not_sent
 from cadence_sync.ports import Clock
 

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.messages import LONGEST, MOST_FIELDS, Change, Standing, Told, cadence_url, flat, message, payload
+from cadence_sync.core.flat import LONGEST, flat
+from cadence_sync.core.messages import MOST_FIELDS, cadence_url, message
+from cadence_sync.core.payloads import payload
+from cadence_sync.core.told import Change, Standing, Told
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 PAGE = "https://crm.example.com"

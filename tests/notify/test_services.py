@@ -15,7 +15,7 @@ from aiosmtpd.handlers import Message
 from apprise.plugins.slack import NotifySlack
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.messages import Change, Told
+from cadence_sync.core.told import Change, Told
 from cadence_sync.errors import RetryLater, SettingsError
 from cadence_sync.logs import configure_logs
 from cadence_sync.notify.channels import open_channels

@@ -1,0 +1,63 @@
+"""Values that others have typed, as text in which nothing is active. Pure."""
+
+import json
+import re
+import unicodedata
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+from cadence_sync.core.fields import LABELS, LEAVES, LeafType
+from cadence_sync.core.told import Change
+from cadence_sync.core.wording import field_title
+
+LONGEST: Final = 200
+"""Characters of a name or a value that a text shows."""
+EMPTY: Final = "(empty)"
+IDS: Final = frozenset(LABELS.values())
+_RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
+_ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
+_JOINER: Final = "\N{WORD JOINER}"
+_ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()", re.IGNORECASE)
+"""Places at which services begin a mention, a tag, a channel or a link."""
+
+
+def flat(value: object) -> str:
+    """Return a value on one line, in which nothing is active and nothing moves the cursor or what stands around it."""
+    if value is None:
+        return EMPTY
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
+    inert = _ACTIVE.sub(_JOINER, printable)
+    # Else two Hebrew values would swap places around the arrow between them.
+    turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in inert)
+    return _ISOLATED.format(inert) if turns else inert
+
+
+def moved_in_words(change: Change) -> str:
+    """Return `title: old → new` on one line."""
+    path, old, new, *labels = change
+    if labels[0] == labels[1]:  # two things of one name
+        labels = [label and f"{label} ({given})" for label, given in zip(labels, (old, new), strict=True)]
+    shown = [_value(path, given, label) for given, label in zip((old, new), labels, strict=True)]
+    return f"{flat(field_title(path))}: {' → '.join(shown)}"
+
+
+def _value(path: str, given: object, label: str | None) -> str:
+    """Return a value as the page words it: a name instead of an id, a time of day in UTC."""
+    if given == "":  # as good as nothing
+        return EMPTY
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    if path in IDS and label:
+        return flat(label)
+    if LEAVES.get(path) is LeafType.INSTANT and isinstance(given, str):
+        with suppress(ValueError, OverflowError):
+            return time_in_words(datetime.fromisoformat(given).astimezone(UTC))
+    return flat(given)
+
+
+def time_in_words(at: datetime) -> str:
+    """Return a time as messages show it: they do not know the reader's zone."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
