@@ -18,8 +18,8 @@ IDS: Final = frozenset(LABELS.values())
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 _ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
 _JOINER: Final = "\N{WORD JOINER}"
-_ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()", re.IGNORECASE)
-"""Places at which services begin a mention, a tag, a channel or a link."""
+_ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()|(?<=([*_~|`]))(?=\1)", re.IGNORECASE)
+"""Places at which services begin a mention, a tag, a channel or a link, or hide or strike through what follows."""
 
 
 def flat(value: object) -> str:

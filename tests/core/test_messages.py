@@ -239,9 +239,38 @@ def test_several_are_one_message_and_those_without_room_are_counted() -> None:
 HOSTILE = [
     "<!channel>", "<@U123>", "@everyone", "@here", "[click](https://evil.example)", "https://evil.example/x",
     "www.evil.example", "<a href='//evil'>", "<script>alert(1)</script>", "a\r\nBcc: x@evil.example", "\x1b[2J",
-    "\N{RIGHT-TO-LEFT OVERRIDE}txt.exe", "#general", "<https://evil.example|ok>", "!channel>",
+    "||hidden||", "~~struck~~", "**loud**", "__under__", "```code",
+    "\N{RIGHT-TO-LEFT OVERRIDE}txt.exe",
+    "\N{RIGHT-TO-LEFT ISOLATE}x", "\N{POP DIRECTIONAL ISOLATE}x", "x\N{LINE SEPARATOR}y",
+    "#general", "<https://evil.example|ok>", "!channel>",
 ]  # fmt: skip
-ACTIVE = ("<!", "<@", "<a", "<s", "@e", "@h", "@U", "](", "://", "www.", "\n", "\r", "\x1b", "\u202e", "#g", "<h", "!c")
+ACTIVE = (
+    "<!",
+    "<@",
+    "<a",
+    "<s",
+    "@e",
+    "@h",
+    "@U",
+    "](",
+    "://",
+    "www.",
+    "\n",
+    "\r",
+    "\x1b",
+    "\u202e",
+    "#g",
+    "<h",
+    "!c",
+    "||",
+    "~~",
+    "**",
+    "__",
+    "``",
+    "\u2067",
+    "\u2069",
+    "\u2028",
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
