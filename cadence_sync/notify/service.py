@@ -110,7 +110,8 @@ def _keep_quiet() -> None:
     """Let no log of others show parts of addresses; ours says what matters."""
     told = logging.getLogger("apprise")  # `log_callback` hears it nevertheless
     told.propagate = False
-    told.addHandler(logging.NullHandler())
+    if not told.handlers:
+        told.addHandler(logging.NullHandler())
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 

@@ -130,3 +130,32 @@ async def test_serve_tells_and_stops_at_an_address_that_cannot_work(
     assert got.json["events"][0]["kind"] == "updated"
     bad = await cli.run("serve", cwd=tmp_path, ALERT_URLS="nonsense://secret-4721")
     assert (bad.code, "'url-1'" in bad.err, "4721" in bad.err) == (2, True, False)
+
+
+async def test_a_daemon_ends_though_a_channel_hangs_and_leaves_its_message_to_another(
+    simulator: Simulator, receiver: Receiver, database_url: str, tmp_path: Path
+) -> None:
+    free = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.Response:
+        await free.wait()
+        return web.Response()
+
+    receiver.answers = [hang]
+    file = tmp_path / "cadence-sync.toml"
+    chat = f'[alerts.channels.chat]\nurl = "json://{receiver.url.removeprefix("http://")}/chat?rto=600"\n'
+    file.write_text(file.read_text().partition("[alerts.")[0] + chat)
+    await changed(simulator, tmp_path)
+    async with direct(database_url) as connection:
+        async with daemon("worker", tmp_path) as hanging:
+            await receiver.until(1)
+            hanging.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(WAIT):
+                assert await hanging.wait() == 128 + signal.SIGTERM
+            assert not free.is_set()  # it hung to the end
+            free.set()
+        row = await connection.fetchrow("SELECT attempts, sent_at, last_error FROM cadence_sync.alert_outbox")
+        assert tuple(row) == (1, None, None)
+        await connection.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
+        assert (await cli.run("alerts", "send", cwd=tmp_path)).code == 0
+    assert [got.path for got in receiver.got] == ["/chat", "/chat"]

@@ -10,7 +10,9 @@ import pytest
 from aiohttp import web
 from apprise.plugins.custom_json import NotifyJSON
 
+from cadence_sync.cli import alerting
 from cadence_sync.db import mailbox
+from cadence_sync.errors import RetryLater
 from cadence_sync.notify.channels import open_channels
 from cadence_sync.settings import Settings
 from cadence_sync.wiring import SystemClock
@@ -116,3 +118,28 @@ def test_a_service_has_time_to_answer_and_is_never_left_to_a_thread_of_apprise()
     assert web_service.request_timeout == (4, 60)
     assert mail.socket_connect_timeout == 60
     assert (mail.asset._service_timeout, mail.asset.async_mode) == (0, False)
+
+
+async def test_who_tries_all_channels_waits_for_none_before_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(alerting, "ANSWER", 3)
+    async with receiving() as first, receiving() as second:
+
+        async def wait(_request: web.Request) -> web.Response:
+            await second.until(1)
+            return web.Response()
+
+        async def hang(_request: web.Request) -> web.Response:
+            await asyncio.Event().wait()
+            return web.Response()
+
+        first.answers, second.answers = [wait, hang], [204, 204]
+        channels = {"a": webhook(first), "b": webhook(second)}
+        settings = Settings.model_validate({"alerts": {"channels": channels}})
+        await alerting.check_command(settings, None, as_json=False)
+        assert capsys.readouterr().out.splitlines()[1:] == ["a\twebhook\tsent", "b\twebhook\tsent"]
+        monkeypatch.setattr(alerting, "ANSWER", 0.2)
+        with pytest.raises(RetryLater, match="1 of 2 channels"):
+            await alerting.check_command(settings, None, as_json=False)
+        assert "a\twebhook\tThe channel does not answer within 0 s." in capsys.readouterr().out
