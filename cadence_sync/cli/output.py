@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from cadence_sync.errors import CadenceSyncError
 
 
-_WHOLE = frozenset({"cadence_id", "org_id", "run_id"})
-"""Columns that people copy from: they are never broken."""
-
-
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout; times as ISO 8601."""
     json.dump(value, sys.stdout, default=_encode, ensure_ascii=False, indent=2)
@@ -21,22 +17,14 @@ def print_json(value: object) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows: a table on a terminal, tab-separated lines under a line of names elsewhere."""
+    """Print rows: a table or blocks on a terminal, tab-separated lines under a line of names elsewhere."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             print("\t".join(one_line(cell) for cell in row))
         return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from cadence_sync.cli.tables import show_rows
 
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    Console().print(table)
+    show_rows(title, columns, [[one_line(cell) for cell in row] for row in rows])
 
 
 def print_fields(values: Mapping[str, object]) -> None:

@@ -1,0 +1,73 @@
+"""Rows on a terminal: a table where its columns have room, else a block a row, as the expanded form of `psql`."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+LEAST: Final = 16
+"""Room that a text gets before it is folded, at its blanks."""
+LONGEST_WORD: Final = 24
+"""A word that is longer may break: none of ours is."""
+_WHOLE: Final = frozenset({"cadence_id", "org_id", "run_id"})
+"""Columns that people copy from: they are never broken."""
+_BETWEEN: Final = 2
+"""Columns that stay free between two of a table."""
+
+
+def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows so that nothing is left out however narrow the terminal is."""
+    console = Console()
+    widths = _widths(console.width, columns, rows)
+    if widths is not None:
+        console.print(_table(title, columns, rows, widths), "", sep="\n")
+        return
+    if title:
+        console.print(Text(title, style="bold"), "", sep="\n")
+    for block in [_block(columns, row) for row in rows] or ["none"]:
+        console.print(block, "", sep="\n")
+
+
+def _widths(room: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
+    """Return how wide each column is, or None where they do not fit; what is left over goes to the texts."""
+    wanted = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    words = [_longest_word(cells) for cells in zip(columns, *rows, strict=True)]
+    widths = [
+        want if name in _WHOLE else min(want, max(LEAST, min(word, LONGEST_WORD)))
+        for name, want, word in zip(columns, wanted, words, strict=True)
+    ]
+    left = room - sum(widths) - _BETWEEN * (len(columns) - 1)
+    if left < 0:
+        return None
+    for number in sorted(range(len(columns)), key=wanted.__getitem__):
+        more = min(wanted[number] - widths[number], left)
+        widths[number] += more
+        left -= more
+    return widths
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    return max(cell_len(word) for cell in cells for word in cell.split(" "))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> RenderableType:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table.pad_edge, table.show_edge, table.collapse_padding = False, False, True
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(name, overflow="fold", width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _block(columns: Sequence[str], row: Sequence[str]) -> RenderableType:
+    block = Table.grid(padding=(0, 2, 0, 0))
+    block.add_column(no_wrap=True)
+    block.add_column(overflow="fold")
+    for name, value in zip(columns, row, strict=True):
+        block.add_row(Text(name, style="bold"), Text(value))
+    return block
