@@ -45,8 +45,11 @@ def options(
 
 for command in commands.COMMANDS:
     app.command(command.name, help=command.help, epilog=epilog(command.name))(command.function)
-app.add_typer(org.app, name="org")
-app.add_typer(alerts.app, name="alerts")
+app.add_typer(org.app, name="org", short_help=org.app.info.help)
+app.add_typer(alerts.app, name="alerts", short_help=alerts.app.info.help)
+for group in (app, org.app, alerts.app):
+    for registered in group.registered_commands:  # whole and wrapped: typer's own summary would be cut off with dots
+        registered.short_help = (getattr(registered.callback, "__doc__", None) or "").partition("\n")[0]
 
 
 def run_app() -> None:

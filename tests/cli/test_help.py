@@ -63,3 +63,14 @@ async def test_help_is_as_wide_as_the_terminal_and_whole(
     assert widest - 25 < max(map(len, lines)) <= widest
     assert [f"    {line}" in result.out.splitlines() for line in examples] == [True] * len(examples)
     assert (result.code, "\x1b" in result.out, result.err) == (0, False, "")
+
+
+@pytest.mark.parametrize("words", [[], ["org"], ["alerts"]], ids=" ".join)
+async def test_a_list_of_commands_cuts_nothing_off(
+    tmp_path: Path, around: Callable[..., None], words: list[str]
+) -> None:
+    around(COLUMNS="60")
+    shown = " ".join((await cli.run(*words, "--help", cwd=tmp_path)).out.split())
+    group = PROGRAM.commands[words[0]] if words else PROGRAM
+    for name, command in group.commands.items():
+        assert f"{name} {command.help.partition(chr(10))[0]}" in shown
