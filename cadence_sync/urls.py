@@ -1,7 +1,18 @@
 """Which addresses may be used: https everywhere, plain http on loopback only, and PostgreSQL databases."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+DATABASE_WORDS: Final = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
+    "gsslib": ("gssapi", "sspi"),
+    "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
+    "ssl_max_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
+}
+"""Parameters of a database's address that are words, and which they may be."""
 
 
 def checked_web_url(url: str) -> str:
@@ -27,7 +38,24 @@ def checked_database_url(url: str) -> str:
         raise ValueError("expected a postgresql:// address")
     if any(char.isspace() for char in rest) or not _names_valid_ports(rest):
         raise ValueError("expected a postgresql:// address with valid ports and no white space")
-    return f"postgresql://{rest}"
+    checked = f"postgresql://{rest}"
+    _check_parameters(checked)
+    return checked
+
+
+def _check_parameters(url: str) -> None:
+    """Refuse what the driver would, in words that name the parameter and repeat no value: that may be a secret."""
+    try:
+        query = urlsplit(url).query
+        parameters = parse_qsl(query, strict_parsing=True) if query else []
+    except ValueError as error:
+        raise ValueError("expected name=value after the question mark; one in a password is written %3F") from error
+    for name, value in parameters:
+        words = DATABASE_WORDS.get(name)
+        if words is not None and value.replace("_", "-") not in words:
+            raise ValueError(f"expected one of {', '.join(words)} as {name}")
+        if name == "port" and not all(port.isdecimal() for port in value.split(",")):
+            raise ValueError("expected a number as port")
 
 
 def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

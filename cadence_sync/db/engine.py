@@ -10,7 +10,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from cadence_sync.errors import CadenceSyncError, DatabaseError
+from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
+from cadence_sync.urls import DATABASE_WORDS
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection."""
@@ -31,7 +32,7 @@ LOCKED: Final = "55P03"
 """Postgres's word for a lock that was not had in time."""
 
 _MIGRATE: Final = "Run `cadence-sync migrate`."
-_REACH: Final = "Check CADENCE_SYNC_DATABASE_URL and that the server accepts connections from here."
+_REACH: Final = "Check the database URL and that the server accepts connections from here."
 
 _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     "42P01": ("NOT_MIGRATED", "The database lacks the tables of cadence-sync.", _MIGRATE),
@@ -134,7 +135,29 @@ def _driver_error(error: DBAPIError) -> BaseException:
     return (original.__cause__ or original) if original is not None else error
 
 
+def _misconfigured(error: BaseException) -> SettingsError:
+    """Name what the driver names; the rest of its text may hold parts of the URL.
+
+    The settings are checked before: this is a variable of libpq's own, such as PGSSLMODE, or a file that is missing.
+    """
+    if "root certificate" in str(error):
+        return SettingsError(
+            "The root certificate that sslmode asks for cannot be read.",
+            hint="Name its file with sslrootcert in the database URL, or put it in ~/.postgresql/root.crt.",
+        )
+    name = next((name for name in DATABASE_WORDS if name in str(error)), None)
+    if name is None:
+        return SettingsError("The database URL, or a variable PG…, cannot work.", hint=_REACH)
+    variable = f"PG{name.upper().replace('_', '')}"
+    return SettingsError(
+        f"The database's {name} cannot work.",
+        hint=f"It is one of {', '.join(DATABASE_WORDS[name])}: correct {variable}, or the database URL.",
+    )
+
+
 def _translated(error: BaseException) -> CadenceSyncError:
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return _misconfigured(error)
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate in _BY_SQLSTATE:
         code, message, hint = _BY_SQLSTATE[sqlstate]

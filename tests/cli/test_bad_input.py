@@ -1,9 +1,15 @@
 """Bad input: one clear sentence, a hint, the documented exit code, and nothing lost."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from asyncpg import connect_utils
 
 from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.urls import DATABASE_WORDS, checked_database_url
 from tests.cli.conftest import PlainZoho, Program
+from tests.support import cli
 
 WRONG_SETTINGS: list[tuple[dict[str, str | None], int, str]] = [
     ({"ZOHO_CLIENT_ID": None, "ZOHO_REFRESH_TOKEN": None}, 2, "CADENCE_SYNC_ZOHO_REFRESH_TOKEN"),
@@ -15,6 +21,7 @@ WRONG_SETTINGS: list[tuple[dict[str, str | None], int, str]] = [
     ({"ZOHO_TIMEOUT": "soon"}, 2, "CADENCE_SYNC_ZOHO_TIMEOUT"),
     ({"DATABASE_URL": "mysql://root:hunter2@127.0.0.1/x"}, 2, "postgresql://"),
     ({"DATABASE_URL": "postgresql://someone:hunter2@127.0.0.1:9/x"}, 5, "cannot be reached"),
+    ({"DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:9/x?sslmode=requir"}, 2, "prefer, require, verify-ca"),
     ({"ZOHO_CLIENT_SECRET_FILE": "/nowhere/secret", "ZOHO_CLIENT_SECRET": None}, 2, "CLIENT_SECRET_FILE"),
 ]
 
@@ -37,6 +44,46 @@ async def test_settings_that_cannot_work(
     assert words in report["error"]["message"]
     assert report["error"]["hint"]
     assert "hunter2" not in result.err + result.out
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("target_session_attrs=hunter2", "prefer-standby, read-write, read-only as target_session_attrs"),
+        ("sslnegotiation=hunter2", "postgres, direct as sslnegotiation"),
+        ("ssl_min_protocol_version=hunter2", "TLSv1.3 as ssl_min_protocol_version"),
+        ("gsslib=hunter2", "gssapi, sspi as gsslib"),
+        ("port=hunter2", "a number as port"),
+        ("hunter2", "%3F"),
+    ],
+)
+def test_a_parameter_of_the_database_url_is_named_and_its_value_is_not(query: str, words: str) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        checked_database_url(f"postgresql://me:hunter2@127.0.0.1/x?{query}")
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_the_driver_takes_is_taken() -> None:
+    modes = [member.name.replace("_", "-") for member in connect_utils.SSLMode]
+    sessions = {member.value for member in connect_utils.SessionAttribute}
+    negotiations = [member.value for member in connect_utils.SSLNegotiation]
+    assert (DATABASE_WORDS["sslmode"], DATABASE_WORDS["sslnegotiation"]) == ((*modes,), (*negotiations,))
+    assert set(DATABASE_WORDS["target_session_attrs"]) == sessions
+    for mode in ("verify-full", "verify_full"):
+        assert checked_database_url(f"postgres://h/x?sslmode={mode}").endswith(mode)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [({"PGSSLMODE": "hunter2"}, "correct PGSSLMODE"), ({"PGSSLMODE": "verify-full"}, "~/.postgresql/root.crt")],
+)
+async def test_what_only_the_driver_finds_wrong_is_a_setting_too(
+    tmp_path: Path, around: Callable[..., None], variables: dict[str, str], words: str
+) -> None:
+    around(HOME=str(tmp_path), **variables)
+    result = await cli.run("status", cwd=tmp_path, DATABASE_URL="postgresql://me:hunter2@127.0.0.1:9/x")
+    assert (result.code, words in result.err, "hunter2" in result.err) == (2, True, False), result.err
 
 
 async def test_a_failure_before_an_organisation_is_known_is_an_object_of_nulls(program: Program) -> None:

@@ -62,7 +62,7 @@ async def test_an_error_keeps_its_code_whatever_is_shown_of_it(
 ) -> None:
     result = await program.run(*options, "status")
     assert (result.code, "Traceback" in result.err) == (5, shown)
-    assert result.err.splitlines()[-1].startswith("Hint: Check CADENCE_SYNC_DATABASE_URL")
+    assert result.err.splitlines()[-1].startswith("Hint: Check the database URL")
     assert PASSWORD not in result.err
 
 
