@@ -116,9 +116,9 @@ def _missing(org_id: str, names: list[str]) -> SettingsError:
     where = "" if org_id == DEFAULT_ORG else f" for the organisation {org_id!r}"
     variables = ", ".join(f"{PREFIX}{name.upper()}" for name in names)
     place = "the environment" if org_id == DEFAULT_ORG else f"[orgs.{org_id}] of cadence-sync.toml"
+    ask = "`cadence-sync init` asks for them and says where Zoho has them. Or set" if org_id == DEFAULT_ORG else "Set"
     return SettingsError(
         f"Credentials are missing{where}: {variables}.",
-        hint=f"Set them in {place}, or store them with `cadence-sync org add`; Zoho's API console hands them out"
-        " (self client).",
+        hint=f"{ask} them in {place}, or store them with `cadence-sync org add`.",
         code="MISSING_CREDENTIALS",
     )

@@ -46,7 +46,7 @@ class _Schedule:
         """Return it for the scheduler, and log what is wrong with it once."""
         found = plans.rhythms(self.settings, self.configured, await registered(connection), self.complaints.tell)
         if not found and not self.told_of_nobody:
-            log.warning("no_organisation", hint="Set credentials, or add one with `cadence-sync org add`.")
+            log.warning("no_organisation", hint="Run `cadence-sync init`, or add one with `cadence-sync org add`.")
         self.told_of_nobody = not found
         return found
 

@@ -14,6 +14,7 @@ import msgspec
 from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
 from cadence_sync.ports import AccessToken
 from cadence_sync.urls import checked_web_url
+from cadence_sync.zoho.answers import ANEW
 from cadence_sync.zoho.data_centers import Addresses
 from cadence_sync.zoho.http import Answer, Http
 
@@ -27,7 +28,7 @@ _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
         "Zoho does not know the refresh token.",
-        "Make a new one; check that the data centre fits.",
+        f"Check that the data centre fits; if it does, {ANEW}",
     ),
     "invalid_client": (
         "Zoho does not know the client id.",

@@ -16,19 +16,23 @@ _CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SCOPE: Final = "ZohoCRM.settings.cadences.READ"
 """All that a self client must be allowed."""
+ANEW: Final = (
+    "make a new one with `cadence-sync init`, or with `cadence-sync org add ID --replace` where it is in the database."
+)
+"""How a refresh token is replaced."""
 
 _ACCESS: Final[dict[str, tuple[str, str]]] = {
     "OAUTH_SCOPE_MISMATCH": (
         "The refresh token may not read cadences.",
-        f"Make a new grant code with the scope {SCOPE} in Zoho's API console, and a new refresh token from it.",
+        f"It was made without the scope {SCOPE}: {ANEW}",
     ),
     "INVALID_TOKEN": (
         "Zoho refused a fresh access token.",
-        "Check that the data centre is that of the organisation, then make a new refresh token.",
+        f"Check that the data centre is that of the organisation; if so, the refresh token is not good: {ANEW}",
     ),
     "AUTHENTICATION_FAILURE": (
         "Zoho did not accept the credentials.",
-        "Check client id, client secret and data centre, then make a new refresh token.",
+        f"Check client id, client secret and data centre; if they are right, the refresh token is not: {ANEW}",
     ),
     "FEATURE_NOT_ENABLED": (
         "This organisation's Zoho edition has no cadences.",

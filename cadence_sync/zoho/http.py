@@ -128,4 +128,4 @@ async def _count(_session: object, context: SimpleNamespace, _params: object) ->
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or "the server"
+    return urlsplit(url).netloc.rpartition("@")[2] or "the server"
