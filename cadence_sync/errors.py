@@ -18,6 +18,11 @@ CadenceSyncError          code, message, hint; exit code
 from typing import ClassVar
 
 
+def see(title: str) -> str:
+    """Point to a page of the documentation by its title: whoever installed the package has no files of it."""
+    return f"See the page {title!r} of the documentation."
+
+
 class CadenceSyncError(Exception):
     """One sentence for a person, a hint what to do about it, and a code for programs."""
 

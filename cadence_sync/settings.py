@@ -14,7 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.alert_settings import AlertSettings, ChannelSettings, addresses_in
-from cadence_sync.errors import SettingsError
+from cadence_sync.errors import SettingsError, see
+from cadence_sync.faults import reason
 from cadence_sync.urls import checked_database_url, checked_networks, checked_web_url
 
 PREFIX: Final = "CADENCE_SYNC_"
@@ -367,10 +368,21 @@ def _secrets_from_files() -> dict[str, str]:
 def _explained(error: ValidationError, path: Path | None) -> SettingsError:
     """Say which setting is wrong and why; pydantic's own text would show its value."""
     first = error.errors(include_input=False, include_url=False)[0]
-    where = [str(part) for part in first["loc"]]
-    name = ".".join(where) if len(where) > 1 else where[0].upper().removeprefix(PREFIX)
-    variable = name if len(where) > 1 else f"{PREFIX}{name}"
-    reason = first["msg"].removeprefix("Value error, ")
+    top, *rest = first["loc"]
+    top = str(top).lower().removeprefix(PREFIX.lower())
+    name = ".".join([top, *(part for part in rest if isinstance(part, str))])
+    number = next((part for part in rest if isinstance(part, int)), None)
+    rule = "" if number is None else f" (rule {number + 1})"
     if first["type"] == "extra_forbidden":
-        return SettingsError(f"There is no setting {'.'.join(where)!r} ({path}).", hint="Look for a misspelt name.")
-    return SettingsError(f"{variable} cannot work: {reason}.", hint="docs/reference/settings.md lists every setting.")
+        return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelt name.")
+    return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {reason(first)}.", hint=see("Settings"))
+
+
+def _place(top: str, name: str, path: Path | None) -> str:
+    """Return what a person would correct: the variable that is set, else the line of the file."""
+    variable = f"{PREFIX}{top.upper()}"
+    general = [GENERAL_DATABASE_URL] if top == "database_url" else []
+    used = next((each for each in (variable, f"{variable}_FILE", *general) if os.environ.get(each)), None)
+    if used is None and path is not None:
+        return f"{name} in {path}"
+    return (used or variable) if name == top else f"{name} in {used or variable}"

@@ -223,3 +223,35 @@ def test_runs_stay_for_a_day_at_least(monkeypatch: pytest.MonkeyPatch, text: str
 def test_times_that_cannot_be_waited_for(name: str, text: str) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate({name: text})
+
+
+@pytest.mark.parametrize(
+    ("settings", "file", "words"),
+    [
+        ({"WEB_PORT": "often"}, "", "CADENCE_SYNC_WEB_PORT cannot work: expected a whole number."),
+        ({"ZOHO_TIMEOUT": "soon"}, "", "CADENCE_SYNC_ZOHO_TIMEOUT cannot work: expected a number."),
+        ({}, "web_port = 70000", "web_port in {file} cannot work: expected 65535 or less."),
+        ({}, 'database_url = "mysql://h/x"', "database_url in {file} cannot work: expected a postgresql:// address."),
+        ({"WEB_PORT": "-1"}, "web_port = 1", "CADENCE_SYNC_WEB_PORT cannot work: expected 0 or more."),
+        (
+            {},
+            "[orgs.acme]\nzoho_data_center = 'mars'",
+            "orgs.acme.zoho_data_center in {file} cannot work: expected 'us'",
+        ),
+        ({}, "alerts = 1", "alerts in {file} cannot work: expected a table."),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str], file: str, words: str
+) -> None:
+    put(monkeypatch, **settings)
+    (path := tmp_path / "cadence-sync.toml").write_text(file)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.message.startswith(words.format(file=path))
+
+
+def test_the_general_variable_is_named_where_it_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://h/x")
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL cannot work"):
+        load_settings()

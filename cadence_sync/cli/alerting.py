@@ -8,7 +8,7 @@ from uuid import uuid4
 from cadence_sync import wiring
 from cadence_sync.cli.output import print_json, print_table
 from cadence_sync.core.wording import plural
-from cadence_sync.errors import ArgumentError, RetryLater, SettingsError
+from cadence_sync.errors import ArgumentError, RetryLater, SettingsError, see
 from cadence_sync.settings import Settings, seconds_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     if failed:
         raise RetryLater(
             f"{len(failed)} of {plural(len(rows), 'channel')} did not take the message: {', '.join(failed)}.",
-            hint="docs/how-to/alerts.md says what each kind of channel needs.",
+            hint=see("Get alerts"),
             code="ALERT_NOT_SENT",
         )
 
@@ -180,7 +180,7 @@ def _check(settings: Settings, channel: str | None) -> None:
     if not known:
         raise SettingsError(
             "There is no channel for alerts.",
-            hint="Set CADENCE_SYNC_ALERT_URLS, or name channels in cadence-sync.toml: docs/how-to/alerts.md.",
+            hint=f"Set CADENCE_SYNC_ALERT_URLS, or name channels in cadence-sync.toml. {see('Get alerts')}",
         )
     if channel is not None and channel not in known:
         raise ArgumentError(f"There is no channel {channel!r}.", hint=f"Known: {', '.join(known)}.")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
 from cadence_sync.enrolment import Application
-from cadence_sync.errors import ArgumentError
+from cadence_sync.errors import ArgumentError, see
 from cadence_sync.orgs import OrgConfig, Schedule
 from cadence_sync.settings import DataCenter, Settings, seconds_of
 from cadence_sync.urls import checked_web_url
@@ -16,7 +16,7 @@ FIELDS: Final = (
 LONGEST_ID: Final = 100
 LONGEST_INTERVAL: Final = 366 * 86400.0
 """Seconds: a year."""
-_SELF_CLIENT: Final = "Zoho's API console hands them out; docs/how-to/many-organisations.md tells how."
+_SELF_CLIENT: Final = f"Zoho's API console hands them out. {see('Add many organisations')}"
 
 
 def application(settings: Settings, given: Mapping[str, str | None]) -> Application:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from cadence_sync import wiring
 from cadence_sync.cli.checks import Check, attempted, failed, good, unchecked, warning
 from cadence_sync.db.migrate import HEAD, OLDEST_SERVER
-from cadence_sync.errors import DatabaseError
+from cadence_sync.errors import DatabaseError, see
 from cadence_sync.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ)
         name = variable.upper().removesuffix("_FILE")
         if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_"):
             close = get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]}?" if close else "docs/reference/settings.md lists every setting."
+            hint = f"Did you mean {close[0]}?" if close else see("Settings")
             checks.append(warning("settings", f"The variable {variable} is no setting: nothing reads it.", hint))
     return checks
 

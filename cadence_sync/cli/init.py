@@ -16,7 +16,7 @@ from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
 from cadence_sync.cli.output import one_line, show_error, show_warning
 from cadence_sync.cli.run import run
 from cadence_sync.enrolment import Application, HeldToken, enrol, proved
-from cadence_sync.errors import ArgumentError, CadenceSyncError
+from cadence_sync.errors import ArgumentError, CadenceSyncError, see
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import DEFAULT_ORG, FILE_NAME, DataCenter, Settings, load_settings
 from cadence_sync.urls import checked_database_url
@@ -49,7 +49,7 @@ def init_command(output: Path | None, data_center: str | None) -> int:
         raise ArgumentError(
             "`init` asks questions, and there is no terminal to ask them on.",
             hint="Set CADENCE_SYNC_DATABASE_URL and CADENCE_SYNC_ZOHO_… instead, or store credentials with"
-            " `cadence-sync org add --grant-code-file`; docs/reference/settings.md lists all.",
+            " `cadence-sync org add --grant-code-file`. " + see("Settings"),
         )
     if data_center is not None:
         _data_center(data_center)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cadence_sync.cli.application import FIELDS
-from cadence_sync.errors import ArgumentError
+from cadence_sync.errors import ArgumentError, see
 
 Row = dict[str, str | None]
 _PREFIX: Final = "zoho_"
@@ -68,6 +68,6 @@ def _row(values: dict[str, Any]) -> Row:
 def _bad(file: Path, reason: str) -> ArgumentError:
     return ArgumentError(
         f"{file} cannot be imported: {reason}.",
-        hint="docs/how-to/many-organisations.md shows both forms.",
+        hint=see("Add many organisations"),
         code="IMPORT_FILE",
     )

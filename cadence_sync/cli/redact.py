@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync import wiring
 from cadence_sync.cli.decide import whoever
 from cadence_sync.cli.output import one_line, print_json, print_table
-from cadence_sync.errors import NotFoundError
+from cadence_sync.errors import NotFoundError, see
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _KEPT: Final = (
     "{org}: {count} version(s) name this user in unenroll_properties. That is configuration, and stays.\n"
-    "Hint: remove the user from those rules in Zoho; docs/how-to/redact-a-person.md tells why."
+    f"Hint: remove the user from those rules in Zoho. {see('Redact a person')}"
 )
 
 

@@ -12,7 +12,7 @@ from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
 
 from cadence_sync.core.messages import Message, message
 from cadence_sync.core.told import Told
-from cadence_sync.errors import SettingsError
+from cadence_sync.errors import SettingsError, see
 from cadence_sync.notify.senders import not_sent
 from cadence_sync.notify.threads import apart
 from cadence_sync.urls import is_loopback
@@ -77,7 +77,7 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
     if plugin is None:
         raise SettingsError(
             f"Apprise cannot use the address of the channel {name!r}, which begins with {schema}://.",
-            hint="docs/how-to/alerts.md has examples; github.com/caronc/apprise/wiki lists every service.",
+            hint=f"{see('Get alerts')} github.com/caronc/apprise/wiki lists every service.",
         )
     host = getattr(plugin, "smtp_host", None) or plugin.host
     if _in_the_clear(plugin, schema) and host and not is_loopback(host):

@@ -21,15 +21,15 @@ def loaded(tmp_path: Path, text: str) -> Settings:
 
 
 WRONG = [
-    ('[[alerts.rules]]\nchannels = ["chta"]', "rule 1 names the channel 'chta'"),
-    ("[[alerts.rules]]\nchannels = []", "alerts.rules.0.channels"),
-    ('[[alerts.rules]]\nchannels = ["chat"]\nkinds = ["removed"]', "alerts.rules.0.kinds.0"),
-    ('[[alerts.rules]]\nchannels = ["chat"]\nevents = ["all"]', "alerts.rules.0.events.0"),
+    ('[[alerts.rules]]\nchannels = ["chta"]', "alerts in {file} cannot work: rule 1 names the channel 'chta'"),
+    ("[[alerts.rules]]\nchannels = []", "alerts.rules.channels in {file} (rule 1) cannot work: it must not be empty"),
+    ('[[alerts.rules]]\nchannels = ["chat"]\nkinds = ["removed"]', "(rule 1) cannot work: expected 'created'"),
+    ('[[alerts.rules]]\nchannels = ["chat"]\nevents = ["all"]', "alerts.rules.events in {file} (rule 1)"),
     ('[[alerts.rules]]\nchannels = ["chat"]\nfields = ["stauts"]', "no field is called 'stauts'"),
     ('[[alerts.rules]]\nchannels = ["chat"]\nname = " "', "an empty pattern"),
     ('[[alerts.rules]]\nchannels = ["chat"]\nevents = ["held"]\npersons = ["1"]', "events leaves them out"),
-    ('[[alerts.rules]]\nchannels = ["chat"]\nnmae = "x"', "no setting 'alerts.rules.0.nmae'"),
-    ('[alerts.channels.b]\nurl = "no address 4722"', "alerts.channels.b cannot work: expected an address"),
+    ('[[alerts.rules]]\nchannels = ["chat"]\nnmae = "x"', "no setting 'alerts.rules.nmae' (rule 1)"),
+    ('[alerts.channels.b]\nurl = "no address 4722"', "alerts.channels.b in {file} cannot work: expected an address"),
     ('[alerts.channels.b]\ndigest = "1h"', "either url or webhook"),
     ('[alerts.channels.b]\nurl = "json://4722"\ndigest = "2h"', "alerts.channels.b.digest"),
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = "short-4722"', "at least 16 characters"),
@@ -39,6 +39,8 @@ WRONG = [
     ('[alerts.channels.b]\nurl_file = "/nowhere/at/all"', "cannot be read"),
     ('[alerts.channels.b]\nurl = "json://4722"\nurl_env = "HOME"', "exclude each other"),
     ('[alerts.channels."a b"]\nurl = "json://4722"', "a channel cannot be called 'a b'"),
+    ('[alerts]\nfailing_after = "often"', "alerts.failing_after in {file} cannot work: expected a whole number."),
+    ("[alerts]\nfailing_after = 0", "expected 1 or more."),
     ('[alerts]\nstale_after = "soon"', "expected seconds or a time"),
 ]  # fmt: skip
 
@@ -47,7 +49,7 @@ WRONG = [
 def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         loaded(tmp_path, f"{CHANNEL}{text}")
-    assert words in caught.value.message
+    assert words.format(file=tmp_path / "settings.toml") in caught.value.message
     assert "\n" not in caught.value.message
     assert "4722" not in f"{caught.value.message} {caught.value.hint}"
 
