@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 
+from cadence_sync.cli.lines import fitted, say
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import PREFIX, Settings
 from cadence_sync.zoho.answers import SCOPE
@@ -36,7 +37,7 @@ def confirm_purge(org_id: str) -> None:
     """Let a person type the id of what is to be deleted; raises `ArgumentError` where it is not that."""
     if not has_terminal():
         raise ArgumentError("Nobody can be asked whether to delete the history.", hint="Add --yes.")
-    print("Its whole history will be deleted: nothing can bring it back.", file=sys.stderr)
+    say("Its whole history will be deleted: nothing can bring it back.", sys.stderr)
     if prompted("Type the organisation's id") != org_id:
         raise ArgumentError("That is another id: nothing was deleted.")
 
@@ -65,7 +66,7 @@ def _ask_for_missing(settings: Settings, known: Fields) -> None:
     has_client = settings.zoho_client_id is not None and settings.zoho_client_secret is not None
     needs_token = not known["refresh_token"] and not known["grant_code"]
     if needs_token or not (known["client_id"] or has_client):
-        print(_WHERE, file=sys.stderr)
+        say(_WHERE, sys.stderr)
     if not known["org_id"]:
         known["org_id"] = prompted("Id of the organisation, of your choice")
     if needs_token and not known["data_center"]:
@@ -83,20 +84,24 @@ def _ask_for_missing(settings: Settings, known: Fields) -> None:
 def prompted(question: str, *, hidden: bool = False, default: str | None = None) -> str:
     """Ask on stderr, for stdout belongs to results; what is hidden is not echoed."""
     ask: Callable[..., str] = typer.prompt
-    with _stopping():
-        return ask(question, default=default, hide_input=hidden, show_default=bool(default), err=True).strip()
+    text = fitted(f"{question} [{default}]" if default else question, sys.stderr)
+    with _stopping(on_its_line=not hidden):
+        return ask(text, default=default, hide_input=hidden, show_default=False, err=True).strip()
 
 
 def confirmed(question: str, *, default: bool) -> bool:
     """Ask for a yes or a no on stderr."""
+    text = fitted(f"{question} [{'Y/n' if default else 'y/N'}]", sys.stderr)
     with _stopping():
-        return typer.confirm(question, default=default, err=True)
+        return typer.confirm(text, default=default, show_default=False, err=True)
 
 
 @contextmanager
-def _stopping() -> Iterator[None]:
-    """Leave where nobody answers: by Ctrl-C, or at the end of what is typed."""
+def _stopping(*, on_its_line: bool = True) -> Iterator[None]:
+    """Leave where nobody answers: by Ctrl-C, or at the end of what is typed; the shell's prompt gets its own line."""
     try:
         yield
     except typer.Abort:
+        if on_its_line:
+            print(file=sys.stderr)
         sys.exit(_STOPPED)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import not_before, one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.words import value_in_words
@@ -13,6 +14,7 @@ from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import from_document
 from cadence_sync.settings import Settings
 
+_HANG: Final = 4
 _AT_LEAST: Final = {LEARNT, Kind.BASELINE.value}
 _COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 
@@ -42,11 +44,11 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
         return
     if gone:
         when = one_line(gone["valid_from"])
-        print(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
+        say(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
     rows = [_as_row(line) for line in lines]
     if sys.stdout.isatty():
-        print(f"Blame of {one_line(row['name'])} (times in UTC)\n")
-        print("\n".join(annotated(rows)))
+        say(f"Blame of {one_line(row['name'])} (times in UTC)\n")
+        say("\n".join(annotated(rows)), hang=_HANG)
         return
     print_table("", _COLUMNS, rows)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.moments import moment, period
 from cadence_sync.cli.options import Axis
 from cadence_sync.cli.output import one_line, print_json, show_note
@@ -17,6 +18,7 @@ from cadence_sync.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+_HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
 
@@ -50,9 +52,9 @@ async def diff_command(settings: Callable[[], Settings], asked: Asked) -> None:
         show_note("Nothing can be compared.")
         return
     for group in groups:
-        print(one_line(_headline(group, asked)))
+        say(one_line(_headline(group, asked)))
         for change in group["changes"]:
-            print(f"  {in_words(tuple(change.values()))}")
+            say(f"  {in_words(tuple(change.values()))}", hang=_HANG)
     if not groups:
         show_note("Nothing differs.")
 

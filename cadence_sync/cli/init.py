@@ -13,6 +13,7 @@ from cadence_sync.cli.application import application
 from cadence_sync.cli.asking import confirmed, has_terminal, prompted
 from cadence_sync.cli.checks import Check, State
 from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, show_error, show_warning
 from cadence_sync.cli.run import run
 from cadence_sync.enrolment import Application, HeldToken, enrol, proved
@@ -271,4 +272,4 @@ def _word_or_nothing(text: str) -> str:
 
 def _say(text: str) -> None:
     """Speak on stderr, where the questions are too."""
-    print("\n".join(one_line(line) for line in text.split("\n")), file=sys.stderr)
+    say("\n".join(one_line(line) for line in text.split("\n")), sys.stderr)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from cadence_sync import wiring
 from cadence_sync.cli.application import application
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.enrolment import enrol
 from cadence_sync.orgs import Schedule
@@ -20,4 +21,4 @@ async def add_command(settings: Settings, fields: Mapping[str, str | None], *, a
     if as_json:
         print_json({"org_id": org_id, "data_center": data_center, **asdict(wanted.schedule or Schedule())})
         return
-    print(one_line(f"Zoho lets cadence-sync read the cadences of {org_id!r} ({data_center}); it is stored."))
+    say(one_line(f"Zoho lets cadence-sync read the cadences of {org_id!r} ({data_center}); it is stored."))

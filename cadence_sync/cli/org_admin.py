@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.orgs import config_or_fault, in_settings, named_orgs
 from cadence_sync.settings import Settings
@@ -41,7 +42,7 @@ async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> N
     if as_json:
         print_json({"org_id": org_id, "purged": None})
         return
-    print(one_line(f"{org_id!r} is synced no more and its credentials are deleted; its history stays."))
+    say(one_line(f"{org_id!r} is synced no more and its credentials are deleted; its history stays."))
 
 
 async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
@@ -55,7 +56,7 @@ async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> No
         print_json({"org_id": org_id, "purged": counts})
         return
     print_table("Rows deleted", ("table", "rows"), [(name, count) for name, count in counts.items() if count])
-    print(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
+    say(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
 
 
 async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
@@ -67,7 +68,7 @@ async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_j
     if as_json:
         print_json({"org_id": org_id, "enabled": enabled})
         return
-    print(one_line(f"{org_id!r} is {'synced again' if enabled else 'paused'}."))
+    say(one_line(f"{org_id!r} is {'synced again' if enabled else 'paused'}."))
 
 
 def _check_stored(settings: Settings, org_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.application import application
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.org_file import Row, named_twice, read_orgs
 from cadence_sync.cli.output import one_line, print_json, shown_error
 from cadence_sync.core.report import gravest
@@ -41,7 +42,7 @@ async def import_command(settings: Settings, file: Path, *, again: bool, prove: 
     results = [((row["org_id"] or "").strip(), task.result()) for row, task in zip(rows, tasks, strict=True)]
     failed = [(org_id, error) for org_id, error in results if error is not None]
     for org_id, error in failed:
-        print(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), file=sys.stderr)
+        say(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), sys.stderr)
     if as_json:
         print_json([{"org_id": org_id, "error": error and shown_error(error)} for org_id, error in results])
     else:

@@ -6,6 +6,7 @@ from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.application import schedule
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.errors import ArgumentError
 from cadence_sync.orgs import Schedule
@@ -36,7 +37,7 @@ async def schedule_command(
     if as_json:
         print_json({"org_id": org_id, **asdict(chosen)})
     else:
-        print(one_line(f"{org_id!r} is synced {in_words(chosen)}."))
+        say(one_line(f"{org_id!r} is synced {in_words(chosen)}."))
 
 
 def in_words(chosen: Schedule) -> str:

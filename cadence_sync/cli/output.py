@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
+from cadence_sync.cli.lines import say
+
 if TYPE_CHECKING:
     from cadence_sync.errors import CadenceSyncError
 
@@ -31,13 +33,13 @@ def print_fields(values: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        print(f"{name:<{width}}  {one_line(value)}")
+        say(f"{name:<{width}}  {one_line(value)}", hang=width + 2)
 
 
 def show_error(error: "CadenceSyncError", stream: TextIO | None = None) -> None:
     """Print one sentence and a hint on stderr."""
     lines = [f"Error: {error.message}", *([f"Hint: {error.hint}"] if error.hint else [])]
-    print("\n".join(one_line(line) for line in lines), file=stream or sys.stderr)
+    say("\n".join(one_line(line) for line in lines), stream or sys.stderr)
 
 
 def shown_error(error: "CadenceSyncError") -> dict[str, str]:
@@ -47,12 +49,12 @@ def shown_error(error: "CadenceSyncError") -> dict[str, str]:
 
 def show_warning(sentence: str, hint: str) -> None:
     """Print what a command does not stop for on stderr."""
-    print(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", file=sys.stderr)
+    say(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", sys.stderr)
 
 
 def show_note(sentence: str) -> None:
     """Print on stderr what an answer on stdout cannot say of itself."""
-    print(f"Note: {one_line(sentence)}", file=sys.stderr)
+    say(f"Note: {one_line(sentence)}", sys.stderr)
 
 
 def not_before(time: datetime) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
 from cadence_sync.cli.watching import check_org
 from cadence_sync.errors import NotFoundError
@@ -49,9 +50,9 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
     for row in rows:
         if row["held"]:
             run = row["held_run_id"]
-            print(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
+            say(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
         if row["last_error_message"]:
-            print(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
+            say(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 
 
 async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.decide import whoever
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.errors import NotFoundError, see
 from cadence_sync.settings import Settings
@@ -43,6 +44,6 @@ def _print(done: "list[Redaction]") -> None:
     print_table("Rows rewritten", ("org_id", *tables), [(each.org_id, *each.counts.values()) for each in done])
     for each in done:
         if not any(each.counts.values()):
-            print(one_line(f"{each.org_id}: nothing was left to rewrite; the name will not come back."))
+            say(one_line(f"{each.org_id}: nothing was left to rewrite; the name will not come back."))
         if each.kept:
-            print(_KEPT.format(org=one_line(each.org_id), count=each.kept), file=sys.stderr)
+            say(_KEPT.format(org=one_line(each.org_id), count=each.kept), sys.stderr)

@@ -34,4 +34,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(guarded())
     except asyncio.CancelledError:
+        if received[:1] == [signal.SIGINT] and sys.stderr is not None and sys.stderr.isatty():
+            print(file=sys.stderr)  # after the ^C that the terminal shows
         sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))

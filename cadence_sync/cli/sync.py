@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
 from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of
 from cadence_sync.errors import CadenceSyncError
@@ -73,7 +74,7 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
         print_table("Sync", _COLUMNS, [[row[name] for name in _COLUMNS] for row in known])
     for report in reports:
         if report.outcome is Outcome.HELD and report.counters is not None:
-            print(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), file=sys.stderr)
+            say(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), sys.stderr)
         if report.error is not None:
             where = f"{report.org_id}: " if report.org_id and len(reports) > 1 else ""
             error = report.error

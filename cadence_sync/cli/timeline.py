@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.words import KINDS, UNSEEN, Field, draft_in_words, in_words, returned_with, told, value_in_words
@@ -34,8 +35,8 @@ async def history_command(settings: Settings, org_id: str | None, cadence_id: st
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
     """Print versions, each followed by what changed in it."""
     if sys.stdout.isatty():
-        print(f"History of {one_line(name)} (times in UTC)")
-        print("\n".join(timeline(versions)))
+        say(f"History of {one_line(name)} (times in UTC)")
+        say("\n".join(timeline(versions)), hang=len(_INDENT) + 2)
         return
     columns = ("version", "from", "kind", "field", "before", "after", "by", "run")
     print_table("", columns, [line for version in versions for line in _lines(version)])

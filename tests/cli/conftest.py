@@ -1,4 +1,6 @@
 import asyncio
+import io
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,3 +108,25 @@ async def plain_zoho(program: Program) -> AsyncIterator[PlainZoho]:
 
 def fault(kind: str, **how: object) -> Fault:
     return Fault(kind, **how)  # type: ignore[arg-type]
+
+
+class Screen(io.StringIO):
+    """A terminal that remembers what is printed."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> list[str]:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.getvalue()).splitlines()
+
+
+@pytest.fixture
+def screen_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Screen]:
+    def make(columns: int) -> Screen:
+        monkeypatch.setattr("sys.stdout", screen := Screen())
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        return screen
+
+    return make

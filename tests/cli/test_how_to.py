@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ async def tell(lab: Lab) -> None:
     )
 
 
-async def test_the_page_shows_what_is_printed(lab: Lab, program: Program) -> None:
+async def test_the_page_shows_what_is_printed(lab: Lab, program: Program, around: Callable[..., None]) -> None:
+    around(COLUMNS="200")
     await tell(lab)
     blocks = re.findall(r"```console\n\$ (.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     shown = [example.partition("\n")[::2] for block in blocks for example in block.split("\n$ ")]

@@ -1,6 +1,5 @@
 """On a narrow terminal nothing is left out, and no word breaks in the middle."""
 
-import io
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -10,7 +9,8 @@ from cadence_sync.cli.output import print_table
 from cadence_sync.cli.read import _LIST, _STATUS
 from cadence_sync.cli.sync import _COLUMNS
 from cadence_sync.core.report import Outcome
-from tests.cli.test_terminal import ESCAPE, WIDE
+from tests.cli.conftest import Screen
+from tests.cli.test_terminal import WIDE
 
 ROWS: dict[tuple[str, ...], Sequence[object]] = {
     _COLUMNS: ("default", 4711, max(Outcome, key=len), *range(100, 110)),
@@ -20,28 +20,6 @@ ROWS: dict[tuple[str, ...], Sequence[object]] = {
         "2026-11-23 23:59:33", None,
     ),
 }  # fmt: skip
-
-
-class Screen(io.StringIO):
-    """A terminal that remembers what is printed."""
-
-    def isatty(self) -> bool:
-        return True
-
-    @property
-    def lines(self) -> list[str]:
-        return ESCAPE.sub("", self.getvalue()).splitlines()
-
-
-@pytest.fixture
-def screen_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Screen]:
-    def make(columns: int) -> Screen:
-        monkeypatch.setattr("sys.stdout", screen := Screen())
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", str(columns))
-        return screen
-
-    return make
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 132, 200])

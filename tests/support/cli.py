@@ -98,7 +98,7 @@ def _all_lines(terminal: int) -> list[str]:
 
 
 async def conversation(
-    *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, **settings: str | None
+    *arguments: str, answers: Sequence[tuple[str, str]], cwd: Path, columns: str | None = None, **settings: str | None
 ) -> tuple[int | None, str]:
     """Run the command on a terminal, answer each question once it is asked, and return code and all that is shown.
 
@@ -109,7 +109,7 @@ async def conversation(
         COMMAND,
         *arguments,
         cwd=cwd,
-        env=environment(**settings) | {"TERM": "xterm", "COLUMNS": "200"},
+        env=environment(**settings) | {"TERM": "xterm", "COLUMNS": columns or "200"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
