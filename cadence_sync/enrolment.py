@@ -22,7 +22,7 @@ from cadence_sync.zoho.probe import MISPLACED, fitting
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_SPENT: Final = "The grant code is used now: try again with a new one."
+SPENT: Final = "The grant code is used now: try again with a new one."
 _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE}) and use it at once."
 
 
@@ -41,6 +41,8 @@ class HeldToken:
 
     token: AccessToken | None = None
     recent: tuple[datetime, ...] = ()
+    refresh_token: str | None = field(default=None, repr=False)
+    """What a grant code was swapped for: it is good for another try, and the code is not."""
 
     async def load(self) -> AccessToken | None:
         """Return the token."""
@@ -81,7 +83,7 @@ async def enrol(
         await directory.admit(engine, vault, org, application.schedule, replace=again)
     except CadenceSyncError as error:
         if application.grant_code is not None:
-            error.hint = f"{error.hint} {_SPENT}".lstrip()
+            error.hint = f"{error.hint} {SPENT}".lstrip()
         raise
     if held.token is not None:
         # It counts against Zoho's limit, and is good for the first sync.
@@ -97,13 +99,13 @@ async def proved(settings: Settings, application: Application, held: HeldToken) 
         org = application.org
         if application.grant_code is not None:
             token = await _swapped(session, settings, application, clock, held)
-            org = replace(org, refresh_token=token)
+            org, held.refresh_token = replace(org, refresh_token=token), token
         try:
             client = wiring.client(settings, session, overridden(settings, org), clock, held)
             await client.page(1, None, NOTHING)
         except CadenceSyncError as error:
             if application.grant_code is not None:
-                error.hint = f"{error.hint} {_SPENT}".lstrip()
+                error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
             form = refresh_form(wiring.credentials_of(org))
             raise await _explained(session, settings, org, form, error, clock.now()) from error

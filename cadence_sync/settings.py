@@ -380,9 +380,15 @@ def _explained(error: ValidationError, path: Path | None) -> SettingsError:
 
 def _place(top: str, name: str, path: Path | None) -> str:
     """Return what a person would correct: the variable that is set, else the line of the file."""
-    variable = f"{PREFIX}{top.upper()}"
-    general = [GENERAL_DATABASE_URL] if top == "database_url" else []
-    used = next((each for each in (variable, f"{variable}_FILE", *general) if os.environ.get(each)), None)
+    used = variable_of(top)
     if used is None and path is not None:
         return f"{name} in {path}"
-    return (used or variable) if name == top else f"{name} in {used or variable}"
+    used = used or f"{PREFIX}{top.upper()}"
+    return used if name == top else f"{name} in {used}"
+
+
+def variable_of(name: str) -> str | None:
+    """Return the variable of the environment that a setting comes from, if one is set."""
+    variable = f"{PREFIX}{name.upper()}"
+    general = [GENERAL_DATABASE_URL] if name == "database_url" else []
+    return next((each for each in (variable, f"{variable}_FILE", *general) if os.environ.get(each)), None)

@@ -1,7 +1,7 @@
 """`init`: from nothing to a settings file that works, question by question; each answer is tried at once."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,10 +16,11 @@ from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
 from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, show_error, show_warning
 from cadence_sync.cli.run import run
-from cadence_sync.enrolment import Application, HeldToken, enrol, proved
-from cadence_sync.errors import ArgumentError, CadenceSyncError, see
+from cadence_sync.enrolment import SPENT, Application, HeldToken, enrol, proved
+from cadence_sync.errors import ArgumentError, CadenceSyncError, RetryLater, see
+from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import DEFAULT_ORG, FILE_NAME, DataCenter, Settings, load_settings
+from cadence_sync.settings import DEFAULT_ORG, FILE_NAME, DataCenter, Settings, load_settings, variable_of
 from cadence_sync.urls import checked_database_url
 from cadence_sync.zoho.answers import SCOPE
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
@@ -36,6 +37,8 @@ Open {console}
      The user who does so needs the permission "Manage Cadences" in Zoho CRM.
   3. The code is good for one try, and only as many minutes as you chose: have it ready last.
 """
+_NONE: Final = "-"
+"""What is typed for no address, where an empty answer takes the former one."""
 _AGAIN: Final = {
     "WRONG_DATA_CENTER": ("data_center", "grant_code"),
     "INVALID_CLIENT": ("client_id", "client_secret"),
@@ -63,6 +66,7 @@ def init_command(output: Path | None, data_center: str | None) -> int:
             return 0
         keep_old = confirmed(f"Keep the old one as {backup_of(target).name}?", default=False)
     settings = load_settings(from_file=False)
+    configure_logs("ERROR")  # between questions the errors themselves are told
     values: dict[str, str] = {}
     settings = _database(settings, values)
     org = _zoho(settings, data_center)
@@ -77,15 +81,17 @@ def _database(settings: Settings, values: dict[str, str]) -> Settings:
     """Return the settings with a database that works and has the tables; its address goes into the file."""
     _say("\n1. The database: a Postgres 15 to 18, or the embedded server that needs no set-up.")
     if settings.database_url is not None:
-        _say("   CADENCE_SYNC_DATABASE_URL names it, and goes on doing so: it is not written into the file.")
+        variable = variable_of("database_url")
+        _say(f"   {variable} names it, and goes on doing so: it is not written into the file.")
         if not _usable(settings):
             raise ArgumentError(
-                "The database of CADENCE_SYNC_DATABASE_URL cannot be used.",
-                hint="Correct it or unset it, and try again.",
+                f"The database of {variable} cannot be used.", hint="Correct it or unset it, and try again."
             )
         return settings
+    question, former = "Address, as postgresql://user@host/database; empty for the embedded server", ""
     while True:
-        url = _valid("Address, as postgresql://user@host/database; empty for the embedded server", _url, default="")
+        url = _valid(question, _url, default=former)
+        question, former = f"Address; {_NONE} for the embedded server", _without_password(url)
         tried = settings.model_copy(update={"database_url": SecretStr(url) if url else None})
         if _usable(tried):
             if url:
@@ -95,7 +101,7 @@ def _database(settings: Settings, values: dict[str, str]) -> Settings:
 
 def _url(text: str) -> str:
     """Return the address with a password, which is asked for apart so that nobody reads it from the screen."""
-    if not text:
+    if text in {"", _NONE}:
         return ""
     url = checked_database_url(text)
     parts = urlsplit(url)
@@ -104,6 +110,14 @@ def _url(text: str) -> str:
         return url
     password = prompted("Password (empty for none)", hidden=True, default="")
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}")) if password else url
+
+
+def _without_password(url: str) -> str:
+    """Return an address as it may be shown, or what stands for the embedded server."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = "&".join(each for each in parts.query.split("&") if "password" not in each.partition("=")[0].lower())
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=query)) or _NONE
 
 
 def _usable(settings: Settings) -> bool:
@@ -147,31 +161,48 @@ async def _migrated(settings: Settings) -> None:
 def _zoho(settings: Settings, data_center: str | None) -> OrgConfig:
     """Return an organisation whose cadences could be read a moment ago."""
     known: dict[str, str | None] = {"org_id": DEFAULT_ORG, "data_center": data_center}
+    former: dict[str, str | None] = {"data_center": settings.zoho_data_center}
+    quick = settings.model_copy(update={"zoho_attempts": 1})  # whoever sits there decides whether to try again
     _say("\n2. Zoho: where does the organisation live? See the address of your CRM in the browser.")
     for name in DATA_CENTERS:
         _say(f"     {name:3} {sites(name)[0]}")
     told = None
     while True:
         if not known.get("data_center"):
-            known["data_center"] = _valid("Data centre", _data_center, default=settings.zoho_data_center)
+            known["data_center"] = _valid("Data centre", _data_center, default=former["data_center"])
         if told != known["data_center"]:
             told = known["data_center"]
             _say("\n3. Access. " + _CLIENT.format(console=sites(told or "us")[1], scope=SCOPE))
-        _ask_for_access(known)
+        _ask_for_access(known, former)
+        former, held = dict(known), HeldToken()
         try:
-            org = run(proved(settings, application(settings, known), HeldToken()))
+            org = run(proved(quick, application(settings, known), held))
         except CadenceSyncError as error:
-            show_error(error)
-            for name in _AGAIN.get(error.code, ("grant_code", "refresh_token")):
-                known[name] = None
+            _forget_what_is_wrong(error, known, held)
+            if error.code == "WRONG_DATA_CENTER":
+                former["data_center"] = None
             continue
         _say("   Zoho lets cadence-sync read the cadences.")
         return org
 
 
-def _ask_for_access(known: dict[str, str | None]) -> None:
+def _forget_what_is_wrong(error: CadenceSyncError, known: dict[str, str | None], held: HeldToken) -> None:
+    """Say what went wrong; what it was not is kept, and after a failure of the network that is everything."""
+    again = _AGAIN.get(error.code, ("grant_code", "refresh_token"))
+    if isinstance(error, RetryLater):
+        if held.refresh_token is not None:
+            known["grant_code"], known["refresh_token"] = None, held.refresh_token
+        show_error(RetryLater(error.message, hint=error.hint.replace(SPENT, "").strip(), code=error.code))
+        again = () if confirmed("Try again?", default=True) else ("data_center", "client_id", "client_secret", *again)
+    else:
+        show_error(error)
+    for name in again:
+        known[name] = None
+
+
+def _ask_for_access(known: dict[str, str | None], former: Mapping[str, str | None]) -> None:
     if not known.get("client_id"):
-        known["client_id"] = _valid("Client id", _word)
+        known["client_id"] = _valid("Client id", _word, default=former.get("client_id"))
     if not known.get("client_secret"):
         known["client_secret"] = _valid("Client secret", _word, hidden=True)
     if not known.get("grant_code") and not known.get("refresh_token"):
@@ -237,6 +268,7 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
         return 0
     from cadence_sync.cli.sync import Asked, sync_command
 
+    configure_logs(settings.log_level, tracebacks=False)
     code = run(sync_command(lambda: settings, Asked([], dry_run=False, as_json=False)))
     _say(f"Next: {how} list, {how} history ID, and {how} serve to keep at it.")
     return code

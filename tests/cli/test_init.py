@@ -122,6 +122,62 @@ async def test_an_old_file_is_kept_unless_somebody_says_otherwise(program: Progr
     assert (await program.run("sync", **UNSET)).code == 0
 
 
+async def test_a_former_address_is_offered_without_its_password(program: Program) -> None:
+    code, shown = await talk(
+        program,
+        ("Address", "postgresql://ana@127.0.0.1:9/x?connect_timeout=1"),
+        ("Password", "hunter2"),
+        ("Address; - for the embedded server [postgresql://ana@127.0.0.1:9/x?connect_timeout=1]", ""),
+        ("Password", cli.INTERRUPT),
+        DATABASE_URL=None,
+    )
+    assert (code, "hunter2" in shown, "CADENCE_SYNC_DATABASE_URL" in shown) == (130, False, False), shown
+    assert shown.count("The database cannot be reached") == 1
+
+
+async def test_a_code_that_was_swapped_before_the_network_failed_is_not_asked_for_again(
+    program: Program, simulator: Simulator
+) -> None:
+    simulator.faults.add(fault("html", status=502, times=2))
+    answers = [("Data centre", "us"), *CLIENT, CODE, *[("Try again", "y")] * 2, ("first sync", "n")]
+    code, shown = await talk(program, *answers)
+    assert (code, shown.count("Grant code"), shown.count("Try again")) == (0, 1, 2), shown
+    assert "asking_again" not in shown
+    assert "code is used" not in shown
+    assert tomllib.loads((program.cwd / FILE).read_text())["zoho_refresh_token"] == KNOWN.refresh_token
+
+
+async def test_where_zoho_is_out_of_reach_nothing_is_typed_anew(program: Program) -> None:
+    code, shown = await talk(
+        program,
+        ("Data centre", "eu"),
+        *CLIENT,
+        ("Grant code", ""),
+        ("Refresh token", KNOWN.refresh_token),
+        ("Try again", "y"),
+        ("Try again", "n"),
+        ("Data centre [eu]", ""),
+        (f"Client id [{KNOWN.client_id}]", ""),
+        ("Client secret", cli.INTERRUPT),
+        ZOHO_ACCOUNTS_URL="http://127.0.0.1:9",
+    )
+    assert (code, shown.count("There is no connection to 127.0.0.1:9.")) == (130, 2), shown
+    assert "asking_again" not in shown
+    assert KNOWN.client_secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ana:hunter2@db.test,other.test/crm", "postgresql://ana@db.test,other.test/crm"),
+        ("postgresql://db.test/crm?password=hunter2&sslmode=require", "postgresql://db.test/crm?sslmode=require"),
+        ("", "-"),
+    ],
+)
+def test_an_offered_address_holds_no_password(url: str, shown: str) -> None:
+    assert init._without_password(url) == shown
+
+
 @pytest.mark.parametrize("after", ["Data centre", "Client secret", "Grant code"])
 async def test_ctrl_c_leaves_nothing_behind(program: Program, after: str) -> None:
     answers = [("Data centre", "us"), *CLIENT, CODE]
