@@ -12,11 +12,10 @@ VOLATILE: Final = (
     (re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "# s"),
-    (re.compile(r"\brevision \d{4}\b"), "revision #"),
     (re.compile(r"[-─]{2,}"), "-"),
     (re.compile(r"\s+"), " "),
 )
-"""Times, durations, the number of the newest migration, and the widths of columns."""
+"""Times, durations, and the widths of columns."""
 
 
 @dataclass(frozen=True)

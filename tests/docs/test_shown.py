@@ -40,6 +40,7 @@ def test_a_page_becomes_commands() -> None:
 def test_times_and_widths_do_not_count_and_words_do() -> None:
     assert same(["at 2026-03-01 09:00:00  a  b", "...", "end"], "at 2027-04-02 10:11:12 a b\nmore\nand more\n\nend\n")
     assert not same(["one"], "two\n")
+    assert not same(["at revision 0008"], "at revision 0012\n")
     assert not same(["one"], "one\ntwo\n")
     assert not same(["one", "...", "four"], "one\ntwo\n")
 
