@@ -67,7 +67,7 @@ _TELL: Final = text("""
         r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
         o.ended_at IS NOT NULL AS is_over,
         coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
-        CASE WHEN c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
+        CASE WHEN o.event <> 'held' OR c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
             WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)

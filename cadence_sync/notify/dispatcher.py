@@ -32,7 +32,7 @@ RENEW: Final = 60.0
 MARK_PAUSE: Final = 3.0
 """Seconds between two tries to mark what was sent."""
 PATIENCE: Final = 300.0
-"""Seconds that a process which only sends what is due waits for the slowest channel."""
+"""Seconds without any message coming to an end, after which a process that only sends what is due waits no more."""
 
 Count = Callable[[str, str], None]
 """Called with a channel and what became of a message: `sent`, `failed` or `dead`."""
@@ -54,6 +54,7 @@ class Dispatcher:
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _left_alone: dict[str, float] = field(default_factory=dict)
     """Channels that asked for it, and until when on the clock that only goes forward."""
+    _delivered: int = 0
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -70,19 +71,26 @@ class Dispatcher:
         """
         before: list[Due] = []
         try:
-            async with asyncio.timeout(PATIENCE):
-                while (due := await mailbox.due(self.engine, self.senders)) and due != before:
-                    before = due
-                    await self._look()
-                    if self._busy:  # another process may have been faster
-                        await asyncio.wait(self._busy.values())
-        except TimeoutError:
-            self._forget()
-            for channel in self._busy:
-                self.count(channel, "failed")
-                log.warning("alert_hangs", channel=channel, seconds=PATIENCE)
+            while (due := await mailbox.due(self.engine, self.senders)) and due != before:
+                before = due
+                await self._look()
+                if not await self._settle():
+                    break
         finally:
             await self.stop(0)
+
+    async def _settle(self) -> bool:
+        """Wait until no channel is busy; returns whether that came about."""
+        while self._busy:  # another process may have been faster
+            before = self._delivered
+            await asyncio.wait(self._busy.values(), timeout=PATIENCE)
+            self._forget()
+            if self._busy and self._delivered == before:
+                for channel in self._busy:
+                    self.count(channel, "failed")
+                    log.warning("alert_hangs", channel=channel, seconds=PATIENCE)
+                return False
+        return True
 
     async def stop(self, grace: float) -> None:
         """Take no more messages, and wait for those under way; what hangs is another process's when its lease ends."""
@@ -115,6 +123,7 @@ class Dispatcher:
             for each in due:
                 while self._may_send(channel) and (letter := await mailbox.take(self.engine, each)) is not None:
                     await self._deliver(letter)
+                    self._delivered += 1
 
     def _may_send(self, channel: str) -> bool:
         return not self._stopping and channel not in self._left_alone

@@ -111,6 +111,21 @@ async def test_who_sends_once_waits_for_a_channel_that_hangs_but_not_for_ever(
     assert (len(hanging), post.results) == (1, [("a", "failed")])
 
 
+async def test_who_sends_once_waits_for_as_long_as_something_moves(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.Response()
+
+    monkeypatch.setattr("cadence_sync.notify.dispatcher.PATIENCE", 2)
+    async with receiving() as receiver:
+        receiver.answers = [slow] * 9
+        post = Post(lab, {"a": webhook(receiver)})
+        await lab.sync(*(record(f"{number}") for number in range(9)))
+        await lab.sync(*(record(f"{number}", name="New") for number in range(9)))
+        await post.send()
+    assert post.results == [("a", "sent")] * 9
+
+
 def test_a_service_has_time_to_answer_and_is_never_left_to_a_thread_of_apprise() -> None:
     addresses = "jsons://h.test/x?rto=1, mailtos://u:p@h.test?to=a@h.test"
     settings = Settings.model_validate({"alert_urls": addresses})
