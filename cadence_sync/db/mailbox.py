@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Row, Text, bindparam, text
+from sqlalchemy import ARRAY, JSON, Row, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.alerts import Event
+from cadence_sync.core.fields import LABELS
 from cadence_sync.core.told import Change, Standing, Told
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
-from cadence_sync.db.pages.edits import Edit, edits
+from cadence_sync.db.pages.edits import Edit, Moved, edits
 
 LEASE: Final = timedelta(minutes=3)
 """So long a message is one process's own, unless that renews it: then another may send it."""
@@ -61,9 +62,17 @@ _TAKE: Final = text("""
     )
     RETURNING message_id, channel, attempts
 """)
-_TELL: Final = text("""
+
+
+def _names(version: str) -> str:
+    """Return an object of what Zoho called the things that a version's ids stand for."""
+    paths = (f"'{path}', {version}.raw #>> '{{{name.replace('.', ',')}}}'" for name, path in LABELS.items())
+    return f"json_build_object({', '.join(paths)})"
+
+
+_TELL: Final = text(f"""
     SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
-        v.document ->> 'name' AS name,
+        v.document ->> 'name' AS name, {_names("b")} AS old_names, {_names("v")} AS new_names,
         r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
         o.ended_at IS NOT NULL AS is_over,
         coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
@@ -71,6 +80,11 @@ _TELL: Final = text("""
             WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
+    LEFT JOIN LATERAL (
+        SELECT x.raw FROM cadence_sync.cadence_versions AS x
+        WHERE x.org_id = v.org_id AND x.cadence_id = v.cadence_id AND x.version < v.version AND x.raw IS NOT NULL
+        ORDER BY x.version DESC LIMIT 1
+    ) AS b ON true
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
     LEFT JOIN cadence_sync.deletion_decisions AS d
         ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
@@ -99,7 +113,7 @@ _TELL: Final = text("""
             AND first.sent_at IS NULL AND first.dead_at IS NULL AND first.leased_until > now()
     )
     ORDER BY o.happened_at, o.org_id, o.event_key
-""")
+""").columns(old_names=JSON, new_names=JSON)  # noqa: S608 - built from our own words
 _RENEW: Final = text("""
     UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
     WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
@@ -258,6 +272,13 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
+def _change(moved: Moved, row: Row[Any]) -> Change:
+    """Return a field; what came back has names in its records only."""
+    old = moved.old_label or row.old_names.get(moved.field)
+    new = moved.new_label or row.new_names.get(moved.field)
+    return Change(moved.field, moved.old, moved.new, old, new)
+
+
 def _told(row: Row[Any], edit: Edit | None) -> Told:
     kind, by_id, by_name = (None, None, None) if edit is None else (edit.kind, edit.by_id, edit.by_name)
     moved = () if edit is None else edit.fields
@@ -270,7 +291,7 @@ def _told(row: Row[Any], edit: Edit | None) -> Told:
         version=row.version,
         kind=kind,
         name=row.name,
-        changes=tuple(Change(each.field, each.old, each.new, each.old_label, each.new_label) for each in moved),
+        changes=tuple(_change(each, row) for each in moved),
         changed_by_id=by_id,
         changed_by_name=by_name,
         run_id=row.run_id,

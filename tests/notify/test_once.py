@@ -60,7 +60,7 @@ async def test_people_read_names_and_programs_get_ids_too(lab: Lab) -> None:
     assert (change["title"], change["old_label"], change["new_label"]) == ("Module", "Leads", "Deals")
     assert deleted["events"][0]["changes"] == []
     assert [each["field"] for each in restored["events"][0]["changes"]] == ["module.id"]
-    assert "came back" in restored["text"]
+    assert "came back after it was deleted\nModule: Deals → Leads\n" in restored["text"]
 
 
 async def test_what_was_there_before_is_not_announced_and_an_unchanged_poll_writes_nothing(lab: Lab) -> None:
