@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, JSON, Row, Text, bindparam, text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import Event
-from cadence_sync.core.fields import LABELS
-from cadence_sync.core.told import Change, Standing, Told
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.migrate import check_migrated
-from cadence_sync.db.pages.edits import Edit, Moved, edits
 
 LEASE: Final = timedelta(minutes=3)
 """So long a message is one process's own, unless that renews it: then another may send it."""
-MOST_NAMES: Final = 10
-"""Held cadences that a message names."""
 
 _DUE: Final = text("""
     SELECT channel, org_id, bool_or(message_id IS NULL) AS unbundled FROM cadence_sync.alert_outbox
@@ -64,56 +58,6 @@ _TAKE: Final = text("""
 """)
 
 
-def _names(version: str) -> str:
-    """Return an object of what Zoho called the things that a version's ids stand for."""
-    paths = (f"'{path}', {version}.raw #>> '{{{name.replace('.', ',')}}}'" for name, path in LABELS.items())
-    return f"json_build_object({', '.join(paths)})"
-
-
-_TELL: Final = text(f"""
-    SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
-        v.document ->> 'name' AS name, {_names("b")} AS old_names, {_names("v")} AS new_names,
-        r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
-        o.ended_at IS NOT NULL AS is_over,
-        coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
-        CASE WHEN o.event <> 'held' OR c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
-            WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
-    FROM cadence_sync.alert_outbox AS o
-    LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
-    LEFT JOIN LATERAL (
-        SELECT x.raw FROM cadence_sync.cadence_versions AS x
-        WHERE x.org_id = v.org_id AND x.cadence_id = v.cadence_id AND x.version < v.version AND x.raw IS NOT NULL
-        ORDER BY x.version DESC LIMIT 1
-    ) AS b ON true
-    LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
-    LEFT JOIN cadence_sync.deletion_decisions AS d
-        ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
-    LEFT JOIN LATERAL (
-        SELECT x.decision, x.decided_by FROM cadence_sync.deletion_decisions AS x
-        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.case_id = o.run_id
-        ORDER BY x.decision_id DESC LIMIT 1
-    ) AS s ON true
-    LEFT JOIN LATERAL (
-        SELECT bool_or(x.case_id = o.run_id) AS open, bool_or(x.case_id > o.run_id) AS newer
-        FROM cadence_sync.held_deletions AS x
-        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.decision IS NULL
-    ) AS c ON true
-    LEFT JOIN LATERAL (
-        SELECT array_agg(n.name) AS names FROM (
-            SELECT coalesce(nullif(k.name, ''), k.cadence_id) AS name
-            FROM cadence_sync.held_deletions AS m
-            JOIN cadence_sync.cadences AS k ON k.org_id = m.org_id AND k.cadence_id = m.cadence_id
-            WHERE o.event = 'held' AND m.org_id = o.org_id AND m.case_id = o.run_id
-            ORDER BY 1 LIMIT :most
-        ) AS n
-    ) AS h ON true
-    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL AND EXISTS (
-        SELECT FROM cadence_sync.alert_outbox AS first
-        WHERE first.message_id = :message_id AND first.leads AND first.attempts = :attempts
-            AND first.sent_at IS NULL AND first.dead_at IS NULL AND first.leased_until > now()
-    )
-    ORDER BY o.happened_at, o.org_id, o.event_key
-""").columns(old_names=JSON, new_names=JSON)  # noqa: S608 - built from our own words
 _RENEW: Final = text("""
     UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
     WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
@@ -188,7 +132,7 @@ class Letter:
 
 async def due(engine: AsyncEngine, channels: Collection[str]) -> list[Due]:
     """Return what is due on these channels, the organisation that has waited longest first."""
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         return [Due(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 
 
@@ -204,38 +148,28 @@ async def bundle(engine: AsyncEngine, channel: str, following: datetime) -> None
 async def take(engine: AsyncEngine, what: Due) -> Letter | None:
     """Take the message that has waited longest, or None; other processes leave it alone meanwhile."""
     about = {"org_id": what.org_id, "channel": what.channel, "lease": LEASE}
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         row = (await connection.execute(_TAKE, about)).one_or_none()
     return None if row is None else Letter(row.message_id, row.channel, row.attempts)
-
-
-async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
-    """Return what a message tells, as it is known now; nothing where it is gone, or not this process's any more."""
-    async with _alone(engine) as connection:
-        about = {"message_id": letter.message_id, "attempts": letter.attempts, "most": MOST_NAMES}
-        rows = (await connection.execute(_TELL, about)).all()
-        keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
-        known = {edit.key: edit for edit in await edits(connection, keys)}
-        return [_told(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
 
 
 async def renew(engine: AsyncEngine, letter: Letter) -> None:
     """Keep a message that is still being sent for another lease."""
     about = {"message_id": letter.message_id, "attempts": letter.attempts, "lease": LEASE}
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         await connection.execute(_RENEW, about)
 
 
 async def sent(engine: AsyncEngine, letter: Letter) -> None:
     """Note that the receiver has it."""
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         await connection.execute(_SENT, {"message_id": letter.message_id})
 
 
 async def failed(engine: AsyncEngine, letter: Letter, error: str, pause: timedelta | None) -> None:
     """Note that it was not taken: it is tried again after a pause, or never."""
     about: dict[str, Any] = {"message_id": letter.message_id, "attempts": letter.attempts, "error": error}
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         if pause is None:
             await connection.execute(_DEAD, about)
         else:
@@ -244,64 +178,29 @@ async def failed(engine: AsyncEngine, letter: Letter, error: str, pause: timedel
 
 async def status(engine: AsyncEngine) -> list[dict[str, Any]]:
     """Return one row a channel that ever had something to tell."""
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         await check_migrated(connection)
         return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
 
 
 async def retry(engine: AsyncEngine, channels: Collection[str]) -> int:
     """Let what failed be tried at once, dead letters too; returns how many events that are."""
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_RETRY, {"channels": list(channels)})).rowcount)
 
 
 async def drop(engine: AsyncEngine, channels: Collection[str]) -> int:
     """Forget what was not sent, and do not tell of its end; returns how many events that were."""
-    async with _alone(engine) as connection:
+    async with alone(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
 
 
 @asynccontextmanager
-async def _alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Yield a connection on which each statement is a transaction of its own."""
     with our_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
-
-
-def _change(moved: Moved, row: Row[Any]) -> Change:
-    """Return a field; what came back has names in its records only."""
-    old = moved.old_label or row.old_names.get(moved.field)
-    new = moved.new_label or row.new_names.get(moved.field)
-    return Change(moved.field, moved.old, moved.new, old, new)
-
-
-def _told(row: Row[Any], edit: Edit | None) -> Told:
-    kind, by_id, by_name = (None, None, None) if edit is None else (edit.kind, edit.by_id, edit.by_name)
-    moved = () if edit is None else edit.fields
-    return Told(
-        Event(row.event),
-        row.event_key,
-        row.org_id,
-        row.happened_at,
-        cadence_id=row.cadence_id,
-        version=row.version,
-        kind=kind,
-        name=row.name,
-        changes=tuple(_change(each, row) for each in moved),
-        changed_by_id=by_id,
-        changed_by_name=by_name,
-        run_id=row.run_id,
-        count=row.decided if row.event == "decided" else row.held or 0,
-        names=tuple(row.names or ()),
-        standing=Standing(row.standing),
-        is_over=row.is_over,
-        decision=row.decision,
-        decided_by=row.decided_by,
-        error_code=row.error_code,
-        error=row.error_message,
-        hint=row.error_hint,
-    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync.core.alerts import ATTEMPTS, Alerting, pause_after
 from cadence_sync.db import mailbox
 from cadence_sync.db.mailbox import Due, Letter
+from cadence_sync.db.telling import told as told_by
 from cadence_sync.errors import CadenceSyncError, RetryLater
 from cadence_sync.logs import log
 from cadence_sync.notify.senders import Sender
@@ -129,7 +130,7 @@ class Dispatcher:
         return not self._stopping and channel not in self._left_alone
 
     async def _deliver(self, letter: Letter) -> None:
-        told = await mailbox.told(self.engine, letter)
+        told = await told_by(self.engine, letter)
         if not told:  # purged or dropped meanwhile, or another process has it, since this one slept
             return
         async with self._keeping(letter):

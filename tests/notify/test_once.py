@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cadence_sync.core.alerts import ATTEMPTS
 from cadence_sync.db import mailbox
 from cadence_sync.db.outbox import FLOOD
+from cadence_sync.db.telling import told
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org
 from tests.notify.post import PAGE, Post, sending, webhook
@@ -318,15 +319,15 @@ async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another
     (due,) = await mailbox.due(lab.engine, ["hook"])
     mine = await mailbox.take(lab.engine, due)
     assert mine is not None
-    assert len(await mailbox.told(lab.engine, mine)) == 1
+    assert len(await told(lab.engine, mine)) == 1
     await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
-    assert await mailbox.told(lab.engine, mine) == []  # this process slept for longer than its lease
+    assert await told(lab.engine, mine) == []  # this process slept for longer than its lease
     theirs = await mailbox.take(lab.engine, due)
     assert theirs is not None
-    assert await mailbox.told(lab.engine, mine) == []
-    assert len(await mailbox.told(lab.engine, theirs)) == 1
+    assert await told(lab.engine, mine) == []
+    assert len(await told(lab.engine, theirs)) == 1
     assert await mailbox.drop(lab.engine, ["hook"]) == 1
-    assert await mailbox.told(lab.engine, theirs) == []
+    assert await told(lab.engine, theirs) == []
 
 
 async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
