@@ -37,10 +37,13 @@ def _folded(line: str, width: int, hang: int) -> list[str]:
     first = Text(line).wrap(console, width)[0].plain
     rest = line[len(first) :].strip()
     if not rest:
-        return [first]
+        return [first.rstrip()]
     found = _INDENT.match(line)
     indent = " " * min(max(hang, found.end() if found else 0), width // _DEEPEST)
-    return [first, *(f"{indent}{more.plain}" for more in Text(rest).wrap(console, width - len(indent)))]
+    return [
+        first.rstrip(),
+        *(f"{indent}{more.plain.rstrip()}" for more in Text(rest).wrap(console, width - len(indent))),
+    ]
 
 
 def _width(stream: TextIO) -> int:

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import CONNECT_TIMEOUT, our_errors
+from cadence_sync.db.engine import CONNECT_TIMEOUT, connected, our_errors
 from cadence_sync.errors import DatabaseError
 
 Connection: TypeAlias = asyncpg.Connection
@@ -41,9 +41,8 @@ _BATCH: Final = 10_000
 async def direct(url: str) -> AsyncIterator[Connection]:
     """Yield a connection of its own that may listen and hold session locks; behind a pooler it could do neither."""
     with our_errors():
-        connection = await asyncpg.connect(
+        connection = await connected(
             url,
-            timeout=CONNECT_TIMEOUT,
             command_timeout=STATEMENT_TIMEOUT,
             server_settings={"application_name": "cadence-sync queue"},
         )

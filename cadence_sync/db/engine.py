@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import msgspec
@@ -63,6 +64,20 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
+async def connected(url: str, **options: Any) -> Any:
+    """Return a connection; a parameter of the URL that neither driver nor server knows is an error of the settings."""
+    try:
+        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
+    except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
+        names = [name for name, _ in parse_qsl(urlsplit(url).query) if f'"{name}"' in str(error)]
+        if not names:
+            raise
+        raise SettingsError(
+            f"The server refuses the parameter {names[0]!r} of the database URL.",
+            hint="Look for a misspelt name or value. What only libpq knows, such as connect_timeout, is left out.",
+        ) from error
+
+
 def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
 
@@ -72,9 +87,8 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     """
 
     async def connect() -> object:
-        return await asyncpg.connect(
+        return await connected(
             url,
-            timeout=CONNECT_TIMEOUT,
             command_timeout=None if steady is None else STEADY_TIMEOUT,
             statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},

@@ -64,6 +64,12 @@ def test_a_parameter_of_the_database_url_is_named_and_its_value_is_not(query: st
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("parameter", ["sslmod=hunter2", "work_mem=hunter2"])
+async def test_a_parameter_that_the_server_refuses_is_named_too(program: Program, parameter: str) -> None:
+    result = await program.run("status", DATABASE_URL=f"{program.settings['DATABASE_URL']}&{parameter}")
+    assert (result.code, parameter.partition("=")[0] in result.err, "hunter2" in result.err) == (2, True, False)
+
+
 def test_what_the_driver_takes_is_taken() -> None:
     modes = [member.name.replace("_", "-") for member in connect_utils.SSLMode]
     sessions = {member.value for member in connect_utils.SessionAttribute}
