@@ -128,14 +128,23 @@ async def conversation(
 
 def _talk(terminal: int, answers: list[tuple[str, str]], pid: int) -> str:
     """Answer a question once its prompt is complete: what is typed before a prompt hides its answer is thrown away."""
-    shown = ""
+    shown, interrupted = "", False
     with suppress(OSError):  # how Linux says that the other side is closed
-        while select.select([terminal], [], [], PATIENCE)[0] and (part := os.read(terminal, 10_000)):
+        while True:
+            if not select.select([terminal], [], [], 5 if interrupted else PATIENCE)[0]:
+                if not interrupted:
+                    break
+                # Python's `input` does not notice a signal between its prompt and its wait: one presses Ctrl-C again.
+                os.kill(pid, signal.SIGINT)
+                continue
+            if not (part := os.read(terminal, 10_000)):
+                break
             shown += part.decode(errors="replace")
             prompt = shown.rpartition("\n")[2]
             if answers and answers[0][0] in prompt and prompt.endswith(": "):
                 answer = answers.pop(0)[1]
                 if answer == INTERRUPT:
+                    interrupted = True
                     os.kill(pid, signal.SIGINT)
                 else:
                     os.write(terminal, f"{answer}\n".encode())
