@@ -81,7 +81,7 @@ class Rule:
             and (not self.fields or self._names_a_field(version))
             and (self.name is None or any(_alike(name, self.name) for name in _names(version)))
             and _any_of(self.modules, (version.row.labels.get("module.api_name"), version.row.config.get("module.id")))
-            and _any_of(self.persons, (version.changed_by_id, version.changed_by_name))
+            and _any_of(self.persons, _persons(version))
         )
 
     def _names_a_field(self, version: Version) -> bool:
@@ -135,6 +135,13 @@ def _names(version: Version) -> list[str]:
     """Return the name and, of one that was renamed, the name before: leaving a pattern is worth a message too."""
     before = [change.old for change in version.changes if change.field == "name"]
     return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
+
+
+def _persons(version: Version) -> list[object]:
+    """Return who made the change: a creation is its creator's, also where somebody else has edited it since."""
+    made = version.kind is Kind.CREATED and version.changed_by_id is None
+    creator = (version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")) if made else ()
+    return [version.changed_by_id, version.changed_by_name, *creator]
 
 
 def _alike(text: str, pattern: str) -> bool:

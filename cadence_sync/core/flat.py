@@ -9,7 +9,7 @@ from typing import Final
 
 from cadence_sync.core.fields import LABELS, LEAVES, LeafType
 from cadence_sync.core.told import Change
-from cadence_sync.core.wording import field_title
+from cadence_sync.core.wording import field_title, in_words
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
@@ -18,6 +18,9 @@ IDS: Final = frozenset(LABELS.values())
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 _ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
 _JOINER: Final = "\N{WORD JOINER}"
+_JOINS: Final = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
+"""What makes one picture of several, and words of Persian and Hindi: it moves nothing."""
+_UNSEEN: Final = "\N{REPLACEMENT CHARACTER}"
 _ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()|(?<=([*_~|`]))(?=\1)", re.IGNORECASE)
 """Places at which services begin a mention, a tag, a channel or a link, or hide or strike through what follows."""
 
@@ -28,7 +31,7 @@ def flat(value: object) -> str:
         return EMPTY
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
+    printable = "".join(char if char.isprintable() or char in _JOINS else _UNSEEN for char in shown)
     inert = _ACTIVE.sub(_JOINER, printable)
     # Else two Hebrew values would swap places around the arrow between them.
     turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in inert)
@@ -55,7 +58,7 @@ def _value(path: str, given: object, label: str | None) -> str:
     if LEAVES.get(path) is LeafType.INSTANT and isinstance(given, str):
         with suppress(ValueError, OverflowError):
             return time_in_words(datetime.fromisoformat(given).astimezone(UTC))
-    return flat(given)
+    return flat(in_words(path, given) if isinstance(given, str) else given)
 
 
 def time_in_words(at: datetime) -> str:

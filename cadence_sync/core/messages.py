@@ -35,7 +35,8 @@ def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
     """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
     orgs = list(dict.fromkeys(each.org_id for each in told))
     where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organisations"
-    what = _title(told[0]) if len(told) == 1 else f"{len(told)} events"
+    kinds = {each.event for each in told}
+    what = _title(told[0]) if len(told) == 1 else f"{len(told)} {'changes' if kinds == {Event.CHANGE} else 'events'}"
     title = f"{what}: {where}" if where else what
     parts: list[str] = []
     room = limit
@@ -43,17 +44,23 @@ def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
         part = _part(each, web_url, limit)
         room -= len(part) + 2
         if parts and room < 0:
-            parts.append(f"… and {len(told) - number} more" + (f": {web_url}" if web_url else "."))
+            parts.append(f"… and {len(told) - number} more" + (f": {_rest(told, web_url)}" if web_url else "."))
             break
         parts.append(part)
     return Message(title, "\n\n".join(parts))
+
+
+def _rest(told: Sequence[Told], web_url: str) -> str:
+    """Return where those are that found no room: in their run, if it is one, else among all changes."""
+    runs = {each.run_id for each in told}
+    return f"{web_url}/runs/{told[0].run_id}" if len(runs) == 1 and None not in runs else f"{web_url}/changes"
 
 
 def _part(told: Told, web_url: str | None, limit: int) -> str:
     """Return what is written of one event: where that is too long, details go rather than who, when and the link."""
     most, url = MOST_FIELDS, url_of(told, web_url)
     link = [] if url is None else [url]
-    while len(part := "\n".join([*_lines(told, most), *link])) > limit and most > 0:
+    while len(part := "\n".join([*_lines(told, most, has_link=bool(link)), *link])) > limit and most > 0:
         most -= 1
     return part
 
@@ -75,17 +82,18 @@ _TITLES: Final = {
 }
 
 
-def _lines(told: Told, most: int) -> list[str]:
+def _lines(told: Told, most: int, *, has_link: bool) -> list[str]:
     org, at = flat(told.org_id), time_in_words(told.at)
     match told.event:
         case Event.CHANGE:
-            who = flat(told.changed_by_name or told.changed_by_id) if told.has_author else "last editor unknown"
+            who = flat(told.changed_by_name or told.changed_by_id) if told.has_author else "somebody unknown"
             head = f"{_name(told)} {_KINDS.get(told.kind or '', 'was changed')}"
             return [head, *_fields(told, most), f"{who} · {at} · {org}"]
         case Event.HELD:
-            return [*_held(told, most), f"{at} · {org}"]
+            return [*_held(told, most), _standing(told, has_link=has_link), f"{at} · {org}"]
         case Event.DECIDED:
-            then = _THEN[told.decision == "approved", told.count == 1]
+            stay = "it stays live" if told.count == 1 else "they stay live"
+            then = "the next sync retires what is still missing" if told.decision == "approved" else stay
             what = f"The deletion of {plural(told.count, 'cadence')} was {flat(told.decision)}: {then}."
             return [what, f"{flat(told.decided_by)} · {at} · {org}"]
         case Event.FAILING:
@@ -116,12 +124,6 @@ _OVER: Final = {
     Event.STALE: ("The copy was out of date", "No sync had read this organisation for too long; it is read again."),
 }
 """Titles and sentences where a message comes after its episode."""
-_THEN: Final = {
-    (True, True): "it is retired",
-    (True, False): "they are retired",
-    (False, True): "it stays live",
-    (False, False): "they stay live",
-}
 
 
 def _title(told: Told) -> str:
@@ -145,13 +147,13 @@ def _held(told: Told, most: int) -> list[str]:
         f"{are} missing at Zoho: too many to retire without asking.",
         *(f"- {flat(seen(name))}" for name in names),
         *([f"- … and {more} more"] if more > 0 else []),
-        _standing(told),
     ]
 
 
-def _standing(told: Told) -> str:
+def _standing(told: Told, *, has_link: bool) -> str:
+    commands = f"`cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`"
     return {
-        Standing.OPEN: f"Decide: `cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`",
+        Standing.OPEN: "Approve or reject that on the page." if has_link else f"Decide: {commands}",
         Standing.APPROVED: f"Decided since: approved by {flat(told.decided_by)}.",
         Standing.REJECTED: f"Decided since: rejected by {flat(told.decided_by)}.",
         Standing.REPLACED: "Nothing to decide here: a newer case has taken its place.",

@@ -55,6 +55,11 @@ class Counters:
     quarantined: int = 0
     held: int = 0
 
+    @property
+    def versions(self) -> int:
+        """How many changes the run stored; what was there at the first look is none."""
+        return self.created + self.updated + self.deleted + self.restored
+
 
 class Tally:
     """Counts what a run writes, plan by plan."""

@@ -5,12 +5,10 @@ A row holds numbers, never texts: what is told is read when it is sent, so that 
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,6 +22,19 @@ from cadence_sync.ports import Run
 
 FLOOD: Final = 10
 """So many changes of one run are a message each; more of them share one: no channel wants hundreds at once."""
+
+# None of them can have been taken yet: they were entered in this transaction.
+_SHARE: Final = text("""
+    UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id, leads = o.event_key = first.event_key
+    FROM (
+        SELECT DISTINCT ON (channel) channel, event_key, message_id, count(*) OVER (PARTITION BY channel) AS changes
+        FROM cadence_sync.alert_outbox
+        WHERE org_id = :org_id AND run_id = :run_id AND event = 'change' AND leads
+        ORDER BY channel, event_key
+    ) AS first
+    WHERE o.org_id = :org_id AND o.run_id = :run_id AND o.event = 'change' AND o.leads
+      AND o.channel = first.channel AND first.changes > :flood
+""")
 
 IsStale: TypeAlias = Callable[[str, datetime], bool]
 """Says of an organisation, by when it was last read, whether that is worth a message."""
@@ -42,10 +53,12 @@ def of_plan(alerting: Alerting, run: Run, plan: Plan) -> Iterator[Write]:
         for version in plan.versions
         for channel in alerting.told_of_change(run.org_id, version)
     ]  # fmt: skip
-    entries.sort(key=itemgetter("channel"))
-    for _, some in groupby(entries, itemgetter("channel")):
-        _share(list(some))
     yield from copying(alert_outbox, entries)
+
+
+async def share(connection: AsyncConnection, run: Run) -> None:
+    """Let the changes of a run be one message on each channel to which it would send a flood of them."""
+    await connection.execute(_SHARE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
 def of_verdict(alerting: Alerting, run: Run, verdict: Verdict) -> Iterator[Write]:
@@ -168,10 +181,3 @@ def _entry(  # noqa: PLR0913 - what a row holds
         "due_at": due,
         "next_attempt_at": due,
     }
-
-
-def _share(entries: Sequence[dict[str, Any]]) -> None:
-    """Let many rows of one channel be one message, which the first of them leads."""
-    if len(entries) > FLOOD and entries[0]["leads"]:
-        for entry in entries[1:]:
-            entry |= {"message_id": entries[0]["message_id"], "leads": False}

@@ -90,5 +90,7 @@ class PostgresWriter(PostgresReader):
         await send(self.connection, writes.quarantine(self.run, self.listing))
         told = ledger.written(self.run, counters, verdict)
         await ledger.close(self.connection, self.run, outcome, traffic, finished_at, told)
+        if self.alerting.rules and counters.versions > outbox.FLOOD:
+            await outbox.share(self.connection, self.run)
         await send(self.connection, outbox.of_verdict(self.alerting, self.run, verdict))
         await write_docket(self.connection, self.run, verdict, self.listing.started_at)

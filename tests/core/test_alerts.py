@@ -66,7 +66,12 @@ def test_a_field_is_not_named_by_a_cadence_that_came_or_went() -> None:
 
 
 def test_somebody_who_is_not_known_is_nobody_of_the_persons_asked_for() -> None:
-    assert not told(replace(VERSION, changed_by_id=None, changed_by_name=None), persons=frozenset({"42"}))
+    unknown = replace(VERSION, changed_by_id=None, changed_by_name=None)
+    assert not told(unknown, persons=frozenset({"42"}))
+    made = replace(ROW, config=ROW.config | {"created_by.id": "42"})
+    assert not told(replace(unknown, row=made), persons=frozenset({"42"}))
+    assert told(replace(unknown, kind=Kind.CREATED, number=1, row=made), persons=frozenset({"42"}))
+    assert not told(replace(VERSION, kind=Kind.CREATED, changed_by_id="7", row=made), persons=frozenset({"42"}))
 
 
 def test_a_channel_of_several_rules_is_told_once() -> None:

@@ -1,6 +1,7 @@
 """What messages say, and that nothing in them is active but our own link."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_one_that_came_or_went_has_no_fields(kind: str, words: str) -> None:
     told = Told(Event.CHANGE, "k", "emea", NOW, cadence_id="1", kind=kind)
     first, second = message([told], None, 1000).body.splitlines()
     assert words in first
-    assert second.startswith("last editor unknown · ")
+    assert second.startswith("somebody unknown · ")
 
 
 def test_an_edit_that_the_list_does_not_show_is_said_to_be_one() -> None:
@@ -124,7 +125,7 @@ def test_held_deletions_name_some_and_how_to_decide() -> None:
     body = message([of(Event.HELD, count=3, names=("A", "B"))], PAGE, 1000).body
     assert body.startswith("3 cadences are missing")
     assert "- A\n- B\n- … and 1 more" in body
-    assert "`cadence-sync approve 7`" in body
+    assert "Approve or reject that on the page.\n" in body
     assert body.endswith(f"{PAGE}/runs/7")
     assert "more" not in message([of(Event.HELD, count=2, names=("A", "B"))], None, 1000).body
 
@@ -181,7 +182,8 @@ def test_a_message_that_must_be_short_keeps_who_when_and_the_link() -> None:
     names = tuple("n" * 300 for _ in range(10))
     held = message([of(Event.HELD, count=12, names=names)], PAGE, 1000).body
     assert len(held) <= 1000
-    assert "- … and 9 more\nDecide:" in held
+    assert "- … and 8 more\nApprove or reject that on the page.\n" in held
+    assert "Decide: `cadence-sync approve 7`" in message([of(Event.HELD, count=12)], None, 1000).body
     assert held.endswith(f"{PAGE}/runs/7")
     # Where nothing fits, what is needed to look it up is left.
     assert message([long], PAGE, 10).body.endswith(f"{PAGE}/cadences/emea/1")
@@ -198,7 +200,7 @@ def test_the_title_says_what_happened(kind: str, title: str) -> None:
 def test_one_is_not_many() -> None:
     assert message([of(Event.HELD, count=1)], None, 1000).body.startswith("1 cadence is missing")
     assert message([of(Event.HELD, count=1, standing=Standing.SETTLED)], None, 1000).body.startswith("1 cadence was")
-    for decision, then in (("approved", "it is retired"), ("rejected", "it stays live")):
+    for decision, then in (("approved", "the next sync retires what is still missing"), ("rejected", "it stays live")):
         decided = of(Event.DECIDED, count=1, decision=decision, decided_by="kim")
         assert f"The deletion of 1 cadence was {decision}: {then}." in message([decided], None, 1000).body
     assert told_of(*(Change(f"f{number}", 1, 2) for number in range(MOST_FIELDS + 1)))[-1] == "… and 1 more field"
@@ -207,7 +209,10 @@ def test_one_is_not_many() -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (of(Event.DECIDED, count=3, decision="approved", decided_by="kim"), "was approved: they are retired"),
+        (
+            of(Event.DECIDED, count=3, decision="approved", decided_by="kim"),
+            "was approved: the next sync retires what is still missing.",
+        ),
         (of(Event.DECIDED, count=3, decision="rejected", decided_by="kim"), "was rejected: they stay live"),
         (of(Event.FAILING, error_code="TLS", error="No.", hint="Look."), "fail.\nNo.\nLook.\nsince"),
         (of(Event.RECOVERED), "work again"),
@@ -222,15 +227,25 @@ def test_other_events(told: Told, words: str) -> None:
     assert [event["event"] for event in body["events"]] == [str(told.event)]
 
 
+def test_words_of_zoho_are_told_as_words_and_joined_pictures_stay_joined() -> None:
+    rule = Change("execution_details.type", "complete_task", "respond_email")
+    family = Change("name", "a_b", "👩\u200d👩\u200d👧")
+    assert told_of(rule, family) == [
+        "Name: a_b → 👩\u200d👩\u200d👧", "When it ends: complete task → respond email"
+    ]  # fmt: skip
+
+
 def test_a_test_is_of_no_organisation() -> None:
     assert message([Told(Event.TEST, "test", "", NOW)], None, 1000).title == "A test of alerts"
 
 
 def test_several_are_one_message_and_those_without_room_are_counted() -> None:
     told = message([CHANGED] * 5, PAGE, 250)
-    assert told.title == "5 events: emea"
+    assert told.title == "5 changes: emea"
     assert told.body.count("Renewal T-90") == 1
-    assert told.body.endswith(f"… and 4 more: {PAGE}")
+    assert told.body.endswith(f"… and 4 more: {PAGE}/runs/7")
+    of_two_runs = [CHANGED] * 4 + [replace(CHANGED, run_id=8)]
+    assert message(of_two_runs, PAGE, 250).body.endswith(f"… and 4 more: {PAGE}/changes")
     others = [CHANGED, of(Event.STALE), Told(Event.FRESH, "k", "us", NOW)]
     assert message(others, None, 20).body.endswith("… and 2 more.")
     assert message(others, None, 1000).title == "3 events: 2 organisations"

@@ -46,7 +46,7 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
         await post.send()
         (held,) = events(receiver)
         assert (held["event"], held["count"], len(held["names"])) == ("held", 11, 10)
-        assert f"approve {report.run_id}`" in receiver.got[0].json["text"]
+        assert receiver.got[0].json["text"].endswith(f"/runs/{report.run_id}")
         await decide(lab.engine, report.run_id, "approved", "kim", post.alerting)
         await post.send()
         decided = events(receiver)[1]

@@ -13,6 +13,7 @@ from cadence_sync.db.outbox import FLOOD
 from cadence_sync.db.telling import told
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org
+from cadence_sync.sync import Permits
 from tests.notify.post import PAGE, Post, sending, webhook
 from tests.notify.receiver import Receiver, lose, receiving
 from tests.support.lab import Lab, WrittenSource
@@ -36,7 +37,7 @@ async def test_a_change_is_announced_from_old_to_new_with_a_link(lab: Lab) -> No
     assert event["changes"] == [{"field": "name", "title": "Name", "old": "Welcome", "new": "Farewell"}]
     assert event["url"] == f"{PAGE}/cadences/default/1"
     assert "Name: Welcome → Farewell" in got.json["text"]
-    assert "last editor unknown" in got.json["text"]
+    assert "somebody unknown" in got.json["text"]
     (row,) = await post.rows()
     assert row["sent_at"] is not None
 
@@ -137,6 +138,20 @@ async def test_a_flood_of_changes_is_one_message(lab: Lab) -> None:
     (got,) = receiver.got
     assert len(got.json["events"]) == FLOOD + 1
     assert all(row["sent_at"] for row in await post.rows())
+
+
+async def test_what_changed_and_what_was_deleted_are_one_flood(lab: Lab) -> None:
+    half = FLOOD // 2 + 1
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver), "daily": webhook(receiver) | {"digest": "1d"}})
+        await lab.sync(*(record(f"{number}") for number in range(2 * half)))
+        await lab.sync(*(record(f"{number}", name="New") for number in range(half)), permits=Permits(mass_delete=True))
+        await post.send()
+    assert [len(got.json["events"]) for got in receiver.got] == [2 * half, 2 * half]
+    for got in receiver.got:
+        kinds = [event["kind"] for event in got.json["events"]]
+        assert (kinds.count("updated"), kinds.count("deleted")) == (half, half)
+        assert got.json["title"] == f"{2 * half} changes: default"
 
 
 async def test_a_receiver_that_is_down_is_tried_again_until_it_is_up(lab: Lab) -> None:
