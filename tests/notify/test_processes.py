@@ -132,6 +132,7 @@ async def test_serve_tells_and_stops_at_an_address_that_cannot_work(
     assert (bad.code, "'url-1'" in bad.err, "4721" in bad.err) == (2, True, False)
 
 
+@pytest.mark.long
 async def test_a_daemon_ends_though_a_channel_hangs_and_leaves_its_message_to_another(
     simulator: Simulator, receiver: Receiver, database_url: str, tmp_path: Path
 ) -> None:
