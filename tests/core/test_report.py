@@ -114,3 +114,7 @@ def test_a_failure_before_an_organisation_is_known_is_told_in_nulls() -> None:
     assert {key for key, value in told.items() if value is not None} == {"outcome", "error"}
     assert list(told) == list(_report(Outcome.SUCCEEDED).to_json())
     assert (problem.code, problem.hint) == ("NOT_MIGRATED", DatabaseError.default_hint)
+
+
+def test_what_was_there_at_the_first_look_is_no_change() -> None:
+    assert Counters(seen=9, baseline=4, created=1, updated=2, restored=1, unchanged=1, deleted=3, held=5).versions == 7
