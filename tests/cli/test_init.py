@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from cadence_sync.cli import init
+from cadence_sync.cli import init_database
 from cadence_sync.cli.init_file import as_toml, check_target, write
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import DataCenter
@@ -175,7 +175,7 @@ async def test_where_zoho_is_out_of_reach_nothing_is_typed_anew(program: Program
     ],
 )
 def test_an_offered_address_holds_no_password(url: str, shown: str) -> None:
-    assert init._without_password(url) == shown
+    assert init_database._without_password(url) == shown
 
 
 @pytest.mark.parametrize("after", ["Data centre", "Client secret", "Grant code"])
@@ -254,8 +254,8 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path, made: str) -> No
     ],
 )
 def test_a_password_is_asked_for_apart(monkeypatch: pytest.MonkeyPatch, typed: str, hidden: str, url: str) -> None:
-    monkeypatch.setattr(init, "prompted", lambda _question, **how: hidden if how["hidden"] else "")
-    assert init._url(typed) == url
+    monkeypatch.setattr(init_database, "prompted", lambda _question, **how: hidden if how["hidden"] else "")
+    assert init_database._url(typed) == url
 
 
 @pytest.mark.parametrize("value", ['a"b\\c', "p\x7f\x01\n", "日本 🎉", "'''", ""])

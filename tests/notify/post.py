@@ -12,6 +12,7 @@ from cadence_sync.settings import Settings
 from cadence_sync.wiring import SystemClock
 from tests.notify.receiver import Receiver
 from tests.support.lab import Lab
+from tests.support.records import record
 
 SECRET = "a-secret-of-the-webhook-4717"
 PAGE = "https://crm.example.com"
@@ -48,6 +49,12 @@ class Post:
     async def make_due(self) -> None:
         """Let the time pass until what failed is tried again."""
         await self.lab.execute("UPDATE cadence_sync.alert_outbox SET next_attempt_at = now(), leased_until = NULL")
+
+
+async def changed(lab: Lab, name: str = "Farewell") -> None:
+    """Let a cadence be there, and get another name."""
+    await lab.sync(record("1", name="Welcome"))
+    await lab.sync(record("1", name=name))
 
 
 @asynccontextmanager
