@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cadence_sync import wiring
+from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import print_json, print_table
 from cadence_sync.core.wording import plural
 from cadence_sync.errors import ArgumentError, RetryLater, SettingsError, see
@@ -150,7 +151,7 @@ async def retry_command(settings: Settings, channel: str | None) -> None:
     _check(settings, channel)
     async with wiring.database(settings) as engine:
         count = await mailbox.retry(engine, list(settings.alert_channels) if channel is None else [channel])
-    print(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
+    say(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
 
 
 async def drop_command(settings: Settings, channel: str) -> None:
@@ -159,7 +160,7 @@ async def drop_command(settings: Settings, channel: str) -> None:
 
     async with wiring.database(settings) as engine:
         count = await mailbox.drop(engine, [channel])
-    print(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
+    say(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
