@@ -391,4 +391,5 @@ def variable_of(name: str) -> str | None:
     """Return the variable of the environment that a setting comes from, if one is set."""
     variable = f"{PREFIX}{name.upper()}"
     general = [GENERAL_DATABASE_URL] if name == "database_url" else []
-    return next((each for each in (variable, f"{variable}_FILE", *general) if os.environ.get(each)), None)
+    given = {each.upper(): each for each, value in os.environ.items() if value}
+    return next((given[each] for each in (variable, f"{variable}_FILE", *general) if each in given), None)

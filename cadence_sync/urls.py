@@ -52,10 +52,15 @@ def _check_parameters(url: str) -> None:
         raise ValueError("expected name=value after the question mark; one in a password is written %3F") from error
     for name, value in parameters:
         words = DATABASE_WORDS.get(name)
-        if words is not None and value.replace("_", "-") not in words:
+        if words is not None and _spelled(name, value) not in words:
             raise ValueError(f"expected one of {', '.join(words)} as {name}")
         if name == "port" and not all(port.isdecimal() for port in value.split(",")):
             raise ValueError("expected a number as port")
+
+
+def _spelled(name: str, value: str) -> str:
+    """Return a word as the driver reads it."""
+    return value.replace("_", "-") if name == "sslmode" else value
 
 
 def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -139,7 +139,8 @@ def _names(version: Version) -> list[str]:
 
 def _persons(version: Version) -> list[object]:
     """Return who made the change: a creation is its creator's, also where somebody else has edited it since."""
-    made = version.kind is Kind.CREATED and version.changed_by_id is None
+    unnamed = version.changed_by_id is None and version.changed_by_name is None
+    made = version.kind is Kind.CREATED and unnamed
     creator = (version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")) if made else ()
     return [version.changed_by_id, version.changed_by_name, *creator]
 

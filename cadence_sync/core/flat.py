@@ -31,11 +31,18 @@ def flat(value: object) -> str:
         return EMPTY
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    printable = "".join(char if char.isprintable() or char in _JOINS else _UNSEEN for char in shown)
+    printable = "".join(_plain(char) for char in shown)
     inert = _ACTIVE.sub(_JOINER, printable)
     # Else two Hebrew values would swap places around the arrow between them.
     turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in inert)
     return _ISOLATED.format(inert) if turns else inert
+
+
+def _plain(char: str) -> str:
+    """Return a character, or what stands for it: every blank is one, and nothing else that is unseen is let through."""
+    if char.isprintable() or char in _JOINS:
+        return char
+    return " " if unicodedata.category(char) == "Zs" else _UNSEEN
 
 
 def moved_in_words(change: Change) -> str:

@@ -1,7 +1,7 @@
 """What people read in a message. Pure.
 
 Names and values come from Zoho, where anybody may type anything: in text they are laid flat, so that no service
-takes them for a mention, a link or markup.
+takes them for a mention or a link of its own, or hides them.
 """
 
 from collections.abc import Sequence

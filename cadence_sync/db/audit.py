@@ -8,6 +8,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.alerts import Alerting
+from cadence_sync.core.wording import plural
 from cadence_sync.db.docket import Decision, decide_within
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.tables import web_actions
@@ -46,7 +47,7 @@ async def decide_and_enter(
     with our_errors():
         async with engine.begin() as connection:
             org_id, count = await decide_within(connection, run_id, decision, f"{who} (page)", alerting)
-            await _enter(connection, org_id, who, action, run_id, f"{decision}: {count} cadence{'s' * (count != 1)}")
+            await _enter(connection, org_id, who, action, run_id, f"{decision}: {plural(count, 'cadence')}")
             return count
 
 

@@ -76,6 +76,10 @@ async def connected(url: str, **options: Any) -> Any:
             f"The server refuses the parameter {names[0]!r} of the database URL.",
             hint="Look for a misspelt name or value. What only libpq knows, such as connect_timeout, is left out.",
         ) from error
+    except asyncpg.ClientConfigurationError:
+        raise  # a ValueError too, whose cause is named below
+    except ValueError:  # of a variable such as PGPORT; its text repeats what was written
+        raise SettingsError("The database URL or a variable PG… cannot work.", hint=_REACH) from None
 
 
 def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
@@ -159,9 +163,13 @@ def _misconfigured(error: BaseException) -> SettingsError:
             "The root certificate that sslmode asks for cannot be read.",
             hint="Name its file with sslrootcert in the database URL, or put it in ~/.postgresql/root.crt.",
         )
+    if "direct TLS" in str(error):
+        return SettingsError(
+            "The database's sslnegotiation=direct needs encryption.", hint="Add sslmode=require to the database URL."
+        )
     name = next((name for name in DATABASE_WORDS if name in str(error)), None)
     if name is None:
-        return SettingsError("The database URL, or a variable PG…, cannot work.", hint=_REACH)
+        return SettingsError("The database URL or a variable PG… cannot work.", hint=_REACH)
     variable = f"PG{name.upper().replace('_', '')}"
     return SettingsError(
         f"The database's {name} cannot work.",

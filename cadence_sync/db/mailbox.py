@@ -58,6 +58,10 @@ _TAKE: Final = text("""
 """)
 
 
+_GIVE_BACK: Final = text("""
+    UPDATE cadence_sync.alert_outbox SET attempts = attempts - 1, leased_until = NULL
+    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
+""")
 _RENEW: Final = text("""
     UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
     WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
@@ -151,6 +155,13 @@ async def take(engine: AsyncEngine, what: Due) -> Letter | None:
     async with alone(engine) as connection:
         row = (await connection.execute(_TAKE, about)).one_or_none()
     return None if row is None else Letter(row.message_id, row.channel, row.attempts)
+
+
+async def give_back(engine: AsyncEngine, letter: Letter) -> None:
+    """Let a message wait as if nobody had taken it."""
+    about = {"message_id": letter.message_id, "attempts": letter.attempts}
+    async with alone(engine) as connection:
+        await connection.execute(_GIVE_BACK, about)
 
 
 async def renew(engine: AsyncEngine, letter: Letter) -> None:

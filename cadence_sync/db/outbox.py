@@ -23,16 +23,18 @@ from cadence_sync.ports import Run
 FLOOD: Final = 10
 """So many changes of one run are a message each; more of them share one: no channel wants hundreds at once."""
 
-# None of them can have been taken yet: they were entered in this transaction.
+# None of them can have been taken yet: they were entered in this transaction, and an index has those that are open.
 _SHARE: Final = text("""
     UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id, leads = o.event_key = first.event_key
     FROM (
         SELECT DISTINCT ON (channel) channel, event_key, message_id, count(*) OVER (PARTITION BY channel) AS changes
         FROM cadence_sync.alert_outbox
         WHERE org_id = :org_id AND run_id = :run_id AND event = 'change' AND leads
+          AND sent_at IS NULL AND dead_at IS NULL
         ORDER BY channel, event_key
     ) AS first
     WHERE o.org_id = :org_id AND o.run_id = :run_id AND o.event = 'change' AND o.leads
+      AND o.sent_at IS NULL AND o.dead_at IS NULL
       AND o.channel = first.channel AND first.changes > :flood
 """)
 

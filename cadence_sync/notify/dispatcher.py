@@ -130,7 +130,12 @@ class Dispatcher:
         return not self._stopping and channel not in self._left_alone
 
     async def _deliver(self, letter: Letter) -> None:
-        told = await told_by(self.engine, letter)
+        try:
+            told = await told_by(self.engine, letter)
+        except CadenceSyncError:  # nobody was asked: it was no try
+            async with survived():
+                await mailbox.give_back(self.engine, letter)
+            raise
         if not told:  # purged or dropped meanwhile, or another process has it, since this one slept
             return
         async with self._keeping(letter):

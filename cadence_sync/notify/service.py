@@ -38,7 +38,8 @@ class Service:
         It may take long, since each call to the service has a time limit, and their number has none.
         """
         del message_id
-        text = message(told, self.web_url, max(200, int(self.plugin.body_maxlen * ESCAPED)))
+        most = self.plugin.body_maxlen
+        text = message(told, self.web_url, min(most, max(200, int(most * ESCAPED))))
         why = await apart(f"alerts-{self.kind}", partial(self._notify, text))
         if why is not None:
             raise not_sent(why)

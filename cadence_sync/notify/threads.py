@@ -28,6 +28,8 @@ async def apart(name: str, work: Callable[[], T]) -> T:
             result = work()
         except Exception as caught:  # noqa: BLE001 - raised where it is waited for
             error = caught
+        except BaseException as caught:  # noqa: BLE001 - what would end the process, as `sys.exit`, ends a message
+            error = RuntimeError(type(caught).__name__)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, result, error)
 

@@ -43,9 +43,12 @@ def check_page(page: int, rows: Sized) -> None:
 
 
 async def form(request: web.Request) -> Mapping[str, str]:
-    """Return what a form sent as text: no files, and nothing that is stored nowhere."""
+    """Return what a form sent as text: no files, for which the page has no field, and nothing that nobody can see."""
+    refusal = ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.")
+    if request.content_type.startswith("multipart/"):
+        raise refusal
     try:
         sent = await request.post()
     except (LookupError, ValueError) as error:  # a charset that nobody knows, or bytes that are not of it
-        raise ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.") from error
+        raise refusal from error
     return {name: value for name, value in sent.items() if isinstance(value, str) and value.isprintable()}

@@ -92,6 +92,22 @@ async def test_what_only_the_driver_finds_wrong_is_a_setting_too(
     assert (result.code, words in result.err, "hunter2" in result.err) == (2, True, False), result.err
 
 
+@pytest.mark.parametrize(
+    ("variables", "query", "words"),
+    [
+        ({"PGPORT": "hunter2"}, "", "a variable PG… cannot work"),
+        ({}, "?sslnegotiation=direct", "Add sslmode=require"),
+    ],
+    ids=["port", "negotiation"],
+)
+async def test_what_does_not_go_together_is_no_defect(
+    tmp_path: Path, around: Callable[..., None], variables: dict[str, str], query: str, words: str
+) -> None:
+    around(**variables)
+    result = await cli.run("status", cwd=tmp_path, DATABASE_URL=f"postgresql://me:hunter2@127.0.0.1/x{query}")
+    assert (result.code, words in result.err, "hunter2" in result.err) == (2, True, False), result.err
+
+
 async def test_a_failure_before_an_organisation_is_known_is_an_object_of_nulls(program: Program) -> None:
     (report,) = (await program.run("sync", "--json", ZOHO_DATA_CENTER="mars")).json
     assert report.pop("outcome") == "failed"

@@ -235,6 +235,10 @@ def test_words_of_zoho_are_told_as_words_and_joined_pictures_stay_joined() -> No
     ]  # fmt: skip
 
 
+def test_blanks_of_other_languages_are_blanks() -> None:
+    assert flat("Relance\u00a0: J+3\u3000フォロー\u2028x") == "Relance : J+3 フォロー\ufffdx"
+
+
 def test_a_test_is_of_no_organisation() -> None:
     assert message([Told(Event.TEST, "test", "", NOW)], None, 1000).title == "A test of alerts"
 

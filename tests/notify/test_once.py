@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cadence_sync.core.alerts import ATTEMPTS
 from cadence_sync.db import mailbox
 from cadence_sync.db.outbox import FLOOD
 from cadence_sync.db.telling import told
@@ -292,3 +293,21 @@ async def test_what_goes_wrong_in_the_dispatcher_disturbs_nobody(lab: Lab, monke
         async with sending(post.dispatcher()):
             await receiver.until(1)
     assert faults == []
+
+
+async def test_who_could_not_read_what_to_tell_has_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [DatabaseError("gone")] * (ATTEMPTS + 1)
+
+    async def read(*arguments: object) -> object:
+        if faults:
+            raise faults.pop()
+        return await told(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("cadence_sync.notify.dispatcher.told_by", read)
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await changed(lab)
+        for _ in range(ATTEMPTS + 2):
+            await post.dispatcher().empty()
+    (row,) = await post.rows()
+    assert (row["attempts"], row["sent_at"] is not None, len(receiver.got)) == (1, True, 1)

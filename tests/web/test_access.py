@@ -202,8 +202,9 @@ async def test_a_form_without_its_secret_changes_nothing(site: Site) -> None:
         (b"csrf=x", "application/x-www-form-urlencoded; charset=nonsense"),
         (b"csrf=\xff", "application/x-www-form-urlencoded; charset=utf-8"),
         (b"csrf=x", "multipart/form-data"),
+        (b"--x\r\ngarbage", "multipart/form-data; boundary=x"),
     ],
-    ids=["unknown charset", "other bytes", "no boundary"],
+    ids=["unknown charset", "other bytes", "no boundary", "no part"],
 )
 async def test_a_form_that_cannot_be_read_is_said_to_be(site: Site, sent: bytes, kind: str) -> None:
     response = await site.client.post("/organisation/sync", data=sent, headers={"Content-Type": kind})

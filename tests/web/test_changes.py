@@ -77,6 +77,14 @@ async def test_a_creation_is_its_creators_also_where_another_edited_it_since(lab
     assert "Mei" in await (await site.get("/changes.atom")).text()
 
 
+async def test_somebody_without_an_id_has_a_name(lab: Lab, site: Site) -> None:
+    await look(lab, "2026-02-01 06:00:00", record("1"))
+    kim = {"name": "Kim Only"}
+    await look(lab, "2026-02-02 06:00:00", edited("2026-02-01 12:00:00", name="A") | {"modified_by": kim})
+    assert "by <span><bdi>Kim Only</bdi></span>" in await site.text("/changes")
+    assert "Kim Only" in await (await site.get("/changes.atom")).text()
+
+
 async def test_a_name_that_no_index_holds_is_stored(lab: Lab, site: Site) -> None:
     """Letters that do not compress: a row of an index has room for a third of a page."""
     letters = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(6000))

@@ -151,6 +151,9 @@ async def test_the_difference_between_two_times(lab: Lab, site: Site) -> None:
     assert "The organisation other is watched since" in text
     assert "0 cadences are" in plain(await site.text("/past/difference?from=2026-02-02&to=2026-02-03"))
     assert "3 cadences are" in plain(await site.text("/past/difference?from=2026-02-02"))
+    seen = "/past/difference?from=2026-02-02&to=2026-02-05&axis="
+    assert "who and when" in await site.text(f"{seen}valid")
+    assert "who and when" not in await site.text(f"{seen}observed")
     early = await site.text("/past/difference?from=2026-01-02&org=default")
     assert "The organisation default is watched since" in plain(early)
     assert "cadences are not the same" not in early

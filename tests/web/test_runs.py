@@ -63,6 +63,22 @@ async def test_many_changes_of_a_run_are_paged(site: Site, lab: Lab, monkeypatch
     assert "There is no page 4." in await site.text("/runs/2?page=4", status=404)
 
 
+async def test_pages_of_a_run_neither_repeat_nor_leave_out_where_a_clock_was_set_back(
+    site: Site, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence_sync.db.pages.runs.EDITS", 4)
+    await lab.sync(*MANY)
+    await lab.sync(*(record(str(number), name="Twice") for number in range(3)), *MANY[3:])
+    lab.clock.move(minutes=-1, days=-1)
+    await lab.sync(*(record(str(number), name="New") for number in range(10)))
+    found = [
+        each
+        for page in (1, 2, 3)
+        for each in re.findall(r'href="/cadences/default/(\d)[?]', await site.text(f"/runs/3?org=default&page={page}"))
+    ]
+    assert sorted(found) == list("0123456789")
+
+
 async def test_a_failed_run_says_why_and_what_to_do(site: Site, lab: Lab) -> None:
     await failing(lab)
     text = await site.text("/runs/1")
@@ -187,6 +203,14 @@ async def test_what_is_missing_is_shown_as_missing(site: Site, lab: Lab) -> None
     assert header.split(",")[-1] == "missing_since"
     assert all(row.split(",")[-1].startswith("2026-01-05T") for row in rows)
     assert len(rows) == 8
+
+
+async def test_what_may_be_retired_is_not_called_live_for_good(site: Site, lab: Lab) -> None:
+    await hold(lab)
+    await site.post("/runs/3/approve", page="/runs/3")
+    assert "was approved: the next sync does it." in await site.text("/cadences/default/5")
+    assert "No cadence is like that." in await site.text("/cadences?state=missing")
+    assert "missing in Zoho" not in await site.text("/organisation?org=default")
 
 
 async def test_a_decision_of_yesterday_leads_to_what_awaits_one(site: Site, lab: Lab) -> None:

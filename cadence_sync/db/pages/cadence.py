@@ -34,7 +34,9 @@ class Current:
     last_changed_at: datetime
     deleted_at: datetime | None
     missing_since: datetime | None
-    """Since when it is no longer in Zoho's list, if nobody has let it be retired."""
+    """Since when it is no longer in Zoho's list, though it is not retired yet."""
+    is_approved: bool
+    """Whether somebody has let it be retired."""
     labels: Mapping[str, str | None]
     """Paths of ids → the names of today."""
 
@@ -113,7 +115,7 @@ async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> 
     """Return what is stored of a cadence, or None where it never was."""
     row = (
         await connection.execute(
-            select(cadences, CHANGED.label("changed"), held_deletions.c.missing_since)
+            select(cadences, CHANGED.label("changed"), _H.missing_since, _H.decision)
             .outerjoin(held_deletions, and_(_H.org_id == _C.org_id, _H.cadence_id == _C.cadence_id))
             .where(_C.org_id == org_id, _C.cadence_id == cadence_id)
         )
@@ -130,6 +132,7 @@ async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> 
         row.changed,
         row.deleted_at,
         row.missing_since,
+        row.decision == "approved",
         _labels(row),
     )
 

@@ -22,7 +22,7 @@ class State(StrEnum):
 
     LIVE = "live"
     MISSING = "missing"
-    """Live, since nobody has let them be retired, but no longer in Zoho's list."""
+    """Live, since nobody has let them be retired, though they are no longer in Zoho's list."""
     DELETED = "deleted"
     ALL = "all"
 
@@ -189,7 +189,8 @@ def _asked(asked: Asked) -> list[ColumnElement[bool]]:
         gone = asked.state is State.DELETED
         conditions.append(_C.deleted_at.is_not(None) if gone else _C.deleted_at.is_(None))
     if asked.state is State.MISSING:
-        conditions.append(exists().where(_same(held_deletions)).correlate(cadences))
+        undecided = held_deletions.c.decision.is_distinct_from("approved")
+        conditions.append(exists().where(_same(held_deletions), undecided).correlate(cadences))
     if asked.org:
         conditions.append(_C.org_id == asked.org)
     if asked.module:

@@ -60,8 +60,8 @@ _EDITS: Final = (
     text("""
     SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
            v.valid_from AS changed_at, v.observed_at, v.run_id,
-           coalesce(said.by_id, made.by_id) AS by_id,
-           CASE WHEN said.by_id IS NULL THEN made.by_name ELSE said.by_name END AS by_name, said.fields,
+           CASE WHEN said.nobody THEN made.by_id ELSE said.by_id END AS by_id,
+           CASE WHEN said.nobody THEN made.by_name ELSE said.by_name END AS by_name, said.fields,
            CASE v.kind WHEN 'restored' THEN before.document END AS before,
            CASE v.kind WHEN 'restored' THEN v.document END AS document
     FROM unnest(:orgs, :cadences, :versions) AS wanted (org_id, cadence_id, version)
@@ -72,6 +72,7 @@ _EDITS: Final = (
     LEFT JOIN LATERAL (SELECT c.created_by_id AS by_id, c.created_by_name AS by_name) AS made ON v.kind = 'created'
     CROSS JOIN LATERAL (
         SELECT max(h.changed_by_id) AS by_id, max(h.changed_by_name) AS by_name,
+               count(h.changed_by_id) = 0 AND count(h.changed_by_name) = 0 AS nobody,
                jsonb_agg(jsonb_build_array(
                    h.field, h.old_value, h.new_value,
                    CASE h.field

@@ -51,7 +51,7 @@ _RUN: Final = text(
 # There is no index by run: what it changed lies between the last good walk before it and its own end, if no clock was
 # set back; only where that is not all of it, everything is looked through.
 _CHANGES: Final = """
-    SELECT h.org_id, h.cadence_id, h.version
+    SELECT h.org_id, h.cadence_id, h.version, count(*) OVER () AS versions
     FROM cadence_sync.cadence_changes AS h
     JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
     WHERE h.org_id = :org AND h.run_id = :run_id {where}
@@ -218,9 +218,10 @@ async def story(connection: AsyncConnection, run: Run, page: int) -> Story:
 
 
 async def _changed(connection: AsyncConnection, run: Run, skip: int) -> list[Key]:
-    wanted = min(EDITS, run.versions - skip)
-    if wanted <= 0:
+    if run.versions <= skip:
         return []
     values = {"org": run.org_id, "run_id": run.run_id, "size": EDITS, "skip": skip}
-    near = [tuple(row) for row in await connection.execute(_NEAR, values)]
-    return near if len(near) == wanted else [tuple(row) for row in await connection.execute(_ALL, values)]
+    rows = (await connection.execute(_NEAR, values)).all()
+    if not rows or rows[0].versions != run.versions:  # a page of some of them would not go on where another ended
+        rows = (await connection.execute(_ALL, values)).all()
+    return [(row.org_id, row.cadence_id, row.version) for row in rows]
