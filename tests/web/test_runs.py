@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from cadence_sync.errors import RetryLater
 from cadence_sync.ports import Org
+from tests.reporting.looks import edited, look
 from tests.support.lab import Lab, WrittenSource
 from tests.support.records import listing, record
 from tests.web.conftest import Open, Site
@@ -67,16 +68,18 @@ async def test_pages_of_a_run_neither_repeat_nor_leave_out_where_a_clock_was_set
     site: Site, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cadence_sync.db.pages.runs.EDITS", 4)
-    await lab.sync(*MANY)
-    await lab.sync(*(record(str(number), name="Twice") for number in range(3)), *MANY[3:])
-    lab.clock.move(minutes=-1, days=-1)
-    await lab.sync(*(record(str(number), name="New") for number in range(10)))
+    times = ["2026-02-01 20:00:00", "2026-02-01 10:00:00"]
+    await look(lab, "2026-02-01 06:00:00", *(record(str(number)) for number in range(10)))
+    await look(
+        lab, "2026-02-02 06:00:00", *(edited(times[number % 2], str(number), name=f"{number}") for number in range(10))
+    )
+    await lab.execute("UPDATE cadence_sync.sync_runs SET finished_at = '2026-02-01 15:00:00Z' WHERE run_id = 2")
     found = [
         each
         for page in (1, 2, 3)
-        for each in re.findall(r'href="/cadences/default/(\d)[?]', await site.text(f"/runs/3?org=default&page={page}"))
+        for each in re.findall(r'href="/cadences/default/(\d)[?]', await site.text(f"/runs/2?org=default&page={page}"))
     ]
-    assert sorted(found) == list("0123456789")
+    assert found == list("0123456789")
 
 
 async def test_a_failed_run_says_why_and_what_to_do(site: Site, lab: Lab) -> None:
