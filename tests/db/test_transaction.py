@@ -99,12 +99,13 @@ async def test_while_another_session_writes_the_organisation_a_run_ends_as_busy(
 
 async def test_a_writer_that_freezes_in_its_transaction_is_cut_off(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     await lab.sync(record("1"))
-    hurried(monkeypatch, "'60s'", "'200ms'")
     sync = lab.syncing(WrittenSource(listing([record("1", name="New")]), lab.clock))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
     looked = await sync._look(run)
     frozen = lab.store.writing(run, looked[0])
-    await frozen.__aenter__()
+    with monkeypatch.context() as patch:  # the other writer has all the time that it needs
+        hurried(patch, "'60s'", "'200ms'")
+        await frozen.__aenter__()
     assert (await sync._apply(run, *looked)).updated == 1
     with pytest.raises(DatabaseError):  # the server has closed its connection
         await frozen.__aexit__(None, None, None)
