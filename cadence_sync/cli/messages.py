@@ -5,7 +5,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cadence_sync.cli.output import one_line
-from cadence_sync.cli.words import KINDS, OF_MANY, UNSEEN, Field, in_words, returned_with, told
+from cadence_sync.cli.words import KINDS, OF_MANY, Field, in_words, returned_with, told
+from cadence_sync.core.wording import UNSEEN
 
 _LEARNT: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"

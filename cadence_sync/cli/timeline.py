@@ -11,8 +11,9 @@ from cadence_sync import wiring
 from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.words import KINDS, UNSEEN, Field, draft_in_words, in_words, returned_with, told, value_in_words
+from cadence_sync.cli.words import KINDS, Field, draft_in_words, in_words, returned_with, told, value_in_words
 from cadence_sync.core.blame import LEARNT
+from cadence_sync.core.wording import UNSEEN
 from cadence_sync.settings import Settings
 
 _INDENT = " " * 16

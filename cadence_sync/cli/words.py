@@ -22,7 +22,6 @@ OF_MANY: Final = {
     "baseline": "were there when watching began",
     "restored": "came back after they were deleted",
 }
-UNSEEN: Final = "edited, but in no field that the list shows"
 
 
 def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:

@@ -61,14 +61,12 @@ def each_path(path: str) -> Iterator[str]:
 
 def reached(functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef], name: str) -> list[ast.AST]:
     """Return a function, and those of its module that it calls, each once."""
-    found, todo = {}, [name]
-    while todo:
-        name = todo.pop(0)
-        if name in functions and name not in found:
-            found[name] = functions[name]
-            called = [node.func for node in ast.walk(functions[name]) if isinstance(node, ast.Call)]
-            todo += [func.id for func in called if isinstance(func, ast.Name)]
-    return list(found.values())
+    names = [name]
+    for each in names:  # grows while it is walked
+        called = [node.func for node in ast.walk(functions[each]) if isinstance(node, ast.Call)]
+        own = [func.id for func in called if isinstance(func, ast.Name) and func.id in functions]
+        names += [one for one in dict.fromkeys(own) if one not in names]
+    return [functions[each] for each in names]
 
 
 def read(function: ast.AST) -> Iterator[str]:
