@@ -4,10 +4,20 @@ PYTHON ?= python3
 FUZZ_SECONDS ?= 60
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS ?= never
+# A proxy that inspects TLS has its certificate in the system's store, which pip does not read by itself.
+export UV_SYSTEM_CERTS ?= true
+CERTIFICATES := $(firstword $(SSL_CERT_FILE) $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+ifneq ($(CERTIFICATES),)
+export PIP_CERT ?= $(CERTIFICATES)
+endif
+# Where there is no home folder to keep downloads in, as for the arbitrary user of a container.
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+endif
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
 
-.PHONY: help demo test test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
+.PHONY: help demo test test-unit test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -17,6 +27,9 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 
 test: .venv/ready ## Run all tests that need nothing but Python packages
 	$(CLEAN) $(BIN)/python -m pytest -q -n 2
+
+test-unit: .venv/ready ## Run the tests that need no database (half a minute)
+	$(CLEAN) CADENCE_SYNC_TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -q -n 2 -m "not database and not process and not system and not long and not bi and not dbt and not deploy"
 
 test-system: .venv/ready ## Run the wheel, the page in a browser, and the tests of databases and machines on Debian's Postgres and pgbouncer
 	sh tests/support/chromium.sh
@@ -131,7 +144,8 @@ clean: ## Remove what was built here
 	rm -rf .venv .tools .bi .cache dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/ready: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --all-extras --quiet
+	@echo "Installing cadence-sync and what it needs into .venv (about 30 s the first time) ..."
+	@$(UV) sync --frozen --all-extras --quiet
 	@touch .venv/ready
 
 # Superset 6.1 knows Python up to 3.12.
@@ -151,5 +165,6 @@ clean: ## Remove what was built here
 	@touch .tools/deploy/ready
 
 .tools/uv/bin/uv:
-	$(PYTHON) -m venv .tools/uv
-	.tools/uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@echo "Installing uv, which sets up everything else, into .tools/uv (about 10 s) ..."
+	@$(PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9"

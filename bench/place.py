@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench.measure import Taken, run
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 
 COMMAND = Path(sys.executable).with_name("cadence-sync")
 TABLES = ("cadences", "cadence_versions", "follow_up_summaries", "execution_details")
@@ -110,10 +110,8 @@ class Place:
 @contextmanager
 def database() -> Iterator[tuple[str, Path]]:
     """Yield the URL of a fresh server, and a folder that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="cadence-sync-bench-") as name:
-        folder = Path(name)
-        with embedded.running(folder / "data") as url:
-            yield url, folder
+    with tempfile.TemporaryDirectory(prefix="cadence-sync-bench-") as name, embedded.temporary(durable=True) as url:
+        yield url, Path(name)
 
 
 @asynccontextmanager

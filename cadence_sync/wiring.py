@@ -100,7 +100,7 @@ def database_url(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    from cadence_sync import embedded
+    from cadence_sync.db import embedded
 
     with embedded.running(settings.data_dir) as url:
         yield url

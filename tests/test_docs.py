@@ -34,6 +34,7 @@ def blocks(markdown: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", markdown, re.DOTALL)
 
 
+@pytest.mark.process
 async def test_the_demo_prints_what_the_readme_says(tmp_path: Path) -> None:
     (shown,) = [block for block in blocks(README, "console") if "make demo" in block]
     result = await cli.run("demo", cwd=tmp_path)

@@ -76,7 +76,7 @@ async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: b
     if isinstance(server, Check):
         return [server, *unchecked(NAMES, "the database cannot be reached")], False
     after = wiring.SystemClock().now()
-    checks = [good("database", f"it answers, at {address(settings)}"), _version(server)]
+    checks = [good("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
     migrated = await attempted("migrations", lambda: _migrations(engine, server), debug=debug)
     checks += [await attempted("rights", lambda: _rights(engine, server), debug=debug), migrated]
     usable = migrated.code is None
@@ -102,6 +102,14 @@ def clock_check(
         return good(name, f"{whose} clock and this machine's agree", org_id)
     which = "ahead of" if theirs > after else "behind"
     return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
+
+
+def _embedded(settings: Settings) -> list[Check]:
+    if settings.database_url is not None:
+        return []
+    from cadence_sync.db import embedded
+
+    return [good("embedded server", embedded.describe(settings.data_dir))]
 
 
 def _version(server: "Server") -> Check:

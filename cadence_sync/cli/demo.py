@@ -1,13 +1,13 @@
 """`demo`: a listing goes through a real HTTP client into a real Postgres, changes, and leaves a history."""
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cadence_sync import embedded, wiring
+from cadence_sync import wiring
 from cadence_sync.cli.output import print_table
+from cadence_sync.cli.program import program_name
 from cadence_sync.cli.timeline import print_history
+from cadence_sync.db import embedded
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
@@ -29,10 +29,13 @@ _LOG: Final = ("changed_at", "kind", "name", "field", "old_value", "new_value", 
 
 _NEXT: Final = """
 What to try next:
-  cadence-sync simulate --edit-every 5    a Zoho of your own on this machine; it prints the settings to use
-  cadence-sync migrate                    the tables, in an embedded Postgres or in CADENCE_SYNC_DATABASE_URL
-  cadence-sync sync                       then: status, list, show ID, history ID
-With a real organisation: set CADENCE_SYNC_ZOHO_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN, and sync.
+  {program} simulate --edit-every 5
+    a Zoho of your own on this machine; it prints the settings for a second terminal
+  {program} migrate
+    creates the tables, in an embedded Postgres or in CADENCE_SYNC_DATABASE_URL
+  {program} sync
+    then: status, list, show ID, history ID
+With a real organization: set CADENCE_SYNC_ZOHO_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN, and sync.
 """
 
 
@@ -46,10 +49,7 @@ async def show_demo(page: Settings | None = None) -> None:
     clock = wiring.SystemClock()
     began = clock.monotonic()
     simulator = Simulator(cadences=CADENCES, clock=clock.now)
-    with (
-        tempfile.TemporaryDirectory(prefix="cadence-sync-demo-") as folder,
-        embedded.running(Path(folder)) as url,
-    ):
+    with embedded.temporary("cadence-sync-demo-") as url:
         from cadence_sync.db.engine import opened
 
         async with running(simulator) as zoho, opened(url) as engine:
@@ -57,7 +57,7 @@ async def show_demo(page: Settings | None = None) -> None:
             if page is not None:
                 await _serve(page, zoho, engine)
     print(f"\nThat took {clock.monotonic() - began:.0f} s; the server is stopped and its folder removed.")
-    print(_NEXT)
+    print(_NEXT.format(program=program_name()))
 
 
 async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:

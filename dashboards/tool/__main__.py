@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 from cadence_sync.settings import Settings
 from dashboards.tool.bundle import address, packed
 from dashboards.tool.client import SupersetError, logged_in

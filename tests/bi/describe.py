@@ -1,10 +1,8 @@
 """`make bi-describe`: the files that repeat the database's words, from a database that is made for it."""
 
 import asyncio
-import tempfile
-from pathlib import Path
 
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 from cadence_sync.db.engine import opened
 from cadence_sync.db.migrate import migrate
 from dashboards.tool.describe import write
@@ -17,8 +15,5 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    with (
-        tempfile.TemporaryDirectory(prefix="cadence-sync-describe-") as folder,
-        embedded.running(Path(folder)) as found,
-    ):
+    with embedded.temporary() as found:
         asyncio.run(main(found))

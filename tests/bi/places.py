@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import asyncpg
 
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 from cadence_sync.db.engine import opened
 from cadence_sync.db.migrate import migrate
 from cadence_sync.wiring import SystemClock
@@ -21,9 +20,9 @@ OLD = timedelta(days=3)
 
 
 @contextmanager
-def history(folder: Path) -> Iterator[str]:
+def history() -> Iterator[str]:
     """Yield the reader's address of a database whose history ends just now; in database `old` it ended before."""
-    with embedded.running(folder) as url:
+    with embedded.temporary() as url:
         old = url.replace("/postgres?", "/old?")
         asyncio.run(_fill(url, old))
         yield url.replace("//postgres@", f"//{READER}:{PASSWORD}@")

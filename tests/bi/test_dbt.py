@@ -19,8 +19,8 @@ TABLES = [t["name"] for t in yaml.safe_load((DBT / "models/sources.yml").read_te
 
 
 @pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with history(tmp_path_factory.mktemp("postgres")) as url:
+def socket() -> Iterator[str]:
+    with history() as url:
         yield parse_qs(urlsplit(url).query)["host"][0]
 
 

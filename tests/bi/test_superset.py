@@ -40,7 +40,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    with history(tmp_path_factory.mktemp("postgres")) as url:
+    with history() as url:
         yield asyncio.run(show(url, tmp_path_factory.mktemp("superset")))
 
 

@@ -5,6 +5,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import PlainZoho, Program, fault
 
@@ -109,6 +111,7 @@ async def test_a_sync_that_is_stopped_closes_its_run(program: Program, simulator
     assert (row["last_outcome"], row["last_error_code"]) == ("failed", "INTERRUPTED")
 
 
+@pytest.mark.process
 async def test_the_demo_tells_its_story_and_can_be_run_again(tmp_path: Path) -> None:
     program = Program(tmp_path, {"TMP": None})
     for _ in range(2):

@@ -80,6 +80,7 @@ def test_what_the_driver_takes_is_taken() -> None:
         assert checked_database_url(f"postgres://h/x?sslmode={mode}").endswith(mode)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("variables", "words"),
     [({"PGSSLMODE": "hunter2"}, "correct PGSSLMODE"), ({"PGSSLMODE": "verify-full"}, "~/.postgresql/root.crt")],
@@ -92,6 +93,7 @@ async def test_what_only_the_driver_finds_wrong_is_a_setting_too(
     assert (result.code, words in result.err, "hunter2" in result.err) == (2, True, False), result.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("variables", "query", "words"),
     [

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support import cli
 
+pytestmark = pytest.mark.process
+
 INSTALLED = {
     "bash": (".bash_completions/cadence-sync.sh", ".bashrc"),
     "zsh": (".zfunc/_cadence-sync", ".zshrc"),

@@ -77,6 +77,15 @@ async def test_all_is_well_after_a_first_sync(program: Program) -> None:
     assert "\x1b" not in shown.out
 
 
+@pytest.mark.process
+async def test_it_says_which_embedded_server_there_is(tmp_path: Path) -> None:
+    data_dir = str(tmp_path / "data")
+    result = await cli.run("doctor", "--json", "--offline", cwd=tmp_path, DATA_DIR=data_dir)
+    (said,) = [check["what"] for check in result.json if check["name"] == "embedded server"]
+    assert data_dir in said or "/var/lib/cadence-sync" in said
+    assert said.startswith("Postgres 18.")
+
+
 async def test_a_database_that_is_gone_hides_nothing_of_zoho_and_no_secret_is_shown(program: Program) -> None:
     result = await program.run("doctor", DATABASE_URL=GONE, ZOHO_REFRESH_TOKEN="a-token-that-is-wrong")
     assert result.code == 5

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import Program
 
+pytestmark = pytest.mark.process
+
 PASSWORD = "db-password-4715"
 GONE = {"DATABASE_URL": f"postgresql://u:{PASSWORD}@127.0.0.1:9/x"}
 DEFECT = """

@@ -13,6 +13,8 @@ from cadence_sync.cli.commands import Shared
 from cadence_sync.cli.examples import EXAMPLES
 from tests.support import cli
 
+pytestmark = pytest.mark.process
+
 PROGRAM: Any = get_command(app)
 
 

@@ -60,6 +60,7 @@ async def test_ctrl_c_ends_the_line_once(program: Program, hidden: bool) -> None
     assert (code, shown.endswith(": \r\n"), shown.endswith("\r\n\r\n")) == (130, True, False)
 
 
+@pytest.mark.process
 async def test_ctrl_c_while_something_is_done_ends_the_line(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(

@@ -6,6 +6,7 @@ import pty
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cadence_sync.ports import AccessToken
@@ -163,7 +164,7 @@ async def test_secrets_that_others_may_read_are_warned_of(program: Program, mode
 
 async def test_no_secret_stands_in_the_process_list(secretive: Program, simulator: Simulator) -> None:
     process = await secretive.start("sync")
-    listed = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
+    listed = " ".join(psutil.Process(process.pid).cmdline())
     await process.communicate()
     assert "sync" in listed
     assert leaks(listed) == []

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from cadence_sync.core.fields import LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
 from cadence_sync.core.model import Config, Labels, Leaf
+from tests.support.examples import examples
 
-PROPERTY = settings(max_examples=100, deadline=None)
+PROPERTY = settings(max_examples=examples(100), deadline=None)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
 WORDS = st.sampled_from(["one", "two", "Ünï 💫", "true", "0"]) | TEXT

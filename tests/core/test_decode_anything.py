@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from cadence_sync.core.decode import decode_page
 from cadence_sync.core.model import Page, Sighting
 from cadence_sync.errors import BadAnswer
+from tests.support.examples import examples
 
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=examples(400), deadline=None)
 
 _SAMPLES = Path(__file__).parent / "samples"
 _PAGES = [(_SAMPLES / name).read_bytes() for name in ("v7-list.json", "v8-list.json")]

@@ -1,5 +1,3 @@
-from time import perf_counter
-
 import pytest
 
 from cadence_sync.core.scan import BordersError, nests_deeper, split_records, top_level_id
@@ -46,12 +44,11 @@ def test_a_list_without_borders_is_refused(body: bytes) -> None:
         split_records(body)
 
 
+@pytest.mark.timeout(120)  # linear work takes a second; quadratic work, hours
 def test_a_body_of_open_quotes_takes_no_quadratic_time() -> None:
-    body = b'{"cadences":[' + rb"\"" * 20_000 + b"\\"
-    began = perf_counter()
+    body = b'{"cadences":[' + rb"\"" * 1_000_000 + b"\\"
     with pytest.raises(BordersError):
         split_records(body)
-    assert perf_counter() - began < 1
 
 
 IDS = {

@@ -43,6 +43,7 @@ def test_a_machine_after_another_boot_and_another_container_on_it_are_other_mach
     assert str(Path("/proc/self/ns/pid").readlink()) in parts
 
 
+@pytest.mark.process
 def test_a_process_that_ended_is_gone_though_nobody_has_asked_for_its_exit_code(child: subprocess.Popen[bytes]) -> None:
     started = processes._started(child.pid)
     assert started is not None

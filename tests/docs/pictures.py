@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 from tests.docs.places import DOCS
 from tests.docs.terminal import Terminal
 from tests.support.cli import environment, zoho_settings
@@ -28,7 +28,7 @@ def recorded() -> str:
     """Return what a terminal shows of some commands, after people were at work in a simulated Zoho."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cadence-sync-pictures-")))
-        url = stack.enter_context(embedded.running(folder / "data"))
+        url = stack.enter_context(embedded.temporary())
         terminal = {
             "TERM": "xterm-256color",
             "COLUMNS": str(WIDTH),

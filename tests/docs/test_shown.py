@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.docs.shown import Command, commands, same
 from tests.docs.terminal import Terminal
 
@@ -45,6 +47,7 @@ def test_times_and_widths_do_not_count_and_words_do() -> None:
     assert not same(["one", "...", "four"], "one\ntwo\n")
 
 
+@pytest.mark.process
 def test_a_shell_keeps_its_variables_and_its_folder(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "state", {"PATH": "/usr/bin:/bin"})
     assert terminal.run("export WORD='a \"b\"'; mkdir below; cd below") == (0, "")

@@ -12,8 +12,8 @@ import pytest
 
 from cadence_sync.db.engine import opened
 from cadence_sync.db.pruning import prune
-from tests.conftest import clone_of, drop
 from tests.reporting.story import tell
+from tests.support.databases import Databases
 from tests.support.lab import Lab
 
 COOKBOOK = Path(__file__).parents[2] / "docs/how-to/cookbook.md"
@@ -44,12 +44,12 @@ RECIPES = recipes()
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["whole", "pruned"])
-def told_url(server_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def told_url(databases: Databases, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database that holds the story, and another of whose runs none is there that may be pruned."""
-    url = clone_of(server_url, template, f"{template}_story")
+    url = databases.clone(template)
     asyncio.run(_tell(url, pruned=request.param))
     yield url
-    drop(server_url, url)
+    databases.drop(url)
 
 
 async def _tell(url: str, *, pruned: bool) -> None:

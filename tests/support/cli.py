@@ -10,10 +10,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cadence_sync.simulator.tokens import credentials
+from tests.support.fork_server import ForkServer
 
 COMMAND = Path(sys.executable).with_name("cadence-sync")
 PATIENCE = 60
@@ -69,11 +71,20 @@ async def start(
 
 async def run(*arguments: str, cwd: Path, typed: str | None = None, **settings: str | None) -> Result:
     """Run the command to its end; what is typed arrives on its standard input."""
+    around = environment(**settings)
+    if not any(name.startswith("PYTHON") for name in around):  # what an interpreter reads when it starts
+        return Result(*await fork_server().run([str(COMMAND), *arguments], cwd, around, typed, PATIENCE))
     process = await start(*arguments, cwd=cwd, typed=typed, **settings)
     async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate(typed.encode() if typed else None)
     assert process.returncode is not None
     return Result(process.returncode, out.decode(), err.decode())
+
+
+@cache
+def fork_server() -> ForkServer:
+    """The server of this process, which starts with its first command."""
+    return ForkServer()
 
 
 async def on_a_terminal(*arguments: str, cwd: Path, **settings: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ async def killed(cwd: Path, moment: float, settings: dict[str, str | None]) -> b
         async with asyncio.timeout(moment):
             await process.communicate()
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it ended in that instant
+            process.kill()
     await process.communicate()
     return process.returncode == -9
 

