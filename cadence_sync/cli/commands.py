@@ -57,6 +57,7 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve", help="Then show the page over it, until Ctrl-C.")] = False,
 ) -> None:
     """Show a first sync, some changes, and the history that they leave."""
+    print("Starting a temporary Postgres on this machine ...", flush=True)  # before the imports, which take a second
     from cadence_sync.cli.demo import show_demo
 
     run(show_demo(context.obj.settings() if serve else None))

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from cadence_sync.cli.program import program_name
 from cadence_sync.errors import SettingsError
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.settings import Settings as Behaviour
@@ -36,7 +37,7 @@ async def simulate_command(scene: Scene) -> None:
 
 
 def _instructions(scene: Scene, url: str) -> str:
-    first = credentials(0)
+    first, program = credentials(0), program_name()
     more = (
         f"Organisation number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
         if scene.orgs > 1
@@ -50,7 +51,7 @@ def _instructions(scene: Scene, url: str) -> str:
         f"export CADENCE_SYNC_ZOHO_CLIENT_ID={first.client_id}\n"
         f"export CADENCE_SYNC_ZOHO_CLIENT_SECRET={first.client_secret}\n"
         f"export CADENCE_SYNC_ZOHO_REFRESH_TOKEN={first.refresh_token}\n"
-        "cadence-sync migrate && cadence-sync sync\n\n"
+        f"{program} migrate && {program} sync\n\n"
         "Change something there, and sync again:\n\n"
         f"curl {url}/_simulator/edits -d '{{\"count\": 3}}'"
     )

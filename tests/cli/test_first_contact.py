@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Program
+from tests.docs.terminal import Terminal
+from tests.support import cli
 
 NOBODY = dict.fromkeys(("ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET", "ZOHO_REFRESH_TOKEN"))
 
@@ -35,3 +39,24 @@ async def test_a_refresh_token_that_zoho_does_not_know_says_how_to_make_one(prog
 async def test_who_does_not_answer_is_named_with_the_port(program: Program) -> None:
     result = await program.run("sync", ZOHO_ATTEMPTS="1", ZOHO_ACCOUNTS_URL="http://127.0.0.1:9")
     assert "There is no connection to 127.0.0.1:9." in result.err
+
+
+@pytest.mark.process
+async def test_the_demo_suggests_commands_that_work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a checkout, where PATH does not find the program."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/cadence-sync").symlink_to(cli.COMMAND)
+    monkeypatch.setattr(cli, "COMMAND", Path(".venv/bin/cadence-sync"))
+    shown = await cli.run("demo", cwd=tmp_path)
+    suggested = re.findall(r"^  (\S*cadence-sync .+)$", shown.out, re.MULTILINE)
+    assert [line.split()[:2] for line in suggested] == [
+        [".venv/bin/cadence-sync", command] for command in ("simulate", "migrate", "sync")
+    ]
+    simulate, *others = suggested
+    terminal = Terminal(tmp_path / "state", cli.environment(DATA_DIR=str(tmp_path / "data")))
+    with terminal.left_running(f"{simulate} --port 0", "/edits") as printed:
+        exported = "\n".join(line for line in printed.splitlines() if line.startswith("export "))
+        assert ".venv/bin/cadence-sync migrate && .venv/bin/cadence-sync sync" in printed
+        code, said = terminal.run("\n".join([exported, *others]))
+    assert code == 0, said
