@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -51,41 +51,39 @@ class ForkServer:
         self, command: list[str], cwd: Path, environment: Mapping[str, str], typed: str | None, patience: float
     ) -> tuple[int, str, str]:
         """Run the command to its end; returns exit code, stdout and stderr."""
-        reading, writing = os.pipe()
-        with (
-            tempfile.TemporaryFile() as stdin,
-            tempfile.TemporaryFile() as stdout,
-            tempfile.TemporaryFile() as stderr,
-            os.fdopen(reading, "rb") as status,
-        ):
+        request = json.dumps({"command": command, "cwd": str(cwd), "environment": dict(environment)}).encode()
+        async with AsyncExitStack() as stack:
+            stdin = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack is one
             stdin.write((typed or "").encode())
             stdin.seek(0)
-            request = json.dumps({"command": command, "cwd": str(cwd), "environment": dict(environment)}).encode()
+            pipes = [await stack.enter_async_context(_pipe()) for _ in range(_STREAMS)]
             with self._lock:
-                socket.send_fds(self._ours, [request], [stdin.fileno(), stdout.fileno(), stderr.fileno(), writing])
-            os.close(writing)
-            code = await _code(status, patience)
-            stdout.seek(0)
-            stderr.seek(0)
-            return code, stdout.read().decode(), stderr.read().decode()
+                socket.send_fds(self._ours, [request], [stdin.fileno(), *(writing for _, writing in pipes)])
+            for _, writing in pipes:
+                os.close(writing)
+            stdout, stderr, status = (reader for reader, _ in pipes)
+            pid = int(await status.readline())
+            try:
+                async with asyncio.timeout(patience):
+                    shown, said, code = await stdout.read(), await stderr.read(), await status.readline()
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise
+        return int(code), shown.decode(), said.decode()
 
 
-async def _code(status: Any, patience: float) -> int:
-    """Wait for the exit code; a command that takes longer than it may is killed."""
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), status
-    )
-    try:
-        pid = int(await reader.readline())
+@asynccontextmanager
+async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """Yield what reads a pipe, and the number of its other end, which is the caller's to close."""
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader(limit=1 << 26)
+    loop = asyncio.get_running_loop()
+    with os.fdopen(reading, "rb") as file:
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
         try:
-            async with asyncio.timeout(patience):
-                return int(await reader.readline())
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise
-    finally:
-        transport.close()
+            yield reader, writing
+        finally:
+            transport.close()
 
 
 class _Server:
@@ -186,4 +184,5 @@ if __name__ == "__main__":
         os.environ.update(request["environment"])
         time.tzset()
         sys.argv = request["command"]
+        sys.modules["__main__"].__package__ = ""  # the installed script is no module of a package, and help says so
         _run(main)

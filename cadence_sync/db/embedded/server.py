@@ -39,6 +39,7 @@ BUILTIN_LOCALE: Final = 17
 """The first major version with a locale that no update of the system changes."""
 _SHELL: Final = re.compile(r'["$`\\]')
 """Characters that a shell reads even between double quotes, where `pg_ctl` writes the path of `postgres`."""
+_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 _THROWAWAY: Final = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off")
 
 
@@ -61,7 +62,10 @@ class EmbeddedServer:
         former = read_postmaster(self.data)
         if former is not None:
             if former.is_lookalike():
-                raise self.failure(f"process {former.pid} looks like its server, and does not answer")
+                raise self.failure(
+                    f"process {former.pid} looks like its server, and does not answer",
+                    hint=f"If that process is a server that hangs, end it: kill -INT {former.pid}",
+                )
             forget_socket_folder(former.sockets)
         disown(self.data)
         sockets = new_socket_folder(self.account)
@@ -81,10 +85,10 @@ class EmbeddedServer:
             process.wait(STOP_TIMEOUT)  # it removes its pid file shortly before it ends
             forget_socket_folder(running.sockets)
 
-    def failure(self, reason: str) -> DatabaseError:
+    def failure(self, reason: str, hint: str = "") -> DatabaseError:
         return DatabaseError(
             f"The embedded Postgres in {self.data} does not start: {reason}.",
-            hint=f"Its log is {self.data / 'log'}.",
+            hint=hint or f"Its log is {self.data / 'log'}.",
             code="EMBEDDED_FAILED",
         )
 
@@ -134,8 +138,8 @@ class EmbeddedServer:
             raise self.failure(self._reason(printed))
 
     def _environment(self) -> dict[str, str]:
-        """Return this process's variables without those that change what Postgres does."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+        """Return variables for Postgres: none that change what it does, and none of our secrets."""
+        kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
 
     def _reason(self, printed: str) -> str:
@@ -169,6 +173,12 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
         raise DatabaseError(
             f"The embedded Postgres in {data_dir} does not start: {error.filename or data_dir}: {error.strerror}.",
             hint="CADENCE_SYNC_DATA_DIR names its folder, which this user must be able to write to.",
+            code="EMBEDDED_FAILED",
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise DatabaseError(
+            f"The programs of the embedded Postgres do not run here: {error.stderr.strip() or error}.",
+            hint="Install the library that is missing, or set CADENCE_SYNC_DATABASE_URL.",
             code="EMBEDDED_FAILED",
         ) from error
     try:

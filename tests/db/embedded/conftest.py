@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import asyncpg
 import psutil
 import pytest
 
+from cadence_sync.db import embedded
 from cadence_sync.db.embedded import account, folders
 from cadence_sync.db.embedded.account import Account
 
@@ -34,6 +36,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="data folder of a test ") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data that this user's server has made, and that no server uses."""
+    folder = tmp_path_factory.mktemp("made")
+    with embedded.running(folder, durable=False):
+        pass
+    return folder / "postgres"
+
+
+@pytest.fixture
+def used_dir(data_dir: Path, made: Path) -> Path:
+    """A data folder that was used before: where making the data is not what is tested."""
+    shutil.copytree(made, data_dir / "postgres")
+    return data_dir
 
 
 @pytest.fixture(params=["namespace", "number"] if IS_ROOT else ["own"])

@@ -51,30 +51,30 @@ def test_a_temporary_server_leaves_nothing(way: str, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == [], way
 
 
-def test_two_processes_share_it_and_the_last_one_stops_it(data_dir: Path) -> None:
-    with holder(data_dir) as other:
-        with embedded.running(data_dir) as url:
-            process = server_of(data_dir)
+def test_two_processes_share_it_and_the_last_one_stops_it(used_dir: Path) -> None:
+    with holder(used_dir) as other:
+        with embedded.running(used_dir, durable=False) as url:
+            process = server_of(used_dir)
             assert ask(url, VERSION)
         assert runs(process)
         other.communicate("")
     assert not runs(process)
 
 
-def test_it_is_used_twice_in_one_process(data_dir: Path) -> None:
-    with embedded.running(data_dir, durable=False) as url:
-        with embedded.running(data_dir) as again:
+def test_it_is_used_twice_in_one_process(used_dir: Path) -> None:
+    with embedded.running(used_dir, durable=False) as url:
+        with embedded.running(used_dir, durable=False) as again:
             assert again == url
         assert ask(url, VERSION)
 
 
-def test_a_killed_user_does_not_keep_it_running(data_dir: Path) -> None:
-    with holder(data_dir) as other:
-        process = server_of(data_dir)
+def test_a_killed_user_does_not_keep_it_running(used_dir: Path) -> None:
+    with holder(used_dir) as other:
+        process = server_of(used_dir)
         os.kill(other.pid, signal.SIGKILL)
     assert runs(process)
-    with embedded.running(data_dir) as url:
-        assert server_of(data_dir).pid == process.pid
+    with embedded.running(used_dir, durable=False) as url:
+        assert server_of(used_dir).pid == process.pid
         assert ask(url, VERSION)
     assert not runs(process)
 
@@ -91,14 +91,12 @@ def test_it_recovers_when_the_server_itself_was_killed(data_dir: Path, way: str)
     assert not former.exists()
 
 
-def test_it_recovers_from_a_pid_file_that_was_not_written_to_its_end(data_dir: Path) -> None:
-    with embedded.running(data_dir, durable=False):
-        pass
-    file = data_dir / "postgres" / "postmaster.pid"
-    for written in ("", "4242\n", f"{os.getpid()}\n{data_dir}\n"):
+def test_it_recovers_from_a_pid_file_that_was_not_written_to_its_end(used_dir: Path) -> None:
+    file = used_dir / "postgres" / "postmaster.pid"
+    for written in ("", "4242\n", f"{os.getpid()}\n{used_dir}\n"):
         file.write_text(written)
         file.chmod(0o600)
-        with embedded.running(data_dir, durable=False) as url:
+        with embedded.running(used_dir, durable=False) as url:
             assert ask(url, VERSION)
 
 
@@ -127,15 +125,15 @@ def test_ten_processes_at_once_make_one_server(data_dir: Path) -> None:
     assert not runs(process)
 
 
-def test_ten_processes_at_once_make_ten_servers(data_dir: Path) -> None:
-    others = [holder(data_dir / str(number), wait=False) for number in range(10)]
+def test_three_processes_at_once_make_three_servers(data_dir: Path) -> None:
+    others = [holder(data_dir / str(number), wait=False) for number in range(3)]
     for other in others:
         is_up(other)
-    processes = [server_of(data_dir / str(number)) for number in range(10)]
+    processes = [server_of(data_dir / str(number)) for number in range(3)]
     for other in others:
         other.communicate("")
-    assert [other.returncode for other in others] == [0] * 10
-    assert [runs(process) for process in processes] == [False] * 10
+    assert [other.returncode for other in others] == [0] * 3
+    assert [runs(process) for process in processes] == [False] * 3
 
 
 def test_it_runs_with_the_programs_of_another_wheel(data_dir: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,22 +164,20 @@ def test_without_any_programs_it_says_what_to_install(
     assert caught.value.code == "NO_DATABASE"
 
 
-def test_a_server_that_does_not_stop_in_time_is_left_alone(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_stop_in_time_is_left_alone(used_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "STOP_TIMEOUT", 1)
-    with embedded.running(data_dir, durable=False):
-        process = server_of(data_dir)
+    with embedded.running(used_dir, durable=False):
+        process = server_of(used_dir)
         process.suspend()
     assert runs(process)
     process.resume()
     process.wait(30)
 
 
-def test_an_error_says_why_it_did_not_start(data_dir: Path) -> None:
-    with embedded.running(data_dir, durable=False):
-        pass
-    with (data_dir / "postgres" / "postgresql.conf").open("a") as conf:
+def test_an_error_says_why_it_did_not_start(used_dir: Path) -> None:
+    with (used_dir / "postgres" / "postgresql.conf").open("a") as conf:
         conf.write("shared_buffers = '9999TB'\n")
-    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+    with pytest.raises(DatabaseError) as caught, embedded.running(used_dir):
         pass
     assert (caught.value.code, caught.value.exit_code) == ("EMBEDDED_FAILED", 5)
     assert "configuration" in caught.value.message
@@ -205,13 +201,11 @@ def test_a_folder_of_other_files_is_left_alone(data_dir: Path) -> None:
     assert [file.name for file in (data_dir / "postgres").iterdir()] == ["letter.txt"]
 
 
-def test_data_of_another_major_version_are_not_touched(data_dir: Path) -> None:
-    with embedded.running(data_dir, durable=False):
-        pass
-    data = data_dir / "postgres"
+def test_data_of_another_major_version_are_not_touched(used_dir: Path) -> None:
+    data = used_dir / "postgres"
     (data / "PG_VERSION").write_text("17\n")
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
-    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+    with pytest.raises(DatabaseError) as caught, embedded.running(used_dir):
         pass
     assert (caught.value.code, caught.value.exit_code) == ("EMBEDDED_VERSION", 5)
     assert "17" in caught.value.message
@@ -220,12 +214,31 @@ def test_data_of_another_major_version_are_not_touched(data_dir: Path) -> None:
 
 
 def test_a_program_of_the_system_is_not_confused_by_postgres_variables(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    used_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"PGPORT": "5999", "PGDATA": "/nowhere", "PGHOST": "example.org", "LC_ALL": "xx_XX"}.items():
         monkeypatch.setenv(name, value)
-    with embedded.running(data_dir, durable=False) as url:
+    with embedded.running(used_dir, durable=False) as url:
         assert ask(url, VERSION)
+
+
+def test_it_inherits_no_secret(used_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CADENCE_SYNC_ZOHO_CLIENT_SECRET", "secret-4731")
+    with embedded.running(used_dir, durable=False):
+        assert "secret-4731" not in server_of(used_dir).environ().values()
+
+
+def test_programs_that_do_not_run_are_a_sentence(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = data_dir / "programs"
+    programs.mkdir()
+    for name in binaries.PROGRAMS:
+        (programs / name).write_text("#!/bin/sh\necho no libz.so.1 >&2; exit 127\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr(binaries, "WHEELS", {})
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
+        pass
+    assert (caught.value.code, "libz.so.1" in caught.value.message) == ("EMBEDDED_FAILED", True)
 
 
 @pytest.mark.parametrize("name", ["it's $(touch ruined) `touch ruined`", 'a "quoted" \\ folder', "Île-de-France %s"])
@@ -237,11 +250,11 @@ def test_any_printable_path_will_do(data_dir: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 80, "a b", "quoted'"])
 def test_the_socket_has_a_short_path_whatever_tmpdir_is(
-    data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    used_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / name).mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
-    with embedded.running(data_dir, durable=False) as url:
+    with embedded.running(used_dir, durable=False) as url:
         assert tmp_path not in sockets_in(url).parents
         assert stat.S_IMODE(sockets_in(url).stat().st_mode) == 0o700
 

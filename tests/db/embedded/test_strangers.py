@@ -21,7 +21,7 @@ from tests.support import cli
 @pytest.fixture
 def stopped(data_dir: Path, way: str) -> Path:
     """A data folder whose server does not run, with the pid file of one that was cut off by a power failure."""
-    with embedded.running(data_dir) as url:
+    with embedded.running(data_dir, durable=False) as url:
         ask(url, f"CREATE TABLE kept AS SELECT '{way}' AS way")
         file = data_dir / "postgres" / "postmaster.pid"
         written = file.read_text()
@@ -68,7 +68,7 @@ def test_a_stranger_lives_on_and_the_server_starts(stopped: Path, kind: str) -> 
     with stranger(stopped, kind) as process:
         name_in_file(stopped, process.pid)
         set_start(stopped, -86400)
-        with embedded.running(stopped) as url:
+        with embedded.running(stopped, durable=False) as url:
             assert server_of(stopped).pid != process.pid
             assert ask(url, "SELECT count(*) FROM kept") == "1"
         assert runs(process)
@@ -81,7 +81,7 @@ def test_what_could_be_the_server_and_does_not_answer_is_left_alone(stopped: Pat
         assert written_down is not None
         set_start(stopped, int(process.create_time() - written_down.started))
         written = (stopped / "postgres" / "postmaster.pid").read_text()
-        with pytest.raises(DatabaseError) as caught, embedded.running(stopped):
+        with pytest.raises(DatabaseError) as caught, embedded.running(stopped, durable=False):
             pass
         assert caught.value.code == "EMBEDDED_FAILED"
         assert str(process.pid) in caught.value.message
@@ -91,7 +91,7 @@ def test_what_could_be_the_server_and_does_not_answer_is_left_alone(stopped: Pat
 
 async def test_a_stranger_lives_on_and_status_works(data_dir: Path, tmp_path: Path) -> None:
     assert (await cli.run("migrate", cwd=tmp_path, DATA_DIR=str(data_dir))).code == 0
-    with embedded.running(data_dir):
+    with embedded.running(data_dir, durable=False):
         written = (data_dir / "postgres" / "postmaster.pid").read_text()
     with stranger(data_dir, "sleep") as process:
         (data_dir / "postgres" / "postmaster.pid").write_text(written)
@@ -113,7 +113,7 @@ def test_the_number_of_a_thread_is_no_server(stopped: Path) -> None:
     thread.start()
     go.wait()
     name_in_file(stopped, numbers[0])
-    with embedded.running(stopped) as url:
+    with embedded.running(stopped, durable=False) as url:
         assert ask(url, "SELECT count(*) FROM kept") == "1"
     end.set()
     thread.join()
@@ -124,48 +124,48 @@ def test_a_zombie_is_no_server(stopped: Path) -> None:
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
         pass
     name_in_file(stopped, process.pid)
-    with embedded.running(stopped) as url:
+    with embedded.running(stopped, durable=False) as url:
         assert ask(url, "SELECT count(*) FROM kept") == "1"
     process.wait()
 
 
-def test_a_server_whose_number_was_taken_while_it_was_used_ends_nobody(data_dir: Path) -> None:
-    with stranger(data_dir, "sleep") as process:
-        with embedded.running(data_dir):
-            server = server_of(data_dir)
+def test_a_server_whose_number_was_taken_while_it_was_used_ends_nobody(used_dir: Path) -> None:
+    with stranger(used_dir, "sleep") as process:
+        with embedded.running(used_dir, durable=False):
+            server = server_of(used_dir)
             server.kill()
             server.wait(10)
-            name_in_file(data_dir, process.pid)
+            name_in_file(used_dir, process.pid)
         assert runs(process)
 
 
 def test_a_server_is_known_again_after_the_clock_was_set(data_dir: Path, way: str) -> None:
-    with embedded.running(data_dir) as url:
+    with embedded.running(data_dir, durable=False) as url:
         process = server_of(data_dir)
         set_start(data_dir, -86400)
-        with embedded.running(data_dir) as again:
+        with embedded.running(data_dir, durable=False) as again:
             assert (again, server_of(data_dir).pid) == (url, process.pid), way
     assert not runs(process)
 
 
-def test_a_server_is_known_where_the_system_hides_its_program(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_is_known_where_the_system_hides_its_program(used_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hidden(_process: psutil.Process) -> str:
         raise psutil.AccessDenied
 
     monkeypatch.setattr(psutil.Process, "exe", hidden)
-    with embedded.running(data_dir) as url:
-        process = server_of(data_dir)
-        with embedded.running(data_dir) as again:
+    with embedded.running(used_dir, durable=False) as url:
+        process = server_of(used_dir)
+        with embedded.running(used_dir, durable=False) as again:
             assert again == url
     assert not runs(process)
 
 
-def test_a_former_server_that_still_has_the_memory_is_noticed_by_postgres(data_dir: Path) -> None:
+def test_a_former_server_that_still_has_the_memory_is_noticed_by_postgres(used_dir: Path) -> None:
     """The number in a stale file is replaced, the rest is kept: that is how Postgres finds the memory."""
-    with embedded.running(data_dir):
-        data = data_dir / "postgres"
+    with embedded.running(used_dir, durable=False):
+        data = used_dir / "postgres"
         before = (data / "postmaster.pid").read_text().splitlines()
-        copy = data_dir / "copy"
+        copy = used_dir / "copy"
         copy.mkdir()
         (copy / "postmaster.pid").write_text("\n".join(before) + "\n")
         postmaster.disown(copy)
