@@ -67,6 +67,17 @@ async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
 
 
 @asynccontextmanager
+async def direct_database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
+    """Yield an engine for `migrate`: past a pooler, where the settings name that address."""
+    from cadence_sync.db.engine import opened
+
+    with database_url(settings) as url:
+        direct = settings.database_listen_url
+        async with opened(direct.get_secret_value() if direct else url) as engine:
+            yield engine
+
+
+@asynccontextmanager
 async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngine, str]]":
     """Yield an engine for a daemon, and the address of direct connections, which may listen and hold locks.
 
@@ -81,17 +92,33 @@ async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngin
             yield engine, listen.get_secret_value() if listen else url
 
 
-async def migrate(engine: "AsyncEngine", revision: str = "head") -> str:
+async def migrate(engine: "AsyncEngine") -> str:
     """Bring the history's tables and the queue to what this release needs; returns the revision that is reached."""
     from cadence_sync.db.direct import driver_of
-    from cadence_sync.db.migrate import HEAD
     from cadence_sync.db.migrate import migrate as migrate_history
     from cadence_sync.fleet import queue
 
-    reached = await migrate_history(engine, revision)
-    async with driver_of(engine) as connection:
-        await (queue.install if reached == HEAD else queue.uninstall)(connection)
+    outdated = await _outdated_queue(engine)
+    reached = await migrate_history(engine, outdated)
+    if outdated:
+        async with driver_of(engine) as connection:
+            await queue.install(connection)
     return reached
+
+
+async def check_migration_rights(engine: "AsyncEngine") -> None:
+    """Raise `DatabaseError` where `migrate` has something to do and its user lacks a right for it."""
+    from cadence_sync.db.migrate import check_migration_rights
+
+    await check_migration_rights(engine, await _outdated_queue(engine))
+
+
+async def _outdated_queue(engine: "AsyncEngine") -> list[str]:
+    from cadence_sync.db.direct import driver_of
+    from cadence_sync.fleet import queue
+
+    async with driver_of(engine) as connection:
+        return [queue.SCHEMA] if await queue.is_pending(connection) else []
 
 
 @contextmanager

@@ -1,30 +1,36 @@
-"""Runs migrations on the connection that `cadence_sync.db.migrate` hands over, or on the configured database."""
+"""Runs revisions on the connection that `cadence_sync.db.migrate` hands over, or on the configured database."""
 
 import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, text
 
+from cadence_sync.db.locks import LOCK_MIGRATION, SHORT_LOCKS
 from cadence_sync.db.tables import SCHEMA, metadata
 
-LOCK = 5_203_881_477_310_421
-"""Advisory lock: two migrations at once run one after the other."""
+BOOKKEEPING = {"reporting_layer"}
+"""Tables of `migrate` itself, as alembic_version is: no metadata describes them."""
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether Alembic compares an object with the metadata."""
+    return name == SCHEMA if kind == "schema" else not (kind == "table" and name in BOOKKEEPING)
 
 
 def run(connection: Connection) -> None:
-    """Migrate inside one transaction; a lock that is held for long by others fails the migration, not them."""
+    """Run revisions in the transaction that the connection is in."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
         version_table_schema=SCHEMA,
         include_schemas=True,
-        include_name=lambda name, kind, _: kind != "schema" or name == SCHEMA,
+        include_name=is_ours,
         compare_server_default=True,
     )
     with context.begin_transaction():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        # IF NOT EXISTS would need CREATE on the database even where the schema exists.
+        if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
+            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
         context.run_migrations()
 
 
@@ -34,6 +40,8 @@ async def run_on_configured_database() -> None:
     from cadence_sync.wiring import database  # noqa: PLC0415
 
     async with database(load_settings()) as engine, engine.begin() as connection:
+        await connection.exec_driver_sql(LOCK_MIGRATION)
+        await connection.exec_driver_sql(SHORT_LOCKS)
         await connection.run_sync(run)
 
 

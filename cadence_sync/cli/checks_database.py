@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 from cadence_sync import wiring
 from cadence_sync.cli.checks import Check, attempted, failed, good, unchecked, warning
-from cadence_sync.db.migrate import HEAD, OLDEST_SERVER
+from cadence_sync.db.migrate import OLDEST_SERVER
+from cadence_sync.db.revision import HEAD
 from cadence_sync.errors import DatabaseError, see
 from cadence_sync.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from cadence_sync.db.checkup import Daemons, Server
     from cadence_sync.db.direct import Depth
@@ -77,7 +78,7 @@ async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: b
         return [server, *unchecked(NAMES, "the database cannot be reached")], False
     after = wiring.SystemClock().now()
     checks = [good("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
-    migrated = await attempted("migrations", lambda: _migrations(engine, server), debug=debug)
+    migrated = await attempted("migrations", lambda: _migrations(engine), debug=debug)
     checks += [await attempted("rights", lambda: _rights(engine, server), debug=debug), migrated]
     usable = migrated.code is None
     tables = await attempted("queue tables", lambda: _queue_tables(engine), debug=debug) if usable else None
@@ -139,30 +140,32 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
     return good("rights", f"{server.user!r} may read and write all that a sync needs")
 
 
-async def _migrations(engine: "AsyncEngine", server: "Server") -> Check:
-    from cadence_sync.db.engine import our_errors
-    from cadence_sync.db.migrate import check_migrated, current_revision
+async def _migrations(engine: "AsyncEngine") -> Check:
+    from cadence_sync.db.revision import check_migrated
 
-    with our_errors():
-        async with engine.connect() as connection:
-            if await current_revision(connection) is None and not server.may_create:
-                raise DatabaseError(
-                    f"There are no tables, and the user {server.user!r} may not create any.",
-                    hint=f"GRANT CREATE ON DATABASE {server.database} TO {server.user}, then `cadence-sync migrate`.",
-                    code="DATABASE_RIGHTS",
-                )
-            await check_migrated(connection)
+    await _checked(engine, check_migrated)
     return good("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
 
 
 async def _queue_tables(engine: "AsyncEngine") -> Check:
     from cadence_sync.db.direct import check_queue
+
+    await _checked(engine, check_queue)
+    return good("queue tables", "they are there")
+
+
+async def _checked(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
+    """Run a check of the tables; where `migrate` is the remedy, its rights are checked too."""
     from cadence_sync.db.engine import our_errors
 
-    with our_errors():
-        async with engine.connect() as connection:
-            await check_queue(connection)
-    return good("queue tables", "they are there")
+    try:
+        with our_errors():
+            async with engine.connect() as connection:
+                await check(connection)
+    except DatabaseError as error:
+        if error.code == "NOT_MIGRATED":
+            await wiring.check_migration_rights(engine)
+        raise
 
 
 async def _queue(engine: "AsyncEngine") -> Check:

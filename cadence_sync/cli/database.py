@@ -6,13 +6,14 @@ from cadence_sync.settings import Settings
 
 async def migrate_command(settings: Settings) -> None:
     """Bring the database to this code's schema."""
-    async with wiring.database(settings) as engine:
+    async with wiring.direct_database(settings) as engine:
         print(f"The database is at revision {await wiring.migrate(engine)}.")
 
 
 async def grant_reader_command(settings: Settings, role: str) -> None:
     """Let a role read the reporting layer and nothing else."""
-    from cadence_sync.db.grants import REPORTING, grant_reader
+    from cadence_sync.db.grants import grant_reader
+    from cadence_sync.db.migration_files import REPORTING
 
     async with wiring.database(settings) as engine:
         await grant_reader(engine, role)

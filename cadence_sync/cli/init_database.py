@@ -96,5 +96,5 @@ async def _look(settings: Settings) -> list[Check]:
 
 
 async def _migrated(settings: Settings) -> None:
-    async with wiring.database(settings) as engine:
+    async with wiring.direct_database(settings) as engine:
         await wiring.migrate(engine)

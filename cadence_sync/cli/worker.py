@@ -117,7 +117,7 @@ async def check_database(engine: "AsyncEngine") -> None:
     """Raise `DatabaseError` where it cannot be reached, or lacks tables."""
     from cadence_sync.db.direct import check_queue
     from cadence_sync.db.engine import our_errors
-    from cadence_sync.db.migrate import check_migrated
+    from cadence_sync.db.revision import check_migrated
 
     with our_errors():
         async with engine.connect() as connection:

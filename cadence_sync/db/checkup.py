@@ -19,7 +19,7 @@ _SERVER: Final = text("""
     SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
            current_database()::text AS database, current_user::text AS user,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean AS read_only,
-           has_database_privilege(current_database(), 'CREATE') AS may_create, clock_timestamp() AS now
+           clock_timestamp() AS now
 """)
 _LACKING: Final = text("""
     SELECT p.privilege || ' on ' || n.nspname || '.' || c.relname
@@ -27,7 +27,7 @@ _LACKING: Final = text("""
     CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
     WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('cadence_sync', 'cadence_queue')
       AND (p.privilege <> 'DELETE' OR n.nspname = 'cadence_queue')
-      AND (p.privilege = 'SELECT' OR c.relname <> 'alembic_version')
+      AND (p.privilege = 'SELECT' OR c.relname NOT IN ('alembic_version', 'reporting_layer'))
       AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, p.privilege))
     ORDER BY n.nspname DESC, c.relname, p.privilege
 """)
@@ -55,7 +55,6 @@ class Server:
     database: str
     user: str
     read_only: bool
-    may_create: bool
     now: datetime
 
 

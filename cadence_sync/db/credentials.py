@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.secrets import Vault, vault_of
 from cadence_sync.db.tables import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError

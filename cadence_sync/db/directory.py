@@ -14,7 +14,7 @@ from cadence_sync.db import credentials
 from cadence_sync.db.direct import drop_job
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.secrets import Vault
 from cadence_sync.db.tables import org_credentials, orgs
 from cadence_sync.errors import ArgumentError, NotFoundError

@@ -11,7 +11,7 @@ from cadence_sync.core.guard import Docket, Verdict
 from cadence_sync.db import outbox
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.sets import all_of, send, upserting
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
 from cadence_sync.errors import NotFoundError

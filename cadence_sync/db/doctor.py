@@ -11,7 +11,7 @@ from cadence_sync.core.model import Config
 from cadence_sync.core.rules import comparable
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.invariants import INVARIANTS
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields
 
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"

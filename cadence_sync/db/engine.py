@@ -148,6 +148,11 @@ def our_errors() -> Iterator[None]:
         raise _translated(error) from error
 
 
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """Return Postgres's code of an error."""
+    return getattr(_driver_error(error), "sqlstate", None)
+
+
 def _driver_error(error: DBAPIError) -> BaseException:
     original = error.orig
     return (original.__cause__ or original) if original is not None else error

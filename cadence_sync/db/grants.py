@@ -1,4 +1,4 @@
-"""The role that may read the reporting layer and nothing else of this product."""
+"""`grant-reader`: a role that reads the reporting layer and no table behind it."""
 
 from typing import Final
 
@@ -6,33 +6,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.migration_files import REPORTING
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
 
-REPORTING: Final = "cadence_reporting"
-_GRANTS: Final = (
-    f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
-    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
-)
 _STATEMENTS: Final = (
     f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} FROM {{role}}",
     f"REVOKE ALL ON SCHEMA {REPORTING} FROM {{role}}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {REPORTING} FROM {{role}}",
-    *_GRANTS,
-    # What an older release granted in this way holds only for what the same role makes; `renew_grants` does it for all.
-    f"ALTER DEFAULT PRIVILEGES IN SCHEMA {REPORTING} REVOKE ALL ON TABLES FROM {{role}}",
+    f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
+    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
 )
-_READERS: Final = text("""
-    SELECT r.rolname FROM pg_class AS c
-    CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-    JOIN pg_roles AS r ON r.oid = a.grantee
-    WHERE c.oid = to_regclass('cadence_reporting.cadence_history') AND a.privilege_type = 'SELECT'
-      AND a.grantee <> c.relowner
-""")
 _REACHES: Final = text("""
     -- Of every role that this one is a member of: SET ROLE gives it all that those may do.
     SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -67,14 +55,6 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
             for statement in _STATEMENTS:
                 await connection.exec_driver_sql(statement.format(role=quoted))
             await _check(connection, role)
-
-
-async def renew_grants(connection: AsyncConnection) -> None:
-    """Let those who read the reporting layer read also what a migration added to it."""
-    for role in await connection.scalars(_READERS):
-        quoted = connection.dialect.identifier_preparer.quote_identifier(role)
-        for statement in _GRANTS:
-            await connection.exec_driver_sql(statement.format(role=quoted))
 
 
 async def _exists(connection: AsyncConnection, role: str) -> bool:

@@ -15,10 +15,16 @@ STALE: Final = 10
 """Seconds without a beat after which a leader is taken for frozen."""
 
 TABLE: Final = """
-    CREATE TABLE IF NOT EXISTS cadence_queue.leader (
+    CREATE TABLE cadence_queue.leader (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
         backend_pid integer NOT NULL,
         beat_at timestamptz NOT NULL
+    )
+"""
+EXISTS: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader'
     )
 """
 _TAKE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"

@@ -1,4 +1,4 @@
-"""The lock under which an organisation is written: taken inside a transaction, so that no pooler can lose it."""
+"""Advisory locks of a transaction: a pooler in transaction mode cannot lose them."""
 
 from typing import Final
 
@@ -9,4 +9,9 @@ LOCK_ORG: Final = text(
     " set_config('idle_in_transaction_session_timeout', '60s', true),"
     " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
 )
-"""A writer that freezes inside its transaction is cut off by the server, and blocks nobody for long."""
+"""Taken by the writer of an organisation. The server cuts off a writer that freezes: it blocks nobody for long."""
+
+LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
+"""Taken by `migrate`: several at once run one after the other."""
+SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
+"""A lock on a table that others hold for long fails the migration, not them."""

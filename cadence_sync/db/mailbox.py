@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 
 LEASE: Final = timedelta(minutes=3)
 """So long a message is one process's own, unless that renews it: then another may send it."""

@@ -1,80 +1,95 @@
-"""Bringing a database to the schema that this code needs, and telling whether it is there."""
+"""Brings a database to the schema that this code needs: the tables by revisions, the reporting layer by its files."""
 
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.db import reporting_layer
 from cadence_sync.db.engine import our_errors
+from cadence_sync.db.locks import LOCK_MIGRATION, SHORT_LOCKS
+from cadence_sync.db.migration_files import REPORTING, load_reporting_layer, migrations_folder
+from cadence_sync.db.reader_grants import granted, lacking_grants, renew_grants, restore_grants
+from cadence_sync.db.revision import HEAD, current_revision, refuse_newer_revision
+from cadence_sync.db.rights import check_rights
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
-HEAD: Final = "0012"
-"""The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
-
-_KEPT: Final = ("redactions", "learnt_fields", "org_credentials", "daily_runs", "web_actions")
-
 OLDEST_SERVER: Final = 150000
 """Postgres 15, as `server_version_num` says it."""
+_READABLE: Final = text("""
+    SELECT coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = :schema AND c.relname IN ('alembic_version', 'reporting_layer')
+""")
 
 
-async def migrate(engine: AsyncEngine, revision: str = "head") -> str:
-    """Upgrade (or downgrade) to a revision and return the one that the database then has."""
+async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
+    """Bring the database to this code's schema, in one transaction, and return the revision that it then has.
+
+    Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
+    alter: the rights on them are checked together with those that are needed here, before anything is changed.
+    """
     with our_errors():
-        async with engine.begin() as connection:
+        async with engine.connect() as connection:
             await _refuse_old_server(connection)
-            current = await current_revision(connection)
-            _refuse_newer(current)
-            if revision == "base" and current is not None:
-                await _refuse_to_lose(connection)
-            await connection.run_sync(_run_alembic, revision, current)
-            reached = await current_revision(connection)
-            if reached == HEAD:
-                from cadence_sync.db.grants import renew_grants  # noqa: PLC0415 - it asks for the revision here
-
-                await renew_grants(connection)
-    return reached or "none"
+            schemas = await _outdated_schemas(connection)
+            await _check_rights(connection, [*schemas, *also])
+            pending = bool(schemas) or bool(await lacking_grants(connection))
+        if pending:
+            async with _locked(engine) as connection:
+                await _migrate(connection)
+    return HEAD
 
 
-async def check_migrated(connection: AsyncConnection) -> None:
-    """Raise `DatabaseError` unless the database is exactly at the revision that this code was written for."""
-    current = await current_revision(connection)
-    _refuse_newer(current)
-    if current != HEAD:
-        found = "has no tables of cadence-sync" if current is None else f"is at revision {current}, not {HEAD}"
-        raise DatabaseError(f"The database {found}.", hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED")
+async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:
+    """Raise the `DatabaseError` that `migrate` would raise for rights which its user lacks."""
+    with our_errors():
+        async with engine.connect() as connection:
+            await _check_rights(connection, [*await _outdated_schemas(connection), *also])
 
 
-async def current_revision(connection: AsyncConnection) -> str | None:
-    """Return the database's revision, or None where there is none."""
-    table = f"{SCHEMA}.alembic_version"
-    if await connection.scalar(text("SELECT to_regclass(:name)"), {"name": table}) is None:
-        return None
-    revision: str | None = await connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - a constant
-    return revision
+async def _check_rights(connection: AsyncConnection, schemas: Sequence[str]) -> None:
+    if schemas:
+        layer = load_reporting_layer()
+        await check_rights(connection, schemas, layer.views, layer.routines)
 
 
-def _refuse_newer(current: str | None) -> None:
-    if current is not None and current > HEAD:
-        raise DatabaseError(
-            f"The database is at revision {current}, newer than this cadence-sync knows ({HEAD}).",
-            hint="Install a newer cadence-sync.",
-            code="DATABASE_TOO_NEW",
-        )
+async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
+    """Return the schemas that must be altered; all where this user cannot see what is in them."""
+    if not await connection.scalar(_READABLE, {"schema": SCHEMA}):
+        return SCHEMA, REPORTING
+    revision = await current_revision(connection)
+    refuse_newer_revision(revision)
+    if revision != HEAD:
+        return SCHEMA, REPORTING
+    return () if await reporting_layer.is_current(connection) else (REPORTING,)
 
 
-async def _refuse_to_lose(connection: AsyncConnection) -> None:
-    """Downgrades keep what no older schema can hold; dropping everything would drop that too."""
-    for table in _KEPT:
-        name = f"{SCHEMA}.{table}"
-        there = await connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None
-        if there and await connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})")):  # noqa: S608 - constants
-            raise DatabaseError(
-                f"The table {name} holds what no older schema can: it is not dropped.",
-                hint=f"To be rid of everything, drop the schema {SCHEMA} yourself.",
-                code="NOT_EMPTY",
-            )
+@asynccontextmanager
+async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection in a transaction that no other `migrate` runs beside."""
+    async with engine.connect() as connection:
+        # What another one committed while this one waited for the lock must be seen.
+        await connection.execution_options(isolation_level="READ COMMITTED")
+        async with connection.begin():
+            await connection.exec_driver_sql(LOCK_MIGRATION)
+            await connection.exec_driver_sql(SHORT_LOCKS)
+            yield connection
+
+
+async def _migrate(connection: AsyncConnection) -> None:
+    revision = await current_revision(connection)
+    refuse_newer_revision(revision)
+    grants = await granted(connection)  # a revision may drop a view in order to change a table
+    if revision != HEAD:
+        await connection.run_sync(_run_alembic)
+    if not await reporting_layer.is_current(connection):
+        await reporting_layer.apply_layer(connection, load_reporting_layer())
+        await restore_grants(connection, grants)
+    await renew_grants(connection)
 
 
 async def _refuse_old_server(connection: AsyncConnection) -> None:
@@ -85,19 +100,11 @@ async def _refuse_old_server(connection: AsyncConnection) -> None:
         )
 
 
-def _run_alembic(connection: Connection, revision: str, current: str | None) -> None:
+def _run_alembic(connection: Connection) -> None:
     # Imported here because Alembic takes longer to import than a sync takes to run.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
-    downwards = revision == "base" or (current is not None and revision < current)
-    (command.downgrade if downwards else command.upgrade)(config, revision)
-
-
-def _scripts() -> Path:
-    """The wheel carries the migrations inside the package; in a checkout they stand beside it."""
-    package = Path(__file__).parents[1]
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    command.upgrade(config, "head")

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
 from cadence_sync.db.queries import Answer
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields, orgs
 from cadence_sync.errors import ArgumentError
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.db.direct import LOG, STATISTICS, prune_log
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.ledger import DAY
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import orgs
 
 BATCH: Final = 2000

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import (
     cadence_changes,
     cadences,

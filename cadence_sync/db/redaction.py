@@ -16,7 +16,7 @@ from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, red
 from cadence_sync.db.blocks import blocks_of, rewriting
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.sets import Rows
 from cadence_sync.db.tables import (
     cadence_changes,

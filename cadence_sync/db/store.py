@@ -20,7 +20,7 @@ from cadence_sync.db import docket, ledger, outbox
 from cadence_sync.db.budget import allow
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.sets import any_of, send
 from cadence_sync.db.tables import cadences
 from cadence_sync.db.transaction import PostgresReader, PostgresWriter

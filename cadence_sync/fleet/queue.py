@@ -18,6 +18,7 @@ from pgqueuer.domain.types import Channel
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, move_ahead
 from cadence_sync.db.engine import our_errors
+from cadence_sync.db.locks import LOCK_MIGRATION
 
 SCHEMA: Final = "cadence_queue"
 CHANNEL: Final = Channel("cadence_queue")
@@ -52,22 +53,42 @@ def queries_on(connection: Connection) -> Queries:
     )
 
 
+async def is_pending(connection: Connection) -> bool:
+    """Whether the queue's tables are missing, or are not those that this PgQueuer needs."""
+    with our_errors():
+        async with connection.transaction(isolation="read_committed"):
+            return bool(await _pending(connection))
+
+
 async def install(connection: Connection) -> None:
-    """Bring the queue's tables to what this PgQueuer needs: they belong to it, and to no migration."""
-    queries = queries_on(connection)
+    """Bring the queue's tables to what this PgQueuer needs: they belong to it, and to no migration.
+
+    PgQueuer's own upgrade holds a lock of the session, which a pooler in transaction mode strands.
+    """
     with our_errors():
-        if await queries.schema_is_installed():
-            await queries.upgrade()
-        else:
-            await queries.install()
-        await queries.optimize_autovacuum()  # jobs come and go: their dead rows would slow down the next ones
-        await connection.execute(leader.TABLE)
+        while await _converge(connection):
+            pass
 
 
-async def uninstall(connection: Connection) -> None:
-    """Drop the queue and all that is in it."""
-    with our_errors():
-        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+async def _converge(connection: Connection) -> bool:
+    """Run one transaction of statements that may share one; returns whether there was anything to do."""
+    async with connection.transaction(isolation="read_committed"):
+        await connection.execute(LOCK_MIGRATION)
+        statements = await _pending(connection)
+        # A label that is added to a type cannot be used before it is committed.
+        labels = [each for each in statements if "ADD VALUE" in each]
+        for statement in labels or statements:
+            await connection.execute(statement)
+        if statements and not labels:
+            # Jobs come and go: their dead rows would slow down the next ones.
+            await queries_on(connection).optimize_autovacuum()
+    return bool(statements)
+
+
+async def _pending(connection: Connection) -> list[str]:
+    plan = await queries_on(connection).plan_upgrade()
+    leads = await connection.fetchval(leader.EXISTS)
+    return [*plan.statements, *([] if leads else [leader.TABLE])]
 
 
 async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0) -> list[str]:

@@ -143,7 +143,7 @@ async def test_a_spent_budget_is_no_reason_for_one_more_call(simulator: Simulato
 @pytest.mark.parametrize(
     ("statement", "name", "code", "cure"),
     [
-        ("UPDATE cadence_sync.alembic_version SET version_num = '0007'", "migrations", "NOT_MIGRATED", "migrate"),
+        ("UPDATE cadence_sync.alembic_version SET version_num = '0000'", "migrations", "NOT_MIGRATED", "migrate"),
         ("UPDATE cadence_sync.alembic_version SET version_num = '9999'", "migrations", "DATABASE_TOO_NEW", "newer"),
         ("DROP TABLE cadence_queue.leader", "queue tables", "NOT_MIGRATED", "migrate"),
     ],

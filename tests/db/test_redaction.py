@@ -5,14 +5,11 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db import redaction
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.migrate import migrate
 from cadence_sync.db.redaction import Redaction, organisations, redact_person
 from cadence_sync.errors import DatabaseError, NotFoundError, OrgBusyError
 from cadence_sync.ports import Org
@@ -385,27 +382,3 @@ async def test_audit_rows_are_append_only(lived: Lab, refused: str) -> None:
     await redact(lived)
     with pytest.raises(DBAPIError, match="append-only"):
         await lived.execute(refused)
-
-
-async def test_a_downgrade_keeps_audit_rows_and_forbids_all_rewriting_again(lived: Lab) -> None:
-    await redact(lived)
-    rows = await lived.rows(AUDIT)
-    await migrate(lived.engine, "0004")
-    assert await lived.rows(AUDIT) == rows
-    for rewrite in ("cadence_versions SET raw = raw", "cadence_changes SET changed_by_name = changed_by_name"):
-        with pytest.raises(DBAPIError, match="append-only"):
-            await lived.execute(ENTER.format("default"), f"UPDATE cadence_sync.{rewrite}")
-    with pytest.raises(DBAPIError, match="append-only"):
-        await lived.execute("DELETE FROM cadence_sync.redactions")
-    await migrate(lived.engine)
-    assert await lived.rows(AUDIT) == rows
-    await lived.sync(record("1"), record("2"))
-    assert (await lived.row("SELECT created_by_name AS name FROM cadence_sync.cadences WHERE cadence_id = '1'"))[
-        "name"
-    ] == "redacted"
-
-
-async def test_an_empty_table_of_audit_rows_goes_with_a_downgrade(engine: AsyncEngine) -> None:
-    await migrate(engine, "0004")
-    async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT to_regclass('cadence_sync.redactions')")) is None

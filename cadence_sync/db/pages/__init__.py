@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.migrate import check_migrated
+from cadence_sync.db.revision import check_migrated
 
 PATIENCE: Final = 15_000
 """Milliseconds after which a page gives up a query: nobody waits longer, and the database has other work."""

@@ -1,0 +1,203 @@
+"""Brings the schema `cadence_reporting` to the files of migrations/reporting/, inside the transaction of `migrate`.
+
+An object is replaced where Postgres can do that, so that views which users built on it stay. Where its columns or its
+signature changed it is dropped and created again, with those of ours that depend on it. A user's own object that
+depends on it stops the migration.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cadence_sync import __version__
+from cadence_sync.db.engine import sqlstate_of
+from cadence_sync.db.migration_files import REPORTING, ReportingLayer, ReportingObject, reporting_checksum
+from cadence_sync.db.revision import refuse_newer_release
+from cadence_sync.db.tables import SCHEMA
+from cadence_sync.errors import DatabaseError
+
+_IRREPLACEABLE: Final = frozenset({"42P13", "42P16", "42809"})
+"""SQLSTATEs of CREATE OR REPLACE where columns, signature or kind differ."""
+_APPLIED: Final = text(f"SELECT checksum, views, routines, release FROM {SCHEMA}.reporting_layer")  # noqa: S608
+_FORGET: Final = text(f"DELETE FROM {SCHEMA}.reporting_layer")  # noqa: S608 - a constant
+_RECORD: Final = text(f"""
+    INSERT INTO {SCHEMA}.reporting_layer (checksum, views, routines, release)
+    VALUES (:checksum, :views, :routines, :release)
+""")  # noqa: S608 - a constant
+_SCHEMA_OWNED: Final = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
+_EXISTING: Final = text("""
+    SELECT c.relname AS name, c.oid, c.relkind = 'v' AS is_view, false AS is_routine
+    FROM pg_class AS c
+    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
+    UNION ALL
+    SELECT p.proname, p.oid, false, true
+    FROM pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace(:schema) AND p.proname = ANY(:routines)
+""")
+_COLUMNS: Final = text("""
+    SELECT c.relname AS view, a.attname AS column
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
+""")
+# A view depends through its rule, a table or a function through the type of a view's rows.
+_DEPENDENTS: Final = text("""
+    WITH RECURSIVE dependents (classid, objid) AS (
+        SELECT CASE WHEN :is_view THEN 'pg_class'::regclass ELSE 'pg_proc'::regclass END::oid, o.oid
+        FROM unnest(CAST(:oids AS oid[])) AS o (oid)
+        UNION
+        SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid)
+        FROM dependents AS x
+        JOIN pg_depend AS d ON d.refclassid = x.classid AND d.refobjid = x.objid
+        LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    )
+    SELECT i.type || ' ' || i.identity AS label, c.relkind = 'v' AS is_view, coalesce(c.relname, p.proname) AS name,
+           coalesce(c.relnamespace, p.pronamespace) = to_regnamespace(:schema) AS in_schema
+    FROM dependents AS x
+    CROSS JOIN LATERAL pg_identify_object(x.classid, x.objid, 0) AS i
+    LEFT JOIN pg_class AS c ON x.classid = 'pg_class'::regclass AND c.oid = x.objid
+    LEFT JOIN pg_proc AS p ON x.classid = 'pg_proc'::regclass AND p.oid = x.objid
+    WHERE x.classid <> 'pg_type'::regclass
+    ORDER BY label
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `migrate` last applied."""
+
+    checksum: str = ""
+    views: Sequence[str] = ()
+    routines: Sequence[str] = ()
+    release: str | None = None
+
+
+async def applied_layer(connection: AsyncConnection) -> Applied:
+    """Return what was applied last; raises `DatabaseError` where a newer release did."""
+    row = (await connection.execute(_APPLIED)).one_or_none()
+    applied = Applied() if row is None else Applied(*row)
+    refuse_newer_release(applied.release)
+    return applied
+
+
+async def is_current(connection: AsyncConnection) -> bool:
+    """Whether the layer is that of this code, and each of its objects is still there."""
+    applied = await applied_layer(connection)
+    if applied.checksum != reporting_checksum():
+        return False
+    existing = await _existing(connection, applied.views, applied.routines)
+    return len(existing) == len(applied.views) + len(applied.routines)
+
+
+async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> None:
+    """Create, replace and drop objects until the schema holds this layer."""
+    applied = await applied_layer(connection)
+    if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}) is None:
+        await connection.exec_driver_sql(f"CREATE SCHEMA {REPORTING}")
+    await _refuse_taken_names(connection, layer, applied)
+    for each in layer.objects:
+        await _create(connection, each, applied)
+    await _drop_obsolete(connection, layer, applied)
+    await _comment(connection, layer)
+    await connection.execute(_FORGET)
+    record = {"checksum": layer.checksum, "views": layer.views, "routines": layer.routines, "release": __version__}
+    await connection.execute(_RECORD, record)
+
+
+async def _create(connection: AsyncConnection, each: ReportingObject, applied: Applied) -> None:
+    before = [] if each.is_view else await _oids(connection, each)
+    try:
+        async with connection.begin_nested():
+            await connection.exec_driver_sql(each.sql)
+    except DBAPIError as error:
+        if sqlstate_of(error) not in _IRREPLACEABLE:
+            raise
+        await _drop(connection, each.name, await _oids(connection, each), applied, is_view=each.is_view)
+        await connection.exec_driver_sql(each.sql)
+        return
+    # With other arguments it is another function, beside the one that it replaces.
+    if before and len(await _oids(connection, each)) > len(before):
+        await _drop(connection, each.name, before, applied, is_view=False)
+
+
+async def _drop_obsolete(connection: AsyncConnection, layer: ReportingLayer, applied: Applied) -> None:
+    views = set(applied.views).difference(layer.views)
+    routines = set(applied.routines).difference(layer.routines)
+    for each in await _existing(connection, sorted(views), sorted(routines)):
+        await _drop(connection, each.name, [each.oid], applied, is_view=each.is_view)
+
+
+async def _drop(
+    connection: AsyncConnection, name: str, oids: Sequence[int], applied: Applied, *, is_view: bool
+) -> None:
+    """Drop an object with those of ours that depend on it; raises `DatabaseError` where a user's own does."""
+    asked = {"schema": REPORTING, "oids": oids, "is_view": is_view}
+    dependents = (await connection.execute(_DEPENDENTS, asked)).all()
+    ours = [each for each in dependents if _is_ours(each, applied)]
+    foreign = [each.label for each in dependents if not _is_ours(each, applied)]
+    if foreign:
+        raise DatabaseError(
+            f"{', '.join(foreign)} depends on {REPORTING}.{name}, whose columns or arguments change.",
+            hint="Drop it, run `cadence-sync migrate`, and create it again. Nothing was changed.",
+            code="REPORTING_DEPENDENTS",
+        )
+    # No view can be left that a routine depends on: the bodies of ours are text.
+    for kind, labels in (
+        ("VIEW", [each.label.partition(" ")[2] for each in ours if each.is_view]),
+        ("ROUTINE", [each.label.partition(" ")[2] for each in ours if not each.is_view]),
+    ):
+        if labels:
+            await connection.exec_driver_sql(f"DROP {kind} {', '.join(labels)}")
+
+
+def _is_ours(dependent: Any, applied: Applied) -> bool:
+    return dependent.in_schema is True and dependent.name in (applied.views if dependent.is_view else applied.routines)
+
+
+async def _refuse_taken_names(connection: AsyncConnection, layer: ReportingLayer, applied: Applied) -> None:
+    for each in await _existing(connection, layer.views, layer.routines):
+        ours = applied.routines if each.is_routine else applied.views
+        if each.name not in ours:
+            raise DatabaseError(
+                f"{REPORTING}.{each.name} exists and is no part of cadence-sync, which needs that name.",
+                hint="Rename or drop it, then run `cadence-sync migrate`. Nothing was changed.",
+                code="REPORTING_NAME_TAKEN",
+            )
+
+
+async def _existing(connection: AsyncConnection, views: Sequence[str], routines: Sequence[str]) -> Sequence[Any]:
+    asked = {"schema": REPORTING, "views": list(views), "routines": list(routines)}
+    return (await connection.execute(_EXISTING, asked)).all()
+
+
+async def _oids(connection: AsyncConnection, each: ReportingObject) -> list[int]:
+    views, routines = ([each.name], []) if each.is_view else ([], [each.name])
+    return [found.oid for found in await _existing(connection, views, routines)]
+
+
+async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
+    columns = (await connection.execute(_COLUMNS, {"schema": REPORTING, "views": layer.views})).all()
+    statements = list(_comments(layer, [(each.view, each.column) for each in columns]))
+    if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}):
+        statements.append(f"COMMENT ON SCHEMA {REPORTING} IS {_quoted(layer.schema_comment)}")
+    driver = (await connection.get_raw_connection()).driver_connection
+    if driver is None:
+        raise RuntimeError("the connection has no driver connection")
+    await driver.execute(";\n".join(statements))  # hundreds of statements in one round trip
+
+
+def _comments(layer: ReportingLayer, columns: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for each in layer.objects:
+        comment = layer.comments["views" if each.is_view else "routines"][each.name]
+        yield f"COMMENT ON {each.kind} {REPORTING}.{each.name} IS {_quoted(comment)}"
+    for view, column in columns:
+        comment = layer.column_comment(view, column)
+        yield f"COMMENT ON COLUMN {REPORTING}.{view}.{column} IS {_quoted(comment)}"
+
+
+def _quoted(comment: str) -> str:
+    """Return a string constant: COMMENT takes no parameters."""
+    return "'" + comment.replace("'", "''") + "'"

@@ -1,8 +1,0 @@
-CREATE FUNCTION cadence_reporting.interval_in_words(unit integer, period text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN unit IS NULL OR period = 'immediately' THEN period
-        WHEN unit = 1 THEN 'every ' || rtrim(period, 's')
-        ELSE 'every ' || unit::text || ' ' || period
-    END
-$$

@@ -1,7 +1,0 @@
-CREATE FUNCTION cadence_reporting.unenroll_type(properties jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE jsonb_typeof(properties)
-        WHEN 'object' THEN properties ->> 'type'
-        WHEN 'array' THEN CASE jsonb_array_length(properties) WHEN 1 THEN properties -> 0 ->> 'type' ELSE 'multiple' END
-    END
-$$

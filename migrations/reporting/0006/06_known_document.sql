@@ -1,3 +1,0 @@
-CREATE AGGREGATE cadence_reporting.known_document(document jsonb, field text, value jsonb) (
-    SFUNC = cadence_reporting.with_field, STYPE = jsonb, PARALLEL = SAFE
-)
