@@ -111,6 +111,35 @@ async def test_everything_works_behind_a_pooler_in_transaction_mode(
     await _is_whole(bare, simulator)
 
 
+async def test_migrations_at_once_behind_a_pooler_end_well_and_strand_no_lock(bare: Place) -> None:
+    """A lock of the session would stay with a connection of the pooler, and the next `migrate` would wait for it."""
+    locks = """
+        SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+        WHERE l.locktype = 'advisory' AND d.datname = current_database()
+    """
+    async with pooler(bare.server, 3) as folder:
+        url = f"postgresql://postgres@/{bare.database}?host={folder}&port={POOLER_PORT}"
+        for _ in range(3):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(bare.run("migrate", url=url)) for _ in range(3)]
+            results = [task.result() for task in tasks]
+            assert [result.code for result in results] == [0, 0, 0], [result.err for result in results]
+            assert await bare.server.value(locks, bare.database) == 0
+        # The queue as an older PgQueuer left it, and the views as an older release did.
+        older = "ALTER TABLE cadence_queue.pgqueuer ALTER COLUMN priority DROP NOT NULL"
+        await bare.server.execute(older, bare.database)
+        await bare.server.execute("UPDATE cadence_sync.reporting_layer SET checksum = 'older'", bare.database)
+        upgraded = await bare.run("migrate", url=url)
+        assert upgraded.code == 0, upgraded.err
+        assert await bare.server.value(locks, bare.database) == 0
+        strict = """
+            SELECT attnotnull FROM pg_attribute
+            WHERE attrelid = 'cadence_queue.pgqueuer'::regclass AND attname = 'priority'
+        """
+        assert await bare.server.value(strict, bare.database) is True
+        assert (await bare.sync(url))["baseline"] == 60
+
+
 async def test_postgres_restarts_in_mid_walk(place: Place, simulator: Simulator) -> None:
     simulator.edit_one("rename")
     process = await walking(place, simulator, seconds=3)
