@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     sync_grace: str = "1d"
     """How late a start may be (after sleep, or while nobody led) and still take place, once."""
     database_listen_url: SecretStr | None = None
-    """A direct connection for `serve` and `worker`, which listen and hold a session lock, and for `migrate`; the daemons
+    """A direct connection for `migrate`, and for `serve` and `worker`, which listen and hold a session lock; both
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
     """
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
