@@ -140,8 +140,8 @@ async def _drop(
     foreign = [each.label for each in dependents if not _is_ours(each, applied)]
     if foreign:
         raise DatabaseError(
-            f"{', '.join(foreign)} depends on {REPORTING}.{name}, whose columns or arguments change.",
-            hint="Drop it, run `cadence-sync migrate`, and create it again. Nothing was changed.",
+            f"{REPORTING}.{name} must be dropped to change it, and these depend on it: {', '.join(foreign)}.",
+            hint="Drop them, run `cadence-sync migrate`, and create them again. Nothing was changed.",
             code="REPORTING_DEPENDENTS",
         )
     # No view can be left that a routine depends on: the bodies of ours are text.
