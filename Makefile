@@ -61,10 +61,10 @@ bench-cli: .venv/ready ## Time short commands beside a bare start of the interpr
 bench-reporting: .venv/ready ## Time queries of the reporting layer on a million versions, beside their plans (minutes)
 	$(CLEAN) $(BIN)/python -m bench.reporting
 
-bench-fleet: .venv/ready ## Poll thousands of organisations through the queue (about 10 minutes)
+bench-fleet: .venv/ready ## Poll thousands of organizations through the queue (about 10 minutes)
 	$(CLEAN) $(BIN)/python -m bench.fleet
 
-bench-month: .venv/ready ## Live through a month of 200 organisations with a fast clock (minutes)
+bench-month: .venv/ready ## Live through a month of 200 organizations with a fast clock (minutes)
 	$(CLEAN) $(BIN)/python -m bench.month
 
 bench-web: .venv/ready ## Time every page over ten years of weekly changes of 400 cadences (minutes)

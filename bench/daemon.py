@@ -1,4 +1,4 @@
-"""An unchanged organisation inside one process, as in the daemon: prints milliseconds of processor time for a run."""
+"""An unchanged organization inside one process, as in the daemon: prints milliseconds of processor time for a run."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Ten years of an organisation whose every cadence is edited every week, written by the product's own syncs."""
+"""Ten years of an organization whose every cadence is edited every week, written by the product's own syncs."""
 
 import random
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _ANYTHING: Final = Permits(mass_delete=True)
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make; `wide` is how many cadences a second organisation has, which nobody edits."""
+    """How much to make; `wide` is how many cadences a second organization has, which nobody edits."""
 
     cadences: int = 400
     weeks: int = 520

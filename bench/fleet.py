@@ -1,4 +1,4 @@
-"""`make bench-fleet`: many organisations that changed nothing, through the queue and real workers.
+"""`make bench-fleet`: many organizations that changed nothing, through the queue and real workers.
 
 The simulator of Zoho and Postgres run on the same machine and take their share of it. The queue's own WAL is measured
 apart, with jobs that do nothing.
@@ -36,7 +36,7 @@ SLOW = 0.25
 """Seconds that Zoho takes for an answer where workers are compared: that is what they wait for."""
 SOME = 20
 WATCHED = 5
-"""Intervals for which organisations are watched of which some fail."""
+"""Intervals for which organizations are watched of which some fail."""
 FAULTS: list[dict[str, object]] = [
     {"kind": "status", "status": 500},
     {"kind": "status", "status": 403, "code": "NO_PERMISSION"},
@@ -55,7 +55,7 @@ GAP = """
 
 @dataclass(frozen=True)
 class Stretch:
-    """What it took to poll organisations once."""
+    """What it took to poll organizations once."""
 
     orgs: int
     seconds: float
@@ -64,7 +64,7 @@ class Stretch:
 
     @property
     def speed(self) -> float:
-        """Organisations a second."""
+        """Organizations a second."""
         return self.orgs / self.seconds
 
 
@@ -100,7 +100,7 @@ async def process(*arguments: str, cwd: Path, says: bytes | None = None) -> Asyn
 
 
 async def poll(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -> Stretch:
-    """Make all organisations due at once, and wait until the queue is empty."""
+    """Make all organizations due at once, and wait until the queue is empty."""
     start = await connection.fetchval("SELECT pg_current_wal_lsn()")
     began = time.perf_counter()
     await queue.enqueue(connection, [queue.Due(f"org-{n:05}", "us", "bench") for n in range(orgs)])
@@ -172,7 +172,7 @@ async def round_trips(url: str, config: Path) -> float:
 async def fleet(
     orgs: int, latency: float = 0.0, port: int = 8913
 ) -> AsyncIterator[tuple[str, asyncpg.Connection, Path]]:
-    """Yield a migrated database, a connection to it, and a folder whose settings name so many organisations."""
+    """Yield a migrated database, a connection to it, and a folder whose settings name so many organizations."""
     with tempfile.TemporaryDirectory() as folder, database() as (url, _):
         cwd = Path(folder)
         async with opened(url) as engine:
@@ -189,7 +189,7 @@ async def fleet(
 
 
 async def lateness(orgs: int) -> float:
-    """Return the longest time between two good runs of one organisation, in intervals, while a tenth of them fail."""
+    """Return the longest time between two good runs of one organization, in intervals, while a tenth of them fail."""
     good, pause = orgs - orgs // 10, 60
     async with AsyncExitStack() as stack:
         url, connection, cwd = await stack.enter_async_context(fleet(orgs))
@@ -205,7 +205,7 @@ async def lateness(orgs: int) -> float:
         failing = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE failures > 0")
         synced = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE last_walk_at IS NOT NULL")
         if (failing, synced) != (orgs - good, good):
-            raise RuntimeError(f"{failing} organisations fail and {synced} are synced")
+            raise RuntimeError(f"{failing} organizations fail and {synced} are synced")
     return float(gap) / pause
 
 
@@ -228,10 +228,10 @@ async def main() -> int:
         idle = await queue_alone(url, connection, orgs)
         trips = await round_trips(url, cwd / "cadence-sync.toml")
     own, queues = (few.wal - idle.wal) / orgs, idle.wal / orgs
-    kept.append(tell("organisations a second, one worker", f"{few.speed:.0f}", "40", kept=few.speed >= 40))
+    kept.append(tell("organizations a second, one worker", f"{few.speed:.0f}", "40", kept=few.speed >= 40))
     kept.append(tell("memory of the worker", f"{few.memory / 2**20:.0f} MB", "200 MB", kept=few.memory < 200 * 2**20))
-    kept.append(tell("round trips for an organisation", f"{trips:.1f}", "4", kept=trips <= 4))
-    kept.append(tell("WAL for an organisation", f"{own:.0f} bytes", "2048 bytes", kept=own <= 2048))
+    kept.append(tell("round trips for an organization", f"{trips:.1f}", "4", kept=trips <= 4))
+    kept.append(tell("WAL for an organization", f"{own:.0f} bytes", "2048 bytes", kept=own <= 2048))
     print(f"{'WAL of the queue for it':<44} {queues:>8.0f} bytes")
     async with fleet(orgs // 5, SLOW) as (_, connection, cwd), process("worker", cwd=cwd) as first:
         await poll(connection, orgs // 5, [])
@@ -243,7 +243,7 @@ async def main() -> int:
     kept.append(tell(f"two workers beside one (answers take {SLOW} s)", f"{ratio:.2f} x", "over 1 x", kept=ratio > 1.1))
     seconds, many = await few_and_many(orgs)
     ratio = many.seconds / seconds
-    kept.append(tell("five times as many organisations take", f"{ratio:.2f} x", "5 x (+ 3 %)", kept=ratio <= 5.15))
+    kept.append(tell("five times as many organizations take", f"{ratio:.2f} x", "5 x (+ 3 %)", kept=ratio <= 5.15))
     kept.append(
         tell("memory of the worker then", f"{many.memory / 2**20:.0f} MB", "200 MB", kept=many.memory < 200 * 2**20)
     )

@@ -75,7 +75,7 @@ async def unchanged(found: Place) -> list[Bound]:
         Bound("API calls beyond the pages", calls - found.pages, 0),
         Bound("API calls beyond those that it counts", abs(calls - json.loads(printed)[0]["api_calls"]), 0),
         Bound("rows inserted: the run's", rows["inserted"], 1),
-        Bound("rows updated: the run's, the organisation's", rows["updated"], 2),
+        Bound("rows updated: the run's, the organization's", rows["updated"], 2),
         Bound("rows deleted", rows["deleted"], 0),
         Bound("bytes of write-ahead log", log, 3_000),
         Bound("processor time beside the floor's", median(products) / median(floors), 3),
@@ -171,7 +171,7 @@ async def _instructions(url: str, folder: Path) -> list[Bound]:
 
 
 async def figures(url: str, folder: Path) -> list[Bound]:
-    """Measure two sizes of one organisation."""
+    """Measure two sizes of one organization."""
     async with place(url, folder, SMALL) as found:
         found.product()
         small_peak = found.product()[0].peak_mb

@@ -1,4 +1,4 @@
-"""A long history of many organisations, made up and copied straight into the tables: too much to be synced."""
+"""A long history of many organizations, made up and copied straight into the tables: too much to be synced."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ DAYS: Final = 730
 LEARNT_AGO: Final = 366
 """Days since `description` became known, as it does when v8 is asked for the first time."""
 LEARNERS: Final = 10
-"""Of so many organisations one asked."""
+"""Of so many organizations one asked."""
 DESCRIPTION: Final = "Calls and e-mails after a demo."
 SEED: Final = 7
 _AT_ONCE: Final = 20
-"""Organisations in one transaction."""
+"""Organizations in one transaction."""
 Tables = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make; each organisation is looked at once a day."""
+    """How much to make; each organization is looked at once a day."""
 
     orgs: int
     cadences: int

@@ -28,7 +28,7 @@ from cadence_sync.simulator.tokens import credentials
 ORGS, CADENCES, DAYS, ROUNDS = 200, 10, 30, 4
 KEEP = timedelta(days=14)
 EDITS = 20
-"""How many organisations somebody edits in each round."""
+"""How many organizations somebody edits in each round."""
 FLAT = 1.15
 """How much larger the process may be after the month than after its first week."""
 
@@ -49,7 +49,7 @@ class Fast:
 
 
 def org(number: int, url: str) -> OrgConfig:
-    """Return how a simulated organisation is reached."""
+    """Return how a simulated organization is reached."""
     known = credentials(number)
     return OrgConfig(f"org-{number}", "us", known.client_id, known.client_secret, known.refresh_token, url, url)
 
@@ -96,7 +96,7 @@ async def main() -> int:
     most = ORGS * (KEEP.days + 1) * ROUNDS + 2 * changed + 3 * ORGS
     growth = memory[-1] / memory[6]
     print(
-        f"{polls:,} polls of {ORGS} organisations in {DAYS} days; {versions:,} versions; the history is whole: {whole}"
+        f"{polls:,} polls of {ORGS} organizations in {DAYS} days; {versions:,} versions; the history is whole: {whole}"
     )
     print(f"runs in the ledger: {runs:,}, at most {most:,}")
     week, month = memory[6] >> 20, memory[-1] >> 20

@@ -1,4 +1,4 @@
-"""The listing that all contestants fetch: a made-up organisation, rendered once."""
+"""The listing that all contestants fetch: a made-up organization, rendered once."""
 
 import json
 from collections.abc import Callable

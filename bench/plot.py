@@ -11,7 +11,7 @@ mpl.rcParams["svg.hashsalt"] = "cadence-sync"  # the same figures make the same 
 from matplotlib import pyplot as plt  # noqa: E402 - behind the choice of what draws
 
 ROOT = Path(__file__).parents[1]
-COLOURS = {"product": "#2563eb", "dlt": "#9ca3af", "floor": "#10b981"}
+COLORS = {"product": "#2563eb", "dlt": "#9ca3af", "floor": "#10b981"}
 LABELS = {"product": "cadence-sync", "dlt": "dlt 1.31 (scd2)", "floor": "the floor: fetch, decode, hash (and COPY)"}
 
 
@@ -23,7 +23,7 @@ def main() -> None:
         for shift, name in enumerate(("floor", "dlt", "product")):
             seconds = result["medians"][name]["wall"]
             label = LABELS[name] if place == 0 else None
-            axes.barh(place + (shift - 1) * 0.26, seconds, 0.24, color=COLOURS[name], label=label)
+            axes.barh(place + (shift - 1) * 0.26, seconds, 0.24, color=COLORS[name], label=label)
             axes.text(seconds, place + (shift - 1) * 0.26, f" {seconds:.1f} s", va="center", fontsize=8)
     axes.set_yticks(range(len(results)), [result["case"] for result in reversed(results)])
     axes.set_xlabel("seconds, whole process, median")

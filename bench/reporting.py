@@ -23,7 +23,7 @@ HISTORY = ("Seq Scan on cadence_versions", "Seq Scan on cadence_changes")
 
 @dataclass(frozen=True)
 class Question:
-    """A query, what it may take, and whether it names an organisation: then no whole table may be read."""
+    """A query, what it may take, and whether it names an organization: then no whole table may be read."""
 
     name: str
     sql: str

@@ -79,7 +79,7 @@ class DatabaseError(Stop):
 
 
 class OrgBusyError(Stop):
-    """Another run wrote this organisation since this one began."""
+    """Another run wrote this organization since this one began."""
 
     exit_code = 8
     default_code = "ORG_BUSY"

@@ -65,7 +65,7 @@ def _structlog(level: str) -> Any:
 
     # Never rich tracebacks: they show local variables, and among those are secrets.
     plain = structlog.dev.plain_traceback
-    for_people = [structlog.dev.ConsoleRenderer(colors=_in_colour(), exception_formatter=plain)]
+    for_people = [structlog.dev.ConsoleRenderer(colors=_in_color(), exception_formatter=plain)]
     for_machines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
@@ -81,8 +81,8 @@ def _structlog(level: str) -> Any:
     return structlog.get_logger()
 
 
-def _in_colour() -> bool:
-    """Whether a terminal is to be sent colours: https://no-color.org, and terminals that know none."""
+def _in_color() -> bool:
+    """Whether a terminal is to be sent colors: https://no-color.org, and terminals that know none."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 

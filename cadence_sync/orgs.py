@@ -1,4 +1,4 @@
-"""Organisations, each with everything that is needed to reach it, and those that the settings name."""
+"""Organizations, each with everything that is needed to reach it, and those that the settings name."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from cadence_sync.settings import DEFAULT_ORG, PREFIX, OrgSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class OrgConfig:
-    """How one organisation is reached."""
+    """How one organization is reached."""
 
     org_id: str
     data_center: str
@@ -25,7 +25,7 @@ class OrgConfig:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When an organisation is synced: so many seconds, or a cron line in a zone; None for what the settings say."""
+    """When an organization is synced: so many seconds, or a cron line in a zone; None for what the settings say."""
 
     seconds: float | None = None
     cron: str | None = None
@@ -33,13 +33,13 @@ class Schedule:
 
 
 def named_orgs(settings: Settings) -> list[str]:
-    """Return the ids of the organisations that the settings name; their refresh token makes `default` one."""
+    """Return the ids of the organizations that the settings name; their refresh token makes `default` one."""
     has_default = settings.zoho_refresh_token is not None
     return [DEFAULT_ORG, *(n for n in settings.orgs if n != DEFAULT_ORG)] if has_default else list(settings.orgs)
 
 
 def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str, OrgConfig | SettingsError]:
-    """Return the organisations to work on, all or those that are wanted, each with its configuration or its fault.
+    """Return the organizations to work on, all or those that are wanted, each with its configuration or its fault.
 
     Raises `SettingsError` for one that is not known, and where there is only one and it is faulty.
     """
@@ -56,23 +56,23 @@ def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str,
 
 
 def unknown_org(org_id: str, known: Iterable[str]) -> SettingsError:
-    """Return what is said of an organisation that is in neither settings nor database."""
+    """Return what is said of an organization that is in neither settings nor database."""
     return SettingsError(
-        f"There is no organisation {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
+        f"There is no organization {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
     )
 
 
 def in_settings(org_id: str) -> ArgumentError:
-    """Return what is said where the settings name an organisation that is meant to be stored, or removed."""
+    """Return what is said where the settings name an organization that is meant to be stored, or removed."""
     return ArgumentError(
-        f"The settings name the organisation {org_id!r} themselves.",
+        f"The settings name the organization {org_id!r} themselves.",
         hint="Take it out of environment and settings file first, or choose another id.",
         code="ORG_EXISTS",
     )
 
 
 def overridden(settings: Settings, org: OrgConfig) -> OrgConfig:
-    """Return a stored organisation with the addresses that the top level of the settings overrides."""
+    """Return a stored organization with the addresses that the top level of the settings overrides."""
     return replace(
         org,
         api_url=org.api_url or settings.zoho_api_url,
@@ -81,7 +81,7 @@ def overridden(settings: Settings, org: OrgConfig) -> OrgConfig:
 
 
 def config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
-    """Return the configuration that the settings hold of an organisation, or what is wrong with it."""
+    """Return the configuration that the settings hold of an organization, or what is wrong with it."""
     try:
         return _config(settings, org_id)
     except SettingsError as error:
@@ -89,7 +89,7 @@ def config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsErro
 
 
 def _config(settings: Settings, org_id: str) -> OrgConfig:
-    """Return one organisation's configuration: what its own table leaves out comes from the top level."""
+    """Return one organization's configuration: what its own table leaves out comes from the top level."""
     own = settings.orgs.get(org_id, OrgSettings())
     secret = own.zoho_client_secret or settings.zoho_client_secret
     token = own.zoho_refresh_token or (settings.zoho_refresh_token if org_id == DEFAULT_ORG else None)
@@ -113,7 +113,7 @@ def _config(settings: Settings, org_id: str) -> OrgConfig:
 
 
 def _missing(org_id: str, names: list[str]) -> SettingsError:
-    where = "" if org_id == DEFAULT_ORG else f" for the organisation {org_id!r}"
+    where = "" if org_id == DEFAULT_ORG else f" for the organization {org_id!r}"
     variables = ", ".join(f"{PREFIX}{name.upper()}" for name in names)
     place = "the environment" if org_id == DEFAULT_ORG else f"[orgs.{org_id}] of cadence-sync.toml"
     ask = "`cadence-sync init` asks for them and says where Zoho has them. Or set" if org_id == DEFAULT_ORG else "Set"

@@ -18,12 +18,12 @@ OnPage = Callable[[int, int], None]
 
 
 UNKNOWN_ORG: Final = "UNKNOWN_ORG"
-"""The code of what is said of an organisation that is not, or no longer, there."""
+"""The code of what is said of an organization that is not, or no longer, there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """An organisation as it is configured, without its credentials."""
+    """An organization as it is configured, without its credentials."""
 
     org_id: str
     data_center: str
@@ -33,7 +33,7 @@ class Org:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What the last walk taught about walking this organisation: how to ask it, never what it holds."""
+    """What the last walk taught about walking this organization: how to ask it, never what it holds."""
 
     pages: int = 1
     refused_per_page: int | None = None
@@ -125,7 +125,7 @@ class TokenCache(Protocol):
 
 
 class CadenceSource(Protocol):
-    """One organisation's cadences, as Zoho lists them now."""
+    """One organization's cadences, as Zoho lists them now."""
 
     async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
         """Return a complete, self-consistent listing beside what is stored; raises `CadenceSyncError`."""

@@ -1,4 +1,4 @@
-"""Which organisations there are: those that the settings name, and those that were added to the database.
+"""Which organizations there are: those that the settings name, and those that were added to the database.
 
 What the settings say of one beats what is stored of it.
 """
@@ -20,7 +20,7 @@ Found = Mapping[str, OrgConfig | CadenceSyncError]
 
 
 async def org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
-    """Return how one organisation is reached; raises `SettingsError` where that is not known."""
+    """Return how one organization is reached; raises `SettingsError` where that is not known."""
     found = (await wanted_orgs(settings, engine, [org_id]))[org_id]
     if isinstance(found, CadenceSyncError):
         raise found
@@ -29,7 +29,7 @@ async def org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> 
 
 @dataclass(slots=True)
 class Configs:
-    """How the organisations of a daemon's jobs are reached; what is stored is asked for anew with each job."""
+    """How the organizations of a daemon's jobs are reached; what is stored is asked for anew with each job."""
 
     settings: Settings
     engine: "AsyncEngine"
@@ -52,7 +52,7 @@ class Configs:
             raise faults[0]
 
     async def of(self, org_id: str) -> OrgConfig:
-        """Return how an organisation is reached; raises `SettingsError`, with the code `REMOVED` if it is gone."""
+        """Return how an organization is reached; raises `SettingsError`, with the code `REMOVED` if it is gone."""
         if org_id in self.configured:
             return self.configured[org_id]
         edition = await directory.edition(self.engine, org_id)
@@ -66,7 +66,7 @@ class Configs:
 
 
 async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> Found:
-    """Return these organisations, paused ones too, each with its configuration or its fault.
+    """Return these organizations, paused ones too, each with its configuration or its fault.
 
     Raises `SettingsError` for one that is in neither settings nor database.
     """
@@ -81,7 +81,7 @@ async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequenc
 
 
 async def due_orgs(settings: Settings, engine: "AsyncEngine") -> Found:
-    """Return all organisations that are not paused; raises `SettingsError` where there is none at all."""
+    """Return all organizations that are not paused; raises `SettingsError` where there is none at all."""
     own = named_orgs(settings)
     try:
         entries = await directory.entries(engine)

@@ -35,7 +35,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class OrgSettings(BaseModel):
-    """How one organisation is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
+    """How one organization is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -69,19 +69,19 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: user_data_path("cadence-sync", appauthor=False))
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
-    """OAuth client id, of the organisation `default` and of those that name no other."""
+    """OAuth client id, of the organization `default` and of those that name no other."""
     zoho_client_secret: SecretStr | None = None
     """Its secret; likewise."""
     zoho_refresh_token: SecretStr | None = None
-    """Refresh token, of the organisation `default` only."""
+    """Refresh token, of the organization `default` only."""
     zoho_data_center: DataCenter = "us"
-    """The data centre where the organisation lives."""
+    """The data center where the organization lives."""
     zoho_api_url: str | None = None
     """Address of the API; beats the `api_domain` of a token answer; plain `http` for loopback only. Unset: that of the
-    data centre.
+    data center.
     """
     zoho_accounts_url: str | None = None
-    """Address that hands out tokens; plain `http` for loopback only. Unset: that of the data centre."""
+    """Address that hands out tokens; plain `http` for loopback only. Unset: that of the data center."""
     zoho_api_version: Literal["v7", "v8"] = "v7"
     """Version of the API that is asked."""
     zoho_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 30
@@ -97,10 +97,10 @@ class Settings(BaseSettings):
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
     """Largest answer, in MiB."""
     zoho_daily_calls: Annotated[int, Field(ge=1)] | None = None
-    """API calls that all runs of an organisation may make in 24 hours. Unset: no limit."""
+    """API calls that all runs of an organization may make in 24 hours. Unset: no limit."""
     secret_keys: SecretStr | None = None
     """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
-    Unset: access tokens are encrypted under the client secret, and credentials of added organisations are not
+    Unset: access tokens are encrypted under the client secret, and credentials of added organizations are not
     stored.
     """
     brake_floor: Annotated[int, Field(ge=0)] = 5
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Logs go to stderr, as JSON unless that is a terminal."""
     sync_interval: str = "15m"
-    """How often `serve` polls each organisation: seconds, or `90s`, `15m`, `2h`, `1d`; at least a second."""
+    """How often `serve` polls each organization: seconds, or `90s`, `15m`, `2h`, `1d`; at least a second."""
     sync_cron: str | None = None
     """A cron line of five fields instead, such as `*/15 6-20 * * 1-5`."""
     sync_time_zone: str = "UTC"
@@ -122,13 +122,13 @@ class Settings(BaseSettings):
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
     """
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
-    """Organisations that one process syncs at once; it opens at most so many connections to the database, and 4
+    """Organizations that one process syncs at once; it opens at most so many connections to the database, and 4
     more.
     """
     worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
-    """Organisations of one data centre that all workers together sync at once; 0 for any number; the same for all
+    """Organizations of one data center that all workers together sync at once; 0 for any number; the same for all
     workers.
     """
     drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     """Who is told of what; a table of the TOML file."""
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
-    """More organisations, by id."""
+    """More organizations, by id."""
 
     _file: Path | None = PrivateAttr(default=None)
     _exposed_file: Path | None = PrivateAttr(default=None)
@@ -250,7 +250,7 @@ class Settings(BaseSettings):
 
     @property
     def interval_seconds(self) -> float:
-        """How often `serve` polls an organisation."""
+        """How often `serve` polls an organization."""
         return seconds_of(self.sync_interval)
 
     @property
@@ -308,7 +308,7 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
     except UnparsableError as error:
         raise SettingsError(
             f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
-            hint="Organisations and alerts are easier to write in cadence-sync.toml.",
+            hint="Organizations and alerts are easier to write in cadence-sync.toml.",
         ) from None
     settings._file = path  # noqa: SLF001 - no setting: it must not come from outside
     if path is not None and in_file & _SECRET_NAMES and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -374,7 +374,7 @@ def _explained(error: ValidationError, path: Path | None) -> SettingsError:
     number = next((part for part in rest if isinstance(part, int)), None)
     rule = "" if number is None else f" (rule {number + 1})"
     if first["type"] == "extra_forbidden":
-        return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelt name.")
+        return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelled name.")
     return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {reason(first)}.", hint=see("Settings"))
 
 

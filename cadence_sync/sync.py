@@ -5,7 +5,7 @@
    A record whose digest is stored says nothing new. What is missing is looked for a second time; then it is
    to be retired, or held until a person decides where it is too much at once.
 3. `apply`: what differs is compared leaf by leaf with what is stored. Versions, changes, current rows and the
-   run's outcome are written in one transaction, behind the organisation's lock and only if the fence has not
+   run's outcome are written in one transaction, behind the organization's lock and only if the fence has not
    moved. Whatever goes wrong before leaves no trace but a `failed` row in the ledger.
 """
 
@@ -33,7 +33,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Permits:
-    """What a run may do without asking: retire so many, or all; take another organisation for this one."""
+    """What a run may do without asking: retire so many, or all; take another organization for this one."""
 
     brake: Brake = field(default_factory=Brake)
     mass_delete: bool = False
@@ -42,7 +42,7 @@ class Permits:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Syncs one organisation from a source into a store."""
+    """Syncs one organization from a source into a store."""
 
     org: Org
     source: CadenceSource

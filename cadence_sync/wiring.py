@@ -147,14 +147,14 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 
 @asynccontextmanager
 async def source(settings: Settings, org: OrgConfig, clock: Clock, cache: TokenCache) -> AsyncIterator[CadenceSource]:
-    """Yield an organisation's listings, straight from Zoho."""
+    """Yield an organization's listings, straight from Zoho."""
     async with session(settings) as http:
         yield _source(settings, http, _auth(http, org, clock, cache), clock)
 
 
 @asynccontextmanager
 async def session(settings: Settings) -> "AsyncIterator[Http]":
-    """Yield what sends requests to Zoho; any number of organisations may share it."""
+    """Yield what sends requests to Zoho; any number of organizations may share it."""
     from stamina.instrumentation import set_on_retry_hooks
 
     from cadence_sync.zoho import http
@@ -173,7 +173,7 @@ def _auth(
 
 
 def client(settings: Settings, http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache) -> "Client":
-    """Return what asks Zoho for single pages of an organisation."""
+    """Return what asks Zoho for single pages of an organization."""
     return _client(settings, http, _auth(http, org, clock, cache))
 
 
@@ -202,7 +202,7 @@ async def sync(
     mass_delete: bool = False,
     other_org: bool = False,
 ) -> AsyncIterator[Sync]:
-    """Yield what syncs one organisation; the two permits are what a person may give for one run."""
+    """Yield what syncs one organization; the two permits are what a person may give for one run."""
     clock = SystemClock()
     permits = Permits(_brake(settings), mass_delete, other_org)
     store = _store(settings, engine)
@@ -214,7 +214,7 @@ async def sync(
 async def many_syncs(
     settings: Settings, engine: "AsyncEngine", on_refresh: "OnRefresh | None" = None, clock: Clock | None = None
 ) -> "AsyncIterator[Callable[[OrgConfig], Sync]]":
-    """Yield what makes a sync of any organisation; all share one session, one store and what they know of tokens."""
+    """Yield what makes a sync of any organization; all share one session, one store and what they know of tokens."""
     clock, store, permits = clock or SystemClock(), _store(settings, engine), Permits(_brake(settings))
     async with session(settings) as http:
         auths: dict[str, tuple[OrgConfig, Auth]] = {}
@@ -233,7 +233,7 @@ async def many_syncs(
 async def failed_run(
     settings: Settings, engine: "AsyncEngine", org: Org, trigger: str, error: CadenceSyncError
 ) -> Report:
-    """Enter and report a run that failed before it began: its organisation cannot be reached as it is configured."""
+    """Enter and report a run that failed before it began: its organization cannot be reached as it is configured."""
     now, store = SystemClock().now(), _store(settings, engine)
     run_id = None
     try:
@@ -311,7 +311,7 @@ def credentials_of(org: OrgConfig) -> "Credentials":
 
 
 def addresses_of(org: OrgConfig) -> "Addresses":
-    """Return the hosts that an organisation is reached at."""
+    """Return the hosts that an organization is reached at."""
     from cadence_sync.zoho.data_centers import addresses
 
     return addresses(org.data_center, org.api_url, org.accounts_url)

@@ -70,8 +70,8 @@ def test_the_settings_and_commands_that_a_page_names_are_there(page: Path) -> No
     assert named - {command.name for command in COMMANDS} - {"org", "alerts"} == set()
 
 
-def test_every_command_and_option_of_organisations_is_documented() -> None:
-    page = (ROOT / "docs/how-to/many-organisations.md").read_text(encoding="utf-8")
+def test_every_command_and_option_of_organizations_is_documented() -> None:
+    page = (ROOT / "docs/how-to/many-organizations.md").read_text(encoding="utf-8")
     for command in org.app.registered_commands:
         assert re.search(rf"\borg {command.name}\b", page), command.name
     options = re.findall(r"--[a-z-]+", get_command(org.app).commands["add"].get_help(Context(get_command(org.app))))  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [word for word in ("the-secret", "the-token", "the-password", "the-web-token") if word in shown]
 
 
-def test_an_organisation_s_table_takes_what_it_leaves_out_from_above_but_never_the_refresh_token(
+def test_an_organization_s_table_takes_what_it_leaves_out_from_above_but_never_the_refresh_token(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     put(monkeypatch, **CREDENTIALS)
@@ -97,7 +97,7 @@ def test_a_database_address_in_a_file_beats_the_general_variable(
 
 
 @pytest.mark.parametrize("orgs", ["nonsense", "[1]", '{"acme": 1}'])
-def test_organisations_in_the_environment_that_are_no_json_object_are_refused(
+def test_organizations_in_the_environment_that_are_no_json_object_are_refused(
     monkeypatch: pytest.MonkeyPatch, orgs: str
 ) -> None:
     put(monkeypatch, ORGS=orgs)

@@ -21,7 +21,7 @@ app = typer.Typer(
     epilog=epilog("")
     + "\n\nExit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
     " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
-    " · 8 another run of the organisation was first.",
+    " · 8 another run of the organization was first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -1,9 +1,9 @@
-"""What people write of an organisation, on the command line or in a file, becomes an application, or one sentence."""
+"""What people write of an organization, on the command line or in a file, becomes an application, or one sentence."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
-from cadence_sync.enrolment import Application
+from cadence_sync.enrollment import Application
 from cadence_sync.errors import ArgumentError, see
 from cadence_sync.orgs import OrgConfig, Schedule
 from cadence_sync.settings import DataCenter, Settings, seconds_of
@@ -16,11 +16,11 @@ FIELDS: Final = (
 LONGEST_ID: Final = 100
 LONGEST_INTERVAL: Final = 366 * 86400.0
 """Seconds: a year."""
-_SELF_CLIENT: Final = f"Zoho's API console hands them out. {see('Add many organisations')}"
+_SELF_CLIENT: Final = f"Zoho's API console hands them out. {see('Add many organizations')}"
 
 
 def application(settings: Settings, given: Mapping[str, str | None]) -> Application:
-    """Return the application; what it leaves out of client, data centre and addresses comes from the settings.
+    """Return the application; what it leaves out of client, data center and addresses comes from the settings.
 
     Raises `ArgumentError` for the first thing that cannot work.
     """
@@ -42,21 +42,21 @@ def application(settings: Settings, given: Mapping[str, str | None]) -> Applicat
 
 
 def _client(settings: Settings, found: Mapping[str, str]) -> tuple[str, str]:
-    """The client of the settings serves all organisations that name none; never the secret of another client."""
+    """The client of the settings serves all organizations that name none; never the secret of another client."""
     client_id = found["client_id"] or settings.zoho_client_id or ""
     secret = found["client_secret"]
     if not secret and settings.zoho_client_secret is not None and client_id == settings.zoho_client_id:
         secret = settings.zoho_client_secret.get_secret_value()
     missing = [name for name, value in (("client id", client_id), ("client secret", secret)) if not value]
     if missing:
-        raise ArgumentError(f"The {' and the '.join(missing)} of the organisation is missing.", hint=_SELF_CLIENT)
+        raise ArgumentError(f"The {' and the '.join(missing)} of the organization is missing.", hint=_SELF_CLIENT)
     return client_id, secret
 
 
 def _org_id(text: str) -> str:
     if not 0 < len(text) <= LONGEST_ID or not text.isprintable() or text.startswith("-"):
         raise ArgumentError(
-            f"An organisation cannot be called {text!r}." if text else "The organisation has no id.",
+            f"An organization cannot be called {text!r}." if text else "The organization has no id.",
             hint=f"A name of your choice, of at most {LONGEST_ID} characters.",
         )
     return text
@@ -65,7 +65,7 @@ def _org_id(text: str) -> str:
 def _data_center(text: str) -> str:
     known = get_args(DataCenter)
     if text not in known:
-        raise ArgumentError(f"There is no data centre {text!r}.", hint=f"Known: {', '.join(known)}.")
+        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(known)}.")
     return text
 
 
@@ -77,7 +77,7 @@ def schedule(found: Mapping[str, str | None]) -> Schedule | None:
     """Return when to sync, or None where nothing is said of it; raises `ArgumentError` for what makes no sense."""
     interval, cron, time_zone = ((found[name] or "").strip() for name in ("interval", "cron", "time_zone"))
     if interval and cron:
-        raise ArgumentError("An organisation has an interval or a cron line, not both.", code="BAD_SCHEDULE")
+        raise ArgumentError("An organization has an interval or a cron line, not both.", code="BAD_SCHEDULE")
     if time_zone and not cron:
         raise ArgumentError("A time zone needs a cron line, for which it is.", code="BAD_SCHEDULE")
     if interval:

@@ -20,7 +20,7 @@ _STDIN: Final = "-"
 _STOPPED: Final = 128 + signal.SIGINT
 _SECRETS: Final = ("client_secret", "refresh_token", "grant_code")
 _WHERE: Final = f"""\
-In Zoho's API console, of the data centre where the organisation lives (https://api-console.zoho.com, .eu, .in …),
+In Zoho's API console, of the data center where the organization lives (https://api-console.zoho.com, .eu, .in …),
 make a self client. Its page "Client Secret" has the client's id and secret; "Generate Code", with the scope
 {SCOPE}, hands out a grant code that is good for minutes."""
 
@@ -38,7 +38,7 @@ def confirm_purge(org_id: str) -> None:
     if not has_terminal():
         raise ArgumentError("Nobody can be asked whether to delete the history.", hint="Add --yes.")
     say("Its whole history will be deleted: nothing can bring it back.", sys.stderr)
-    if prompted("Type the organisation's id") != org_id:
+    if prompted("Type the organization's id") != org_id:
         raise ArgumentError("That is another id: nothing was deleted.")
 
 
@@ -68,9 +68,9 @@ def _ask_for_missing(settings: Settings, known: Fields) -> None:
     if needs_token or not (known["client_id"] or has_client):
         say(_WHERE, sys.stderr)
     if not known["org_id"]:
-        known["org_id"] = prompted("Id of the organisation, of your choice")
+        known["org_id"] = prompted("Id of the organization, of your choice")
     if needs_token and not known["data_center"]:
-        known["data_center"] = prompted("Data centre", default=settings.zoho_data_center)
+        known["data_center"] = prompted("Data center", default=settings.zoho_data_center)
     if not known["client_id"] and not has_client:
         known["client_id"] = prompted("Client id")
     if not known["client_secret"] and known["client_id"] not in {None, settings.zoho_client_id}:

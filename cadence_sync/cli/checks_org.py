@@ -1,4 +1,4 @@
-"""What `doctor` looks at for one organisation: what is stored of it, and one call to Zoho."""
+"""What `doctor` looks at for one organization: what is stored of it, and one call to Zoho."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ _TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database says of all organisations."""
+    """What the database says of all organizations."""
 
     entries: Mapping[str, "Entry"] = field(default_factory=dict)
     status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -102,7 +102,7 @@ def credits_check(org_id: str, left: int | None, calls: int, budget: int | None)
         return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
     if left is not None and left < FEW_CREDITS:
         hint = "Zoho gives new ones within 24 hours: sync less often, or see which other program spends them."
-        return warning("credits", f"Zoho has {left} credits left for this organisation.", hint, org_id)
+        return warning("credits", f"Zoho has {left} credits left for this organization.", hint, org_id)
     used = f"{calls} API call(s) in the last 24 hours" + (f", of {budget}" if budget else "")
     return good("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}", org_id)
 

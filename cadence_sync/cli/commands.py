@@ -82,7 +82,7 @@ def grant_reader(
 
 def sync(
     context: typer.Context,
-    org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
+    org: Annotated[list[str] | None, typer.Option("--org", help="An organization; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     allow_mass_delete: Annotated[
         bool, typer.Option("--allow-mass-delete", help="Retire all that is missing, however many they are.")
@@ -117,9 +117,9 @@ def worker(context: typer.Context) -> None:
 
 def doctor(
     context: typer.Context,
-    org: Annotated[list[str] | None, typer.Option("--org", help="An organisation; may be repeated.")] = None,
+    org: Annotated[list[str] | None, typer.Option("--org", help="An organization; may be repeated.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Prove that the whole stored history is consistent.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Zoho, one call an organisation.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Zoho, one call an organization.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
@@ -130,7 +130,7 @@ def doctor(
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show, for each organisation, what is stored and how its last run went."""
+    """Show, for each organization, what is stored and how its last run went."""
     from cadence_sync.cli.read import status_command
 
     run(status_command(context.obj.settings(), as_json=as_json))
@@ -203,7 +203,7 @@ def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
 
 
 def serve(context: typer.Context) -> None:
-    """Sync every organisation again and again, until stopped."""
+    """Sync every organization again and again, until stopped."""
     from cadence_sync.cli.serve import serve_command
 
     run(serve_command(context.obj.settings(daemon=True)))
@@ -211,9 +211,9 @@ def serve(context: typer.Context) -> None:
 
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
-    orgs: Annotated[int, typer.Option(min=1, help="How many organisations.")] = 1,
+    orgs: Annotated[int, typer.Option(min=1, help="How many organizations.")] = 1,
     cadences: Annotated[int, typer.Option(min=0, help="How many cadences each.")] = 25,
-    seed: Annotated[int, typer.Option(help="The same number makes the same organisations.")] = 7,
+    seed: Annotated[int, typer.Option(help="The same number makes the same organizations.")] = 7,
     edit_every: Annotated[float, typer.Option(min=0, help="Seconds between edits; 0 for none.")] = 0,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`diff`: what differs between two times of the history, or between two organisations at one time."""
+"""`diff`: what differs between two times of the history, or between two organizations at one time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ async def diff_command(settings: Callable[[], Settings], asked: Asked) -> None:
 
 def _between_times(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
     if asked.from_ is None or asked.at is not None:
-        raise ArgumentError("diff needs two times, or two organisations.", hint=_WAYS)
+        raise ArgumentError("diff needs two times, or two organizations.", hint=_WAYS)
     from_at, to_at = period(asked.from_, asked.to or "now", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
@@ -82,7 +82,7 @@ def _between_times(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], 
 def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
     left, right = asked.from_org, asked.to_org
     if left is None or right is None or asked.from_ or asked.to or asked.org:
-        raise ArgumentError("--from-org and --to-org go together, and with no other organisation or time.", hint=_WAYS)
+        raise ArgumentError("--from-org and --to-org go together, and with no other organization or time.", hint=_WAYS)
     at = moment(asked.at or "now", "--at", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
@@ -91,7 +91,7 @@ def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], A
         watched = await past.watched(connection)
         for org in (left, right):
             check_org(watched, org)
-        # Against an organisation of which nothing is known, everything would look as if only the other had it.
+        # Against an organization of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
             return None
         rows = await past.compare(connection, left, right, at, asked.axis)

@@ -16,7 +16,7 @@ from cadence_sync.cli.checks_alerts import alert_checks
 from cadence_sync.cli.checks_database import NAMES, database_checks, settings_checks
 from cadence_sync.cli.checks_org import STORED, ZOHO, Known, stored_checks, zoho_checks
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrolment import HeldToken
+from cadence_sync.enrollment import HeldToken
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from cadence_sync.zoho.http import Http
 
 FEW: Final = 3
-"""Organisations of which every line is shown."""
+"""Organizations of which every line is shown."""
 AT_ONCE: Final = 8
-"""Organisations that are asked for side by side."""
+"""Organizations that are asked for side by side."""
 _SHOWN: Final = 5
 """How many exceptions are named."""
-_COLOURS: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.UNKNOWN: "dim"}
+_COLORS: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.UNKNOWN: "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ def _finding(finding: "Finding") -> Check:
 
 
 async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) -> list[Check]:
-    """Look at each organisation; without a database at those that the settings name."""
-    found = await attempted("organisations", lambda: _wanted(settings, engine, asked.orgs), debug=asked.debug)
+    """Look at each organization; without a database at those that the settings name."""
+    found = await attempted("organizations", lambda: _wanted(settings, engine, asked.orgs), debug=asked.debug)
     if isinstance(found, Check):
         return [found]
-    known = Known() if engine is None else await attempted("organisations", lambda: _known(engine), debug=asked.debug)
+    known = Known() if engine is None else await attempted("organizations", lambda: _known(engine), debug=asked.debug)
     if isinstance(known, Check):
         return [known]
     places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_attempts": 1})
@@ -126,7 +126,7 @@ async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) 
 
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(attempted("organisation", partial(look, org_id, org), org_id, debug=asked.debug))
+                group.create_task(attempted("organization", partial(look, org_id, org), org_id, debug=asked.debug))
                 for org_id, org in found.items()
             ]
     results = [task.result() for task in tasks]
@@ -141,10 +141,10 @@ async def _reached(
     org: OrgConfig | CadenceSyncError,
     calls: int,
 ) -> list[Check]:
-    """Look at an organisation's credentials, and ask Zoho once, unless nobody wants that."""
+    """Look at an organization's credentials, and ask Zoho once, unless nobody wants that."""
     if isinstance(org, CadenceSyncError):
         return [failed("credentials", org, org_id), *unchecked(ZOHO, "the credentials are not known", org_id)]
-    checks = [good("credentials", f"they are there, for the data centre {org.data_center!r}", org_id)]
+    checks = [good("credentials", f"they are there, for the data center {org.data_center!r}", org_id)]
     if http is None:
         return [*checks, *unchecked(ZOHO, "--offline", org_id)]
     cache = HeldToken() if engine is None else wiring.token_cache(settings, engine, org)
@@ -162,7 +162,7 @@ async def _wanted(
     own = named_orgs(settings)
     if not own:
         raise SettingsError(
-            "The settings name no organisation, and the database cannot be asked.", hint="See to the database first."
+            "The settings name no organization, and the database cannot be asked.", hint="See to the database first."
         )
     return configured_orgs(settings, [org_id for org_id in org_ids if org_id in own])
 
@@ -179,13 +179,13 @@ async def _known(engine: "AsyncEngine") -> Known:
 
 
 def _shortened(checks: Sequence[Check], *, everything: bool) -> list[Check]:
-    """Leave out what is well of organisations, where there are many."""
+    """Leave out what is well of organizations, where there are many."""
     orgs = {check.org_id for check in checks if check.org_id is not None}
     if everything or len(orgs) <= FEW:
         return list(checks)
     bad = {check.org_id for check in checks if check.state in {State.WARNING, State.FAILED}} & orgs
     some = [c for c in checks if c.org_id is None or (c.org_id in bad and c.state is not State.OK)]
-    return [*some, good("organisations", f"{len(orgs) - len(bad)} of {len(orgs)} are well; --org ID shows one whole")]
+    return [*some, good("organizations", f"{len(orgs) - len(bad)} of {len(orgs)} are well; --org ID shows one whole")]
 
 
 def _print(shown: Sequence[Check], all_of_them: Sequence[Check]) -> None:
@@ -201,7 +201,7 @@ def _print(shown: Sequence[Check], all_of_them: Sequence[Check]) -> None:
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     for check in shown:
-        console.print(Text.assemble((f"{MARKS[check.state]} ", _COLOURS[check.state]), _said(check)))
+        console.print(Text.assemble((f"{MARKS[check.state]} ", _COLORS[check.state]), _said(check)))
         for cure in _cure(check):
             console.print(Text(cure, style="bold"))
     console.print(total)

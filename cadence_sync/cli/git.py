@@ -16,7 +16,7 @@ NEXT: Final = "refs/cadence-sync/next"
 """Where commits are imported, before the branch moves there."""
 _BRANCH: Final = "refs/heads/main"
 _MARK: Final = "cadence-sync.export"
-"""The setting of a repository that says that it is an export, and of which organisation."""
+"""The setting of a repository that says that it is an export, and of which organization."""
 _ALL: Final = "*"
 
 
@@ -80,7 +80,7 @@ class Repository:
             )
         if found != scope:
             raise ArgumentError(
-                f"{self.folder} is an export of {'all organisations' if found == _ALL else repr(found[4:])}.",
+                f"{self.folder} is an export of {'all organizations' if found == _ALL else repr(found[4:])}.",
                 hint="Use the same --org as then, or another folder.",
                 code="FOLDER",
             )
@@ -98,7 +98,7 @@ class Repository:
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
             raise ArgumentError(
                 f"The branch main in {self.folder} is not the beginning of this history.",
-                hint="Nothing was touched; use another folder: with several organisations one for each (--org),"
+                hint="Nothing was touched; use another folder: with several organizations one for each (--org),"
                 " and a new one after a person was redacted.",
                 code="FOLDER",
             )

@@ -12,7 +12,7 @@ from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
 from cadence_sync.cli.init_zoho import ask_for_access, known_data_center
 from cadence_sync.cli.output import show_error, show_warning
 from cadence_sync.cli.run import run
-from cadence_sync.enrolment import Application, enrol
+from cadence_sync.enrollment import Application, enroll
 from cadence_sync.errors import ArgumentError, CadenceSyncError, see
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
@@ -57,7 +57,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
     if not confirmed(question, default=False):
         return False
     while True:
-        org_id = valid("Id of the organisation, of your choice", word, default=DEFAULT_ORG)
+        org_id = valid("Id of the organization, of your choice", word, default=DEFAULT_ORG)
         try:
             run(_enrolled(settings, _renamed(org, org_id)))
         except CadenceSyncError as error:
@@ -70,7 +70,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
 
 async def _enrolled(settings: Settings, org: OrgConfig) -> None:
     async with wiring.database(settings) as engine:
-        await enrol(settings, engine, Application(org), prove=False)
+        await enroll(settings, engine, Application(org), prove=False)
 
 
 def _renamed(org: OrgConfig, org_id: str) -> OrgConfig:
@@ -80,7 +80,7 @@ def _renamed(org: OrgConfig, org_id: str) -> OrgConfig:
 
 
 def _named(org: OrgConfig, settings: Settings) -> dict[str, str]:
-    """Return what the file says of the organisation; other addresses of Zoho too, without which it would not work."""
+    """Return what the file says of the organization; other addresses of Zoho too, without which it would not work."""
     urls = {"zoho_api_url": settings.zoho_api_url, "zoho_accounts_url": settings.zoho_accounts_url}
     return {name: url for name, url in urls.items() if url} | {
         "zoho_data_center": org.data_center,

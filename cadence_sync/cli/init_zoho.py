@@ -1,4 +1,4 @@
-"""The wizard's second and third question: where the organisation lives, and what lets its cadences be read."""
+"""The wizard's second and third question: where the organization lives, and what lets its cadences be read."""
 
 from collections.abc import Mapping
 from typing import Final, get_args
@@ -8,14 +8,14 @@ from cadence_sync.cli.asking import confirmed
 from cadence_sync.cli.init_asking import tell, valid, word, word_or_nothing
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.run import run
-from cadence_sync.enrolment import SPENT, HeldToken, proved
+from cadence_sync.enrollment import SPENT, HeldToken, proved
 from cadence_sync.errors import ArgumentError, CadenceSyncError, RetryLater
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.zoho.answers import SCOPE
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
 
-_CENTRES: Final = get_args(DataCenter)
+_CENTERS: Final = get_args(DataCenter)
 _CLIENT: Final = """\
 Open {console}
   1. Make a Self Client. Its page "Client Secret" shows the client's id and its secret.
@@ -35,17 +35,17 @@ _AGAIN: Final = {
 
 
 def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
-    """Return an organisation whose cadences could be read a moment ago."""
+    """Return an organization whose cadences could be read a moment ago."""
     known: dict[str, str | None] = {"org_id": DEFAULT_ORG, "data_center": data_center}
     former: dict[str, str | None] = {"data_center": settings.zoho_data_center}
     quick = settings.model_copy(update={"zoho_attempts": 1})  # whoever sits there decides whether to try again
-    tell("\n2. Zoho: where does the organisation live? See the address of your CRM in the browser.")
+    tell("\n2. Zoho: where does the organization live? See the address of your CRM in the browser.")
     for name in DATA_CENTERS:
         tell(f"     {name:3} {sites(name)[0]}")
     told = None
     while True:
         if not known.get("data_center"):
-            known["data_center"] = valid("Data centre", known_data_center, default=former["data_center"])
+            known["data_center"] = valid("Data center", known_data_center, default=former["data_center"])
         if told != known["data_center"]:
             told = known["data_center"]
             tell("\n3. Access. " + _CLIENT.format(console=sites(told or "us")[1], scope=SCOPE))
@@ -89,7 +89,7 @@ def _ask_for_the_rest(known: dict[str, str | None], former: Mapping[str, str | N
 
 
 def known_data_center(text: str) -> str:
-    """Return a data centre as the settings spell it."""
-    if text.lower() not in _CENTRES:
-        raise ArgumentError(f"There is no data centre {text!r}.", hint=f"Known: {', '.join(_CENTRES)}.")
+    """Return a data center as the settings spell it."""
+    if text.lower() not in _CENTERS:
+        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(_CENTERS)}.")
     return text.lower()

@@ -42,7 +42,7 @@ def learnt_message(learnt: Sequence[tuple[Version, Mapping[str, object]]]) -> st
 def _place(version: Version) -> str:
     """Return where the tables have it; of what an older release saw the run is not known."""
     run = "" if version["run_id"] is None else f"Run: {version['run_id']}\n"
-    return f"Organisation: {one_line(version['org_id'])}\n{run}"
+    return f"Organization: {one_line(version['org_id'])}\n{run}"
 
 
 def _fields(version: Version) -> list[Field]:

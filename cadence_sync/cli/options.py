@@ -14,7 +14,7 @@ class Axis(StrEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
-OneOrg = Annotated[str | None, typer.Option("--org", help="One organisation only.")]
+OneOrg = Annotated[str | None, typer.Option("--org", help="One organization only.")]
 RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of a run that ended as `held`.")]
 CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
 At = Annotated[str, typer.Option("--at", metavar="T", help="A time with a zone, like 2026-03-01T09:00Z, or `now`.")]

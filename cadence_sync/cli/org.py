@@ -9,14 +9,14 @@ from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
 from cadence_sync.cli.run import run
 
-OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organisation's id, as `org list` shows it.")]
+OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organization's id, as `org list` shows it.")]
 SecretFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A file that holds it; - for stdin, a line each.")
 ]
 Interval = Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")]
 Cron = Annotated[str | None, typer.Option(help="A cron line of five fields instead.")]
 TimeZone = Annotated[str | None, typer.Option(help="Of the cron line, like Europe/Paris.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Give an organisation that is stored new credentials.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Give an organization that is stored new credentials.")]
 
 
 def add(  # noqa: PLR0913 - each is an option
@@ -36,7 +36,7 @@ def add(  # noqa: PLR0913 - each is an option
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Add an organisation: prove its credentials by one call, and store them encrypted."""
+    """Add an organization: prove its credentials by one call, and store them encrypted."""
     from cadence_sync.cli.asking import filled
     from cadence_sync.cli.org_add import add_command
 
@@ -66,7 +66,7 @@ def import_(
     no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add many organisations, each proved; those that fail are named, the others are stored."""
+    """Add many organizations, each proved; those that fail are named, the others are stored."""
     from cadence_sync.cli.org_import import import_command
 
     code = run(import_command(context.obj.settings(), file, again=replace, prove=not no_check, as_json=as_json))
@@ -78,7 +78,7 @@ def list_(
     every: Annotated[bool, typer.Option("--all", help="Removed ones too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the organisations: where their credentials are, when they are synced, how they fare."""
+    """List the organizations: where their credentials are, when they are synced, how they fare."""
     from cadence_sync.cli.org_admin import list_command
 
     run(list_command(context.obj.settings(), every=every, as_json=as_json))
@@ -91,7 +91,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Purge without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Sync an organisation no more and delete its credentials; its history stays unless it is purged."""
+    """Sync an organization no more and delete its credentials; its history stays unless it is purged."""
     from cadence_sync.cli.asking import confirm_purge
     from cadence_sync.cli.org_admin import purge_command, remove_command
 
@@ -105,14 +105,14 @@ def remove(
 
 
 def pause(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
-    """Leave an organisation out until it is resumed; `sync --org` still syncs it."""
+    """Leave an organization out until it is resumed; `sync --org` still syncs it."""
     from cadence_sync.cli.org_admin import enable_command
 
     run(enable_command(context.obj.settings(), org_id, enabled=False, as_json=as_json))
 
 
 def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
-    """Sync an organisation again, at its usual times, whatever failed before."""
+    """Sync an organization again, at its usual times, whatever failed before."""
     from cadence_sync.cli.org_admin import enable_command
 
     run(enable_command(context.obj.settings(), org_id, enabled=True, as_json=as_json))
@@ -128,14 +128,14 @@ def schedule(
     default: Annotated[bool, typer.Option("--default", help="As the settings say, for all that have none.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say when an organisation is synced, or change it: daemons follow within seconds."""
+    """Say when an organization is synced, or change it: daemons follow within seconds."""
     from cadence_sync.cli.org_schedule import schedule_command
 
     given = {"interval": interval, "cron": cron, "time_zone": time_zone}
     run(schedule_command(context.obj.settings(), org_id, given, default=default, as_json=as_json))
 
 
-app: Final = typer.Typer(help="Add, list, pause and remove organisations.", no_args_is_help=True)
+app: Final = typer.Typer(help="Add, list, pause and remove organizations.", no_args_is_help=True)
 for function in (add, import_, list_, schedule, remove, pause, resume):
     name = function.__name__.rstrip("_")
     app.command(name, epilog=epilog(f"org {name}"))(function)

@@ -1,4 +1,4 @@
-"""`org add`: one organisation, proved and stored."""
+"""`org add`: one organization, proved and stored."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,16 +7,16 @@ from cadence_sync import wiring
 from cadence_sync.cli.application import application
 from cadence_sync.cli.lines import say
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrolment import enrol
+from cadence_sync.enrollment import enroll
 from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
 
 
 async def add_command(settings: Settings, fields: Mapping[str, str | None], *, again: bool, as_json: bool) -> None:
-    """Add the organisation and say so."""
+    """Add the organization and say so."""
     wanted = application(settings, fields)
     async with wiring.database(settings) as engine:
-        await enrol(settings, engine, wanted, again=again)
+        await enroll(settings, engine, wanted, again=again)
     org_id, data_center = wanted.org.org_id, wanted.org.data_center
     if as_json:
         print_json({"org_id": org_id, "data_center": data_center, **asdict(wanted.schedule or Schedule())})

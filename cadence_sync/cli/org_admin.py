@@ -18,7 +18,7 @@ _COLUMNS: Final = (
 
 
 async def list_command(settings: Settings, *, every: bool, as_json: bool) -> None:
-    """Show one line an organisation; secrets are not even decrypted."""
+    """Show one line an organization; secrets are not even decrypted."""
     from cadence_sync.db import directory
 
     async with wiring.database(settings) as engine:
@@ -29,11 +29,11 @@ async def list_command(settings: Settings, *, every: bool, as_json: bool) -> Non
     if as_json:
         print_json(shown)
     else:
-        print_table("Organisations (times in UTC)", _COLUMNS, [[row[name] for name in _COLUMNS] for row in shown])
+        print_table("Organizations (times in UTC)", _COLUMNS, [[row[name] for name in _COLUMNS] for row in shown])
 
 
 async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
-    """Remove an organisation and say what stays."""
+    """Remove an organization and say what stays."""
     from cadence_sync.db import directory
 
     _check_stored(settings, org_id)
@@ -46,7 +46,7 @@ async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> N
 
 
 async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
-    """Delete all that is stored of an organisation and say how many rows that was."""
+    """Delete all that is stored of an organization and say how many rows that was."""
     from cadence_sync.db.purge import purge
 
     _check_stored(settings, org_id)
@@ -60,7 +60,7 @@ async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> No
 
 
 async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
-    """Pause an organisation or resume it."""
+    """Pause an organization or resume it."""
     from cadence_sync.db import directory
 
     async with wiring.database(settings) as engine:

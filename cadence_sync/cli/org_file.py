@@ -17,7 +17,7 @@ _PREFIX: Final = "zoho_"
 
 
 def read_orgs(file: Path) -> list[Row]:
-    """Return one row an organisation; raises `ArgumentError` where the file as a whole makes no sense."""
+    """Return one row an organization; raises `ArgumentError` where the file as a whole makes no sense."""
     readers = {".toml": _toml, ".csv": _csv}
     if file.suffix.lower() not in readers:
         raise _bad(file, "its name ends neither in .toml nor in .csv")
@@ -27,7 +27,7 @@ def read_orgs(file: Path) -> list[Row]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, csv.Error, ValueError) as error:
         raise _bad(file, error.strerror or "" if isinstance(error, OSError) else str(error)) from error
     if not rows:
-        raise _bad(file, "it names no organisation")
+        raise _bad(file, "it names no organization")
     return rows
 
 
@@ -53,7 +53,7 @@ def _csv(text: str) -> Iterable[Row]:
 
 
 def _row(values: dict[str, Any]) -> Row:
-    """Return a row; what else a file says could be a misspelt name of something that matters."""
+    """Return a row; what else a file says could be a misspelled name of something that matters."""
     strange = sorted(set(values) - set(FIELDS))
     if strange:
         raise ValueError(f"there is no field {strange[0]!r}")
@@ -68,6 +68,6 @@ def _row(values: dict[str, Any]) -> Row:
 def _bad(file: Path, reason: str) -> ArgumentError:
     return ArgumentError(
         f"{file} cannot be imported: {reason}.",
-        hint=see("Add many organisations"),
+        hint=see("Add many organizations"),
         code="IMPORT_FILE",
     )

@@ -1,4 +1,4 @@
-"""`org import`: many organisations, some side by side; one's failure never stops another."""
+"""`org import`: many organizations, some side by side; one's failure never stops another."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from cadence_sync.cli.org_file import Row, named_twice, read_orgs
 from cadence_sync.cli.output import one_line, print_json, shown_error
 from cadence_sync.core.report import gravest
 from cadence_sync.db.secrets import vault_of
-from cadence_sync.enrolment import enrol
+from cadence_sync.enrollment import enroll
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.settings import Settings
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 AT_ONCE: Final = 8
-"""Organisations that are proved side by side."""
+"""Organizations that are proved side by side."""
 
 
 async def import_command(settings: Settings, file: Path, *, again: bool, prove: bool, as_json: bool) -> int:
@@ -46,7 +46,7 @@ async def import_command(settings: Settings, file: Path, *, again: bool, prove: 
     if as_json:
         print_json([{"org_id": org_id, "error": error and shown_error(error)} for org_id, error in results])
     else:
-        print(f"Stored {len(results) - len(failed)} of {len(results)} organisations.")
+        print(f"Stored {len(results) - len(failed)} of {len(results)} organizations.")
     return gravest(error.exit_code for _, error in failed)
 
 
@@ -58,4 +58,4 @@ async def _add(
         raise ArgumentError("The file names it more than once.", hint="None of them was stored.", code="ORG_EXISTS")
     if wanted.grant_code and not prove:
         raise ArgumentError("A grant code cannot be swapped without asking Zoho.", hint="Leave out --no-check.")
-    await enrol(settings, engine, wanted, again=again, prove=prove)
+    await enroll(settings, engine, wanted, again=again, prove=prove)

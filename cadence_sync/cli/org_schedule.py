@@ -1,4 +1,4 @@
-"""`org schedule`: when one organisation is synced, without its credentials being asked for again."""
+"""`org schedule`: when one organization is synced, without its credentials being asked for again."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -28,13 +28,13 @@ def diff(  # noqa: PLR0913 - each is an option
     from_: Annotated[str | None, typer.Option("--from", metavar="T", help="The earlier time.")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="T", help="The later time; default: now.")] = None,
     org: OneOrg = None,
-    from_org: Annotated[str | None, typer.Option("--from-org", help="Compare this organisation …")] = None,
+    from_org: Annotated[str | None, typer.Option("--from-org", help="Compare this organization …")] = None,
     to_org: Annotated[str | None, typer.Option("--to-org", help="… with this one.")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="T", help="When; default: now.")] = None,
     axis: WhichAxis = Axis.VALID,
     as_json: Json = False,
 ) -> None:
-    """Show what differs between two times, or between two organisations."""
+    """Show what differs between two times, or between two organizations."""
     from cadence_sync.cli.diff import Asked, diff_command
 
     asked = Asked(from_, to, org, from_org, to_org, at, axis, as_json)

@@ -22,7 +22,7 @@ async def prune_command(settings: Settings, keep: str | None, *, dry_run: bool, 
     busy = pruned.pop("busy")
     print_table("Rows that would go" if dry_run else "Rows deleted", list(pruned), [list(pruned.values())])
     if busy:
-        show_note(f"{busy} organisation(s) were being written and were left for the next time.")
+        show_note(f"{busy} organization(s) were being written and were left for the next time.")
 
 
 def _checked(keep: str) -> timedelta:

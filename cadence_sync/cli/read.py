@@ -38,7 +38,7 @@ _LIST: Final = (
 
 
 async def status_command(settings: Settings, *, as_json: bool) -> None:
-    """Show one line an organisation."""
+    """Show one line an organization."""
     from cadence_sync.db import queries
 
     async with wiring.database(settings) as engine:
@@ -46,7 +46,7 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    _print_rows("Organisations (times in UTC)", _STATUS, rows)
+    _print_rows("Organizations (times in UTC)", _STATUS, rows)
     for row in rows:
         if row["held"]:
             run = row["held_run_id"]
@@ -87,13 +87,13 @@ async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str
 
     rows = await queries.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
     if not rows:
-        where = "" if org_id is None else f" in the organisation {org_id!r}"
+        where = "" if org_id is None else f" in the organization {org_id!r}"
         raise NotFoundError(
             f"There is no cadence {cadence_id!r}{where}.", hint="`cadence-sync list --deleted` lists all."
         )
     if len(rows) > 1:
         orgs = ", ".join(row["org_id"] for row in rows)
-        raise NotFoundError(f"Several organisations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
+        raise NotFoundError(f"Several organizations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
     return rows[0]
 
 

@@ -21,11 +21,11 @@ _KEPT: Final = (
 
 
 async def redact_command(settings: Settings, user_id: str, org_id: str | None, *, as_json: bool) -> None:
-    """Redact a user in every organisation that knows the id, each in a transaction of its own."""
+    """Redact a user in every organization that knows the id, each in a transaction of its own."""
     from cadence_sync.db import redaction
 
     async with wiring.database(settings) as engine:
-        orgs = await redaction.organisations(engine, org_id)
+        orgs = await redaction.organizations(engine, org_id)
         tried = [await redaction.redact_person(engine, org, user_id, by=whoever()) for org in orgs]
     done = [each for each in tried if each is not None]
     if not done:

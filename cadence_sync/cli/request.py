@@ -1,4 +1,4 @@
-"""`sync --queue`: organisations are entered in the queue, ahead of all others, for a worker to sync."""
+"""`sync --queue`: organizations are entered in the queue, ahead of all others, for a worker to sync."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +19,7 @@ TRIGGER: Final = "request"
 
 
 async def request_command(settings_of: "Callable[[], Settings]", asked: "Asked") -> int:
-    """Ask for a sync of these organisations, or of all; returns the exit code of the gravest fault of one."""
+    """Ask for a sync of these organizations, or of all; returns the exit code of the gravest fault of one."""
     from cadence_sync.db.direct import check_queue, direct
     from cadence_sync.db.engine import our_errors
     from cadence_sync.fleet import queue
@@ -50,7 +50,7 @@ async def request_command(settings_of: "Callable[[], Settings]", asked: "Asked")
 
 
 async def ask_for(settings: "Settings", engine: "AsyncEngine", url: str, org_id: str) -> str:
-    """Ask for a sync of one organisation, as the page does; returns what became of it."""
+    """Ask for a sync of one organization, as the page does; returns what became of it."""
     from cadence_sync.db.direct import direct
     from cadence_sync.fleet import queue
 

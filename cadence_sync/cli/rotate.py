@@ -17,7 +17,7 @@ async def rotate_command(settings: Settings, *, as_json: bool) -> None:
         print_json(asdict(done))
     else:
         print(
-            f"Encrypted anew: the credentials of {done.credentials} organisation(s), {done.tokens} access token(s);"
+            f"Encrypted anew: the credentials of {done.credentials} organization(s), {done.tokens} access token(s);"
             f" under the first key already: {done.current}."
         )
     done.check()

@@ -1,4 +1,4 @@
-"""Running a command's coroutine so that SIGTERM ends it as Ctrl-C does: by cancelling it, once."""
+"""Running a command's coroutine so that SIGTERM ends it as Ctrl-C does: by canceling it, once."""
 
 import asyncio
 import gc

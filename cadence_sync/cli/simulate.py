@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cadence_sync.cli.program import program_name
 from cadence_sync.errors import SettingsError
 from cadence_sync.simulator.server import running
-from cadence_sync.simulator.settings import Settings as Behaviour
+from cadence_sync.simulator.settings import Settings as Behavior
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from cadence_sync.wiring import SystemClock
@@ -25,9 +25,9 @@ class Scene:
 
 
 async def simulate_command(scene: Scene) -> None:
-    """Serve until cancelled."""
-    behaviour = Behaviour(latency=scene.latency, edit_every=scene.edit_every or None)
-    simulator = Simulator(scene.orgs, scene.cadences, scene.seed, clock=SystemClock().now, settings=behaviour)
+    """Serve until canceled."""
+    behavior = Behavior(latency=scene.latency, edit_every=scene.edit_every or None)
+    simulator = Simulator(scene.orgs, scene.cadences, scene.seed, clock=SystemClock().now, settings=behavior)
     try:
         async with running(simulator, port=scene.port) as url:
             print(_instructions(scene, url), flush=True)
@@ -39,12 +39,12 @@ async def simulate_command(scene: Scene) -> None:
 def _instructions(scene: Scene, url: str) -> str:
     first, program = credentials(0), program_name()
     more = (
-        f"Organisation number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
+        f"Organization number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
         if scene.orgs > 1
         else ""
     )
     return (
-        f"Zoho is simulated at {url}: {scene.orgs} organisation(s) of {scene.cadences} cadences. Ctrl-C stops it.\n"
+        f"Zoho is simulated at {url}: {scene.orgs} organization(s) of {scene.cadences} cadences. Ctrl-C stops it.\n"
         f"{more}In another terminal:\n\n"
         f"export CADENCE_SYNC_ZOHO_API_URL={url}\n"
         f"export CADENCE_SYNC_ZOHO_ACCOUNTS_URL={url}\n"

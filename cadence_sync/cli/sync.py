@@ -1,4 +1,4 @@
-"""`sync`: one report an organisation, and the exit code of the gravest."""
+"""`sync`: one report an organization, and the exit code of the gravest."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ class Asked:
 
 
 async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int:
-    """Sync the wanted organisations one after the other; one's failure never stops another."""
+    """Sync the wanted organizations one after the other; one's failure never stops another."""
     try:
         settings = settings_of()
         async with wiring.database(settings) as engine:

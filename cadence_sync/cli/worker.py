@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cadence_sync.fleet.queue import Due
 
 ATTEMPTS: Final = 12
-"""How often a job is handed back, for a worker that has the credentials of its organisation; then its run failed."""
+"""How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
 LAST_WORDS: Final = 5.0
 """Seconds that the database has to answer where somebody waits for it."""
 
@@ -49,7 +49,7 @@ async def worker_command(settings: Settings) -> None:
 
 
 async def until_stopped(work: Coroutine[object, object, object]) -> None:
-    """Work until cancelled, and tell the service manager how it stands."""
+    """Work until canceled, and tell the service manager how it stands."""
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
@@ -103,11 +103,11 @@ async def working(
 
 
 def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
-    """Return the organisations of the settings; one that is faulty is left out, and said so."""
+    """Return the organizations of the settings; one that is faulty is left out, and said so."""
     orgs: dict[str, OrgConfig] = {}
     for name, org in (configured_orgs(settings) if named_orgs(settings) else {}).items():
         if isinstance(org, SettingsError):
-            log.error("organisation_left_out", org_id=name, error=org.message, hint=org.hint)
+            log.error("organization_left_out", org_id=name, error=org.message, hint=org.hint)
         else:
             orgs[name] = org
     return orgs

@@ -70,7 +70,7 @@ class Rule:
     """Ids or names of those who made the change, where Zoho tells."""
 
     def wants(self, topic: Topic, org_id: str) -> bool:
-        """Whether anything of this kind, of this organisation, is asked for."""
+        """Whether anything of this kind, of this organization, is asked for."""
         return topic in self.topics and (not self.orgs or org_id in self.orgs)
 
     def wants_change(self, org_id: str, version: Version) -> bool:
@@ -106,7 +106,7 @@ class Alerting:
         return _channels(rule for rule in self.rules if rule.wants_change(org_id, version))
 
     def told_of(self, event: Event, org_id: str) -> list[str]:
-        """Return the channels that an event of an organisation is announced to."""
+        """Return the channels that an event of an organization is announced to."""
         return _channels(rule for rule in self.rules if rule.wants(TOPICS[event], org_id))
 
     def due(self, channel: str, now: datetime) -> datetime:

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What earlier runs of the organisation left behind that decides how new ids are read."""
+    """What earlier runs of the organization left behind that decides how new ids are read."""
 
     last_walk: datetime | None = None
     """Start of the last complete walk; None before the first."""

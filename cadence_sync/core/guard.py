@@ -1,4 +1,4 @@
-"""The brake on deletions, and the check that a listing is of the organisation that the store knows.
+"""The brake on deletions, and the check that a listing is of the organization that the store knows.
 
 Retiring cadences is the one thing that a wrong listing could do at a stroke to a whole history. So more than a
 share of them in a rolling day waits for a person, whatever the reason.
@@ -79,10 +79,10 @@ def unconfirmed(missing: Iterable[str], docket: Docket) -> list[str]:
 
 
 def other_org() -> AccessError:
-    """Return the error of a listing that shares no id with a store that has some: it is of another organisation."""
+    """Return the error of a listing that shares no id with a store that has some: it is of another organization."""
     return AccessError(
-        "Zoho lists none of the cadences that are stored for this organisation.",
-        hint="The credentials are probably another organisation's; if not, sync once with --allow-other-org.",
+        "Zoho lists none of the cadences that are stored for this organization.",
+        hint="The credentials are probably another organization's; if not, sync once with --allow-other-org.",
         code="WRONG_ORG",
     )
 

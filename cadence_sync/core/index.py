@@ -1,4 +1,4 @@
-"""What the store holds of an organisation, in some 60 bytes a cadence, and what of it a walk found as it was."""
+"""What the store holds of an organization, in some 60 bytes a cadence, and what of it a walk found as it was."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ def digest_of(raw: bytes | memoryview) -> bytes:
 
 
 class Index:
-    """The live cadences of an organisation, found by the digest of the record that was last written.
+    """The live cadences of an organization, found by the digest of the record that was last written.
 
     `digests` and `ids` are joined in one order, `lengths` say how many characters each id has: as Python
     objects of their own they would take ten times the room. `deleted` is how many are stored as deleted.
@@ -74,7 +74,7 @@ def _hash_table(digests: bytes, mask: int) -> "array[int]":
 
 
 NOTHING: Final = Index()
-"""The index of an organisation of which nothing is stored."""
+"""The index of an organization of which nothing is stored."""
 
 
 class Marks:

@@ -11,7 +11,7 @@ from cadence_sync.core.sightings import Sightings
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete, self-consistent walk over an organisation's cadences."""
+    """A complete, self-consistent walk over an organization's cadences."""
 
     started_at: datetime
     changed: Sightings

@@ -34,7 +34,7 @@ class Message:
 def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
     """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
     orgs = list(dict.fromkeys(each.org_id for each in told))
-    where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organisations"
+    where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organizations"
     kinds = {each.event for each in told}
     what = _title(told[0]) if len(told) == 1 else f"{len(told)} {'changes' if kinds == {Event.CHANGE} else 'events'}"
     title = f"{what}: {where}" if where else what
@@ -106,10 +106,10 @@ def _lines(told: Told, most: int, *, has_link: bool) -> list[str]:
 
 
 _SENTENCES: Final = {
-    Event.FAILING: "Syncs of this organisation fail.",
-    Event.RECOVERED: "Syncs of this organisation work again.",
-    Event.STALE: "No sync has read this organisation for too long.",
-    Event.FRESH: "This organisation is read again.",
+    Event.FAILING: "Syncs of this organization fail.",
+    Event.RECOVERED: "Syncs of this organization work again.",
+    Event.STALE: "No sync has read this organization for too long.",
+    Event.FRESH: "This organization is read again.",
     Event.TEST: "Alerts of cadence-sync arrive here. What changes will look like this:",
 }
 
@@ -120,8 +120,8 @@ _CAME_OR_WENT: Final = {
     "restored": "A cadence came back",
 }
 _OVER: Final = {
-    Event.FAILING: ("Syncs failed", "Syncs of this organisation failed; they work again."),
-    Event.STALE: ("The copy was out of date", "No sync had read this organisation for too long; it is read again."),
+    Event.FAILING: ("Syncs failed", "Syncs of this organization failed; they work again."),
+    Event.STALE: ("The copy was out of date", "No sync had read this organization for too long; it is read again."),
 }
 """Titles and sentences where a message comes after its episode."""
 
@@ -183,4 +183,4 @@ def url_of(told: Told, web_url: str | None) -> str | None:
         return cadence_url(web_url, told.org_id, told.cadence_id)
     if told.run_id is not None:  # where it is decided about, or told why it failed
         return f"{web_url}/runs/{told.run_id}"
-    return f"{web_url}/organisation?org={quote(told.org_id, safe='')}"
+    return f"{web_url}/organization?org={quote(told.org_id, safe='')}"

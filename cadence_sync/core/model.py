@@ -10,7 +10,7 @@ Leaf: TypeAlias = str | int | bool | list[object] | None
 Config: TypeAlias = dict[str, Leaf]
 """Leaf path → value. A path that is missing was never sent; `None` was sent as null or as "".
 
-Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and serialise as they stand.
+Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and serialize as they stand.
 """
 
 Labels: TypeAlias = dict[str, str | None]
@@ -40,7 +40,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """What Zoho says of a page; `count` is of this page, not of the organisation."""
+    """What Zoho says of a page; `count` is of this page, not of the organization."""
 
     page: int
     per_page: int

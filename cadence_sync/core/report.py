@@ -1,4 +1,4 @@
-"""What a run tells: one object an organisation, and one exit code for all."""
+"""What a run tells: one object an organization, and one exit code for all."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -85,7 +85,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one organisation; None where a failure came before it was known."""
+    """One run of one organization; None where a failure came before it was known."""
 
     org_id: str | None
     run_id: int | None

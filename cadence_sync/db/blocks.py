@@ -1,4 +1,4 @@
-"""Going through a table of an organisation block by block, and rewriting rows where they stand."""
+"""Going through a table of an organization block by block, and rewriting rows where they stand."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final

@@ -104,13 +104,13 @@ async def size(engine: AsyncEngine) -> Size:
 
 
 async def calls_of_the_day(engine: AsyncEngine, now: datetime) -> Mapping[str, int]:
-    """Return how many API calls the runs of the last 24 hours made, by organisation."""
+    """Return how many API calls the runs of the last 24 hours made, by organization."""
     statement = select(sync_runs.c.org_id, SPENT).where(sync_runs.c.started_at > now - DAY).group_by(sync_runs.c.org_id)
     return await _by_org(engine, statement)
 
 
 async def drift(engine: AsyncEngine) -> Mapping[str, list[str]]:
-    """Return the fields that are not known, by organisation."""
+    """Return the fields that are not known, by organization."""
     paths = func.array_agg(schema_drift.c.path)
     return await _by_org(engine, select(schema_drift.c.org_id, paths).group_by(schema_drift.c.org_id))
 

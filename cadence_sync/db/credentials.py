@@ -1,4 +1,4 @@
-"""Credentials of organisations that were added: encrypted, and only under keys that the database does not hold."""
+"""Credentials of organizations that were added: encrypted, and only under keys that the database does not hold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from cadence_sync.orgs import OrgConfig
 
 
 class _Sealed(msgspec.Struct, omit_defaults=True):
-    """What is encrypted; with the organisation, so that no row can stand in for another's."""
+    """What is encrypted; with the organization, so that no row can stand in for another's."""
 
     org_id: str
     data_center: str
@@ -30,7 +30,7 @@ class _Sealed(msgspec.Struct, omit_defaults=True):
 
 
 def opened(keys: Sequence[str], org_id: str, sealed: bytes) -> OrgConfig:
-    """Return what was stored; raises `SettingsError` where no key fits, or the row is another organisation's."""
+    """Return what was stored; raises `SettingsError` where no key fits, or the row is another organization's."""
     plain = vault_of(keys).open(sealed)
     found = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
     if found is None or found.org_id != org_id:
@@ -39,7 +39,7 @@ def opened(keys: Sequence[str], org_id: str, sealed: bytes) -> OrgConfig:
 
 
 async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> None:
-    """Write an organisation's credentials, in place of those that it had."""
+    """Write an organization's credentials, in place of those that it had."""
     known = _Sealed(**{name: getattr(org, name) for name in _Sealed.__struct_fields__})
     sealed = vault.seal(msgspec.json.encode(known))
     statement = insert(org_credentials).values(org_id=org.org_id, sealed=sealed)
@@ -48,7 +48,7 @@ async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> No
 
 
 async def forget(connection: AsyncConnection, org_id: str) -> None:
-    """Delete an organisation's credentials and its cached tokens."""
+    """Delete an organization's credentials and its cached tokens."""
     for table in (org_credentials, oauth_tokens):
         await connection.execute(table.delete().where(table.c.org_id == org_id))
 

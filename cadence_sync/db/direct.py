@@ -73,13 +73,13 @@ async def check_queue(connection: AsyncConnection) -> None:
 
 
 async def move_ahead(connection: Connection, org_ids: Sequence[str], priority: int) -> set[str]:
-    """Let jobs that wait go before others; returns the organisations whose job waits."""
+    """Let jobs that wait go before others; returns the organizations whose job waits."""
     with our_errors():
         return {row["dedupe_key"] for row in await connection.fetch(_AHEAD, org_ids, priority)}
 
 
 async def drop_job(connection: AsyncConnection, org_id: str) -> None:
-    """Take an organisation's job out of the queue, unless a worker is at it; there may be no queue yet."""
+    """Take an organization's job out of the queue, unless a worker is at it; there may be no queue yet."""
     if await connection.scalar(_THERE) is not None:
         await connection.execute(_DROP, {"org_id": org_id})
 

@@ -1,4 +1,4 @@
-"""The organisations that the database knows: added, changed and removed one transaction each, behind their locks."""
+"""The organizations that the database knows: added, changed and removed one transaction each, behind their locks."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from cadence_sync.orgs import OrgConfig, Schedule
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One organisation as it is stored, its credentials encrypted."""
+    """One organization as it is stored, its credentials encrypted."""
 
     org_id: str
     data_center: str
@@ -45,7 +45,7 @@ class Entry:
 
 
 async def entries(engine: AsyncEngine, org_ids: Collection[str] | None = None) -> dict[str, Entry]:
-    """Return all organisations that were ever synced or added, or those of these that were, removed ones too."""
+    """Return all organizations that were ever synced or added, or those of these that were, removed ones too."""
     columns = [(org_credentials if name in {"updated_at", "sealed"} else orgs).c[name] for name in _COLUMNS]
     joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
     statement = select(*columns).select_from(joined).order_by(orgs.c.org_id)
@@ -57,7 +57,7 @@ async def entries(engine: AsyncEngine, org_ids: Collection[str] | None = None) -
 
 
 async def edition(engine: AsyncEngine, org_id: str) -> str | None:
-    """Return when the credentials of an organisation were stored, empty if none are; None if it is gone."""
+    """Return when the credentials of an organization were stored, empty if none are; None if it is gone."""
     stored = func.coalesce(cast(org_credentials.c.updated_at, Text), "")
     joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
     statement = select(stored).select_from(joined).where(orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
@@ -80,7 +80,7 @@ async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None
 
 
 async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, schedule: Schedule | None, *, replace: bool) -> None:
-    """Store an organisation and its credentials; without a schedule it keeps the one that it has."""
+    """Store an organization and its credentials; without a schedule it keeps the one that it has."""
     row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(schedule)
     statement = insert(orgs).values(row)
     # One that comes back is synced again, even if it was paused when it went.
@@ -93,18 +93,18 @@ async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, schedule: Sch
 
 
 async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
-    """Pause an organisation, also in the queue, or resume it; resumed, it starts without a record of failures."""
+    """Pause an organization, also in the queue, or resume it; resumed, it starts without a record of failures."""
     values: dict[str, Any] = {"enabled": enabled} | ({"failures": 0} if enabled else {})
     await _change(engine, org_id, values, unqueue=not enabled)
 
 
 async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule) -> None:
-    """Sync an organisation at other times."""
+    """Sync an organization at other times."""
     await _change(engine, org_id, _columns(schedule))
 
 
 async def remove(engine: AsyncEngine, org_id: str) -> None:
-    """Take an organisation out of all that is synced, queue included, and delete its credentials; its history stays."""
+    """Take an organization out of all that is synced, queue included, and delete its credentials; its history stays."""
     values = {"removed_at": func.now(), "failures": 0} | _columns(Schedule())
     await _change(engine, org_id, values, forget=True, unqueue=True)
 
@@ -123,13 +123,13 @@ async def _change(
 
 
 def no_such_org(org_id: str) -> NotFoundError:
-    """Return what is said of an organisation that is not stored, or is removed."""
-    return NotFoundError(f"There is no organisation {org_id!r}.", hint="`cadence-sync org list` shows all.")
+    """Return what is said of an organization that is not stored, or is removed."""
+    return NotFoundError(f"There is no organization {org_id!r}.", hint="`cadence-sync org list` shows all.")
 
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine, org_id: str) -> AsyncIterator[AsyncConnection]:
-    """Yield a transaction behind the organisation's lock."""
+    """Yield a transaction behind the organization's lock."""
     if not _is_text(org_id):
         raise no_such_org(org_id)
     with our_errors():
@@ -148,7 +148,7 @@ async def _check_free(connection: AsyncConnection, org_id: str, *, replace: bool
     stored = select(org_credentials.c.org_id).where(org_credentials.c.org_id == org_id)
     if not replace and await connection.scalar(stored) is not None:
         raise ArgumentError(
-            f"There is an organisation {org_id!r} already.",
+            f"There is an organization {org_id!r} already.",
             hint="Choose another id, or give it new credentials with --replace.",
             code="ORG_EXISTS",
         )

@@ -67,7 +67,7 @@ async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, 
 async def decide(
     engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: Alerting | None = None
 ) -> tuple[str, int]:
-    """Note a decision about what a run held; returns the organisation and how many cadences it is about."""
+    """Note a decision about what a run held; returns the organization and how many cadences it is about."""
     with our_errors():
         async with engine.begin() as connection:
             return await decide_within(connection, run_id, decision, by, alerting)

@@ -74,7 +74,7 @@ async def connected(url: str, **options: Any) -> Any:
             raise
         raise SettingsError(
             f"The server refuses the parameter {names[0]!r} of the database URL.",
-            hint="Look for a misspelt name or value. What only libpq knows, such as connect_timeout, is left out.",
+            hint="Look for a misspelled name or value. What only libpq knows, such as connect_timeout, is left out.",
         ) from error
     except asyncpg.ClientConfigurationError:
         raise  # a ValueError too, whose cause is named below

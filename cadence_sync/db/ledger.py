@@ -29,7 +29,7 @@ ABANDONED: Final = Problem(
 async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
     """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds.
 
-    One statement where the organisation is known and no run of it is open, which is nearly always.
+    One statement where the organization is known and no run of it is open, which is nearly always.
     """
     statement = _entering(org, trigger, started_at, lease)
     row = (await connection.execute(statement)).one_or_none()
@@ -42,7 +42,7 @@ async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at:
 
 
 async def _make_known(connection: AsyncConnection, org: Org) -> None:
-    """Let an organisation be there under its data centre; raises `UNKNOWN_ORG` for a stored one that was removed."""
+    """Let an organization be there under its data center; raises `UNKNOWN_ORG` for a stored one that was removed."""
     values = {"org_id": org.org_id, "data_center": org.data_center}
     if org.stored:
         there = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
@@ -60,7 +60,7 @@ async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> R
 
 
 def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
-    """Return what enters a run of an organisation that is known under that data centre, and says what is known."""
+    """Return what enters a run of an organization that is known under that data center, and says what is known."""
     me = processes.current()
     values = {
         "org_id": org.org_id,
@@ -92,7 +92,7 @@ def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Sel
 
 
 def _known() -> tuple[Any, ...]:
-    """Return what is asked of an organisation when a run begins."""
+    """Return what is asked of an organization when a run begins."""
     docket = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_docket")
     # Read together with the fence: a redaction that comes later moves it.
     redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
@@ -139,7 +139,7 @@ async def settle(
 ) -> None:
     """Pass the fence and close a run that has nothing else to write, in one statement; raises `OrgBusyError`.
 
-    It waits for nobody: whoever holds the organisation's row is writing it.
+    It waits for nobody: whoever holds the organization's row is writing it.
     """
     free = (
         select(orgs.c.org_id)
@@ -197,14 +197,14 @@ async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
 
 
 def removed(org_id: str) -> SettingsError:
-    """Return what is said of an organisation that was removed while its job waited."""
-    return SettingsError(f"The organisation {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
+    """Return what is said of an organization that was removed while its job waited."""
+    return SettingsError(f"The organization {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
 
 
 def overtaken() -> OrgBusyError:
     """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
     return OrgBusyError(
-        "Another run wrote this organisation since this one began.", hint="Its view of Zoho is the newer one."
+        "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
     )
 
 

@@ -9,7 +9,7 @@ LOCK_ORG: Final = text(
     " set_config('idle_in_transaction_session_timeout', '60s', true),"
     " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
 )
-"""Taken by the writer of an organisation. The server cuts off a writer that freezes: it blocks nobody for long."""
+"""Taken by the writer of an organization. The server cuts off a writer that freezes: it blocks nobody for long."""
 
 LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
 """Taken by `migrate`: several at once run one after the other."""

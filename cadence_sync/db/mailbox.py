@@ -135,7 +135,7 @@ class Letter:
 
 
 async def due(engine: AsyncEngine, channels: Collection[str]) -> list[Due]:
-    """Return what is due on these channels, the organisation that has waited longest first."""
+    """Return what is due on these channels, the organization that has waited longest first."""
     async with alone(engine) as connection:
         return [Due(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 

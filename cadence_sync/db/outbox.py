@@ -39,7 +39,7 @@ _SHARE: Final = text("""
 """)
 
 IsStale: TypeAlias = Callable[[str, datetime], bool]
-"""Says of an organisation, by when it was last read, whether that is worth a message."""
+"""Says of an organization, by when it was last read, whether that is worth a message."""
 
 
 def of_plan(alerting: Alerting, run: Run, plan: Plan) -> Iterator[Write]:
@@ -90,7 +90,7 @@ async def enter_decision(
 
 
 async def watch(engine: AsyncEngine, alerting: Alerting, now: datetime, is_stale: IsStale) -> None:
-    """Announce organisations that were not read for too long, and all that is well again.
+    """Announce organizations that were not read for too long, and all that is well again.
 
     Any number of processes may do so at any time: each episode has one row a channel.
     """

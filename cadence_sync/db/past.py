@@ -104,7 +104,7 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def watched(connection: AsyncConnection) -> dict[str, datetime | None]:
-    """Return every stored organisation and since when it is watched: of the time before nothing is known."""
+    """Return every stored organization and since when it is watched: of the time before nothing is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_walk_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_walk_at for row in rows}
 

@@ -1,7 +1,7 @@
-"""Runs that changed nothing leave the ledger after a while; what they add up to stays, a row an organisation and day.
+"""Runs that changed nothing leave the ledger after a while; what they add up to stays, a row an organization and day.
 
 Whether a run may go never depends on which others have gone already: so pruning may be stopped, repeated, and done by
-several processes at once. Each statement is a transaction of its own, about one organisation.
+several processes at once. Each statement is a transaction of its own, about one organization.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from cadence_sync.db.tables import orgs
 BATCH: Final = 2000
 """Runs that one statement may delete: some 50 ms of work."""
 
-# Few of an organisation's runs are asked for by name, once a statement: comparing each with each would be quadratic.
+# Few of an organization's runs are asked for by name, once a statement: comparing each with each would be quadratic.
 _PRUNABLE: Final = """
     r.org_id = :org_id AND r.started_at < :until AND r.outcome IS NOT NULL
     AND (r.baseline, r.created, r.updated, r.deleted, r.restored) = (0, 0, 0, 0, 0)
@@ -64,7 +64,7 @@ _PRUNABLE: Final = """
     )
 """
 
-# The organisation's lock is not waited for: who writes it now goes first, and the next time is soon enough.
+# The organization's lock is not waited for: who writes it now goes first, and the next time is soon enough.
 # What is added to a day is what this statement itself deleted.
 _PRUNE: Final = text(f"""
     WITH mine AS MATERIALIZED (
@@ -113,7 +113,7 @@ _OLD_ALERTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows went, by what they were, and how many organisations were being written and were left alone."""
+    """How many rows went, by what they were, and how many organizations were being written and were left alone."""
 
     runs: int = 0
     quarantined_records: int = 0
@@ -154,7 +154,7 @@ async def _prune_alerts(connection: AsyncConnection, org_id: str, until: datetim
 async def _prune_org(
     connection: AsyncConnection, org_id: str, until: datetime, *, dry_run: bool
 ) -> tuple[bool, int, int]:
-    """Return whether the organisation was free, how many runs went, and how many records with them."""
+    """Return whether the organization was free, how many runs went, and how many records with them."""
     about = {"org_id": org_id, "until": until}
     if dry_run:
         free, runs, records = (await connection.execute(_COUNT, about)).one()

@@ -1,4 +1,4 @@
-"""The one deletion of history: everything of one organisation, in one transaction, counted."""
+"""The one deletion of history: everything of one organization, in one transaction, counted."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,7 +14,7 @@ _GUARDED = text("""
 
 
 async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
-    """Delete an organisation and its whole history; returns how many rows of each table those were.
+    """Delete an organization and its whole history; returns how many rows of each table those were.
 
     The triggers that keep history are the owner's to switch off, and only while the tables are locked against all
     other writers: to the commit nobody else can rewrite anything.
@@ -31,7 +31,7 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
             counts[table.name] = deleted.rowcount
         if not counts["orgs"]:
             raise no_such_org(org_id)
-        await drop_job(connection, org_id)  # a worker that took it would enter a run, and the organisation with it
+        await drop_job(connection, org_id)  # a worker that took it would enter a run, and the organization with it
         # Deferred constraints are proved now: no table may be altered while they are pending.
         await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         await _guard(connection, guarded, "ENABLE")

@@ -26,7 +26,7 @@ _INNER: Final = {"version", "digest"}
 
 
 async def status(engine: AsyncEngine) -> Answer:
-    """One row an organisation: what is stored, the last run, the last success, and what wants attention."""
+    """One row an organization: what is stored, the last run, the last success, and what wants attention."""
     last = _last_run()
     succeeded = select(func.max(sync_runs.c.finished_at)).where(
         sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.in_(["succeeded", "partial", "held"])
@@ -65,7 +65,7 @@ async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: boo
 
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> Answer:
-    """Return the current rows of this id: one an organisation that has it."""
+    """Return the current rows of this id: one an organization that has it."""
     statement = _current().where(cadences.c.cadence_id == cadence_id)
     if org_id is not None:
         statement = statement.where(cadences.c.org_id == org_id)
@@ -73,7 +73,7 @@ async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str)
 
 
 async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> Answer:
-    """Return the newest changes of an organisation, with the names of the cadences."""
+    """Return the newest changes of an organization, with the names of the cadences."""
     statement = (
         select(cadence_changes, cadences.c.name)
         .join(cadences, _same_cadence(cadence_changes))

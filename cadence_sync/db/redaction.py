@@ -1,6 +1,6 @@
 """The one permitted rewrite of history: a person's name is replaced everywhere, and an audit row says so.
 
-One transaction an organisation, behind its lock; the database lets `raw` and `changed_by_name` be rewritten only in
+One transaction an organization, behind its lock; the database lets `raw` and `changed_by_name` be rewritten only in
 a transaction that has entered itself in `redactions`. So everything is looked through and counted first.
 """
 
@@ -34,7 +34,7 @@ _USER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 @dataclass(slots=True)
 class Redaction:
-    """What became of a person in one organisation: how many rows of each table were rewritten."""
+    """What became of a person in one organization: how many rows of each table were rewritten."""
 
     org_id: str
     user_id: str
@@ -43,19 +43,19 @@ class Redaction:
     """Versions that name them in `unenroll_properties`, which is configuration."""
 
 
-async def organisations(engine: AsyncEngine, org_id: str | None) -> list[str]:
-    """Return the ids of all organisations that were ever synced, or this one if it was."""
+async def organizations(engine: AsyncEngine, org_id: str | None) -> list[str]:
+    """Return the ids of all organizations that were ever synced, or this one if it was."""
     with our_errors():
         async with engine.connect() as connection:
             await check_migrated(connection)
             known = list(await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id)))
     if org_id is None or org_id in known:
         return known if org_id is None else [org_id]
-    raise NotFoundError(f"There is no organisation {org_id!r}.", hint="`cadence-sync status` lists them.")
+    raise NotFoundError(f"There is no organization {org_id!r}.", hint="`cadence-sync status` lists them.")
 
 
 async def redact_person(engine: AsyncEngine, org_id: str, user_id: str, by: str) -> Redaction | None:
-    """Replace a user's name in an organisation; returns None where that user was never seen there."""
+    """Replace a user's name in an organization; returns None where that user was never seen there."""
     if not _USER_ID.fullmatch(user_id):
         return None
     with our_errors():
@@ -66,7 +66,7 @@ async def redact_person(engine: AsyncEngine, org_id: str, user_id: str, by: str)
 
 @dataclass(slots=True)
 class _Work:
-    """One organisation's transaction."""
+    """One organization's transaction."""
 
     connection: AsyncConnection
     org_id: str
@@ -192,5 +192,5 @@ class _Work:
         self.texts |= found.texts
 
     def _named(self, user_id: ColumnElement[Any]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """Return what is true of this organisation's rows with this user."""
+        """Return what is true of this organization's rows with this user."""
         return user_id.table.c.org_id == self.org_id, user_id == self.user_id

@@ -1,4 +1,4 @@
-"""What the scheduler knows of each organisation: its rhythm, when it ran last, and how often it failed since."""
+"""What the scheduler knows of each organization: its rhythm, when it ran last, and how often it failed since."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ _PLANNED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One organisation as the database knows it."""
+    """One organization as the database knows it."""
 
     org_id: str
     data_center: str
@@ -35,6 +35,6 @@ class Registered:
 
 
 async def registered(connection: asyncpg.Connection) -> list[Registered]:
-    """Return every organisation that has a row, paused and removed ones too."""
+    """Return every organization that has a row, paused and removed ones too."""
     with our_errors():
         return [Registered(*row) for row in await connection.fetch(_PLANNED)]

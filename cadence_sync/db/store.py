@@ -28,7 +28,7 @@ from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import Org, Run, Traffic
 
 NOBODYS_FAULT: Final = {"ORG_BUSY", "INTERRUPTED"}
-"""Failures that say nothing about an organisation: another run was first, or somebody stopped this one."""
+"""Failures that say nothing about an organization: another run was first, or somebody stopped this one."""
 
 _INDEX: Final = text("""
     SELECT string_agg(digest, '') AS digests, string_agg(cadence_id, '') AS ids,
@@ -155,13 +155,13 @@ class PostgresStore:
 
 @asynccontextmanager
 async def _busy_if_locked() -> AsyncIterator[None]:
-    """A lock that is not to be had in time is another writer of the same organisation."""
+    """A lock that is not to be had in time is another writer of the same organization."""
     try:
         yield
     except DatabaseError as error:
         if error.code != "LOCKED":
             raise
-        raise OrgBusyError("Another run is writing this organisation.", hint="Sync again when it is done.") from error
+        raise OrgBusyError("Another run is writing this organization.", hint="Sync again when it is done.") from error
 
 
 async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:

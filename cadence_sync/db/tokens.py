@@ -32,7 +32,7 @@ _LOCK: Final = text(
 
 
 class _Sealed(msgspec.Struct):
-    """What is encrypted; with the organisation, so that no row can stand in for another's."""
+    """What is encrypted; with the organization, so that no row can stand in for another's."""
 
     org_id: str
     value: str
@@ -41,7 +41,7 @@ class _Sealed(msgspec.Struct):
 
 @dataclass(slots=True)
 class TokenTable:
-    """Implements `ports.TokenCache` for one organisation and one set of credentials."""
+    """Implements `ports.TokenCache` for one organization and one set of credentials."""
 
     engine: AsyncEngine
     vault: Vault
@@ -95,7 +95,7 @@ class TokenTable:
     ) -> None:
         """Store a token if there is one, and when tokens were asked for.
 
-        Nothing is stored for an organisation that is not known yet, as in a dry run before the first sync.
+        Nothing is stored for an organization that is not known yet, as in a dry run before the first sync.
         """
         values = {
             "org_id": self.org_id,

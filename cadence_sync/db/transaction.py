@@ -48,8 +48,8 @@ class PostgresReader:
         )  # fmt: skip
         rows = (await self.connection.execute(statement)).all()
         first = len(Stored._fields) - 1  # the labels come last
-        labelled = ((row[:first], dict(zip(CADENCE_LABELS.values(), row[first:], strict=True))) for row in rows)
-        return {values[0]: Stored._make([*values, named]) for values, named in labelled}
+        labeled = ((row[:first], dict(zip(CADENCE_LABELS.values(), row[first:], strict=True))) for row in rows)
+        return {values[0]: Stored._make([*values, named]) for values, named in labeled}
 
     async def past(self, new_ids: Collection[str]) -> Past:
         """Return what earlier runs say of ids that the store does not know."""
@@ -73,7 +73,7 @@ def _learnt() -> Label[str]:
 
 @dataclass(frozen=True, slots=True)
 class PostgresWriter(PostgresReader):
-    """Implements `ports.Writer`, behind the organisation's lock and its fence."""
+    """Implements `ports.Writer`, behind the organization's lock and its fence."""
 
     listing: Listing
     alerting: Alerting

@@ -1,4 +1,4 @@
-"""What monitoring asks of the database: how each organisation fares, and how long the queue is."""
+"""What monitoring asks of the database: how each organization fares, and how long the queue is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Vitals:
 
 
 async def vitals(engine: AsyncEngine) -> Vitals:
-    """Look once; costs some index lookups for each organisation."""
+    """Look once; costs some index lookups for each organization."""
     with our_errors():
         async with engine.connect() as connection:
             orgs = list(await connection.execute(_ORGS))

@@ -68,8 +68,8 @@ class Gauges:
                 if value is not None:
                     metrics.ORG_GAUGES[name].labels(org.org_id).set(value)
         enabled = sum(org.enabled for org in seen.orgs)
-        metrics.ORGANISATIONS.labels("enabled").set(enabled)
-        metrics.ORGANISATIONS.labels("paused").set(len(seen.orgs) - enabled)
+        metrics.ORGANIZATIONS.labels("enabled").set(enabled)
+        metrics.ORGANIZATIONS.labels("paused").set(len(seen.orgs) - enabled)
         for channel in seen.channels:
             metrics.ALERTS_WAITING.labels(channel.channel).set(channel.waiting)
             metrics.ALERTS_DEAD.labels(channel.channel).set(channel.dead)
@@ -84,6 +84,6 @@ class Gauges:
     def _clear(self) -> None:
         """Old values would look like present ones."""
         alerts = (metrics.ALERTS_WAITING, metrics.ALERTS_DEAD)
-        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANISATIONS, metrics.JOBS, *alerts):
+        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANIZATIONS, metrics.JOBS, *alerts):
             gauge.clear()
         metrics.OLDEST.set(math.nan)

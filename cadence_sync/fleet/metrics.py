@@ -41,7 +41,7 @@ _BY_ORG: Final = {
 ORG_GAUGES: Final = {
     name: Gauge(f"cadence_sync_{name}", text, ["org_id"], registry=REGISTRY) for name, text in _BY_ORG.items()
 }
-ORGANISATIONS: Final = Gauge("cadence_sync_organisations", "Organisations.", ["state"], registry=REGISTRY)
+ORGANIZATIONS: Final = Gauge("cadence_sync_organizations", "Organizations.", ["state"], registry=REGISTRY)
 JOBS: Final = Gauge("cadence_sync_queue_jobs", "Jobs in the queue.", ["state"], registry=REGISTRY)
 ALERTS_WAITING: Final = Gauge(
     "cadence_sync_alerts_waiting", "Events that a channel was not told of yet.", ["channel"], registry=REGISTRY

@@ -45,7 +45,7 @@ def watchdog_seconds() -> float | None:
 
 
 async def watchdog(alive: Callable[[], bool]) -> None:
-    """Ping while the event loop turns and `alive` says so, until cancelled; return at once where nobody asks."""
+    """Ping while the event loop turns and `alive` says so, until canceled; return at once where nobody asks."""
     seconds = watchdog_seconds()
     if seconds is None or not os.environ.get("NOTIFY_SOCKET"):
         return

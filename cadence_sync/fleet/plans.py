@@ -1,4 +1,4 @@
-"""Which organisations are to be synced and how often: what the settings name, and what the database holds."""
+"""Which organizations are to be synced and how often: what the settings name, and what the database holds."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ def _pass_over(_org_id: str, _error: SettingsError) -> None:
 
 
 class Complaints:
-    """Logs what is wrong with the schedule of an organisation, once for as long as it is the same."""
+    """Logs what is wrong with the schedule of an organization, once for as long as it is the same."""
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
@@ -62,7 +62,7 @@ def rhythms(
     registered: Iterable[Registered],
     on_fault: Callable[[str, SettingsError], None] = _pass_over,
 ) -> dict[str, Rhythm]:
-    """Return the rhythm of every organisation that can be reached and is not paused; the faulty are left out."""
+    """Return the rhythm of every organization that can be reached and is not paused; the faulty are left out."""
     known = {row.org_id: row for row in registered}
     fresh = [
         Registered(org_id, org.data_center, True, False, None, None, None, 0, None, "")  # noqa: FBT003 - a row
@@ -80,7 +80,7 @@ def rhythms(
 
 
 def rhythm_of(settings: Settings, row: Registered) -> Rhythm:
-    """Return the rhythm of one organisation; raises `SettingsError` for a cron line that is nonsense."""
+    """Return the rhythm of one organization; raises `SettingsError` for a cron line that is nonsense."""
     own = row.seconds is not None or row.cron is not None
     line = row.cron if own else settings.sync_cron
     cron = None if line is None else cron_trigger(line, row.time_zone or settings.sync_time_zone)
@@ -89,7 +89,7 @@ def rhythm_of(settings: Settings, row: Registered) -> Rhythm:
 
 
 def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) -> Callable[[str, datetime], bool]:
-    """Return what says of an organisation, by when it was last read, whether that is worth a message."""
+    """Return what says of an organization, by when it was last read, whether that is worth a message."""
 
     def is_stale(org_id: str, last: datetime) -> bool:
         return org_id in rhythms and rhythms[org_id].is_stale(last, now, least)
@@ -98,5 +98,5 @@ def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) ->
 
 
 def intervals(rhythms: Mapping[str, Rhythm], now: datetime) -> dict[str, float]:
-    """Return how many seconds may lie between two runs of each organisation."""
+    """Return how many seconds may lie between two runs of each organization."""
     return {name: rhythm.longest(now) for name, rhythm in rhythms.items()}

@@ -1,6 +1,6 @@
-"""The queue of due organisations: PgQueuer, in a schema of its own beside the history.
+"""The queue of due organizations: PgQueuer, in a schema of its own beside the history.
 
-One job is one organisation, and one organisation has at most one job, queued or under way. A job of a worker that
+One job is one organization, and one organization has at most one job, queued or under way. A job of a worker that
 died is taken over when its heartbeats stop. What a job wrote is safe without the queue: the ledger and its fence
 decide which run counts.
 """
@@ -30,7 +30,7 @@ _SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, dura
 
 
 class Due(msgspec.Struct, frozen=True):
-    """The payload of a job: which organisation, why, and which edition of its credentials is meant."""
+    """The payload of a job: which organization, why, and which edition of its credentials is meant."""
 
     org_id: str
     data_center: str
@@ -39,7 +39,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 def entrypoint(data_center: str) -> str:
-    """Return the kind of job: one for each data centre, so that each has its own limit."""
+    """Return the kind of job: one for each data center, so that each has its own limit."""
     return f"sync_{data_center}"
 
 
@@ -92,7 +92,7 @@ async def _pending(connection: Connection) -> list[str]:
 
 
 async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0) -> list[str]:
-    """Enter jobs, and return the organisations whose jobs are new: others have one that is queued or under way."""
+    """Enter jobs, and return the organizations whose jobs are new: others have one that is queued or under way."""
     if not jobs:
         return []
     with our_errors():
@@ -109,7 +109,7 @@ async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0
 async def request(connection: Connection, jobs: Sequence[Due]) -> dict[str, str]:
     """Enter what a person asked for, ahead of what the schedule did.
 
-    Returns for each organisation `entered`, `moved ahead` where its job waited already, or `running`.
+    Returns for each organization `entered`, `moved ahead` where its job waited already, or `running`.
     """
     new = await enqueue(connection, jobs, REQUESTED)
     waited = await move_ahead(connection, [job.org_id for job in jobs if job.org_id not in new], REQUESTED)

@@ -1,4 +1,4 @@
-"""When an organisation is due: its interval or cron line, and ever more rarely while it keeps failing. Pure."""
+"""When an organization is due: its interval or cron line, and ever more rarely while it keeps failing. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,14 +12,14 @@ from cadence_sync.fleet.cron import longest_pause
 
 DAY: Final = 86400.0
 JITTER: Final = 0.1
-"""Share of the interval by which runs are spread, so that organisations do not all start at once."""
+"""Share of the interval by which runs are spread, so that organizations do not all start at once."""
 FIRST_WAIT: Final = 60.0
 """Seconds that are waited at least after a failure, and twice as many after each further one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often an organisation is synced, and what became of its last runs."""
+    """How often an organization is synced, and what became of its last runs."""
 
     org_id: str
     data_center: str
@@ -48,7 +48,7 @@ class Rhythm:
         return replace(self, last_run_at=None) == replace(other, last_run_at=None)
 
     def trigger(self) -> BaseTrigger:
-        """Return APScheduler's form of it, which counts from the first time on; jitter spreads organisations."""
+        """Return APScheduler's form of it, which counts from the first time on; jitter spreads organizations."""
         if self.cron is not None:
             return self.cron
         return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)

@@ -1,4 +1,4 @@
-"""The leader's work: keep a job of APScheduler for each organisation, and enter in the queue what is due."""
+"""The leader's work: keep a job of APScheduler for each organization, and enter in the queue what is due."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,10 +19,10 @@ from cadence_sync.logs import log
 from cadence_sync.ports import Clock
 
 TICK: Final = 2.0
-"""Seconds between two looks at the organisations, and between two signs of life."""
+"""Seconds between two looks at the organizations, and between two signs of life."""
 HOUR: Final = 3600
 CLEAN_UP: Final = "*"
-"""The name of the leader's own job: no organisation has it."""
+"""The name of the leader's own job: no organization has it."""
 RETRY: Final = 2.0
 """Seconds until a scheduler that does not lead tries again."""
 
@@ -31,7 +31,7 @@ Rhythms = Callable[[Connection], Awaitable[Mapping[str, Rhythm]]]
 
 @dataclass(slots=True)
 class Scheduler:
-    """Leads if nobody else does. `rhythms` says, on a direct connection, which organisations are to be synced."""
+    """Leads if nobody else does. `rhythms` says, on a direct connection, which organizations are to be synced."""
 
     url: str
     rhythms: Rhythms
@@ -49,7 +49,7 @@ class Scheduler:
         return self.leading or self.following
 
     async def run(self) -> None:
-        """Lead or follow until cancelled; a database that is away is waited for."""
+        """Lead or follow until canceled; a database that is away is waited for."""
         while True:
             try:
                 async with direct(self.url) as connection:
@@ -113,7 +113,7 @@ class Scheduler:
         due: set[str],
         fire: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Bring APScheduler's jobs to what the organisations are now; one whose rhythm stayed is not touched."""
+        """Bring APScheduler's jobs to what the organizations are now; one whose rhythm stayed is not touched."""
         for org_id in self.known.keys() - rhythms.keys():
             scheduler.remove_job(org_id)
             log.info("no_longer_scheduled", org_id=org_id)

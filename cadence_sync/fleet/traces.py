@@ -11,7 +11,7 @@ from cadence_sync.errors import SettingsError
 Span: TypeAlias = Callable[[Report], None]
 """Tells the span how its run ended."""
 Tracing: TypeAlias = Callable[[str, str], AbstractContextManager[Span]]
-"""Opens a span for a run of an organisation, by its trigger."""
+"""Opens a span for a run of an organization, by its trigger."""
 
 
 @contextmanager

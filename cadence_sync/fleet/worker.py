@@ -1,4 +1,4 @@
-"""Takes jobs from the queue and syncs their organisations, so many at a time; any number of workers may run."""
+"""Takes jobs from the queue and syncs their organizations, so many at a time; any number of workers may run."""
 
 import asyncio
 from collections import deque
@@ -43,9 +43,9 @@ class Worker:
     sync_org: Callable[[Due, int], Awaitable[bool]]
     concurrency: int
     per_data_center: int
-    """How many organisations of one data centre may be synced at once by all workers; 0 for any number."""
+    """How many organizations of one data center may be synced at once by all workers; 0 for any number."""
     running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
-    """By organisation; a sync goes on when the connection to the queue is lost, and its job is met again."""
+    """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
     taking: bool = False
     """Whether it is connected to the queue."""
     _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -135,7 +135,7 @@ class Worker:
             raise RetryRequested(delay=LATER, reason="it could not be done here")
 
     def _begin(self, due: Due, job: Job) -> asyncio.Task[bool]:
-        """Return what syncs an organisation; one whose job comes again is being synced already."""
+        """Return what syncs an organization; one whose job comes again is being synced already."""
         task = self.running.get(due.org_id)
         if task is None:
             task = asyncio.ensure_future(self.sync_org(due, job.attempts))

@@ -59,7 +59,7 @@ class Dispatcher:
     _stopping: bool = False
 
     async def run(self) -> None:
-        """Send until cancelled; whatever goes wrong is logged, and waits for the next look."""
+        """Send until canceled; whatever goes wrong is logged, and waits for the next look."""
         while True:
             async with survived():
                 await self._look()

@@ -1,4 +1,4 @@
-"""Looks now and then for organisations that nobody has read for long, and for what is well again."""
+"""Looks now and then for organizations that nobody has read for long, and for what is well again."""
 
 import asyncio
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ async def watch(
     clock: Clock,
     staleness: "Callable[[], outbox.IsStale | None]",
 ) -> None:
-    """Look until cancelled; where nothing says what is stale, another process looks."""
+    """Look until canceled; where nothing says what is stale, another process looks."""
     while True:
         async with survived():
             is_stale = staleness()

@@ -53,7 +53,7 @@ async def get_cadence(request: web.Request) -> web.StreamResponse:
 
 @asynccontextmanager
 async def _counted(simulator: Simulator, org: SimOrg) -> AsyncIterator[None]:
-    """Hold a call to the organisation's limits; the wait for Zoho's answer is part of the call."""
+    """Hold a call to the organization's limits; the wait for Zoho's answer is part of the call."""
     settings = simulator.settings
     if settings.max_concurrent is not None and simulator.in_flight[org.index] >= settings.max_concurrent:
         raise ZohoError("TOO_MANY_REQUESTS")

@@ -1,4 +1,4 @@
-"""Where handlers find the simulator and the organisation that a request was let in for."""
+"""Where handlers find the simulator and the organization that a request was let in for."""
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ _SCHEME = "Zoho-oauthtoken "
 
 
 def authorized(request: web.Request) -> SimOrg:
-    """Return the organisation that the access token opens; raises `ZohoError` with status 401."""
+    """Return the organization that the access token opens; raises `ZohoError` with status 401."""
     header = request.headers.get("Authorization", "")
     if not header.startswith(_SCHEME):
         raise ZohoError("AUTHENTICATION_FAILURE")
@@ -24,7 +24,7 @@ def authorized(request: web.Request) -> SimOrg:
 
 
 async def asked_org(request: web.Request) -> SimOrg | None:
-    """Return the organisation that a request is about, as far as its token tells."""
+    """Return the organization that a request is about, as far as its token tells."""
     if request.method == "POST":
         refresh_token = (await request.post()).get("refresh_token")
         simulator = request.app[SIMULATOR]

@@ -29,7 +29,7 @@ class Fault:
         after: How many requests that it would strike it lets pass first.
         body: The bytes to answer with, for `body`.
         headers: Headers of the answer, such as `Retry-After`; `redirect` needs `Location`.
-        org: Strikes only requests of this organisation; None means all.
+        org: Strikes only requests of this organization; None means all.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Makes the parts of an organisation from a random generator: same generator, same parts."""
+"""Makes the parts of an organization from a random generator: same generator, same parts."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from cadence_sync.simulator.names import chance
 from cadence_sync.simulator.records import Cadence, Counts, Execution, Module, Period, User, View
 
 EPOCH = datetime(2024, 1, 8, 9, 0, tzinfo=UTC)
-"""When the first cadence of every organisation was created."""
+"""When the first cadence of every organization was created."""
 
 HISTORY = timedelta(days=600)
 """All creations lie within this span, and every edit of the generated past before the end of 2025."""
@@ -27,14 +27,14 @@ _UNENROLL = ("respond_email", "automatic_unenroll", "respond_call", "complete_ta
 
 
 class Org(Protocol):
-    """The part of an organisation that a new cadence refers to."""
+    """The part of an organization that a new cadence refers to."""
 
     users: list[User]
     views: list[View]
     modules: list[Module]
 
     def new_id(self) -> str:
-        """Return an id that nothing in the organisation has."""
+        """Return an id that nothing in the organization has."""
         ...
 
     def unique_name(self, name: str) -> str:
@@ -87,7 +87,7 @@ def cadence(org: Org, rng: random.Random, created: datetime, by: User | None = N
 
 
 def age(org: Org, rng: random.Random, made: Cadence) -> Cadence:
-    """Give a cadence the past of an organisation that was in use: most were edited, some have a draft."""
+    """Give a cadence the past of an organization that was in use: most were edited, some have a draft."""
     if chance(rng, 88):
         span = int((_LAST_EDIT - made.created_time).total_seconds())
         made.modified_time = made.created_time + timedelta(seconds=rng.randrange(60, span))

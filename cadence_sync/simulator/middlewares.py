@@ -16,7 +16,7 @@ _Response: TypeAlias = web.StreamResponse
 
 
 @web.middleware
-async def journalled(request: web.Request, handler: Handler) -> _Response:
+async def journaled(request: web.Request, handler: Handler) -> _Response:
     """Note the request once it is answered, or broken off."""
     kind = journal.kind_of(request)
     if kind == "control":

@@ -1,4 +1,4 @@
-"""Edits at random, in the proportions of an organisation at work; the same generator makes the same edits."""
+"""Edits at random, in the proportions of an organization at work; the same generator makes the same edits."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Vocabularies of made-up organisations: what sales teams call people, views and cadences."""
+"""Vocabularies of made-up organizations: what sales teams call people, views and cadences."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""`SimOrg`: one made-up organisation, the same for the same seed, index and size."""
+"""`SimOrg`: one made-up organization, the same for the same seed, index and size."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ _KEYS: dict[Order, Callable[[Cadence], str]] = {
 
 
 class SimOrg:
-    """Users, modules, views and cadences of organisation number `index`, counted from 0.
+    """Users, modules, views and cadences of organization number `index`, counted from 0.
 
     `cadences` holds the live ones, `deleted` those that can be restored. Whoever changes one of them calls
     `touch()`, as `edits` does; otherwise a list may come in its former order.
@@ -51,7 +51,7 @@ class SimOrg:
         self._fill(cadences)
 
     def new_id(self) -> str:
-        """Return a 19-digit id like Zoho's: a prefix per organisation and a growing number."""
+        """Return a 19-digit id like Zoho's: a prefix per organization and a growing number."""
         self._last_id += self._rng.randrange(_GAP.start, _GAP.stop)
         return f"{self.prefix}{self._last_id:012}"
 

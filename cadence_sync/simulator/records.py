@@ -1,4 +1,4 @@
-"""What a made-up organisation holds, before any API version renders it."""
+"""What a made-up organization holds, before any API version renders it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

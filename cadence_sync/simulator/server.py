@@ -17,7 +17,7 @@ _GRACE = 0.1  # seconds; a fault that delays an answer must not delay the end
 
 def make_app(sim: Simulator) -> web.Application:
     """Return an application that answers for this simulator."""
-    app = web.Application(middlewares=[middlewares.journalled, middlewares.struck, middlewares.refused])
+    app = web.Application(middlewares=[middlewares.journaled, middlewares.struck, middlewares.refused])
     app[SIMULATOR] = sim
     app.router.add_post("/oauth/v2/token", accounts.token)
     app.router.add_get(f"/crm/{{version:v[78]}}{_CADENCES}", api.list_cadences)
@@ -46,7 +46,7 @@ async def running(sim: Simulator, *, port: int = 0) -> AsyncIterator[str]:
 
 
 async def _edit_now_and_then(sim: Simulator) -> None:
-    """Edit every organisation every `edit_every` seconds; a change of settings starts the wait anew."""
+    """Edit every organization every `edit_every` seconds; a change of settings starts the wait anew."""
     while True:
         try:
             async with asyncio.timeout(sim.settings.edit_every):

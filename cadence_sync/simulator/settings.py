@@ -11,7 +11,7 @@ from cadence_sync.simulator.org import Order
 class Settings:
     """Sizes of pages, limits and times; the defaults are Zoho's where Zoho documents any.
 
-    Times are seconds; `credits` is each organisation's budget of API calls. None switches a limit off.
+    Times are seconds; `credits` is each organization's budget of API calls. None switches a limit off.
     """
 
     latency: float = 0.0

@@ -15,7 +15,7 @@ from cadence_sync.simulator.tokens import TokenDesk
 
 
 class Simulator:
-    """So many made-up organisations of so many cadences each; the same seed makes the same ones.
+    """So many made-up organizations of so many cadences each; the same seed makes the same ones.
 
     `clock` returns the present in UTC. It decides when access tokens expire and dates the edits.
     """
@@ -37,14 +37,14 @@ class Simulator:
         self.journal = Journal()
         self.rng = random.Random(f"{seed}/edits")
         self.calls = [0] * orgs
-        """API calls so far per organisation: what its credits are spent on."""
+        """API calls so far per organization: what its credits are spent on."""
         self.in_flight = [0] * orgs
         self.settings_changed = asyncio.Event()
 
     def org(self, index: int) -> SimOrg:
-        """Return an organisation by its number from 0; raises `EditError` if there is none."""
+        """Return an organization by its number from 0; raises `EditError` if there is none."""
         if not 0 <= index < len(self.orgs):
-            raise EditError(f"no organisation {index}: there are {len(self.orgs)}, counted from 0")
+            raise EditError(f"no organization {index}: there are {len(self.orgs)}, counted from 0")
         return self.orgs[index]
 
     def edit(self, count: int = 1, org: int = 0) -> list[Edit]:

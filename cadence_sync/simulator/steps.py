@@ -168,5 +168,5 @@ def _field(cadence: Cadence, name: str, number: int) -> Json:
 
 
 def _fixed_id(cadence: Cadence, number: int) -> str:
-    """Return the id of something that every organisation has, such as a field, under its own prefix."""
+    """Return the id of something that every organization has, such as a field, under its own prefix."""
     return f"{cadence.id[:-12]}{number:012}"

@@ -10,14 +10,14 @@ from hmac import compare_digest
 from cadence_sync.simulator.settings import Settings
 
 CLIENT_ID = "1000.SIMULATOR"
-CLIENT_SECRET = "simulator-secret"  # noqa: S105 - it opens nothing but a made-up organisation on loopback
+CLIENT_SECRET = "simulator-secret"  # noqa: S105 - it opens nothing but a made-up organization on loopback
 _REFRESH = "simulator-refresh-"
 _CODE = "simulator-code-"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client of one organisation needs; `grant_code` can be swapped for the refresh token, once."""
+    """What a client of one organization needs; `grant_code` can be swapped for the refresh token, once."""
 
     client_id: str
     client_secret: str
@@ -26,7 +26,7 @@ class Credentials:
 
 
 def credentials(index: int) -> Credentials:
-    """Return the credentials of organisation number `index`, counted from 0."""
+    """Return the credentials of organization number `index`, counted from 0."""
     return Credentials(CLIENT_ID, CLIENT_SECRET, f"{_REFRESH}{index}", f"{_CODE}{index}")
 
 
@@ -46,7 +46,7 @@ class _Issued:
 
 
 class TokenDesk:
-    """Issues access tokens to the refresh tokens of so many organisations."""
+    """Issues access tokens to the refresh tokens of so many organizations."""
 
     def __init__(self, orgs: int, seed: int, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._orgs = {credentials(index).refresh_token: index for index in range(orgs)}
@@ -74,7 +74,7 @@ class TokenDesk:
         return refresh_token
 
     def owner(self, refresh_token: str) -> int | None:
-        """Return the number of the organisation that a refresh token belongs to."""
+        """Return the number of the organization that a refresh token belongs to."""
         return self._orgs.get(refresh_token)
 
     def issue(self, refresh_token: str) -> str:
@@ -89,7 +89,7 @@ class TokenDesk:
         return self._make(index, issued, now)
 
     def org_of(self, access_token: str) -> int | None:
-        """Return the number of the organisation that a token opens now, None for one that opens nothing."""
+        """Return the number of the organization that a token opens now, None for one that opens nothing."""
         index = self._owners.get(access_token)
         if index is None or self._issued[index].live[access_token] <= self._clock():
             return None

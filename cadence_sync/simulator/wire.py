@@ -21,7 +21,7 @@ _LIST_TYPES = {"custom_view": "Custom view", "manual_enrollment": "Manual enroll
 
 
 def list_v7(cadence: Cadence, utc_offset: timedelta) -> Json:
-    """Render an item of v7's list; times have the organisation's offset, written without a colon."""
+    """Render an item of v7's list; times have the organization's offset, written without a colon."""
     zone = timezone(utc_offset)
     return {
         "summary": _summary(cadence.counts),

@@ -1,4 +1,4 @@
-"""Bars as SVG, drawn by pygal and coloured by the style sheet: they follow dark and light as the rest does."""
+"""Bars as SVG, drawn by pygal and colored by the style sheet: they follow dark and light as the rest does."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 Ask = Callable[[str], Awaitable[str]]
-"""Asks for a sync of an organisation, and says what came of it: `entered`, `moved ahead` or `running`."""
+"""Asks for a sync of an organization, and says what came of it: `entered`, `moved ahead` or `running`."""
 
 Rhythms = Callable[[], Mapping[str, float]]
-"""The seconds between two syncs of each organisation, as far as the scheduler of this process knows."""
+"""The seconds between two syncs of each organization, as far as the scheduler of this process knows."""
 
 ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
 CLOCK: Final = web.AppKey[Clock]("clock")
@@ -27,7 +27,7 @@ ASK: Final = web.AppKey[Ask]("ask")
 ALERTING: Final = web.AppKey("alerting", Alerting)
 """Who is told of decisions."""
 INTERVAL: Final = web.AppKey("interval", float)
-"""Seconds between two syncs of an organisation without a rhythm of its own."""
+"""Seconds between two syncs of an organization without a rhythm of its own."""
 RHYTHMS: Final = web.AppKey[Rhythms]("rhythms")
 USER: Final = web.RequestKey("user", str)
 """Who asks, as the audit writes it."""

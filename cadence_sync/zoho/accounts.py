@@ -28,11 +28,11 @@ _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
         "Zoho does not know the refresh token.",
-        f"Check that the data centre fits; if it does, {ANEW}",
+        f"Check that the data center fits; if it does, {ANEW}",
     ),
     "invalid_client": (
         "Zoho does not know the client id.",
-        "Check client id and data centre in Zoho's API console.",
+        "Check client id and data center in Zoho's API console.",
     ),
     "invalid_client_secret": ("The client secret is wrong.", "Copy it again from Zoho's API console."),
 }

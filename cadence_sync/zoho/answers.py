@@ -28,14 +28,14 @@ _ACCESS: Final[dict[str, tuple[str, str]]] = {
     ),
     "INVALID_TOKEN": (
         "Zoho refused a fresh access token.",
-        f"Check that the data centre is that of the organisation; if so, the refresh token is not good: {ANEW}",
+        f"Check that the data center is that of the organization; if so, the refresh token is not good: {ANEW}",
     ),
     "AUTHENTICATION_FAILURE": (
         "Zoho did not accept the credentials.",
-        f"Check client id, client secret and data centre; if they are right, the refresh token is not: {ANEW}",
+        f"Check client id, client secret and data center; if they are right, the refresh token is not: {ANEW}",
     ),
     "FEATURE_NOT_ENABLED": (
-        "This organisation's Zoho edition has no cadences.",
+        "This organization's Zoho edition has no cadences.",
         "Whoever pays for Zoho can upgrade the edition; support@zohocrm.com answers questions about it.",
     ),
     "NO_PERMISSION": (
@@ -65,7 +65,7 @@ def error_of(status: int, body: bytes, retry_after: float | None = None) -> Cade
         return AccessError(f"Zoho refused access ({status}).", hint="Check the credentials.", code=code)
     if status == 400:  # noqa: PLR2004 - Bad Request
         return RefusedRequest(f"Zoho refused the request ({code or status}).", code=code)
-    return BadAnswer(f"Zoho answered {status}.", hint="Check the data centre and the API address.", code=code)
+    return BadAnswer(f"Zoho answered {status}.", hint="Check the data center and the API address.", code=code)
 
 
 def error_code(body: bytes) -> str | None:

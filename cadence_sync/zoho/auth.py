@@ -1,4 +1,4 @@
-"""One organisation's access token: refreshed early, once for all who wait, and within Zoho's limit."""
+"""One organization's access token: refreshed early, once for all who wait, and within Zoho's limit."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ OnRefresh: TypeAlias = Callable[[str], None]
 
 
 class Auth:
-    """Holds one organisation's access token; it is refreshed once for all who wait, in whatever process."""
+    """Holds one organization's access token; it is refreshed once for all who wait, in whatever process."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The list endpoint: authorised, counted, retried within bounds."""
+"""The list endpoint: authorized, counted, retried within bounds."""
 
 import random
 import re
@@ -26,12 +26,12 @@ LONGEST_PAUSE: Final = 30.0
 _CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
-_OK, _EMPTY, _UNAUTHORISED, _TOO_MANY = 200, 204, 401, 429
+_OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
 
 
 @dataclass(slots=True)
 class Client:
-    """Asks for pages of one organisation."""
+    """Asks for pages of one organization."""
 
     http: Http
     auth: Auth
@@ -66,7 +66,7 @@ class Client:
         async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
                 async with self.limiter.place():
-                    answer = await self._authorised(suffix, params)
+                    answer = await self._authorized(suffix, params)
                 self._learn(answer)
                 if answer.status not in {_OK, _EMPTY}:
                     raise await self._refusal(answer)
@@ -94,14 +94,14 @@ class Client:
         else:
             self.limiter.succeeded()
 
-    async def _authorised(self, suffix: str, params: dict[str, str]) -> Answer:
+    async def _authorized(self, suffix: str, params: dict[str, str]) -> Answer:
         """Ask with a live token; one that Zoho calls invalid is replaced, and if the new one is too, no more."""
         token = await self.auth.token()
         answer = await self._ask(token, suffix, params)
-        if answer.status == _UNAUTHORISED and error_code(answer.body) == "INVALID_TOKEN" and not self._gave_up:
+        if answer.status == _UNAUTHORIZED and error_code(answer.body) == "INVALID_TOKEN" and not self._gave_up:
             renewed = await self.auth.token(rejected=token)
             answer = await self._ask(renewed, suffix, params)
-            self._gave_up = answer.status == _UNAUTHORISED
+            self._gave_up = answer.status == _UNAUTHORIZED
         return answer
 
     async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> Answer:

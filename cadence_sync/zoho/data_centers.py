@@ -1,4 +1,4 @@
-"""Zoho's data centres: an organisation lives in one, and only its addresses know it.
+"""Zoho's data centers: an organization lives in one, and only its addresses know it.
 
 Source: Zoho's "Multi-DC" page, as of November 2026.
 """
@@ -30,12 +30,12 @@ DATA_CENTERS: Final[dict[str, Addresses]] = {
 
 
 def sites(data_center: str) -> tuple[str, str]:
-    """Return where people of a data centre find the CRM, and its console for developers."""
+    """Return where people of a data center find the CRM, and its console for developers."""
     domain = DATA_CENTERS[data_center].accounts.removeprefix("https://accounts.")
     return f"https://crm.{domain}", f"https://api-console.{domain}"
 
 
 def addresses(data_center: str, api_url: str | None, accounts_url: str | None) -> Addresses:
-    """Return the addresses of a data centre, with those that the settings override."""
+    """Return the addresses of a data center, with those that the settings override."""
     default = DATA_CENTERS[data_center]
     return Addresses(accounts_url or default.accounts, api_url or default.api, api_is_fixed=api_url is not None)

@@ -89,7 +89,7 @@ class Http:
         if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
             raise BadAnswer(
                 f"{_host(url)} redirects elsewhere; credentials are not sent there.",
-                hint="Check the data centre and the API address.",
+                hint="Check the data center and the API address.",
                 code="REDIRECT",
             )
         return answer
@@ -113,8 +113,8 @@ async def opened(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa:
     async with aiohttp.ClientSession(
         timeout=limits,
         headers={"User-Agent": USER_AGENT},
-        cookie_jar=aiohttp.DummyCookieJar(),  # one organisation's cookies are none of another's business
-        connector=aiohttp.TCPConnector(limit=0),  # each organisation has a limit of its own
+        cookie_jar=aiohttp.DummyCookieJar(),  # one organization's cookies are none of another's business
+        connector=aiohttp.TCPConnector(limit=0),  # each organization has a limit of its own
         trace_configs=[tracing],
         read_bufsize=READ_BUFFER,
     ) as session:

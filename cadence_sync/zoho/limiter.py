@@ -1,6 +1,6 @@
 """How many requests may be under way at once: fewer when Zoho asks for fewer, slowly more when it does not.
 
-Zoho allows 5 to 25 concurrent calls per organisation, by edition, and counts those of other programs too, so
+Zoho allows 5 to 25 concurrent calls per organization, by edition, and counts those of other programs too, so
 the right number cannot be known beforehand. Halving on refusal and growing by one per full round of successes
 is the rule by which TCP finds its share.
 """

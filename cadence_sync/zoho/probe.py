@@ -1,4 +1,4 @@
-"""Which data centre knows credentials that another one refused: asked of the token endpoints only, each once."""
+"""Which data center knows credentials that another one refused: asked of the token endpoints only, each once."""
 
 import asyncio
 from datetime import datetime
@@ -12,13 +12,13 @@ from cadence_sync.zoho.http import Http
 PATIENCE: Final = 10.0
 """Seconds for all of them together."""
 MISPLACED: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
-"""Refusals that another data centre may not share."""
+"""Refusals that another data center may not share."""
 _SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
 _NONE: Final = "1000.none"
 
 
 async def fitting(http: Http, refused_by: str, form: dict[str, str], refusal: str, now: datetime) -> list[str]:
-    """Return the other data centres that know what this form holds.
+    """Return the other data centers that know what this form holds.
 
     Where the client was not known, it alone is looked for: it goes with a made-up code or token, so that a grant code
     stays unused. Where it was, the code or token is what has another home.

@@ -26,7 +26,7 @@ WALKS: Final = 3
 
 @dataclass(slots=True)
 class ZohoSource:
-    """One organisation's cadences. `concurrency` bounds the requests under way at once."""
+    """One organization's cadences. `concurrency` bounds the requests under way at once."""
 
     client: Client
     clock: Clock
@@ -62,7 +62,7 @@ class ZohoSource:
         except TimeoutError as error:
             raise RetryLater(
                 f"The walk took longer than {self.timeout:g} seconds.",
-                hint="Raise CADENCE_SYNC_ZOHO_WALK_TIMEOUT if the organisation is that large.",
+                hint="Raise CADENCE_SYNC_ZOHO_WALK_TIMEOUT if the organization is that large.",
                 code="WALK_TIMEOUT",
             ) from error
 

@@ -36,7 +36,7 @@ DATASETS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 """The views that charts read: the column of time, and the metrics."""
 
 HEADINGS: Final[Mapping[str, str]] = {
-    "org_id": "organisation",
+    "org_id": "organization",
     "cadence_name": "cadence",
     "module_api_name": "module",
     "changed_by_name": "changed by",

@@ -1,4 +1,4 @@
-"""Makes a picture smaller: 128 colours are plenty for a dashboard. Runs in Superset's Python, which has Pillow."""
+"""Makes a picture smaller: 128 colors are plenty for a dashboard. Runs in Superset's Python, which has Pillow."""
 
 import sys
 from io import BytesIO

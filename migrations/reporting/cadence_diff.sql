@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
         SELECT org_id, cadence_id, coalesce(a.name, b.name) AS name, b.version AS from_version, a.version AS to_version
         FROM cadence_reporting.cadences_as_of(cadence_reporting.checked_period(from_at, to_at), org, axis) AS b
         FULL JOIN cadence_reporting.cadences_as_of(to_at, org, axis) AS a USING (org_id, cadence_id)
-        -- Of an organisation that was not watched yet, nothing is known to compare with.
+        -- Of an organization that was not watched yet, nothing is known to compare with.
         JOIN cadence_reporting.sync_freshness AS f USING (org_id)
         WHERE b.version IS DISTINCT FROM a.version
           AND f.watched_since <= (SELECT cadence_reporting.checked_period(from_at, to_at))

@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.checked_org(org text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM cadence_reporting.sync_freshness AS f WHERE f.org_id = org) THEN
-        RAISE EXCEPTION 'there is no organisation %', quote_nullable(org)
+        RAISE EXCEPTION 'there is no organization %', quote_nullable(org)
             USING ERRCODE = 'no_data_found', HINT = 'cadence_reporting.sync_freshness has all of them.';
     END IF;
     RETURN org;

@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.compare_orgs(
         SELECT 'right', c.*
         FROM cadence_reporting.cadences_as_of(at, cadence_reporting.checked_org(right_org), axis) AS c
     ), watched AS (
-        -- What an organisation lacks is known only where it was looked at.
+        -- What an organization lacks is known only where it was looked at.
         SELECT bool_and(coalesce(f.watched_since <= at, false)) AS both_sides
         FROM cadence_reporting.sync_freshness AS f
         WHERE f.org_id IN (left_org, right_org)
@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.compare_orgs(
         SELECT p.name, 'differs', d.field, d.left_value, d.right_value, p.left_id, p.right_id
         FROM pairs AS p
         CROSS JOIN LATERAL (
-            -- Ids, persons and times are never the same in two organisations.
+            -- Ids, persons and times are never the same in two organizations.
             SELECT x.field, own.left_value #>> '{}' AS left_value, own.right_value #>> '{}' AS right_value
             FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(at, axis)) AS l
             JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(at, axis)) AS r

@@ -16,7 +16,7 @@ EVERY = timedelta(days=2)
 
 
 async def write_history(engine: AsyncEngine, until: datetime, weeks: int = 12) -> None:
-    """Sync both organisations every other day; the last run is at `until`, holds deletions and meets a bad record."""
+    """Sync both organizations every other day; the last run is at `until`, holds deletions and meets a bad record."""
     rng = random.Random(7)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     lab = Lab(engine)
     orgs = {"production": SimOrg(7, 0, 60), "sandbox": SimOrg(7, 1, 24)}

@@ -83,7 +83,7 @@ async def test_a_dry_run_changes_nothing(program: Program, simulator: Simulator)
     assert simulator.journal.counts["list"] == 1
 
 
-async def test_two_organisations_of_a_settings_file_sync_and_one_s_failure_stops_no_other(
+async def test_two_organizations_of_a_settings_file_sync_and_one_s_failure_stops_no_other(
     program: Program,
 ) -> None:
     (program.cwd / "cadence-sync.toml").write_text('[orgs.acme]\nzoho_refresh_token = "wrong"\n')

@@ -1,4 +1,4 @@
-"""What people write of an organisation: each thing that cannot work is one sentence, before anything is asked."""
+"""What people write of an organization: each thing that cannot work is one sentence, before anything is asked."""
 
 import pytest
 
@@ -21,10 +21,10 @@ GOOD = {"org_id": "acme", "client_id": "id", "client_secret": "secret", "refresh
         ({"interval": "soon"}, "interval 'soon' cannot work", "BAD_SCHEDULE"),
         ({"interval": "0"}, "at least a second", "BAD_SCHEDULE"),
         ({"interval": "9" * 400}, "at most a year", "BAD_SCHEDULE"),
-        ({"data_center": "mars"}, "no data centre 'mars'", "BAD_ARGUMENT"),
+        ({"data_center": "mars"}, "no data center 'mars'", "BAD_ARGUMENT"),
         ({"api_url": "http://zoho.example.com"}, "loopback", "BAD_ARGUMENT"),
         ({"accounts_url": "https://a:b@zoho.example.com"}, "credentials", "BAD_ARGUMENT"),
-        ({"client_secret": None}, "client secret of the organisation is missing", "BAD_ARGUMENT"),
+        ({"client_secret": None}, "client secret of the organization is missing", "BAD_ARGUMENT"),
         ({"client_id": " ", "client_secret": None}, "client id and the client secret", "BAD_ARGUMENT"),
         ({"refresh_token": None}, "no refresh token and no grant code", "BAD_ARGUMENT"),
         ({"grant_code": "code"}, "both a refresh token and a grant code", "BAD_ARGUMENT"),

@@ -110,7 +110,7 @@ async def test_what_does_not_go_together_is_no_defect(
     assert (result.code, words in result.err, "hunter2" in result.err) == (2, True, False), result.err
 
 
-async def test_a_failure_before_an_organisation_is_known_is_an_object_of_nulls(program: Program) -> None:
+async def test_a_failure_before_an_organization_is_known_is_an_object_of_nulls(program: Program) -> None:
     (report,) = (await program.run("sync", "--json", ZOHO_DATA_CENTER="mars")).json
     assert report.pop("outcome") == "failed"
     assert report.pop("error")["code"] == "SETTINGS"
@@ -118,10 +118,10 @@ async def test_a_failure_before_an_organisation_is_known_is_an_object_of_nulls(p
     assert len(report) == 13
 
 
-async def test_an_unknown_organisation(program: Program) -> None:
+async def test_an_unknown_organization(program: Program) -> None:
     result = await program.run("sync", "--org", "acme")
     assert (result.code, result.out) == (2, "")
-    assert "no organisation 'acme'" in result.err
+    assert "no organization 'acme'" in result.err
     assert "Known: default" in result.err
 
 
@@ -150,7 +150,7 @@ async def test_a_wrong_settings_file(program: Program) -> None:
     file = program.cwd / "cadence-sync.toml"
     for text, words in (
         ("zoho_timeout =", "cannot be read"),
-        ('colour = "blue"', "colour"),
+        ('color = "blue"', "color"),
         ("[orgs]\nx = 1", "orgs.x"),
     ):
         file.write_text(text)
@@ -174,7 +174,7 @@ async def test_a_cadence_that_was_never_seen(program: Program) -> None:
         assert "There is no cadence '404'" in result.err
 
 
-async def test_an_answer_that_makes_no_sense_is_a_failure_and_not_an_empty_organisation(
+async def test_an_answer_that_makes_no_sense_is_a_failure_and_not_an_empty_organization(
     program: Program, plain_zoho: PlainZoho
 ) -> None:
     for body in (b"", b"<html>Login</html>", b'{"cadences": []}', b"[]", b'{"info": {}}', b"null"):
@@ -212,7 +212,7 @@ async def test_a_cron_line_that_is_none(program: Program) -> None:
     assert (result.code, "CADENCE_SYNC_SYNC_CRON" in result.err) == (2, True)
 
 
-async def test_a_fault_of_one_organisation_s_settings_stops_no_other(program: Program) -> None:
+async def test_a_fault_of_one_organization_s_settings_stops_no_other(program: Program) -> None:
     (program.cwd / "cadence-sync.toml").write_text("[orgs.acme]\n")
     result = await program.run("sync", "--json")
     default, acme = result.json

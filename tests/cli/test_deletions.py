@@ -79,14 +79,14 @@ async def test_a_listing_that_ends_early_deletes_nobody(program: Program, simula
     assert len((await program.run("list", "--json")).json) == 25
 
 
-async def test_an_organisation_that_is_empty_meets_the_brake(program: Program, simulator: Simulator) -> None:
+async def test_an_organization_that_is_empty_meets_the_brake(program: Program, simulator: Simulator) -> None:
     await program.run("sync")
     remove(simulator.orgs[0], 25)
     result = await program.run("sync", "--json")
     assert (result.code, result.json[0]["held"]) == (6, 25)
 
 
-async def test_credentials_of_another_organisation_write_nothing(program: Program, plain_zoho: PlainZoho) -> None:
+async def test_credentials_of_another_organization_write_nothing(program: Program, plain_zoho: PlainZoho) -> None:
     plain_zoho.body = listing([record("1"), record("2")])
     assert (await program.run("sync")).code == 0
     plain_zoho.body = listing([record("8"), record("9")])

@@ -34,7 +34,7 @@ GONE = "postgresql://someone:hunter2@127.0.0.1:9/crm"
 async def settings_of(
     simulator: Simulator, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Callable[[], Settings]]]:
-    """Return what reads the settings of the simulator's organisation, with some changed."""
+    """Return what reads the settings of the simulator's organization, with some changed."""
     monkeypatch.chdir(tmp_path)
     async with running(simulator) as url:
 
@@ -110,7 +110,7 @@ async def test_settings_that_cannot_be_read_are_told_with_all_that_waits_for_the
 FAULTS: list[tuple[dict[str, object], dict[str, State], int, str]] = [
     ({"code": "OAUTH_SCOPE_MISMATCH"}, {"token": State.OK, "scope": State.FAILED, "API": State.OK}, 3, "ZohoCRM"),
     ({"code": "NO_PERMISSION"}, {"scope": State.FAILED}, 3, "Manage Cadences"),
-    ({"code": "AUTHENTICATION_FAILURE"}, {"token": State.FAILED, "scope": State.UNKNOWN}, 3, "data centre"),
+    ({"code": "AUTHENTICATION_FAILURE"}, {"token": State.FAILED, "scope": State.UNKNOWN}, 3, "data center"),
     ({"code": "INTERNAL_SERVER_ERROR"}, {"token": State.OK, "scope": State.UNKNOWN, "API": State.FAILED}, 4, "status"),
 ]
 
@@ -170,7 +170,7 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
     failed = [check for check in checks if check.state is State.FAILED]
     assert [(check.name, check.message, check.code) for check in failed] == [
         ("room", "Unexpected KeyError.", "UNEXPECTED"),
-        ("organisation", "Unexpected KeyError.", "UNEXPECTED"),
+        ("organization", "Unexpected KeyError.", "UNEXPECTED"),
     ]
     assert (states(checks)["queue"], exit_code_of(checks)) == (State.OK, 1)
     with pytest.raises(KeyError):
@@ -207,15 +207,15 @@ async def test_what_waits_for_a_person_has_the_exit_codes_of_a_sync(program: Pro
         "INSERT INTO cadence_sync.quarantined_records (org_id, run_id, position, reason, raw)"
         " VALUES ('default', 1, 1, 'odd', 'x')",
     )
-    await rows(database_url, "INSERT INTO cadence_sync.schema_drift VALUES ('default', 'colour', '1', now(), now())")
+    await rows(database_url, "INSERT INTO cadence_sync.schema_drift VALUES ('default', 'color', '1', now(), now())")
     result = await program.run("doctor", "--offline")
     assert result.code == 6
     assert "! default: deletions: 3 deletion(s) are held.\n    → `cadence-sync approve 1` retires them" in result.out
     assert "! default: quarantine: 1 record(s) could not be read." in result.out
-    assert "! default: schema drift: Zoho sends 1 unknown field(s) or word(s): colour." in result.out
+    assert "! default: schema drift: Zoho sends 1 unknown field(s) or word(s): color." in result.out
 
 
-async def test_of_many_organisations_only_those_with_something_to_tell_are_shown(
+async def test_of_many_organizations_only_those_with_something_to_tell_are_shown(
     agency: Program, agencys_zoho: Simulator
 ) -> None:
     lines = [f"org-{index},simulator-refresh-{index}" for index in range(4)]
@@ -227,7 +227,7 @@ async def test_of_many_organisations_only_those_with_something_to_tell_are_shown
     assert result.code == 3
     told = [line for line in result.out.splitlines() if "org-" in line]
     assert [line.partition(":")[0] for line in told] == ["✗ org-2"]
-    assert "✓ organisations: 3 of 4 are well; --org ID shows one whole" in result.out
+    assert "✓ organizations: 3 of 4 are well; --org ID shows one whole" in result.out
     one = await agency.run("doctor", "--org", "org-1")
     assert (one.code, "✓ org-1: token: Zoho hands out access tokens" in one.out) == (0, True)
     unknown = await agency.run("doctor", "--org", "nobody", "--json")

@@ -68,7 +68,7 @@ async def test_an_error_keeps_its_code_whatever_is_shown_of_it(
     assert PASSWORD not in result.err
 
 
-async def test_an_organisation_called_like_the_option_asks_for_no_traceback(program: Program) -> None:
+async def test_an_organization_called_like_the_option_asks_for_no_traceback(program: Program) -> None:
     result = await program.run("list", "--org=--debug")
     assert (result.code, "Traceback" in result.err) == (5, False)
 
@@ -82,6 +82,6 @@ async def test_a_terminal_that_knows_no_such_character_gets_another_spelling(
     assert "\\u2717 database: The database cannot be reached" in result.out
 
 
-async def test_a_misspelt_option_names_the_right_one(program: Program) -> None:
+async def test_a_misspelled_option_names_the_right_one(program: Program) -> None:
     result = await program.run("sync", "--jsn")
     assert (result.code, "--json" in result.err, "Traceback" in result.err) == (2, True, False)

@@ -19,7 +19,7 @@ RULES = [{"id": "5", "type": "end_date", "details": {"end_date": "2027-01-01"}},
 NAME = '=1+1, "quoted"\r\nsecond line\x85\u2028 Île 日本 \U0001f600 \x1b[2J'
 
 
-async def two_organisations(lab: Lab) -> datetime:
+async def two_organizations(lab: Lab) -> datetime:
     """Sync twice and return the time of the first."""
     with_rules = record("10", name=NAME) | {
         "execution_details": record()["execution_details"] | {"unenroll_properties": RULES}
@@ -32,7 +32,7 @@ async def two_organisations(lab: Lab) -> datetime:
 
 
 async def test_the_three_forms_say_the_same(lab: Lab, program: Program) -> None:
-    await two_organisations(lab)
+    await two_organizations(lab)
     result = await program.run("export", "--json")
     rows = result.json
     assert (result.code, result.err) == (0, "")
@@ -57,7 +57,7 @@ async def test_the_three_forms_say_the_same(lab: Lab, program: Program) -> None:
 
 
 async def test_the_state_at_a_time(lab: Lab, program: Program) -> None:
-    first = await two_organisations(lab)
+    first = await two_organizations(lab)
     result = await program.run("export", "--at", first.isoformat())
     assert [row["name"] for row in result.json] == [NAME, "B", "b"]
     assert "'alpha' is watched since" in result.err

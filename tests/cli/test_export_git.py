@@ -30,7 +30,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def tree(folder: Path, commit: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what the files of a commit hold, by organisation and cadence."""
+    """Return what the files of a commit hold, by organization and cadence."""
     files = git(folder, "ls-tree", "-r", "--name-only", "-z", commit).split("\0")
     contents = [yaml.safe_load(git(folder, "show", f"{commit}:{file}")) for file in files if file]
     return {(content["org_id"], content["cadence_id"]): content for content in contents}
@@ -132,7 +132,7 @@ async def test_a_message_says_what_changed_and_where_the_tables_have_it(lab: Lab
         "  active: true → false",
         "  name: Welcome → New�name",
         "",
-        "Organisation: default",
+        "Organization: default",
         "Run: 2",
     ]
     returned = git(folder, "log", "-1", "--format=%B", "HEAD~2").splitlines()
@@ -217,7 +217,7 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
     assert tree(folder, "HEAD")["default", "1"]["description"] == "Told"
     assert "description" not in tree(folder, "HEAD^")["default", "1"]
     head = git(folder, "rev-parse", "HEAD")
-    assert git(folder, "log", "-1", "--format=%b").splitlines()[-2:] == ["Organisation: default", "Run: 2"]
+    assert git(folder, "log", "-1", "--format=%b").splitlines()[-2:] == ["Organization: default", "Run: 2"]
     # They stay where they are when a change follows: whoever made that did not make them.
     await lab.sync(edited(lab, "1", name="New", description="Told anew"))
     assert (await program.run("export", "--git", "out")).code == 0
@@ -232,7 +232,7 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
     assert same(tree(folder, "HEAD"), await exported(program))
 
 
-async def test_one_organisation_or_all(lab: Lab, program: Program) -> None:
+async def test_one_organization_or_all(lab: Lab, program: Program) -> None:
     names = ("a/../b", ".git", "git~1", "Zürich GmbH")
     for name in names:
         await lab.sync(record("1", name=name), org=Org(name, "us"))
@@ -251,7 +251,7 @@ async def test_one_organisation_or_all(lab: Lab, program: Program) -> None:
     result = await program.run("export", "--git", "one")
     assert (result.code, "is an export of '.git'" in result.err) == (2, True)
     result = await program.run("export", "--git", "all", "--org", ".git")
-    assert (result.code, "is an export of all organisations" in result.err) == (2, True)
+    assert (result.code, "is an export of all organizations" in result.err) == (2, True)
 
 
 async def test_nobody_s_work_is_touched(lab: Lab, program: Program) -> None:

@@ -20,11 +20,11 @@ async def test_without_credentials_init_is_named(program: Program, command: str)
     assert (result.code, "`cadence-sync init`" in result.out + result.err) == (2, True)
 
 
-async def test_a_daemon_without_organisations_names_init(program: Program) -> None:
+async def test_a_daemon_without_organizations_names_init(program: Program) -> None:
     process = await program.start("serve", **NOBODY, WEB_PORT="0")
     assert process.stderr is not None
     async with asyncio.timeout(30):
-        while b"no_organisation" not in (line := await process.stderr.readline()):
+        while b"no_organization" not in (line := await process.stderr.readline()):
             assert line
         process.terminate()
         await process.communicate()

@@ -49,8 +49,8 @@ async def test_from_an_empty_database_to_a_first_sync(
         ("Address", gone),
         ("Address", empty_database_url),
         ("Make them now", "y"),
-        ("Data centre", "mars"),
-        ("Data centre", "eu"),
+        ("Data center", "mars"),
+        ("Data center", "eu"),
         ("Client id", "two words"),
         ("Client id", "1000.UNKNOWN"),
         ("Client secret", KNOWN.client_secret),
@@ -68,7 +68,7 @@ async def test_from_an_empty_database_to_a_first_sync(
     for words in (
         "expected a postgresql:// address",
         "The database cannot be reached",
-        "There is no data centre 'mars'",
+        "There is no data center 'mars'",
         SCOPE,
         "https://api-console.zoho.eu",
         "it holds blanks",
@@ -108,7 +108,7 @@ async def test_an_old_file_is_kept_unless_somebody_says_otherwise(program: Progr
         program,
         ("Replace it", "y"),
         ("Keep the old one", "y"),
-        ("Data centre", "us"),
+        ("Data center", "us"),
         *CLIENT,
         ("Grant code", ""),
         ("Refresh token", KNOWN.refresh_token),
@@ -139,7 +139,7 @@ async def test_a_code_that_was_swapped_before_the_network_failed_is_not_asked_fo
     program: Program, simulator: Simulator
 ) -> None:
     simulator.faults.add(fault("html", status=502, times=2))
-    answers = [("Data centre", "us"), *CLIENT, CODE, *[("Try again", "y")] * 2, ("first sync", "n")]
+    answers = [("Data center", "us"), *CLIENT, CODE, *[("Try again", "y")] * 2, ("first sync", "n")]
     code, shown = await talk(program, *answers)
     assert (code, shown.count("Grant code"), shown.count("Try again")) == (0, 1, 2), shown
     assert "asking_again" not in shown
@@ -150,13 +150,13 @@ async def test_a_code_that_was_swapped_before_the_network_failed_is_not_asked_fo
 async def test_where_zoho_is_out_of_reach_nothing_is_typed_anew(program: Program) -> None:
     code, shown = await talk(
         program,
-        ("Data centre", "eu"),
+        ("Data center", "eu"),
         *CLIENT,
         ("Grant code", ""),
         ("Refresh token", KNOWN.refresh_token),
         ("Try again", "y"),
         ("Try again", "n"),
-        ("Data centre [eu]", ""),
+        ("Data center [eu]", ""),
         (f"Client id [{KNOWN.client_id}]", ""),
         ("Client secret", cli.INTERRUPT),
         ZOHO_ACCOUNTS_URL="http://127.0.0.1:9",
@@ -178,9 +178,9 @@ def test_an_offered_address_holds_no_password(url: str, shown: str) -> None:
     assert init_database._without_password(url) == shown
 
 
-@pytest.mark.parametrize("after", ["Data centre", "Client secret", "Grant code"])
+@pytest.mark.parametrize("after", ["Data center", "Client secret", "Grant code"])
 async def test_ctrl_c_leaves_nothing_behind(program: Program, after: str) -> None:
-    answers = [("Data centre", "us"), *CLIENT, CODE]
+    answers = [("Data center", "us"), *CLIENT, CODE]
     told = [name for name, _ in answers].index(after)
     code, shown = await talk(program, *answers[:told], (after, cli.INTERRUPT))
     assert (code, left_behind(program), "Traceback" in shown) == (130, [], False), shown
@@ -189,11 +189,11 @@ async def test_ctrl_c_leaves_nothing_behind(program: Program, after: str) -> Non
 async def test_credentials_go_into_the_database_where_that_is_wanted(agency: Program) -> None:
     code, shown = await talk(
         agency,
-        ("Data centre", "us"),
+        ("Data center", "us"),
         *CLIENT,
         CODE,
         ("encrypted", "y"),
-        ("Id of the organisation", "acme"),
+        ("Id of the organization", "acme"),
         ("first sync", "y"),
         SECRET_KEYS=KEY,
     )

@@ -54,8 +54,8 @@ async def test_questions_break_at_blanks(program: Program) -> None:
 
 @pytest.mark.parametrize("hidden", [False, True])
 async def test_ctrl_c_ends_the_line_once(program: Program, hidden: bool) -> None:
-    answers = [("Data centre", "us"), ("Client id", "1000.X"), ("Client secret", cli.INTERRUPT)]
-    told = answers if hidden else [("Data centre", cli.INTERRUPT)]
+    answers = [("Data center", "us"), ("Client id", "1000.X"), ("Client secret", cli.INTERRUPT)]
+    told = answers if hidden else [("Data center", cli.INTERRUPT)]
     code, shown = await cli.conversation("init", answers=told, cwd=program.cwd, **program.settings)
     assert (code, shown.endswith(": \r\n"), shown.endswith("\r\n\r\n")) == (130, True, False)
 

@@ -58,7 +58,7 @@ async def test_diff_from_before_the_first_sync_says_since_when_it_is_watched(lab
     assert "'default' is watched since 2026-01-05 09:01:00 UTC" in result.err
 
 
-async def test_diff_of_two_organisations(lab: Lab, program: Program) -> None:
+async def test_diff_of_two_organizations(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"), record("2", name="Here"), org=Org("left", "us"))
     before = lab.clock.time.isoformat()
     await lab.sync(record("9", active=False), record("8", name="There"), org=Org("right", "eu"))
@@ -80,17 +80,17 @@ async def test_diff_of_two_organisations(lab: Lab, program: Program) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["diff"], "two times, or two organisations"),
+        (["diff"], "two times, or two organizations"),
         (["diff", "--from-org", "default"], "go together"),
         (["diff", "--from-org", "default", "--to-org", "default", "--from", "now"], "go together"),
-        (["diff", "--from", "now", "--at", "now"], "two times, or two organisations"),
+        (["diff", "--from", "now", "--at", "now"], "two times, or two organizations"),
         (["diff", "--from", "2026-03-01"], "no time zone"),
         (["diff", "--from", "2999-01-01T00:00Z"], "future"),
         (["diff", "--from", "now", "--to", "2026-01-05T09:00Z"], "lies after"),
-        (["diff", "--from", "now", "--org", "nobody"], "no organisation 'nobody'"),
-        (["diff", "--from-org", "default", "--to-org", "nobody"], "no organisation 'nobody'"),
-        (["export", "--org", "nobody"], "no organisation 'nobody'"),
-        (["export", "--org", "nobody", "--git", "somewhere"], "no organisation 'nobody'"),
+        (["diff", "--from", "now", "--org", "nobody"], "no organization 'nobody'"),
+        (["diff", "--from-org", "default", "--to-org", "nobody"], "no organization 'nobody'"),
+        (["export", "--org", "nobody"], "no organization 'nobody'"),
+        (["export", "--org", "nobody", "--git", "somewhere"], "no organization 'nobody'"),
         (["export", "--at", "2026-03-01T09:00"], "no time zone"),
         (["export", "--json", "--format", "csv"], "contradict"),
         (["export", "--git", "somewhere", "--at", "2026-03-01T09:00Z"], "--git replays the whole history"),
@@ -98,7 +98,7 @@ async def test_diff_of_two_organisations(lab: Lab, program: Program) -> None:
         (["export", "--output", "."], "cannot be written"),
         (["export", "--output", ""], "--output has no name"),
         (["export", "--git", ""], "--git has no name"),
-        (["list", "--org", "nobody"], "no organisation 'nobody'"),
+        (["list", "--org", "nobody"], "no organization 'nobody'"),
     ],
 )
 async def test_arguments_that_make_no_sense(lab: Lab, program: Program, arguments: list[str], words: str) -> None:
@@ -119,7 +119,7 @@ async def test_a_time_that_is_shown_can_be_asked_for(lab: Lab, program: Program)
     early = await program.run("export", "--at", "2026-01-05T09:01:00Z")
     assert (
         early.err
-        == "Note: The organisation 'default' is watched since 2026-01-05 09:01:01 UTC: nothing is known before.\n"
+        == "Note: The organization 'default' is watched since 2026-01-05 09:01:01 UTC: nothing is known before.\n"
     )
     shown = await program.run("export", "--at", "2026-01-05T09:01:01Z")
     assert ([row["cadence_id"] for row in shown.json], shown.err) == (["1"], "")
@@ -130,7 +130,7 @@ async def test_nothing_is_stored_yet(program: Program) -> None:
     for arguments in (["diff", "--from", "2026-03-01T09:00Z", "--json"], ["export"]):
         result = await program.run(*arguments)
         assert (result.code, result.json) == (0, [])
-        assert "No organisation has been synced yet" in result.err
+        assert "No organization has been synced yet" in result.err
 
 
 async def test_a_cadence_that_was_never_seen(program: Program) -> None:
@@ -138,7 +138,7 @@ async def test_a_cadence_that_was_never_seen(program: Program) -> None:
     assert (result.code, result.out) == (1, "")
     assert "There is no cadence '404'." in result.err
     result = await program.run("blame", "404", "--org", "nobody")
-    assert (result.code, "no cadence '404' in the organisation 'nobody'" in result.err) == (1, True)
+    assert (result.code, "no cadence '404' in the organization 'nobody'" in result.err) == (1, True)
     for arguments in (["\udcff"], ["404", "--org", "\udcff"]):  # a byte that is no UTF-8
         result = await program.run("blame", *arguments)
         assert (result.code, "There is no cadence" in result.err) == (1, True)

@@ -31,7 +31,7 @@ def by_code(program: Program, code: str) -> list[str]:
 
 
 async def stored(program: Program) -> list[str]:
-    """Return the ids of the organisations whose credentials are stored."""
+    """Return the ids of the organizations whose credentials are stored."""
     url = program.settings["DATABASE_URL"]
     assert url is not None
     found = await rows(url, "SELECT org_id FROM cadence_sync.org_credentials ORDER BY org_id")
@@ -76,7 +76,7 @@ async def test_whatever_can_be_refused_without_the_grant_code_leaves_it_unused(a
 
 
 @pytest.mark.long
-async def test_an_organisation_that_is_locked_leaves_the_grant_code_unused(agency: Program) -> None:
+async def test_an_organization_that_is_locked_leaves_the_grant_code_unused(agency: Program) -> None:
     code = by_code(agency, credentials(0).grant_code)
     async with direct(agency.settings["DATABASE_URL"] or "") as other, other.transaction():
         await other.execute("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/new', 0))")
@@ -98,7 +98,7 @@ async def test_what_cannot_work_is_refused_before_zoho_is_asked(agency: Program,
     assert await stored(agency) == []
 
 
-async def test_two_organisations_of_one_id(agency: Program) -> None:
+async def test_two_organizations_of_one_id(agency: Program) -> None:
     assert (await agency.run("org", "add", "acme", *by_token(agency))).code == 0
     again = await agency.run("org", "add", "acme", *by_token(agency, 1))
     assert (again.code, "already" in again.err, "--replace" in again.err) == (2, True, True)
@@ -140,19 +140,19 @@ async def test_credentials_that_do_not_open_the_list_are_not_stored(
     assert await stored(agency) == []
 
 
-async def test_an_organisation_without_any_cadence_is_fine(agency: Program, agencys_zoho: Simulator) -> None:
+async def test_an_organization_without_any_cadence_is_fine(agency: Program, agencys_zoho: Simulator) -> None:
     agencys_zoho.orgs[0].cadences.clear()
     agencys_zoho.orgs[0].touch()
     assert (await agency.run("org", "add", "acme", *by_token(agency))).code == 0
 
 
-async def test_one_organisation_of_the_environment_works_without_a_key(program: Program) -> None:
+async def test_one_organization_of_the_environment_works_without_a_key(program: Program) -> None:
     assert (await program.run("sync")).code == 0
     refused = await program.run("org", "add", "acme", *by_token(program))
     assert (refused.code, "openssl rand" in refused.err) == (2, True)
 
 
-async def test_a_key_that_does_not_fit_stops_that_organisation_only(agency: Program) -> None:
+async def test_a_key_that_does_not_fit_stops_that_organization_only(agency: Program) -> None:
     await agency.run("org", "add", "acme", *by_token(agency, 1))
     token = credentials(0).refresh_token
     result = await agency.run("sync", "--json", SECRET_KEYS="another-key-of-some-length", ZOHO_REFRESH_TOKEN=token)
@@ -180,8 +180,8 @@ async def test_a_wizard_asks_for_what_is_missing_and_echoes_no_secret(agency: Pr
     known = credentials(3)
     settings = agency.settings | {"ZOHO_CLIENT_ID": None, "ZOHO_CLIENT_SECRET": None}
     answers = [
-        ("Id of the organisation", "acme"),
-        ("Data centre", "eu"),
+        ("Id of the organization", "acme"),
+        ("Data center", "eu"),
         ("Client id", known.client_id),
         ("Client secret", known.client_secret),
         ("Grant code", ""),

@@ -19,7 +19,7 @@ NEW = "the-new-key-of-the-agency-4721"
 
 @pytest.fixture
 async def two(agency: Program) -> Program:
-    """Organisations `one` and `two`, stored and synced once."""
+    """Organizations `one` and `two`, stored and synced once."""
     lines = [f"{name},{credentials(index).refresh_token}" for index, name in enumerate(("one", "two"))]
     (agency.cwd / "orgs.csv").write_text("\n".join(["org_id,refresh_token", *lines]))
     assert (await agency.run("org", "import", "orgs.csv", "--no-check")).code == 0
@@ -34,7 +34,7 @@ def url_of(program: Program) -> str:
 
 
 async def synced(program: Program, *arguments: str) -> list[str]:
-    """Return the organisations that a sync reports on."""
+    """Return the organizations that a sync reports on."""
     return [report["org_id"] for report in (await program.run("sync", "--json", *arguments)).json]
 
 
@@ -53,7 +53,7 @@ async def test_a_paused_one_is_left_out_and_a_resumed_one_starts_afresh(two: Pro
     assert await synced(two) == ["one", "two"]
 
 
-async def test_an_organisation_of_the_settings_is_listed_and_paused_but_not_removed(two: Program) -> None:
+async def test_an_organization_of_the_settings_is_listed_and_paused_but_not_removed(two: Program) -> None:
     two.settings["ZOHO_REFRESH_TOKEN"] = credentials(2).refresh_token
     assert await synced(two) == ["default", "one", "two"]
     listed = (await two.run("org", "list", "--json")).json
@@ -98,7 +98,7 @@ async def test_a_removed_or_paused_one_leaves_the_queue(two: Program, command: l
 @pytest.mark.parametrize("command", [["remove"], ["remove", "--purge", "--yes"], ["pause"], ["resume"], ["schedule"]])
 async def test_one_that_is_not_there(agency: Program, command: list[str]) -> None:
     result = await agency.run("org", *command, "nobody")
-    assert (result.code, result.out, "no organisation 'nobody'" in result.err) == (1, "", True)
+    assert (result.code, result.out, "no organization 'nobody'" in result.err) == (1, "", True)
 
 
 async def test_a_purge_deletes_everything_of_one_and_nothing_of_another(two: Program, agencys_zoho: Simulator) -> None:
@@ -132,11 +132,11 @@ async def test_a_run_that_is_under_way_does_not_bring_back_what_was_purged(
     assert await everything(two, "one") == []
 
 
-async def test_bytes_that_are_no_text_name_no_organisation(agency: Program) -> None:
+async def test_bytes_that_are_no_text_name_no_organization(agency: Program) -> None:
     odd = os.fsdecode(b"\xff")
     for command, code in ((["sync", "--org"], 2), (["org", "pause"], 1), (["org", "remove", "--purge", "--yes"], 1)):
         result = await agency.run(*command, odd)
-        assert (result.code, "no organisation" in result.err, "Traceback" in result.err) == (code, True, False)
+        assert (result.code, "no organization" in result.err, "Traceback" in result.err) == (code, True, False)
 
 
 async def everything(program: Program, org_id: str) -> list[str]:
@@ -185,7 +185,7 @@ async def test_what_no_key_fits_is_named_and_the_rest_is_rotated(two: Program) -
     )
     result = await two.run("rotate-keys", SECRET_KEYS=f"{NEW},{KEY}")
     assert (result.code, "credentials of 'one'" in result.err) == (2, True)
-    assert "the credentials of 1 organisation(s), 0 access token(s)" in result.out
+    assert "the credentials of 1 organization(s), 0 access token(s)" in result.out
     reports = (await two.run("sync", "--json", SECRET_KEYS=NEW)).json
     assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_SECRET_KEYS", None]
     assert (await two.run("rotate-keys", SECRET_KEYS=None)).code == 2
@@ -201,7 +201,7 @@ async def test_a_row_cannot_stand_in_for_another_s(two: Program) -> None:
     assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_SECRET_KEYS", None]
 
 
-async def test_a_database_that_is_not_there_fails_each_organisation_of_the_settings(program: Program) -> None:
+async def test_a_database_that_is_not_there_fails_each_organization_of_the_settings(program: Program) -> None:
     (Path(program.cwd) / "cadence-sync.toml").write_text('[orgs.acme]\nzoho_refresh_token = "t"')
     result = await program.run("sync", "--json", DATABASE_URL="postgresql://u@127.0.0.1:9/x")
     assert result.code == 5

@@ -57,10 +57,10 @@ async def test_one_s_failure_never_stops_another(agency: Program) -> None:
 async def test_toml_as_in_the_settings_and_without_a_question_to_zoho(agency: Program, agencys_zoho: Simulator) -> None:
     (agency.cwd / "orgs.toml").write_text(TOML)
     result = await agency.run("org", "import", "orgs.toml", "--no-check")
-    assert (result.code, result.out) == (0, "Stored 2 of 2 organisations.\n"), result.err
+    assert (result.code, result.out) == (0, "Stored 2 of 2 organizations.\n"), result.err
     assert list(agencys_zoho.journal.requests) == []
     again = await agency.run("org", "import", "orgs.toml")
-    assert (again.code, again.out, again.err.count("already")) == (2, "Stored 0 of 2 organisations.\n", 2)
+    assert (again.code, again.out, again.err.count("already")) == (2, "Stored 0 of 2 organizations.\n", 2)
     assert (await agency.run("org", "import", "orgs.toml", "--replace")).code == 0
     assert len(asked(agencys_zoho)) == 2
 
@@ -78,7 +78,7 @@ async def test_zoho_out_of_order_for_one(agency: Program, agencys_zoho: Simulato
     agencys_zoho.faults.add(fault("status", times=9, org=0))
     (agency.cwd / "orgs.toml").write_text(TOML)
     result = await agency.run("org", "import", "orgs.toml", ZOHO_ATTEMPTS="1")
-    assert (result.code, result.out) == (4, "Stored 1 of 2 organisations.\n")
+    assert (result.code, result.out) == (4, "Stored 1 of 2 organizations.\n")
     assert await stored(agency) == ["two"]
 
 
@@ -87,11 +87,11 @@ async def test_zoho_out_of_order_for_one(agency: Program, agencys_zoho: Simulato
     [
         ("orgs.yaml", "", "neither in .toml nor in .csv"),
         ("orgs.toml", "[orgs", "cannot be imported"),
-        ("orgs.toml", "", "no organisation"),
+        ("orgs.toml", "", "no organization"),
         ("orgs.toml", "orgs = 3", "expected tables"),
-        ("orgs.toml", "[orgs.a]\ncolour = 'blue'", "no field 'colour'"),
+        ("orgs.toml", "[orgs.a]\ncolor = 'blue'", "no field 'color'"),
         ("orgs.toml", "[orgs.a]\ninterval = 5", "'interval' is no text"),
-        ("orgs.csv", "org_id,colour\na,blue\n", "no field 'colour'"),
+        ("orgs.csv", "org_id,color\na,blue\n", "no field 'color'"),
         ("orgs.csv", "refresh_token\nt\n", "no field 'org_id'"),
         ("orgs.csv", "org_id\na,b\n", "line 2 has more fields"),
         ("orgs.csv", 'org_id\n"a', "cannot be imported"),

@@ -20,7 +20,7 @@ async def places_of(engine: AsyncEngine, name: str) -> list[str]:
     return [place for place, value in await everything(Lab(engine)) if name in value]
 
 
-async def test_a_user_of_a_living_organisation_is_redacted_for_good(
+async def test_a_user_of_a_living_organization_is_redacted_for_good(
     program: Program, simulator: Simulator, engine: AsyncEngine
 ) -> None:
     assert (await program.run("sync")).code == 0
@@ -59,7 +59,7 @@ async def test_it_says_what_it_rewrote_and_when_nothing_was_left(program: Progra
     assert "Patricia" not in (await program.run("show", "1")).out
 
 
-async def test_every_organisation_that_knows_the_id_is_done_and_no_other(program: Program, engine: AsyncEngine) -> None:
+async def test_every_organization_that_knows_the_id_is_done_and_no_other(program: Program, engine: AsyncEngine) -> None:
     lab = Lab(engine)
     ana = {"id": "77", "name": "Ana Lind"}
     for org_id, person in (("default", {}), ("second", {}), ("third", {"created_by": ana, "modified_by": ana})):
@@ -80,9 +80,9 @@ async def test_rules_that_name_the_user_are_told_of(program: Program, plain_zoho
     assert (result.code, "1 version(s) name this user in unenroll_properties" in result.err) == (0, True)
 
 
-async def test_a_user_or_an_organisation_that_is_not_there(program: Program) -> None:
+async def test_a_user_or_an_organization_that_is_not_there(program: Program) -> None:
     await program.run("sync")
-    for arguments, said in ((["1"], "names a user '1'"), ([PAT, "--org", "x"], "no organisation 'x'")):
+    for arguments, said in ((["1"], "names a user '1'"), ([PAT, "--org", "x"], "no organization 'x'")):
         result = await program.run("redact-person", *arguments)
         assert (result.code, said in result.err, "Hint: " in result.err) == (1, True, True), result.err
 

@@ -117,7 +117,7 @@ async def test_what_cannot_work_is_said_at_once(program: Program, database_url: 
 
 
 @pytest.mark.long
-async def test_an_organisation_that_is_added_is_synced_without_a_restart(
+async def test_an_organization_that_is_added_is_synced_without_a_restart(
     program: Program, database_url: str, tmp_path: Path
 ) -> None:
     """Also one whose credentials this daemon cannot open: that is a failed run, and the others go on."""
@@ -149,7 +149,7 @@ async def test_an_organisation_that_is_added_is_synced_without_a_restart(
             await asyncio.sleep(0.05)
     code, events = await ended(process)
     assert code == 143
-    assert "no_organisation" in [event["event"] for event in events]
+    assert "no_organization" in [event["event"] for event in events]
     assert [event["org_id"] for event in events if event.get("outcome") == "failed"] == ["sealed"]
 
 
@@ -175,7 +175,7 @@ async def test_what_a_person_asks_for_is_done_by_a_worker(program: Program, data
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--dry-run"], "leaves the work to a worker"), (["--org", "nobody"], "There is no organisation 'nobody'")],
+    [(["--dry-run"], "leaves the work to a worker"), (["--org", "nobody"], "There is no organization 'nobody'")],
 )
 async def test_what_cannot_be_asked_for(program: Program, arguments: list[str], words: str) -> None:
     result = await program.run("sync", "--queue", *arguments)

@@ -1,4 +1,4 @@
-"""Colour and width follow the terminal; a pipe gets whole lines and no escape sequence, whatever it is called."""
+"""Color and width follow the terminal; a pipe gets whole lines and no escape sequence, whatever it is called."""
 
 import re
 from collections.abc import Callable
@@ -22,19 +22,19 @@ async def wide(program: Program, lab: Lab) -> Program:
     return program
 
 
-async def test_a_terminal_gets_the_colours_that_it_wants(wide: Program, around: Callable[..., None]) -> None:
+async def test_a_terminal_gets_the_colors_that_it_wants(wide: Program, around: Callable[..., None]) -> None:
     wide.settings |= REFUSED
-    for variables, coloured in (
+    for variables, colored in (
         ({"TERM": "xterm"}, True),
         ({"TERM": "xterm", "NO_COLOR": "1"}, False),
         ({"TERM": "dumb"}, False),
     ):
         around(**variables)
         shown = "\n".join(await wide.on_a_terminal("doctor", "--offline"))
-        assert ("✓" in shown, "\x1b[32m" in shown) == (True, coloured), variables
+        assert ("✓" in shown, "\x1b[32m" in shown) == (True, colored), variables
         logged = "\n".join(await wide.on_a_terminal("sync"))
         assert "asking_again" in logged
-        assert bool(re.search(r"\x1b\[(3\d|3\d;1|1;3\d|2)m", logged)) is coloured, variables
+        assert bool(re.search(r"\x1b\[(3\d|3\d;1|1;3\d|2)m", logged)) is colored, variables
 
 
 async def test_a_table_is_as_wide_as_the_terminal_wide_glyphs_included(
@@ -56,7 +56,7 @@ async def test_a_pipe_gets_whole_lines_and_no_escape_sequence(wide: Program, aro
         assert "\x1b" not in narrow.out + narrow.err
 
 
-async def test_a_pipe_gets_colours_where_they_are_forced_and_lines_stay_whole(
+async def test_a_pipe_gets_colors_where_they_are_forced_and_lines_stay_whole(
     wide: Program, around: Callable[..., None]
 ) -> None:
     plain = await wide.run("doctor", "--offline")

@@ -61,7 +61,7 @@ class Made(Plan):
 
 @dataclass
 class Memory:
-    """One organisation; the first sync is at `START`, each other an hour after the one before."""
+    """One organization; the first sync is at `START`, each other an hour after the one before."""
 
     known: dict[str, Known] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)

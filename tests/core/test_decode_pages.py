@@ -1,4 +1,4 @@
-"""A page: one bad record never fails its good neighbours; a body without a list fails as a whole."""
+"""A page: one bad record never fails its good neighbors; a body without a list fails as a whole."""
 
 import json
 
@@ -60,9 +60,7 @@ def _page(*records: bytes) -> bytes:
 
 @pytest.mark.parametrize(("bad", "cadence_id"), BAD.values(), ids=BAD)
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_bad_record_is_quarantined_and_its_neighbours_are_read(
-    bad: bytes, cadence_id: str | None, place: int
-) -> None:
+def test_a_bad_record_is_quarantined_and_its_neighbors_are_read(bad: bytes, cadence_id: str | None, place: int) -> None:
     records = [json.dumps(record(i)).encode() for i in ("1", "2")]
     page = decode_page(_page(*records[:place], bad, *records[place:]))
     found = list(page.records)

@@ -68,7 +68,7 @@ def test_only_what_is_not_yet_known_to_be_missing_is_looked_for_again() -> None:
     assert unconfirmed("abcd", docket) == ["b", "d"]
 
 
-def test_another_organisation_is_told_with_the_way_out() -> None:
+def test_another_organization_is_told_with_the_way_out() -> None:
     error = other_org()
     assert (error.code, "--allow-other-org" in error.hint) == ("WRONG_ORG", True)
 
@@ -90,7 +90,7 @@ STORED = index_of({"1": ONE.digest})
     ],
     ids=["one stored", "one hidden", "empty listing", "empty store", "none stored", "all deleted", "all quarantined"],
 )
-def test_only_a_listing_that_shows_nothing_as_it_is_stored_may_be_another_organisation_s(
+def test_only_a_listing_that_shows_nothing_as_it_is_stored_may_be_another_organization_s(
     records: list[Record], stored: Index, doubtful: bool
 ) -> None:
     assert may_be_other_org(listing_of(records, index=stored), stored) is doubtful

@@ -22,7 +22,7 @@ def _unreadable(cadence_id: str) -> Quarantined:
 
 @pytest.fixture
 def memory() -> Memory:
-    """An organisation that was synced once, with two cadences."""
+    """An organization that was synced once, with two cadences."""
     memory = Memory()
     memory.sync(record("1"), record("2"))
     return memory

@@ -81,12 +81,12 @@ def test_nothing_at_all_makes_an_empty_plan() -> None:
 
 def test_the_counters_of_a_run_of_every_kind_add_up() -> None:
     memory = Memory(quarantined={"late"})
-    memory.sync(*(record(i) for i in ("same", "relabelled", "changed", "gone", "back")))
-    memory.sync(*(record(i) for i in ("same", "relabelled", "changed", "gone")))
+    memory.sync(*(record(i) for i in ("same", "relabeled", "changed", "gone", "back")))
+    memory.sync(*(record(i) for i in ("same", "relabeled", "changed", "gone")))
     module = record()["module"] | {"api_name": "New"}
     plan = memory.sync(
         record("same"),
-        record("relabelled", module=module),
+        record("relabeled", module=module),
         record("changed", name="New"),
         record("back"),
         record("late"),

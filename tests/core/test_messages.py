@@ -115,7 +115,7 @@ def test_many_fields_are_counted() -> None:
 
 
 def test_every_message_leads_to_where_something_can_be_done() -> None:
-    leads = {Event.FAILING: "/runs/7", Event.STALE: "/organisation?org=e%2Fu", Event.TEST: ""}
+    leads = {Event.FAILING: "/runs/7", Event.STALE: "/organization?org=e%2Fu", Event.TEST: ""}
     for event, path in leads.items():
         told = Told(event, "k", "e/u", NOW, run_id=7 if event is Event.FAILING else None)
         assert message([told], PAGE, 1000).body.endswith(f"{PAGE}{path}")
@@ -153,7 +153,7 @@ def test_held_deletions_that_are_told_late_ask_for_no_decision(standing: Standin
 def test_an_episode_that_is_told_late_is_said_to_be_over() -> None:
     failed = message([of(Event.FAILING, is_over=True, error="No.")], None, 1000)
     assert (failed.title, failed.body.splitlines()[:2]) == (
-        "Syncs failed: emea", ["Syncs of this organisation failed; they work again.", "No."]
+        "Syncs failed: emea", ["Syncs of this organization failed; they work again.", "No."]
     )  # fmt: skip
     stale = message([of(Event.STALE, is_over=True)], None, 1000)
     assert (stale.title, "had read" in stale.body) == ("The copy was out of date: emea", True)
@@ -239,7 +239,7 @@ def test_blanks_of_other_languages_are_blanks() -> None:
     assert flat("Relance\u00a0: J+3\u3000フォロー\u2028x") == "Relance : J+3 フォロー\ufffdx"
 
 
-def test_a_test_is_of_no_organisation() -> None:
+def test_a_test_is_of_no_organization() -> None:
     assert message([Told(Event.TEST, "test", "", NOW)], None, 1000).title == "A test of alerts"
 
 
@@ -252,7 +252,7 @@ def test_several_are_one_message_and_those_without_room_are_counted() -> None:
     assert message(of_two_runs, PAGE, 250).body.endswith(f"… and 4 more: {PAGE}/changes")
     others = [CHANGED, of(Event.STALE), Told(Event.FRESH, "k", "us", NOW)]
     assert message(others, None, 20).body.endswith("… and 2 more.")
-    assert message(others, None, 1000).title == "3 events: 2 organisations"
+    assert message(others, None, 1000).title == "3 events: 2 organizations"
 
 
 HOSTILE = [

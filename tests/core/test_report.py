@@ -108,7 +108,7 @@ def test_an_error_is_told_with_its_code_its_message_and_its_hint() -> None:
     assert told["outcome"] == "failed"
 
 
-def test_a_failure_before_an_organisation_is_known_is_told_in_nulls() -> None:
+def test_a_failure_before_an_organization_is_known_is_told_in_nulls() -> None:
     problem = Problem.of(DatabaseError("No.", code="NOT_MIGRATED"))
     told = Report(None, None, Outcome.FAILED, None, error=problem).to_json()
     assert {key for key, value in told.items() if value is not None} == {"outcome", "error"}

@@ -18,7 +18,7 @@ BAD: list[dict[str, Any]] = [{"email_follow_up_count": "many"}, {"task_follow_up
 
 @dataclass
 class Zoho:
-    """An organisation that people edit now and then."""
+    """An organization that people edit now and then."""
 
     org: Org
     random: Random
@@ -52,7 +52,7 @@ class Zoho:
 
 
 async def live(lab: Lab, seed: int, days: int = 60) -> None:
-    """Look at three organisations some times a day, in turns, with failures and days on which nobody looks."""
+    """Look at three organizations some times a day, in turns, with failures and days on which nobody looks."""
     random = Random(seed)  # noqa: S311 - repeatable on purpose
     zohos = [Zoho(Org(name, "eu"), random) for name in ("left", "default", "right")]
     end = START + timedelta(days=days)

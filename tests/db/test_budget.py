@@ -62,7 +62,7 @@ async def test_a_run_under_way_and_a_killed_one_count_with_what_they_reserved(fr
     assert [run["error_code"] for run in runs] == ["ABANDONED", "ABANDONED", "API_BUDGET", "API_BUDGET"]
 
 
-async def test_what_one_organisation_spends_is_not_taken_from_another(frugal: Lab) -> None:
+async def test_what_one_organization_spends_is_not_taken_from_another(frugal: Lab) -> None:
     assert (await spend(frugal, 95, org=Org("sandbox", "us"))).exit_code == 0
     assert (await frugal.store.begin(ORG, "test", frugal.clock.now())).hint.allowance == 60
 

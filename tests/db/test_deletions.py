@@ -72,7 +72,7 @@ async def test_small_losses_add_up_within_a_day_and_not_beyond(lab: Lab) -> None
     assert told(await lab.sync(*ALL[6:])) == ("succeeded", 0, 3, 0)
 
 
-async def test_what_another_organisation_lost_does_not_add_up(lab: Lab) -> None:
+async def test_what_another_organization_lost_does_not_add_up(lab: Lab) -> None:
     sandbox = Org("sandbox", "us")
     for org in (sandbox, ORG):
         await lab.sync(*ALL, org=org)
@@ -94,7 +94,7 @@ async def test_approved_ones_are_retired_by_the_next_walk_if_they_are_still_miss
     assert told(await lab.sync(*ALL[8:])) == ("succeeded", 0, 1, 0)
 
 
-async def test_a_really_emptied_organisation_can_be_retired_by_approval(lab: Lab) -> None:
+async def test_a_really_emptied_organization_can_be_retired_by_approval(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync()
     assert told(held) == ("held", 6, 0, 10)
@@ -164,7 +164,7 @@ async def test_the_brake_can_be_set(lab: Lab) -> None:
     assert told(await lab.sync(*ALL[1:], permits=Permits(Brake(0, 0)))) == ("held", 6, 0, 1)
 
 
-async def test_another_organisation_s_listing_writes_nothing_unless_somebody_means_it(lab: Lab) -> None:
+async def test_another_organization_s_listing_writes_nothing_unless_somebody_means_it(lab: Lab) -> None:
     await lab.sync(*ALL)
     before = await lab.contents()
     others = [record(f"9{number}") for number in range(3)]
@@ -175,7 +175,7 @@ async def test_another_organisation_s_listing_writes_nothing_unless_somebody_mea
 
 
 @pytest.mark.parametrize("kept", ["deleted", "unreadable"])
-async def test_one_known_cadence_is_enough_to_be_the_same_organisation(lab: Lab, kept: str) -> None:
+async def test_one_known_cadence_is_enough_to_be_the_same_organization(lab: Lab, kept: str) -> None:
     await lab.sync(record("1"), record("2"))
     await lab.sync(record("2"))
     shared = record("1", name="Back") if kept == "deleted" else record("2", active="perhaps")

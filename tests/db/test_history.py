@@ -194,7 +194,7 @@ async def test_after_an_unreadable_id_nobody_knows_whether_an_old_cadence_is_new
     assert counts(await lab.sync(record("1"), record("2"), record("3"))) == {"seen": 3, "created": 1, "unchanged": 2}
 
 
-async def test_two_organisations_with_the_same_ids_do_not_meet(lab: Lab) -> None:
+async def test_two_organizations_with_the_same_ids_do_not_meet(lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.sync(record("1", name="Sandbox"), org=Org("sandbox", "eu"))
     await lab.sync(

@@ -129,7 +129,7 @@ async def test_a_run_that_was_taken_for_dead_cannot_write_when_it_wakes(lab: Lab
     assert await lab.rows("SELECT * FROM cadence_sync.cadence_versions") == []
 
 
-async def test_a_run_that_is_cancelled_is_closed_as_interrupted(lab: Lab) -> None:
+async def test_a_run_that_is_canceled_is_closed_as_interrupted(lab: Lab) -> None:
     started = asyncio.Event()
 
     class Endless(WrittenSource):
@@ -177,7 +177,7 @@ async def begun(lab: Lab) -> Run:
     return await lab.store.begin(ORG, "test", lab.clock.now())
 
 
-async def test_the_ledger_follows_an_organisation_to_another_data_centre(lab: Lab) -> None:
+async def test_the_ledger_follows_an_organization_to_another_data_center(lab: Lab) -> None:
     for data_center in ("us", "eu"):
         await lab.sync(record("1"), org=Org("acme", data_center))
         assert await lab.rows("SELECT data_center FROM cadence_sync.orgs") == [{"data_center": data_center}]
@@ -194,7 +194,7 @@ async def test_a_defect_closes_the_run_and_is_reported_with_its_number(lab: Lab)
     assert (run["outcome"], run["error_code"]) == ("failed", "UNEXPECTED")
 
 
-async def test_a_run_that_is_cancelled_again_while_it_is_closed_is_closed_all_the_same(
+async def test_a_run_that_is_canceled_again_while_it_is_closed_is_closed_all_the_same(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, closing, may_close, closed = (asyncio.Event() for _ in range(4))

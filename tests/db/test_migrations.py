@@ -113,7 +113,7 @@ async def test_a_migration_waits_only_seconds_for_a_lock_that_others_hold(lab: L
     await migrate(lab.engine)
 
 
-async def test_every_key_and_index_leads_with_the_organisation(engine: AsyncEngine) -> None:
+async def test_every_key_and_index_leads_with_the_organization(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         rows = await connection.execute(
             text("SELECT indexdef FROM pg_indexes WHERE schemaname = 'cadence_sync' AND tablename <> 'alembic_version'")

@@ -113,7 +113,7 @@ async def test_what_stays_of_a_quiet_month(lab: Lab) -> None:
     assert sum(day["runs"] for day in days) == 31
 
 
-async def test_an_organisation_that_nobody_syncs_any_more_keeps_its_last_words(lab: Lab) -> None:
+async def test_an_organization_that_nobody_syncs_any_more_keeps_its_last_words(lab: Lab) -> None:
     for _ in range(4):
         await later(lab, record("1"))
     refused = AccessError("Zoho refused the refresh token.", code="TOKEN_REFUSED")
@@ -139,7 +139,7 @@ async def test_a_clock_that_was_set_back_makes_nothing_look_older(lab: Lab) -> N
     assert await run_ids(lab) == [4, 7]
 
 
-async def test_an_organisation_without_cadences_keeps_its_first_and_last_run(lab: Lab) -> None:
+async def test_an_organization_without_cadences_keeps_its_first_and_last_run(lab: Lab) -> None:
     for _ in range(5):
         await later(lab)
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)
@@ -205,7 +205,7 @@ async def test_the_last_day_stays_whatever_is_asked_for(lab: Lab) -> None:
     assert await prune(lab.engine, lab.clock.time, timedelta(0)) == Pruned()
 
 
-async def test_an_organisation_that_is_being_written_is_left_for_the_next_time(lab: Lab) -> None:
+async def test_an_organization_that_is_being_written_is_left_for_the_next_time(lab: Lab) -> None:
     for org in (ORG, Org("other", "eu")):
         for _ in range(5):
             await later(lab, record("1"), org=org)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from cadence_sync.db import redaction
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.locks import LOCK_ORG
-from cadence_sync.db.redaction import Redaction, organisations, redact_person
+from cadence_sync.db.redaction import Redaction, organizations, redact_person
 from cadence_sync.errors import DatabaseError, NotFoundError, OrgBusyError
 from cadence_sync.ports import Org
 from tests.support.lab import ORG, Lab, WrittenSource
@@ -153,13 +153,13 @@ async def test_whoever_was_never_seen_leaves_everything_as_it_was(lived: Lab) ->
     assert await lived.contents() == before
 
 
-async def test_organisations_are_apart(lab: Lab) -> None:
+async def test_organizations_are_apart(lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.sync(record("1"), org=Org("other", "eu"))
-    assert await organisations(lab.engine, None) == ["default", "other"]
-    assert await organisations(lab.engine, "other") == ["other"]
-    with pytest.raises(NotFoundError, match="no organisation 'third'"):
-        await organisations(lab.engine, "third")
+    assert await organizations(lab.engine, None) == ["default", "other"]
+    assert await organizations(lab.engine, "other") == ["other"]
+    with pytest.raises(NotFoundError, match="no organization 'third'"):
+        await organizations(lab.engine, "third")
     await redact(lab, "other")
     rows = await lab.rows("SELECT org_id, created_by_name AS name FROM cadence_sync.cadences ORDER BY 1")
     assert rows == [{"org_id": "default", "name": "Patricia Boyle"}, {"org_id": "other", "name": "redacted"}]
@@ -318,7 +318,7 @@ async def test_a_redaction_that_breaks_off_anywhere_changes_nothing(
     assert (await lived.contents(), await lived.rows("SELECT * FROM cadence_sync.orgs")) == (before, orgs)
 
 
-async def test_names_cannot_be_rewritten_without_an_audit_row_of_the_organisation(lived: Lab) -> None:
+async def test_names_cannot_be_rewritten_without_an_audit_row_of_the_organization(lived: Lab) -> None:
     await lived.sync(record("1"), org=Org("other", "eu"))
     rewrites = (
         "UPDATE cadence_sync.cadence_versions SET raw = '{}' WHERE org_id = 'default'",

@@ -1,4 +1,4 @@
-"""How a daemon reaches the organisations of its jobs, whatever becomes of them while it runs."""
+"""How a daemon reaches the organizations of its jobs, whatever becomes of them while it runs."""
 
 from dataclasses import replace
 

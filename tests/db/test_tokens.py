@@ -115,7 +115,7 @@ async def test_a_row_that_cannot_be_decrypted_is_a_miss(shared: Shared, junk: st
     assert shared.tokens_made == 2
 
 
-async def test_another_organisation_s_row_is_no_token_of_this_one(shared: Shared) -> None:
+async def test_another_organization_s_row_is_no_token_of_this_one(shared: Shared) -> None:
     await shared.walk()
     await shared.lab.execute(
         "INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('acme', 'us')",

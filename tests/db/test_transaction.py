@@ -85,7 +85,7 @@ async def test_a_writer_waits_so_long_for_its_lock_and_its_server_for_it(lab: La
         assert [await connection.scalar(text(f"SHOW {name}")) for name in names] == ["10s", "10min", "1min"]
 
 
-async def test_while_another_session_writes_the_organisation_a_run_ends_as_busy(
+async def test_while_another_session_writes_the_organization_a_run_ends_as_busy(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lab.sync(record("1"))

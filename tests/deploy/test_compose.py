@@ -38,7 +38,7 @@ def test_the_first_lines_make_every_secret_but_none_in_the_file(project: dict[st
 
 
 @pytest.mark.parametrize("name", ["migrate", *PROCESSES])
-def test_the_program_is_confined_and_its_settings_are_spelt_right(project: dict[str, Any], name: str) -> None:
+def test_the_program_is_confined_and_its_settings_are_spelled_right(project: dict[str, Any], name: str) -> None:
     service = project["services"][name]
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]

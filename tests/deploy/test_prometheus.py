@@ -44,7 +44,7 @@ def test_each_is_tested_both_ways(alert: dict[str, Any]) -> None:
 @each_alert
 def test_each_says_how_grave_it_is_and_which_command_to_run(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-    assert alert["labels"]["scope"] in {"fleet", "process", "organisation"}
+    assert alert["labels"]["scope"] in {"fleet", "process", "organization"}
     assert alert["labels"]["service"] == "cadence-sync"
     assert alert["annotations"]["summary"].endswith(".")
     description = alert["annotations"]["description"]
@@ -63,9 +63,9 @@ def test_the_docs_list_the_alerts() -> None:
 
 
 @each_alert
-def test_alerts_of_an_organisation_count_it_once(alert: dict[str, Any]) -> None:
-    by_organisation = "by (job, org_id)" in alert["expr"] and "count by (job)" not in alert["expr"]
-    assert (alert["labels"]["scope"] == "organisation") == by_organisation
+def test_alerts_of_an_organization_count_it_once(alert: dict[str, Any]) -> None:
+    by_organization = "by (job, org_id)" in alert["expr"] and "count by (job)" not in alert["expr"]
+    assert (alert["labels"]["scope"] == "organization") == by_organization
 
 
 @each_alert

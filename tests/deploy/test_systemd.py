@@ -76,7 +76,7 @@ def test_runs_are_handed_back_before_systemd_kills(unit: Path) -> None:
 
 
 @each_unit
-def test_nothing_secret_stands_in_the_unit_and_no_setting_is_misspelt(unit: Path) -> None:
+def test_nothing_secret_stands_in_the_unit_and_no_setting_is_misspelled(unit: Path) -> None:
     named = variables(unit.read_text(encoding="utf-8"))
     assert {name for name in named if not name.endswith(("_FILE", "_PORT"))} == set()
     assert unknown_settings(named) == set()

@@ -7,7 +7,7 @@ are kept from the page itself: nothing else says them.
 from collections.abc import Callable
 from typing import Final
 
-from tests.docs.centres import hosts_table
+from tests.docs.centers import hosts_table
 from tests.docs.commands import command_sections
 from tests.docs.metrics import metric_table
 from tests.docs.places import DOCS

@@ -1,4 +1,4 @@
-"""Daemons as processes, against one simulated Zoho with many organisations."""
+"""Daemons as processes, against one simulated Zoho with many organizations."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ WAIT = 120
 
 
 def settings(database_url: str, zoho: str, orgs: int, **more: object) -> str:
-    """Return a settings file that names so many organisations."""
+    """Return a settings file that names so many organizations."""
     lines = [
         f'database_url = "{database_url}"',
         f'zoho_api_url = "{zoho}"',

@@ -1,4 +1,4 @@
-"""Some organisations fail, each in its own way: the others are on time, and those that are mended come back."""
+"""Some organizations fail, each in its own way: the others are on time, and those that are mended come back."""
 
 import asyncio
 from pathlib import Path

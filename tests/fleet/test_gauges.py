@@ -29,7 +29,7 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
     return found.get((f"cadence_sync_{name}", frozenset(labels.items())))
 
 
-async def test_how_organisations_fare_and_how_long_the_queue_is(lab: Lab, database_url: str) -> None:
+async def test_how_organizations_fare_and_how_long_the_queue_is(lab: Lab, database_url: str) -> None:
     await lab.sync(*(record(f"{number}") for number in range(12)), org=Org("held", "us"))
     await lab.sync(record("1"), org=Org("held", "us"))
     await lab.sync(record("1"), record("2", summary={"email_follow_up_count": "x"}), org=Org("partly", "us"))
@@ -56,8 +56,8 @@ async def test_how_organisations_fare_and_how_long_the_queue_is(lab: Lab, databa
     assert value(found, "org_interval_seconds", org_id="partly") == 900
     assert value(found, "org_interval_seconds", org_id="held") == pytest.approx(72 * 3600, abs=3600)
     assert value(found, "org_failures", org_id="paused") is None
-    assert value(found, "organisations", state="enabled") == 2
-    assert value(found, "organisations", state="paused") == 1
+    assert value(found, "organizations", state="enabled") == 2
+    assert value(found, "organizations", state="paused") == 1
     assert value(found, "queue_jobs", state="queued") == 2
     last = await lab.row("SELECT last_success_at FROM cadence_reporting.sync_freshness WHERE org_id = 'held'")
     assert value(found, "last_success_timestamp_seconds", org_id="held") == last["last_success_at"].timestamp()

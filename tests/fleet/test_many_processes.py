@@ -34,13 +34,13 @@ async def until(said: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_every_organisation_is_synced_whatever_becomes_of_processes(database_url: str, tmp_path: Path) -> None:
+async def test_every_organization_is_synced_whatever_becomes_of_processes(database_url: str, tmp_path: Path) -> None:
     simulator = Simulator(orgs=ORGS, cadences=3, clock=SystemClock().now, settings=Settings(latency=0.3))
     stack = AsyncExitStack()
     connection = await stack.enter_async_context(direct(database_url))
 
     async def good_since(moment: object) -> int:
-        """Return how many organisations have a good run that began after a moment."""
+        """Return how many organizations have a good run that began after a moment."""
         return int(
             await connection.fetchval(
                 "SELECT count(DISTINCT org_id) FROM cadence_sync.sync_runs"

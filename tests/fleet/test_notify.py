@@ -40,9 +40,9 @@ def heard(manager: socket.socket) -> list[bytes]:
 
 
 def test_messages_arrive_as_one_datagram_each(manager: socket.socket) -> None:
-    assert notify(READY, "STATUS=3 organisations")
+    assert notify(READY, "STATUS=3 organizations")
     assert notify(STOPPING)
-    assert heard(manager) == [b"READY=1\nSTATUS=3 organisations", b"STOPPING=1"]
+    assert heard(manager) == [b"READY=1\nSTATUS=3 organizations", b"STOPPING=1"]
 
 
 async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:

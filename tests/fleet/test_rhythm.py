@@ -1,4 +1,4 @@
-"""When an organisation is due, from what is known of its last runs."""
+"""When an organization is due, from what is known of its last runs."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -83,7 +83,7 @@ def test_another_run_is_no_other_plan() -> None:
     assert not rhythm(cron="0 * * * *").same_plan(rhythm())
 
 
-def test_what_settings_and_database_say_of_organisations() -> None:
+def test_what_settings_and_database_say_of_organizations() -> None:
     def row(
         org_id: str, *, enabled: bool = True, removed: bool = False, edition: str = "", cron: str | None = None
     ) -> Registered:

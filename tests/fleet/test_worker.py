@@ -1,4 +1,4 @@
-"""The worker on a real queue; what it does for an organisation is the test's."""
+"""The worker on a real queue; what it does for an organization is the test's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -101,7 +101,7 @@ async def test_what_a_person_asks_for_goes_first(database_url: str) -> None:
             assert await queue.request(connection, [due(8)]) == {"org-8": "running"}
 
 
-async def test_a_data_centre_has_a_limit_over_all_workers(database_url: str) -> None:
+async def test_a_data_center_has_a_limit_over_all_workers(database_url: str) -> None:
     work = Work()
     async with direct(database_url) as connection:
         await queue.enqueue(connection, [*(due(n) for n in range(6)), *(due(n, "eu") for n in range(6, 8))])

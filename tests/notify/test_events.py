@@ -1,4 +1,4 @@
-"""Held deletions, failing organisations and old copies are announced once an episode, and their ends too."""
+"""Held deletions, failing organizations and old copies are announced once an episode, and their ends too."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,7 +86,7 @@ async def test_held_deletions_whose_place_a_newer_case_took_say_so(lab: Lab) -> 
     assert "and 11 more" not in receiver.got[0].json["text"]
 
 
-async def test_an_organisation_that_fails_is_told_of_once_and_once_that_it_works_again(lab: Lab) -> None:
+async def test_an_organization_that_fails_is_told_of_once_and_once_that_it_works_again(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(MANY[0])
@@ -174,7 +174,7 @@ async def test_an_episode_that_lasts_outlives_pruning(lab: Lab) -> None:
         assert await post.rows() == []
 
 
-async def test_what_was_not_sent_is_not_pruned_and_goes_with_its_organisation(lab: Lab) -> None:
+async def test_what_was_not_sent_is_not_pruned_and_goes_with_its_organization(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(MANY[0])

@@ -56,7 +56,7 @@ class State:
 
 @dataclass
 class Model:
-    """The states of one organisation's cadences, oldest first."""
+    """The states of one organization's cadences, oldest first."""
 
     states: dict[str, list[State]] = field(default_factory=dict)
     walks: list[datetime] = field(default_factory=list)

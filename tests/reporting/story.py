@@ -1,4 +1,4 @@
-"""A made-up organisation and its sandbox: nine months of people at work in Zoho, and every time the list was read.
+"""A made-up organization and its sandbox: nine months of people at work in Zoho, and every time the list was read.
 
 The cookbook's answers are about this story. Between walks people do what `EVENTS` says; a walk sees what is there then.
 """
@@ -277,7 +277,7 @@ def walks() -> Iterator[datetime]:
 
 @dataclass
 class Zoho:
-    """What an organisation holds: it changes as events pass."""
+    """What an organization holds: it changes as events pass."""
 
     events: tuple[Event, ...]
     prefix: str

@@ -120,14 +120,14 @@ async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("statement", "values", "sentence"),
     [
-        (AS_OF, {"org": "nobody"}, "there is no organisation 'nobody'"),
+        (AS_OF, {"org": "nobody"}, "there is no organization 'nobody'"),
         (AS_OF, {"axis": "sideways"}, "there is no time axis 'sideways'"),
         (AS_OF, {"at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
         (AS_OF, {"at": None}, "no time is given"),
         (DIFF, {"from_at": datetime.fromisoformat("2026-06-01T00:00:00Z")}, "the period begins at"),
         (DIFF, {"from_at": None}, "no time is given"),
         (DIFF, {"to_at": None}, "no time is given"),
-        (COMPARE, {"left_org": None}, "there is no organisation NULL"),
+        (COMPARE, {"left_org": None}, "there is no organization NULL"),
         (COMPARE, {"at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
         (DIFF, {"to_at": datetime.fromisoformat("2999-01-01T00:00:00Z")}, "lies in the future"),
     ],

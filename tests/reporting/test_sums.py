@@ -1,4 +1,4 @@
-"""What the views of runs, organisations and sums say, and two organisations side by side."""
+"""What the views of runs, organizations and sums say, and two organizations side by side."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ async def test_a_failed_run_makes_nothing_fresher(lab: Lab) -> None:
     assert row["age_seconds"] == round(row["waited"].total_seconds())
 
 
-async def test_an_organisation_that_never_worked_is_listed_too(lab: Lab) -> None:
+async def test_an_organization_that_never_worked_is_listed_too(lab: Lab) -> None:
     await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused."))).run("test")
     assert await told(lab, "org_id, watched_since, age, last_outcome, live, quarantined", "sync_freshness") == [
         ("default", None, None, "failed", 0, 0)
@@ -171,7 +171,7 @@ async def compared(lab: Lab, left: list[dict[str, Any]], right: list[dict[str, A
     return await told(lab, COMPARED, "compare_orgs('left', 'right')")
 
 
-async def test_two_organisations_side_by_side(lab: Lab) -> None:
+async def test_two_organizations_side_by_side(lab: Lab) -> None:
     """Cadences of one name are paired in the order of their creation; ids, persons and times do not count."""
     other = {
         "module": {"api_name": "Contacts", "id": "901"},
@@ -249,7 +249,7 @@ async def test_the_order_of_rules_is_no_difference_after_an_absence(lab: Lab) ->
     assert await told(lab, "field", diff) == []
 
 
-async def test_organisations_are_compared_at_any_time(lab: Lab) -> None:
+async def test_organizations_are_compared_at_any_time(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"), org=LEFT)
     await look(lab, "2026-02-01 06:00:00", record("11"), org=RIGHT)
     await look(lab, "2026-02-02 06:00:00", record("11", active=False), org=RIGHT)
@@ -268,7 +268,7 @@ async def test_a_module_is_one_row_also_where_a_held_cadence_has_its_former_name
     assert await told(lab, "module_id, module_api_name, cadences", "steps_by_module") == [(renamed["id"], "People", 20)]
 
 
-async def test_an_organisation_that_was_not_watched_yet_is_not_compared(lab: Lab) -> None:
+async def test_an_organization_that_was_not_watched_yet_is_not_compared(lab: Lab) -> None:
     await lab.sync(record("1"), org=LEFT)
     early = lab.clock.time
     await lab.sync(record("1", name="Other"), org=RIGHT)

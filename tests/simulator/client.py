@@ -24,7 +24,7 @@ class Clock:
 
 
 class Caller:
-    """Asks a running simulator as a client of organisation 0 would, without retries or checks."""
+    """Asks a running simulator as a client of organization 0 would, without retries or checks."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
         self.session = session

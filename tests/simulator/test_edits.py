@@ -197,7 +197,7 @@ def test_one_edit_can_be_asked_for_by_kind_and_cadence(org: SimOrg) -> None:
             random_edit(org, kind, NOW, rng(1))
 
 
-def test_an_empty_organisation_can_only_grow() -> None:
+def test_an_empty_organization_can_only_grow() -> None:
     for seed in range(20):
         kinds = [edit.kind for edit in random_edits(SimOrg(7, 0, 0), 3, NOW, rng(seed))]
         assert kinds[0] in {"create", "rename_user", "rename_view"}

@@ -157,7 +157,7 @@ async def test_faults_queue_up(caller: Caller, sim: Simulator) -> None:
     assert [(await caller.get(V7))[0] for _ in range(3)] == [500, 503, 200]
 
 
-async def test_a_fault_may_be_one_organisations(caller: Caller, sim: Simulator) -> None:
+async def test_a_fault_may_be_one_organizations(caller: Caller, sim: Simulator) -> None:
     sim.faults.add(Fault("status", status=500, org=1))
     assert (await caller.get(V7))[0] == 200
     await caller.sign_in(1)

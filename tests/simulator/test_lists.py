@@ -50,7 +50,7 @@ async def test_paging_at_its_borders(caller: Caller, sim: Simulator, per_page: i
     assert await walk(caller, per_page) == sorted(sim.orgs[0].cadences)
 
 
-async def test_an_empty_organisation_answers_204(clock: Clock) -> None:
+async def test_an_empty_organization_answers_204(clock: Clock) -> None:
     async with running(Simulator(cadences=0, clock=clock)) as base, aiohttp.ClientSession() as session:
         caller = Caller(session, base)
         await caller.sign_in()
@@ -114,7 +114,7 @@ async def test_an_edit_shows_in_the_next_answer(caller: Caller, sim: Simulator, 
     assert datetime.fromisoformat(first["modified_time"]) == clock()
 
 
-async def test_each_organisation_has_its_own_list(caller: Caller, sim: Simulator) -> None:
+async def test_each_organization_has_its_own_list(caller: Caller, sim: Simulator) -> None:
     first = ids(await caller.page())
     await caller.sign_in(1)
     second = ids(await caller.page())

@@ -17,18 +17,18 @@ def rendered(org: SimOrg) -> list[wire.Json]:
     return [wire.one_v8(cadence) | wire.list_v7(cadence, org.utc_offset) for cadence in org.cadences.values()]
 
 
-def test_same_seed_and_index_make_the_same_organisation() -> None:
+def test_same_seed_and_index_make_the_same_organization() -> None:
     assert rendered(SimOrg(7, 0, 60)) == rendered(SimOrg(7, 0, 60))
 
 
 @pytest.mark.parametrize(("seed", "index"), [(8, 0), (7, 1)])
-def test_another_seed_or_index_makes_another_organisation(seed: int, index: int) -> None:
+def test_another_seed_or_index_makes_another_organization(seed: int, index: int) -> None:
     names = {cadence.name for cadence in SimOrg(7, 0, 60).cadences.values()}
     others = {cadence.name for cadence in SimOrg(seed, index, 60).cadences.values()}
     assert len(names & others) < 20
 
 
-def test_organisations_share_no_id() -> None:
+def test_organizations_share_no_id() -> None:
     orgs = [SimOrg(7, index, 5) for index in range(300)]
     found = [made for org in orgs for made in every_id(org)]
     assert len(found) == len(set(found))
@@ -50,7 +50,7 @@ def test_the_past_is_in_the_past_and_in_order() -> None:
             assert cadence.modified_time.microsecond == 0
 
 
-def test_a_larger_organisation_shows_every_variety() -> None:
+def test_a_larger_organization_shows_every_variety() -> None:
     cadences = list(SimOrg(7, 0, 500).cadences.values())
     assert {cadence.status for cadence in cadences} == {"active", "inactive", "draft"}
     assert {cadence.type for cadence in cadences} == {"custom_view", "manual_enrollment"}
@@ -113,7 +113,7 @@ def test_a_draft_is_found_by_its_own_id_only() -> None:
     assert org.find("nonsense") is None
 
 
-def test_the_offset_of_v7_times_is_the_organisations_to_change() -> None:
+def test_the_offset_of_v7_times_is_the_organizations_to_change() -> None:
     org = SimOrg(7, 0, 3)
     before = [wire.list_v7(cadence, org.utc_offset)["created_time"] for cadence in org.ordered("id")]
     org.utc_offset = timedelta(hours=1)

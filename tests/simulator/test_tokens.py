@@ -127,7 +127,7 @@ async def test_requests_without_a_good_token_are_refused(caller: Caller) -> None
     assert await ask({"Authorization": "Zoho-oauthtoken nonsense"}) == error("INVALID_TOKEN")
 
 
-async def test_concurrency_is_limited_per_organisation(caller: Caller, sim: Simulator) -> None:
+async def test_concurrency_is_limited_per_organization(caller: Caller, sim: Simulator) -> None:
     sim.change_settings(max_concurrent=3, latency=0.5)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(caller.get(V7)) for _ in range(5)]

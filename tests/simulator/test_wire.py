@@ -236,7 +236,7 @@ def test_the_versions_state_the_same_facts() -> None:
         assert v7["summary"] == v8["summary"] == one["summary"]
 
 
-def test_v7_offsets_follow_the_organisation_and_have_no_colon() -> None:
+def test_v7_offsets_follow_the_organization_and_have_no_colon() -> None:
     cadence = v7_sample_cadences()[0]
     assert wire.list_v7(cadence, timedelta(hours=5, minutes=30))["created_time"] == "2024-07-18T09:08:22+0530"
     assert wire.list_v7(cadence, timedelta(0))["created_time"] == "2024-07-18T03:38:22+0000"
@@ -268,7 +268,7 @@ def test_steps_agree_with_the_counts_and_hang_together() -> None:
             seen[step["id"]] = step["action"]["type"]
 
 
-def test_no_id_inside_an_organisation_is_used_twice() -> None:
+def test_no_id_inside_an_organization_is_used_twice() -> None:
     found: list[str] = []
     for cadence in CADENCES:
         for made in (cadence, cadence.as_draft()):

@@ -43,7 +43,7 @@ def environment(**settings: str | None) -> dict[str, str]:
 
 
 def zoho_settings(url: str, **changes: str | None) -> dict[str, str | None]:
-    """Return the settings of the simulator's first organisation."""
+    """Return the settings of the simulator's first organization."""
     known = credentials(0)
     return {
         "ZOHO_API_URL": url,

@@ -74,7 +74,7 @@ class WrittenSource:
 
 
 class Lab:
-    """One organisation, synced again and again."""
+    """One organization, synced again and again."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine

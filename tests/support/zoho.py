@@ -33,7 +33,7 @@ def answer(mock: aioresponses, method: str, url: str | Pattern[str], **how: Any)
 
 
 def org_at(url: str, **changes: Any) -> OrgConfig:
-    """Return the simulator's first organisation."""
+    """Return the simulator's first organization."""
     known = credentials(0)
     values: dict[str, Any] = {
         "client_id": known.client_id,
@@ -88,7 +88,7 @@ class MemoryTokens:
 async def zoho_source(
     org: OrgConfig, cache: TokenCache | None = None, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[CadenceSource]:
-    """Yield the product's own source for an organisation, with few attempts."""
+    """Yield the product's own source for an organization, with few attempts."""
     chosen = Settings.model_construct(**({"zoho_attempts": 2} | settings))
     async with wiring.source(chosen, org, clock or wiring.SystemClock(), cache or MemoryTokens()) as source:
         yield source

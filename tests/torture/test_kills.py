@@ -1,4 +1,4 @@
-"""kill -9 at random instants over a changing organisation: the history is that of an undisturbed run."""
+"""kill -9 at random instants over a changing organization: the history is that of an undisturbed run."""
 
 import asyncio
 import os

@@ -13,7 +13,7 @@ from tests.web.conftest import Open, Site
 
 TOKEN = "a-token-of-some-length"
 PAGE = {"Accept": "text/html"}
-PAGES = ["/", "/runs", "/attention", "/audit", "/organisation?org=x", "/runs/1", "/nowhere"]
+PAGES = ["/", "/runs", "/attention", "/audit", "/organization?org=x", "/runs/1", "/nowhere"]
 
 
 async def log_in(site: Site, token: str = TOKEN) -> int:
@@ -173,7 +173,7 @@ async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(opened: Ope
 
 
 async def test_what_another_site_sends_changes_nothing(site: Site) -> None:
-    paths = ["/logout", "/time-zone", "/organisation/sync", "/runs/1/approve", "/runs/1/reject"]
+    paths = ["/logout", "/time-zone", "/organization/sync", "/runs/1/approve", "/runs/1/reject"]
     told = [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
@@ -207,13 +207,13 @@ async def test_a_form_without_its_secret_changes_nothing(site: Site) -> None:
     ids=["unknown charset", "other bytes", "no boundary", "no part"],
 )
 async def test_a_form_that_cannot_be_read_is_said_to_be(site: Site, sent: bytes, kind: str) -> None:
-    response = await site.client.post("/organisation/sync", data=sent, headers={"Content-Type": kind})
+    response = await site.client.post("/organization/sync", data=sent, headers={"Content-Type": kind})
     assert (response.status, "That form cannot be read." in await response.text()) == (400, True)
 
 
 async def test_what_no_text_of_a_form_holds_is_not_looked_for(site: Site) -> None:
-    response = await site.post("/organisation/sync", org="a\0b")
-    assert (response.status, "no organisation" in await response.text()) == (404, True)
+    response = await site.post("/organization/sync", org="a\0b")
+    assert (response.status, "no organization" in await response.text()) == (404, True)
 
 
 async def test_a_program_with_the_token_needs_no_form(opened: Open) -> None:

@@ -9,11 +9,11 @@ from tests.support.records import record
 from tests.web.conftest import Open, Site
 
 HOSTILE = "<script>alert(1)</script>\"'&lt;{{7*7}}"
-PATHS = ["/", "/runs", "/runs/1", "/attention", "/audit", "/organisation?org=default", "/nowhere", "/runs?outcome=odd"]
+PATHS = ["/", "/runs", "/runs/1", "/attention", "/audit", "/organization?org=default", "/nowhere", "/runs?outcome=odd"]
 
 
 async def test_the_overview_shows_what_is_stored(site: Site, lab: Lab) -> None:
-    assert "No organisation has been synced yet" in await site.text("/")
+    assert "No organization has been synced yet" in await site.text("/")
     await lab.sync(record("1"), record("2", status=HOSTILE, module={"api_name": HOSTILE, "id": "5"}))
     text = await site.text("/")
     assert ">default</a>" in text
@@ -54,8 +54,8 @@ async def test_errors_are_pages_with_a_hint(site: Site) -> None:
         ("/nowhere", 404, "There is no such page"),
         ("/runs/999", 404, "There is no such run"),
         ("/runs/%D9%A1", 404, "There is no such page"),
-        ("/organisation?org=%3Cb%3Enobody", 404, "There is no organisation &#39;&lt;b&gt;nobody"),
-        ("/organisation", 400, "No organisation is named"),
+        ("/organization?org=%3Cb%3Enobody", 404, "There is no organization &#39;&lt;b&gt;nobody"),
+        ("/organization", 400, "No organization is named"),
         ("/runs?outcome=odd", 400, "cannot be &#39;odd&#39;"),
         ("/runs?page=0", 400, "is no number from 1"),
         ("/runs?page=%D9%A1", 400, "is no number from 1"),
@@ -69,10 +69,10 @@ LISTS = ("/", "/cadences", "/changes", "/past?on=2026-01-01", "/past/difference?
 
 
 @pytest.mark.parametrize("path", [*LISTS, "/audit", "/changes.atom", "/cadences.csv", "/past.csv?on=2026-01-01"])
-async def test_an_organisation_that_is_not_stored_has_no_empty_page(site: Site, lab: Lab, path: str) -> None:
+async def test_an_organization_that_is_not_stored_has_no_empty_page(site: Site, lab: Lab, path: str) -> None:
     await lab.sync(record("1"))
     asked = f"{path}{'&' if '?' in path else '?'}org="
-    assert "There is no organisation" in await site.text(f"{asked}nobody", status=404)
+    assert "There is no organization" in await site.text(f"{asked}nobody", status=404)
     assert (await site.get(f"{asked}default")).status == 200
 
 

@@ -22,7 +22,7 @@ ORGS = ("default", "other")
 
 
 async def write(lab: Lab) -> None:
-    """Let people work for some weeks in two organisations, one watched later; once the clock is set back."""
+    """Let people work for some weeks in two organizations, one watched later; once the clock is set back."""
     rng = random.Random(11)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     orgs = {name: SimOrg(11, index, 9) for index, name in enumerate(ORGS)}
     for walk in range(14):
@@ -108,7 +108,7 @@ async def test_the_list_of_a_time(lab: Lab, site: Site) -> None:
     assert "Welcome default active" in text
     assert "Going" in text
     assert "Else" not in text
-    assert "The organisation other is watched since 2026-02-03 06:00:00 : of the time before nothing is known." in text
+    assert "The organization other is watched since 2026-02-03 06:00:00 : of the time before nothing is known." in text
     now = plain(await site.text("/past?on=2026-02-05&org=default"))
     assert "A default active" in now
     assert "Going" not in now
@@ -148,14 +148,14 @@ async def test_the_difference_between_two_times(lab: Lab, site: Site) -> None:
     assert "Came created" in text
     assert "Going deleted" in text
     assert "Else" not in text
-    assert "The organisation other is watched since" in text
+    assert "The organization other is watched since" in text
     assert "0 cadences are" in plain(await site.text("/past/difference?from=2026-02-02&to=2026-02-03"))
     assert "3 cadences are" in plain(await site.text("/past/difference?from=2026-02-02"))
     seen = "/past/difference?from=2026-02-02&to=2026-02-05&axis="
     assert "who and when" in await site.text(f"{seen}valid")
     assert "who and when" not in await site.text(f"{seen}observed")
     early = await site.text("/past/difference?from=2026-01-02&org=default")
-    assert "The organisation default is watched since" in plain(early)
+    assert "The organization default is watched since" in plain(early)
     assert "cadences are not the same" not in early
     since = re.search(r'Nothing can be compared. <a href="([^"]*)">What differs since', early)
     assert since is not None

@@ -96,7 +96,7 @@ async def test_unreadable_records_and_new_fields_are_shown(site: Site, lab: Lab)
     text = await site.text("/runs/1")
     assert "Records that could not be stored" in text
     assert "email_follow_up_count" in text
-    text = await site.text("/organisation?org=default")
+    text = await site.text("/organization?org=default")
     assert "brand_new" in text
     text = await site.text("/")
     assert "! unreadable" in text
@@ -198,7 +198,7 @@ async def test_what_is_missing_is_shown_as_missing(site: Site, lab: Lab) -> None
     assert "Missing: it has not been" in await site.text("/cadences/default/5")
     assert "Missing: it has not been" not in await site.text("/cadences/default/1")
     assert (await site.text("/cadences")).count(">missing<") == 8
-    link = re.search(r'<a href="([^"]*)">8 missing in Zoho</a>', await site.text("/organisation?org=default"))
+    link = re.search(r'<a href="([^"]*)">8 missing in Zoho</a>', await site.text("/organization?org=default"))
     assert link is not None
     text = await site.text(link[1].replace("&amp;", "&"))
     assert "8 cadences ·" in text
@@ -213,7 +213,7 @@ async def test_what_may_be_retired_is_not_called_live_for_good(site: Site, lab: 
     await site.post("/runs/3/approve", page="/runs/3")
     assert "was approved: the next sync does it." in await site.text("/cadences/default/5")
     assert "No cadence is like that." in await site.text("/cadences?state=missing")
-    assert "missing in Zoho" not in await site.text("/organisation?org=default")
+    assert "missing in Zoho" not in await site.text("/organization?org=default")
 
 
 async def test_a_decision_of_yesterday_leads_to_what_awaits_one(site: Site, lab: Lab) -> None:
@@ -225,9 +225,9 @@ async def test_a_decision_of_yesterday_leads_to_what_awaits_one(site: Site, lab:
 
 
 async def test_a_sync_is_asked_for(site: Site, lab: Lab) -> None:
-    assert (await site.post("/organisation/sync", org="default")).status == 404
+    assert (await site.post("/organization/sync", org="default")).status == 404
     await lab.sync(record("1"))
-    response = await site.post("/organisation/sync", org="default")
+    response = await site.post("/organization/sync", org="default")
     assert (response.status, site.asked) == (303, ["default"])
     text = await site.text(response.headers["Location"])
     assert "A sync of default is queued." in text
@@ -236,7 +236,7 @@ async def test_a_sync_is_asked_for(site: Site, lab: Lab) -> None:
 
 async def test_what_people_did_is_not_rewritten(site: Site, lab: Lab) -> None:
     await lab.sync(record("1"))
-    await site.post("/organisation/sync", org="default")
+    await site.post("/organization/sync", org="default")
     for statement in ("UPDATE cadence_sync.web_actions SET done_by = 'x'", "DELETE FROM cadence_sync.web_actions"):
         try:
             await lab.execute(statement)
@@ -267,12 +267,12 @@ async def test_attention_names_every_kind_and_pages(site: Site, lab: Lab) -> Non
     assert "! held" in text
 
 
-async def test_the_overview_of_many_organisations_is_paged(site: Site, lab: Lab) -> None:
+async def test_the_overview_of_many_organizations_is_paged(site: Site, lab: Lab) -> None:
     await lab.execute(
         "INSERT INTO cadence_sync.orgs (org_id, data_center)"
         " SELECT 'org-' || n, 'us' FROM generate_series(100, 160) AS n"
     )
     text = await site.text("/")
     assert "Page 1 of 3, 61 rows" in text
-    assert text.count('<a href="/organisation?org=org-1') == 25
+    assert text.count('<a href="/organization?org=org-1') == 25
     assert "org-160" in await site.text("/?search=160")

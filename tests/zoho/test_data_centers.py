@@ -1,4 +1,4 @@
-"""Credentials for another data centre: the right one is named, and a grant code that can be spared is."""
+"""Credentials for another data center: the right one is named, and a grant code that can be spared is."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db import directory
-from cadence_sync.enrolment import Application, enrol
+from cadence_sync.enrollment import Application, enroll
 from cadence_sync.errors import AccessError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
@@ -40,7 +40,7 @@ def european() -> Simulator:
 async def world(
     american: Simulator, european: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[dict[str, str]]:
-    """Two data centres that answer, and seven that cannot be reached."""
+    """Two data centers that answer, and seven that cannot be reached."""
     async with running(american) as us, running(european) as eu:
         for name in DATA_CENTERS:
             url = {"us": us, "eu": eu}.get(name, NOWHERE)
@@ -51,31 +51,31 @@ async def world(
 async def refused(engine: AsyncEngine, application: Application) -> AccessError:
     """Return why an application was refused, and check that it left nothing."""
     with pytest.raises(AccessError) as caught:
-        await enrol(SETTINGS, engine, application)
+        await enroll(SETTINGS, engine, application)
     assert await directory.entries(engine) == {}
     return caught.value
 
 
-async def test_a_refresh_token_of_another_data_centre(engine: AsyncEngine) -> None:
+async def test_a_refresh_token_of_another_data_center(engine: AsyncEngine) -> None:
     error = await refused(engine, Application(ORG))
     assert (error.code, "but for eu" in error.message, "--data-center eu" in error.hint) == (
         "WRONG_DATA_CENTER",
         True,
         True,
     )
-    await enrol(SETTINGS, engine, Application(replace(ORG, data_center="eu")))
+    await enroll(SETTINGS, engine, Application(replace(ORG, data_center="eu")))
     assert (await directory.entries(engine))["acme"].data_center == "eu"
 
 
 @pytest.mark.parametrize("form", [Application(ORG), Application(replace(ORG, refresh_token=""), KNOWN.grant_code)])
-async def test_a_client_of_another_data_centre_costs_neither_a_token_nor_the_grant_code(
+async def test_a_client_of_another_data_center_costs_neither_a_token_nor_the_grant_code(
     engine: AsyncEngine, american: Simulator, european: Simulator, form: Application
 ) -> None:
     american.faults.add(Fault("status", target="token", status=200, code="invalid_client", times=9))
     error = await refused(engine, form)
     assert (error.code, "but for eu" in error.message, "new code" in error.hint) == ("WRONG_DATA_CENTER", True, False)
     assert european.tokens._issued == {}
-    await enrol(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
+    await enroll(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
 
 
 async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: AsyncEngine) -> None:
@@ -83,7 +83,7 @@ async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: A
     assert (error.code, "a new code" in error.hint) == ("WRONG_DATA_CENTER", True)
 
 
-async def test_what_no_data_centre_knows_is_said_so(engine: AsyncEngine) -> None:
+async def test_what_no_data_center_knows_is_said_so(engine: AsyncEngine) -> None:
     assert (await refused(engine, Application(replace(ORG, refresh_token="none")))).code == "INVALID_CODE"
     assert (await refused(engine, Application(replace(ORG, refresh_token=""), "none"))).code == "GRANT_CODE"
     secret = replace(ORG, client_secret="wrong")

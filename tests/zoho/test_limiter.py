@@ -54,7 +54,7 @@ async def test_a_place_is_given_back_when_its_holder_fails() -> None:
     assert await most_at_once(limiter, 2) == 1
 
 
-async def test_an_organisation_that_allows_fewer_at_once_is_walked_all_the_same(zoho: Zoho) -> None:
+async def test_an_organization_that_allows_fewer_at_once_is_walked_all_the_same(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.01, max_concurrent=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=10, zoho_attempts=12) as source:
         assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25

@@ -57,7 +57,7 @@ ODD: list[tuple[dict[str, Any], str, int]] = [
 
 
 @pytest.mark.parametrize(("how", "code", "exit_code"), ODD, ids=[str(how)[:60] for how, *_ in ODD])
-async def test_an_odd_token_answer_is_recognised(
+async def test_an_odd_token_answer_is_recognized(
     mock: aioresponses, how: dict[str, Any], code: str, exit_code: int
 ) -> None:
     answer(mock, "POST", TOKEN, **how)

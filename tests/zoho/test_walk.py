@@ -1,4 +1,4 @@
-"""The walk over a simulated organisation, through a real HTTP client."""
+"""The walk over a simulated organization, through a real HTTP client."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ async def test_v8_lists_the_same_cadences(zoho: Zoho) -> None:
         assert config == {path: v8[cadence_id][path] for path in config}
 
 
-async def test_an_empty_organisation_is_an_empty_listing(zoho: Zoho) -> None:
+async def test_an_empty_organization_is_an_empty_listing(zoho: Zoho) -> None:
     zoho.simulator.orgs[0].cadences.clear()
     zoho.simulator.orgs[0].touch()
     async with zoho_source(org_at(zoho.url)) as source:

@@ -1,4 +1,4 @@
-"""What wants a person: held deletions, failing and stale organisations, unreadable records, unknown fields."""
+"""What wants a person: held deletions, failing and stale organizations, unreadable records, unknown fields."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 KINDS: Final = ("held", "failing", "stale", "quarantined", "drift")
 """What there may be, the gravest first."""
 MISSED: Final = 3.0
-"""Intervals without a good sync after which an organisation is stale, as Prometheus's rules have it."""
+"""Intervals without a good sync after which an organization is stale, as Prometheus's rules have it."""
 DRIFTS: Final = 2
 """Days for which a field that was seen last is news: it is noted once a day."""
 
@@ -88,7 +88,7 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """When it is, and how often each organisation is to be synced: `interval`, but for those of `rhythms`."""
+    """When it is, and how often each organization is to be synced: `interval`, but for those of `rhythms`."""
 
     now: datetime
     interval: float
@@ -98,7 +98,7 @@ class Look(msgspec.Struct, frozen=True):
 async def attention(
     connection: AsyncConnection, look: Look, org: str | None, kind: str | None, page: int, size: int
 ) -> Looked:
-    """Look for everything, of all organisations or of one; the gravest come first."""
+    """Look for everything, of all organizations or of one; the gravest come first."""
     own = {name: seconds for name, seconds in look.rhythms.items() if seconds != look.interval}
     values: dict[str, object] = {
         "org": org,

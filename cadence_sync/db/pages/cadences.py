@@ -133,12 +133,12 @@ async def counted(connection: AsyncConnection, asked: Asked) -> int:
 
 
 async def orgs(connection: AsyncConnection) -> list[str]:
-    """Return the names of all organisations."""
+    """Return the names of all organizations."""
     return list((await connection.execute(select(_O.org_id).order_by(_O.org_id))).scalars())
 
 
 async def choices(connection: AsyncConnection, org: str) -> Choices:
-    """Return what there is to choose from, of one organisation or of all."""
+    """Return what there is to choose from, of one organization or of all."""
     within = () if not org else (_C.org_id == org,)
     persons = union(
         select(_C.created_by_id.label("id"), _C.created_by_name.label("name")).where(*within).distinct(),

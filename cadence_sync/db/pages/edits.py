@@ -14,7 +14,7 @@ from cadence_sync.core.document import changed_leaves, from_document
 from cadence_sync.core.model import Leaf
 
 Key = tuple[str, str, int]
-"""An organisation, a cadence and a version."""
+"""An organization, a cadence and a version."""
 
 
 @dataclass(frozen=True, slots=True)

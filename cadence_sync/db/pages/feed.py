@@ -94,7 +94,7 @@ async def persons(connection: AsyncConnection, org: str) -> list[Choice]:
 
 
 def _keys(asked: Asked, limit: int) -> Select[Any]:
-    """Return the versions of a page: of each organisation at most one page, read along its index, then the newest."""
+    """Return the versions of a page: of each organization at most one page, read along its index, then the newest."""
     if asked.org:
         # By itself, Postgres may also share the work where a filter lets hardly anything through.
         one = _of_org(literal(asked.org), asked, limit).subquery()

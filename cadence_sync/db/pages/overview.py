@@ -37,7 +37,7 @@ _LIVE: Final = text("""
     GROUP BY module_api_name, status
     ORDER BY sum(count(*)) OVER (PARTITION BY module_api_name) DESC, module_api_name COLLATE "C", cadences DESC
 """)
-# Organisation by organisation: each has its index by time, and there is none for all together.
+# Organization by organization: each has its index by time, and there is none for all together.
 _CHANGES: Final = text("""
     SELECT (changed_at AT TIME ZONE :zone)::date AS day, kind, count(*)
     FROM (
@@ -55,7 +55,7 @@ _CHANGES: Final = text("""
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """How an organisation stands."""
+    """How an organization stands."""
 
     org_id: str
     data_center: str
@@ -93,14 +93,14 @@ class Day(msgspec.Struct, frozen=True):
 async def freshness(
     connection: AsyncConnection, search: str | None, page: int, size: int
 ) -> tuple[list[Freshness], int]:
-    """Return a page of the organisations, and how many there are in all."""
+    """Return a page of the organizations, and how many there are in all."""
     total = await connection.scalar(_ORGS, {"search": search})
     rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
     return [Freshness(*row) for row in rows], int(total or 0)
 
 
 async def one(connection: AsyncConnection, org: str) -> Freshness | None:
-    """Return how one organisation stands, or None where nothing is stored of it."""
+    """Return how one organization stands, or None where nothing is stored of it."""
     row = (await connection.execute(_ONE, {"org": org})).one_or_none()
     return None if row is None else Freshness(*row)
 

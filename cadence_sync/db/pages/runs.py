@@ -31,8 +31,8 @@ _RUNS: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE {_WANTED}"  # noqa: S608 - our own constants
     " ORDER BY r.run_id DESC LIMIT :size OFFSET :skip"
 )
-# No index has the runs of all organisations in one order, but their numbers are given out in one: the newest have the
-# highest, and each organisation finds its own of those.
+# No index has the runs of all organizations in one order, but their numbers are given out in one: the newest have the
+# highest, and each organization finds its own of those.
 _NEWEST: Final = text("""
     SELECT max(run_id) FROM cadence_sync.orgs AS o
     CROSS JOIN LATERAL (SELECT max(run_id) AS run_id FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id) AS r

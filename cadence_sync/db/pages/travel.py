@@ -1,6 +1,6 @@
 """Any past: all cadences as they were at a time, and what differs between two times.
 
-The versions of a time are looked up cadence by cadence along the chain's index: an organisation may have hundreds of
+The versions of a time are looked up cadence by cadence along the chain's index: an organization may have hundreds of
 each. What is known of them comes from `cadence_reporting`, and the answers are those of its `cadences_as_of` and
 `cadence_diff`.
 """

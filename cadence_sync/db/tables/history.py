@@ -1,4 +1,4 @@
-"""Organisations, their cadences, and the history of these.
+"""Organizations, their cadences, and the history of these.
 
 How the chain of versions is guaranteed: a version names its predecessor and, once closed, its successor, in
 generated columns. A deferred foreign key ties `valid_from` to the predecessor's `valid_to`, another demands

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from cadence_sync.db.pages import attention as ask
 from cadence_sync.db.pages import reading
-from cadence_sync.db.pages.organisation import check_known
+from cadence_sync.db.pages.organization import check_known
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import CLOCK, ENGINE, INTERVAL, RHYTHMS
@@ -38,6 +38,6 @@ async def attention(request: web.Request) -> web.Response:
 
 
 def look(request: web.Request) -> ask.Look:
-    """Return when it is, and how often each organisation is to be synced."""
+    """Return when it is, and how often each organization is to be synced."""
     app = request.app
     return ask.Look(app[CLOCK].now(), app[INTERVAL], app[RHYTHMS]())

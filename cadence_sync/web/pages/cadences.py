@@ -7,7 +7,7 @@ from aiohttp import web
 
 from cadence_sync.db.pages import cadences as ask
 from cadence_sync.db.pages import reading
-from cadence_sync.db.pages.organisation import check_known
+from cadence_sync.db.pages.organization import check_known
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ENGINE

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from cadence_sync.db.pages import cadences, feed, reading
 from cadence_sync.db.pages.edits import Edit
-from cadence_sync.db.pages.organisation import check_known
+from cadence_sync.db.pages.organization import check_known
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, query
 from cadence_sync.web.frame import Nav, page
@@ -92,7 +92,7 @@ def _asked(request: web.Request, since: Moment | None, until: Moment | None) -> 
 
 
 def _of_only(asked: feed.Asked, orgs: list[str]) -> feed.Asked:
-    """Name the organisation where there is but one: it is found faster."""
+    """Name the organization where there is but one: it is found faster."""
     return replace(asked, org=orgs[0]) if len(orgs) == 1 and not asked.org else asked
 
 

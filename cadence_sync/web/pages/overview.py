@@ -12,7 +12,7 @@ from markupsafe import Markup
 from cadence_sync.db.pages import overview as ask
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.attention import attention
-from cadence_sync.db.pages.organisation import check_known
+from cadence_sync.db.pages.organization import check_known
 from cadence_sync.web import charts, query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import CLOCK, ENGINE
@@ -29,13 +29,13 @@ MODULES: Final = 10
 """Modules that have a bar of their own."""
 KINDS: Final = ("created", "updated", "deleted", "restored")
 STATUSES: Final = ("active", "inactive", "draft")
-"""Those with a colour of their own."""
+"""Those with a color of their own."""
 WITHOUT: Final = "none"
 
 
 @routes.get("/")
 async def overview(request: web.Request) -> web.Response:
-    """Show it, of all organisations or of one."""
+    """Show it, of all organizations or of one."""
     org, search, number = query.words(request, "org"), query.words(request, "search"), query.number(request, "page")
     zone, now = zone_of(request), request.app[CLOCK].now()
     today = now.astimezone(zone).date()

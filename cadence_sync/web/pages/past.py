@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from cadence_sync.db.pages import reading, travel
-from cadence_sync.db.pages.organisation import check_known
+from cadence_sync.db.pages.organization import check_known
 from cadence_sync.db.past import watched as watched_orgs
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import query
@@ -136,7 +136,7 @@ def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
 
 
 def _unwatched(watched: Watched, org: str, then: Moment | None) -> dict[str, datetime | None]:
-    """Return the organisations of which nothing is known at that time, and since when they are watched."""
+    """Return the organizations of which nothing is known at that time, and since when they are watched."""
     if then is None:
         return {}
     return {name: since for name, since in watched.items() if org in ("", name) and (since is None or then.at < since)}

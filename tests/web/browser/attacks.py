@@ -1,4 +1,4 @@
-"""An organisation whose every text is an attack, beside those of two years of history."""
+"""An organization whose every text is an attack, beside those of two years of history."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,7 +23,7 @@ PAYLOADS: Final = (
 
 
 async def write_attacks(engine: AsyncEngine, until: datetime) -> None:
-    """Sync that organisation twice, so that every text changes once."""
+    """Sync that organization twice, so that every text changes once."""
     lab = Lab(engine)
     for number in (0, 1):
         lab.clock.time = until - timedelta(days=1 - number, minutes=1)  # `sync` moves it on by a minute

@@ -30,7 +30,7 @@ async def test_the_demo_shows_its_page(browser: Browser, tmp_path: Path) -> None
     page = await browser.new_page()
     try:
         await until_ready(port)
-        await page.goto(f"http://127.0.0.1:{port}/organisation?org=default")
+        await page.goto(f"http://127.0.0.1:{port}/organization?org=default")
         await page.get_by_role("button", name="Sync now").click()
         assert "default was synced." in await page.get_by_role("status").inner_text()
         await page.get_by_role("link", name="Run 2").click()

@@ -93,7 +93,7 @@ async def tab(browser: Browser, base: str, **how: Any) -> AsyncIterator[Tab]:
 
 @pytest.fixture(scope="session")
 def attacked_url(databases: Databases, two_years: str) -> Iterator[str]:
-    """Two years of history and an organisation of attacks, which nobody changes."""
+    """Two years of history and an organization of attacks, which nobody changes."""
     url = databases.clone(two_years)
 
     async def fill() -> None:
@@ -116,7 +116,7 @@ async def test_a_change_is_found_by_clicking(browser: Browser, site_url: str) ->
         page = await found.open("/")
         await page.get_by_role("link", name="Cadences", exact=True).click()
         await expect(page.get_by_role("heading", name="Cadences")).to_be_visible()
-        await page.get_by_role("combobox", name="Organisation").select_option(WORK)
+        await page.get_by_role("combobox", name="Organization").select_option(WORK)
         await page.get_by_role("button", name="Filter").click()
         await page.get_by_role("link", name="Last change").click()
         await page.get_by_role("link", name="Last change").click()
@@ -140,7 +140,7 @@ async def test_who_changed_what_is_found_by_clicking(browser: Browser, site_url:
     async with tab(browser, site_url) as found:
         page = await found.open("/")
         await page.get_by_role("link", name="Changes", exact=True).click()
-        await page.get_by_role("combobox", name="Organisation").select_option(WORK)
+        await page.get_by_role("combobox", name="Organization").select_option(WORK)
         await page.get_by_label("Setting").select_option("name")
         await page.get_by_role("button", name="Filter").click()
         first = page.locator("ol.line > li").first
@@ -206,7 +206,7 @@ async def test_axe_finds_nothing_serious(browser: Browser, site_url: str) -> Non
         assert faults == []
 
 
-async def test_colours_are_told_apart_in_the_dark(browser: Browser, site_url: str) -> None:
+async def test_colors_are_told_apart_in_the_dark(browser: Browser, site_url: str) -> None:
     async with tab(browser, site_url, color_scheme="dark") as found:
         faults = [fault for path in PATHS for fault in await _faults(await found.open(path), path, ["color-contrast"])]
         assert faults == []

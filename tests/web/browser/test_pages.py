@@ -12,7 +12,7 @@ PATHS = [
     "/attention?kind=held",
     "/runs",
     "/runs?outcome=with+changes&page=2",
-    "/organisation?org=production",
+    "/organization?org=production",
     "/audit",
     "/cadences?state=missing",
 ]
@@ -70,7 +70,7 @@ async def test_held_deletions_are_found_looked_at_and_approved(visitor: Visitor)
 
 
 async def test_a_sync_is_asked_for(visitor: Visitor) -> None:
-    await visitor.go("/organisation?org=sandbox")
+    await visitor.go("/organization?org=sandbox")
     await visitor.page.get_by_role("button", name="Sync now").click()
     assert "A sync of sandbox is queued." in await visitor.page.get_by_role("status").inner_text()
 
@@ -96,7 +96,7 @@ async def test_another_time_zone_moves_the_times_and_stays(visitor: Visitor) -> 
     await page.get_by_label("Times in").select_option("Asia/Tokyo")
     await page.get_by_role("button", name="Change").click()
     assert await page.locator("tbody time").first.inner_text() == "2026-11-20 18:30"
-    await visitor.go("/organisation?org=production")
+    await visitor.go("/organization?org=production")
     assert await page.get_by_label("Times in").input_value() == "Asia/Tokyo"
 
 

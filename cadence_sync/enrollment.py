@@ -1,4 +1,4 @@
-"""How an organisation is added: everything about it is checked, and proved by one call, before anything is stored."""
+"""How an organization is added: everything about it is checked, and proved by one call, before anything is stored."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What is known of an organisation that is to be added: a grant code stands for a refresh token yet to come."""
+    """What is known of an organization that is to be added: a grant code stands for a refresh token yet to come."""
 
     org: OrgConfig
     grant_code: str | None = field(default=None, repr=False)
@@ -67,10 +67,10 @@ class HeldToken:
         self.recent = (*self.recent, asked_at)
 
 
-async def enrol(
+async def enroll(
     settings: Settings, engine: "AsyncEngine", application: Application, *, again: bool = False, prove: bool = True
 ) -> None:
-    """Add an organisation, or with `again` give it new credentials; raises where anything of it cannot work."""
+    """Add an organization, or with `again` give it new credentials; raises where anything of it cannot work."""
     vault, org = vault_of(settings.secret_key_list), application.org
     if org.org_id in named_orgs(settings):
         raise in_settings(org.org_id)
@@ -93,7 +93,7 @@ async def enrol(
 
 
 async def proved(settings: Settings, application: Application, held: HeldToken) -> OrgConfig:
-    """Return the organisation with a refresh token that may read cadences; raises where one call does not prove it."""
+    """Return the organization with a refresh token that may read cadences; raises where one call does not prove it."""
     clock = wiring.SystemClock()
     async with wiring.session(settings) as session:
         org = application.org
@@ -133,7 +133,7 @@ async def _swapped(session: Http, settings: Settings, application: Application, 
 async def _explained(
     session: Http, settings: Settings, org: OrgConfig, form: dict[str, str], error: CadenceSyncError, now: datetime
 ) -> CadenceSyncError:
-    """Return an error that tells, where that is the matter, which data centre the credentials are for."""
+    """Return an error that tells, where that is the matter, which data center the credentials are for."""
     if error.code not in MISPLACED:
         return error
     by_code = form["grant_type"] == "authorization_code"
@@ -143,7 +143,7 @@ async def _explained(
             used = by_code and error.code == "INVALID_CODE"
             hint = f"Add it with --data-center {found[0]}{' and a new code: this one is used now' if used else ''}."
             return AccessError(
-                f"The credentials are not for the data centre {org.data_center!r} but for {' or '.join(found)}.",
+                f"The credentials are not for the data center {org.data_center!r} but for {' or '.join(found)}.",
                 hint=hint,
                 code="WRONG_DATA_CENTER",
             )

@@ -1,4 +1,4 @@
-"""One organisation: how it stands, what Zoho newly sends, and what people did about it on the page."""
+"""One organization: how it stands, what Zoho newly sends, and what people did about it on the page."""
 
 from datetime import datetime
 from typing import Final
@@ -38,15 +38,15 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 async def schedule(connection: AsyncConnection, org: str) -> Schedule:
-    """Return it; raises `NotFoundError` for an organisation that is not stored."""
+    """Return it; raises `NotFoundError` for an organization that is not stored."""
     row = (await connection.execute(_SCHEDULE, {"org": org})).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no organisation {org!r}.", hint="The overview lists those that there are.")
+        raise NotFoundError(f"There is no organization {org!r}.", hint="The overview lists those that there are.")
     return Schedule(*row)
 
 
 async def check_known(connection: AsyncConnection, org: str | None) -> None:
-    """Refuse to show only what is of an organisation that is not stored: an empty page would say that it has none."""
+    """Refuse to show only what is of an organization that is not stored: an empty page would say that it has none."""
     if org:
         await schedule(connection, org)
 

@@ -1,4 +1,4 @@
-"""One organisation, and asking for a sync of it."""
+"""One organization, and asking for a sync of it."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from cadence_sync.db.audit import actions, enter_action
-from cadence_sync.db.pages import organisation as ask
+from cadence_sync.db.pages import organization as ask
 from cadence_sync.db.pages import overview, reading, runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import query
@@ -25,12 +25,12 @@ _STATES: Final = {
 }
 
 
-@routes.get("/organisation")
-async def organisation(request: web.Request) -> web.Response:
+@routes.get("/organization")
+async def organization(request: web.Request) -> web.Response:
     """Show how it stands."""
     org = query.words(request, "org")
     if org is None:
-        raise ArgumentError("No organisation is named.", hint="Choose one on the overview.")
+        raise ArgumentError("No organization is named.", hint="Choose one on the overview.")
     async with reading(request.app[ENGINE]) as connection:
         schedule, fresh = await ask.schedule(connection, org), await overview.one(connection, org)
         latest, _ = await runs.runs(connection, org, None, 1, RUNS)
@@ -38,7 +38,7 @@ async def organisation(request: web.Request) -> web.Response:
         done, _ = await actions(connection, 1, ACTIONS, org)
     return await page(
         request,
-        "organisation.html",
+        "organization.html",
         org=fresh,
         schedule=schedule,
         interval=request.app[RHYTHMS]().get(org, request.app[INTERVAL]),
@@ -48,7 +48,7 @@ async def organisation(request: web.Request) -> web.Response:
     )
 
 
-@routes.post("/organisation/sync")
+@routes.post("/organization/sync")
 async def sync_now(request: web.Request) -> web.Response:
     """Ask for a sync, ahead of what the schedule asks for."""
     engine, org = request.app[ENGINE], (await query.form(request)).get("org", "")
@@ -61,4 +61,4 @@ async def sync_now(request: web.Request) -> web.Response:
         raise
     await enter_action(engine, org, request[USER], "sync", None, state)
     tell(request, _STATES[state].format(org))
-    raise web.HTTPSeeOther(f"/organisation?{urlencode({'org': org})}")
+    raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")

@@ -1,4 +1,4 @@
-"""The hosts of each data centre; those of its web pages have the same ending as the one that hands out tokens."""
+"""The hosts of each data center; those of its web pages have the same ending as the one that hands out tokens."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,4 +26,4 @@ def hosts_table() -> str:
         ending = accounts.removeprefix("accounts.")
         console = f"<https://api-console.{ending}>"
         rows.append([f"`{name}`", PLACES[name], f"`crm.{ending}`", console, f"`{accounts}`", f"`{api}`"])
-    return table(("data centre", "where", "Zoho CRM", "API console", "tokens", "API"), rows)
+    return table(("data center", "where", "Zoho CRM", "API console", "tokens", "API"), rows)
