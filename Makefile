@@ -31,12 +31,12 @@ test: .venv/ready ## Run all tests that need nothing but Python packages
 test-unit: .venv/ready ## Run the tests that need no database (half a minute)
 	$(CLEAN) CADENCE_SYNC_TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -q -n 2 -m "not database and not process and not system and not long and not bi and not dbt and not deploy"
 
-test-system: .venv/ready ## Run the wheel, the page in a browser, and the tests of databases and machines on Debian's Postgres and pgbouncer
+test-system: .venv/ready ## Run the wheel, the web UI in a browser, and the tests of databases and machines on Debian's Postgres and pgbouncer
 	sh tests/support/chromium.sh
 	sh tests/system/wheel.sh "$(UV)"
 	$(CLEAN) sh tests/system/postgres.sh $(BIN)/python -m pytest -q -n 2 -m "database or system"
 
-screenshots: .venv/ready ## Take the pictures of the page in docs/images/; installs Chromium
+screenshots: .venv/ready ## Take the pictures of the web UI in docs/images/; installs Chromium
 	sh tests/support/chromium.sh
 	$(CLEAN) $(BIN)/python -m tests.web.browser.screenshots docs/images
 

@@ -202,8 +202,8 @@ async def lateness(orgs: int) -> float:
         await stack.enter_async_context(process("serve", cwd=cwd))
         await asyncio.sleep(WATCHED * pause)
         gap = await connection.fetchval(GAP)
-        failing = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE failures > 0")
-        synced = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE last_walk_at IS NOT NULL")
+        failing = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE consecutive_failures > 0")
+        synced = await connection.fetchval("SELECT count(*) FROM cadence_sync.orgs WHERE last_listed_at IS NOT NULL")
         if (failing, synced) != (orgs - good, good):
             raise RuntimeError(f"{failing} organizations fail and {synced} are synced")
     return float(gap) / pause

@@ -60,7 +60,7 @@ async def fill(url: str, size: Size) -> None:
 
 def _org(index: int, size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
     org_id, began = f"org-{index:04}", END - timedelta(days=DAYS)
-    yield "orgs", {"org_id": org_id, "data_center": "us", "first_walk_at": began, "last_walk_at": END}
+    yield "orgs", {"org_id": org_id, "data_center": "us", "first_listed_at": began, "last_listed_at": END}
     for day in range(DAYS + 1):
         at = began + timedelta(days=day)
         run = {"org_id": org_id, "trigger": "schedule", "started_at": at, "finished_at": at, "outcome": "succeeded"}
@@ -96,7 +96,7 @@ def _cadence(
             config["description"] = DESCRIPTION
         elif learnt_at < (ends or END):
             said = {"field": "description", "value": msgspec.json.encode(DESCRIPTION).decode()}
-            yield "learnt_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | said
+            yield "discovered_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | said
         raw = msgspec.json.encode(record | {"name": config["name"], "active": config["active"]}).decode()
         kind = "updated" if version > 1 else "baseline"
         document = msgspec.json.encode(to_document(config)).decode()

@@ -1,6 +1,6 @@
 """`make bench-web`: what every page takes over ten years of weekly changes, asked one after the other over HTTP.
 
-The page is served by a process of its own, as `serve` does it; Postgres runs on the same machine with its settings at
+The web UI is served by a process of its own, as `serve` does it; Postgres runs on the same machine with its settings at
 their defaults.
 """
 
@@ -131,7 +131,7 @@ async def measure(url: str, rounds: int) -> list[Taken]:
 
 @contextmanager
 def served(url: str) -> Iterator[str]:
-    """Yield the address of a process that serves the page."""
+    """Yield the address of a process that serves the web UI."""
     process = subprocess.Popen([sys.executable, "-m", "bench.web", "--serve", url], stdout=subprocess.PIPE, text=True)  # noqa: S603
     try:
         if process.stdout is None:
@@ -143,7 +143,7 @@ def served(url: str) -> Iterator[str]:
 
 
 async def serve(url: str) -> None:
-    """Serve the page until killed."""
+    """Serve the web UI until killed."""
 
     async def ask_for(org_id: str) -> str:
         raise RuntimeError(f"nobody asks for a sync of {org_id} here")
@@ -176,7 +176,7 @@ async def filled(given: str | None, size: Size) -> AsyncIterator[str]:
 async def main() -> int:
     """Measure, print, and return 1 where a page is slower than promised."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--serve", metavar="URL", help="only serve the page over this database")
+    parser.add_argument("--serve", metavar="URL", help="only serve the web UI over this database")
     parser.add_argument("--database", metavar="URL", help="a database that is filled already")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--cadences", type=int, default=Size.cadences)

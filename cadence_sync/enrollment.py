@@ -40,7 +40,7 @@ class HeldToken:
     """Implements `ports.TokenCache` in memory: a proof's token, before there is a place for it in the database."""
 
     token: AccessToken | None = None
-    recent: tuple[datetime, ...] = ()
+    issued_at: tuple[datetime, ...] = ()
     refresh_token: str | None = field(default=None, repr=False)
     """What a grant code was swapped for: it is good for another try, and the code is not."""
 
@@ -64,14 +64,14 @@ class HeldToken:
 
     def count(self, asked_at: datetime) -> None:
         """Remember that a token was asked for."""
-        self.recent = (*self.recent, asked_at)
+        self.issued_at = (*self.issued_at, asked_at)
 
 
 async def enroll(
     settings: Settings, engine: "AsyncEngine", application: Application, *, again: bool = False, prove: bool = True
 ) -> None:
     """Add an organization, or with `again` give it new credentials; raises where anything of it cannot work."""
-    vault, org = vault_of(settings.secret_key_list), application.org
+    vault, org = vault_of(settings.encryption_key_list), application.org
     if org.org_id in named_orgs(settings):
         raise in_settings(org.org_id)
     # A grant code is good for one try: whatever can be refused without it is refused before.
@@ -88,7 +88,7 @@ async def enroll(
     if held.token is not None:
         # It counts against Zoho's limit, and is good for the first sync.
         async with wiring.token_cache(settings, engine, overridden(settings, org)).refreshing() as slot:
-            for made_at in held.recent:
+            for made_at in held.issued_at:
                 slot.keep(held.token, made_at)
 
 
@@ -148,5 +148,5 @@ async def _explained(
                 code="WRONG_DATA_CENTER",
             )
     if by_code and error.code == "INVALID_CODE":
-        return AccessError("The grant code has expired, or was used before.", hint=_NEW_CODE, code="GRANT_CODE")
+        return AccessError("The grant code has expired, or was used before.", hint=_NEW_CODE, code="INVALID_GRANT_CODE")
     return error

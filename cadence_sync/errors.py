@@ -45,7 +45,7 @@ class SettingsError(Stop):
     """Settings that cannot work."""
 
     exit_code = 2
-    default_code = "SETTINGS"
+    default_code = "INVALID_SETTINGS"
 
 
 class ArgumentError(Stop):
@@ -59,7 +59,7 @@ class SpoolError(Stop):
     """A listing too long for the memory finds no room on the disk."""
 
     exit_code = 2
-    default_code = "NO_TEMPORARY_ROOM"
+    default_code = "NO_TEMP_SPACE"
     default_hint = "Nothing was written; free space in the folder for temporary files, or name another with TMPDIR."
 
 
@@ -67,7 +67,7 @@ class AccessError(Stop):
     """Zoho refused the credentials or the permission."""
 
     exit_code = 3
-    default_code = "ACCESS"
+    default_code = "ACCESS_DENIED"
 
 
 class DatabaseError(Stop):
@@ -90,7 +90,7 @@ class BudgetError(Stop):
 
     exit_code = 4
     default_code = "API_BUDGET"
-    default_hint = "It recovers by the hour; raise CADENCE_SYNC_ZOHO_DAILY_CALLS, or sync less often."
+    default_hint = "It recovers by the hour; raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT, or sync less often."
 
 
 class NotFoundError(Stop):
@@ -117,7 +117,7 @@ class BadAnswer(CadenceSyncError):  # noqa: N818 - says what the answer was
     """Zoho, or something in front of it, answered what cannot be a listing."""
 
     exit_code = 4
-    default_code = "BAD_ANSWER"
+    default_code = "INVALID_RESPONSE"
     default_hint = "Nothing was written; if it persists, something between this machine and Zoho answers for Zoho."
 
 

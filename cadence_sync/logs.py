@@ -57,7 +57,7 @@ def about(**values: object) -> Iterator[None]:
 
 
 log: Final = _Log()
-"""Events are `log.info("what_happened", key=value)` and the like."""
+"""Events are `log.info("event_name", key=value)` and the like."""
 
 
 def _structlog(level: str) -> Any:

@@ -36,7 +36,7 @@ class Hint:
     """What the last walk taught about walking this organization: how to ask it, never what it holds."""
 
     pages: int = 1
-    refused_per_page: int | None = None
+    rejected_page_size: int | None = None
     allowance: int | None = None
     """How many calls the walk may make; None for as many as it needs."""
 
@@ -53,7 +53,7 @@ class Run:
     hint: Hint
     has_docket: bool = False
     """Whether missing cadences await a decision, or were decided about."""
-    hid_ids: bool = False
+    had_unreadable_ids: bool = False
     """Whether the last walk held a record whose id was unreadable."""
     redacted: frozenset[str] = frozenset()
     """Users whose names are not to be stored."""
@@ -96,7 +96,7 @@ class TokenSlot(Protocol):
 
     token: AccessToken | None
     """What is stored, perhaps by another process meanwhile."""
-    recent: tuple[datetime, ...]
+    issued_at: tuple[datetime, ...]
     """When tokens were made lately."""
 
     def keep(self, token: AccessToken, made_at: datetime) -> None:

@@ -103,10 +103,10 @@ def _stored(entries: Mapping[str, directory.Entry], own: Sequence[str]) -> list[
 def _config(
     settings: Settings, own: Sequence[str], entries: Mapping[str, directory.Entry], org_id: str
 ) -> OrgConfig | CadenceSyncError:
-    sealed = entries[org_id].sealed if org_id in entries and org_id not in own else None
+    sealed = entries[org_id].encrypted_credentials if org_id in entries and org_id not in own else None
     if sealed is None:
         return config_or_fault(settings, org_id)
     try:
-        return overridden(settings, credentials.opened(settings.secret_key_list, org_id, sealed))
+        return overridden(settings, credentials.opened(settings.encryption_key_list, org_id, sealed))
     except SettingsError as error:
         return error

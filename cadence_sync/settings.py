@@ -86,26 +86,26 @@ class Settings(BaseSettings):
     """Version of the API that is asked."""
     zoho_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 30
     """Seconds to wait for one answer."""
-    zoho_walk_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 900
+    zoho_listing_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 900
     """Seconds for a whole listing, with all that is asked again."""
     zoho_per_page: Annotated[int, Field(ge=1)] = 200
     """Records to ask for in a page."""
     zoho_concurrency: Annotated[int, Field(ge=1, le=25)] = 10
     """Requests under way at once, at most."""
-    zoho_attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    zoho_max_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """Tries of one request, the first included."""
     zoho_max_body_mb: Annotated[int, Field(ge=1, le=1024)] = 64
     """Largest answer, in MiB."""
-    zoho_daily_calls: Annotated[int, Field(ge=1)] | None = None
+    zoho_daily_call_limit: Annotated[int, Field(ge=1)] | None = None
     """API calls that all runs of an organization may make in 24 hours. Unset: no limit."""
-    secret_keys: SecretStr | None = None
+    encryption_keys: SecretStr | None = None
     """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
     Unset: access tokens are encrypted under the client secret, and credentials of added organizations are not
     stored.
     """
-    brake_floor: Annotated[int, Field(ge=0)] = 5
+    delete_threshold_count: Annotated[int, Field(ge=0)] = 5
     """So many cadences may be retired in 24 hours without asking, …"""
-    brake_percent: Annotated[float, Field(ge=0, le=100)] = 20
+    delete_threshold_percent: Annotated[float, Field(ge=0, le=100)] = 20
     """… or this share of the live ones, if that is more."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Logs go to stderr, as JSON unless that is a terminal."""
@@ -115,9 +115,9 @@ class Settings(BaseSettings):
     """A cron line of five fields instead, such as `*/15 6-20 * * 1-5`."""
     sync_time_zone: str = "UTC"
     """The zone of cron lines, such as `Europe/Berlin`."""
-    sync_grace: str = "1d"
+    sync_misfire_grace: str = "1d"
     """How late a start may be (after sleep, or while nobody led) and still take place, once."""
-    database_listen_url: SecretStr | None = None
+    database_direct_url: SecretStr | None = None
     """A direct connection for `migrate`, and for `serve` and `worker`, which listen and hold a session lock; both
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
     """
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     """Organizations of one data center that all workers together sync at once; 0 for any number; the same for all
     workers.
     """
-    drain_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
+    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     """Seconds that running syncs may take after SIGTERM; then they are handed back to the queue."""
     run_retention: str = "14d"
     """How long runs stay that changed nothing, and the queue's log: a time from `1d` to `36500d`."""
@@ -140,17 +140,17 @@ class Settings(BaseSettings):
     loopback only.
     """
     web_host: str = "127.0.0.1"
-    """Where `serve` shows the page and answers `/healthz`; any other than loopback needs `WEB_TOKEN` or
+    """Where `serve` shows the web UI and answers `/healthz`; any other than loopback needs `WEB_TOKEN` or
     `WEB_USER_HEADER`.
     """
     web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
     """Its port; 0 takes any free one."""
     web_token: SecretStr | None = None
-    """Opens the page, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
+    """Opens the web UI, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
     too. `/healthz`, `/readyz` and `/metrics` do not ask for it.
     """
     web_url: str | None = None
-    """Where people reach the page if that is another address, such as `https://cadences.example.com`; alerts link to
+    """Where people reach the web UI if that is another address, such as `https://cadences.example.com`; alerts link to
     it; plain `http` for loopback only.
     """
     web_trusted_proxies: str = ""
@@ -174,12 +174,12 @@ class Settings(BaseSettings):
     def _check_url(cls, url: str | None) -> str | None:
         return None if not url else checked_web_url(url)
 
-    @field_validator("database_url", "database_listen_url")
+    @field_validator("database_url", "database_direct_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
         return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
-    @field_validator("sync_interval", "sync_grace")
+    @field_validator("sync_interval", "sync_misfire_grace")
     @classmethod
     def _check_interval(cls, text: str) -> str:
         if not 1 <= seconds_of(text) <= LONGEST_INTERVAL:
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
             raise ValueError("expected the name of a header, such as X-Forwarded-User")
         return name or None
 
-    @field_validator("secret_keys")
+    @field_validator("encryption_keys")
     @classmethod
     def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
         if keys is not None and any(len(key) < SHORTEST_KEY for key in _keys_in(keys)):
@@ -229,9 +229,9 @@ class Settings(BaseSettings):
         return keys
 
     @property
-    def secret_key_list(self) -> list[str]:
+    def encryption_key_list(self) -> list[str]:
         """The keys that encrypt what is stored: the first encrypts, all decrypt."""
-        return [] if self.secret_keys is None else _keys_in(self.secret_keys)
+        return [] if self.encryption_keys is None else _keys_in(self.encryption_keys)
 
     @property
     def alert_channels(self) -> dict[str, ChannelSettings]:

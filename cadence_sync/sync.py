@@ -129,7 +129,7 @@ class Sync:
         try:
             await self.store.fail(run, Problem.of(error), self.source.traffic, self.clock.now())
         except CadenceSyncError as second:
-            log.warning("run_not_closed", run_id=run.run_id, error=second.message)
+            log.warning("run_close_failed", run_id=run.run_id, error=second.message)
 
     def _finished(self, run_id: int | None, counters: Counters, began: float) -> Report:
         duration = round(self.clock.monotonic() - began, 6)

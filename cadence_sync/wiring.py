@@ -72,7 +72,7 @@ async def direct_database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
     from cadence_sync.db.engine import opened
 
     with database_url(settings) as url:
-        direct = settings.database_listen_url
+        direct = settings.database_direct_url
         async with opened(direct.get_secret_value() if direct else url) as engine:
             yield engine
 
@@ -86,7 +86,7 @@ async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngin
     from cadence_sync.db.engine import opened
 
     with database_url(settings) as url:
-        listen = settings.database_listen_url
+        listen = settings.database_direct_url
         steady = settings.worker_concurrency if listen is None else None
         async with opened(url, steady) as engine:
             yield engine, listen.get_secret_value() if listen else url
@@ -140,7 +140,7 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
     from cadence_sync.zoho.auth import fingerprint
 
     # Without keys of its own the cache is locked with what a thief of the database does not have either.
-    vault = Vault(settings.secret_key_list or [org.client_secret])
+    vault = Vault(settings.encryption_key_list or [org.client_secret])
     identity = fingerprint(credentials_of(org), addresses_of(org))
     return TokenTable(engine, vault, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
 
@@ -182,14 +182,14 @@ def _client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
     from cadence_sync.zoho.limiter import Limiter
 
     limiter = Limiter(settings.zoho_concurrency)
-    return Client(http, auth, settings.zoho_api_version, settings.zoho_attempts, limiter)
+    return Client(http, auth, settings.zoho_api_version, settings.zoho_max_attempts, limiter)
 
 
 def _source(settings: Settings, http: "Http", auth: "Auth", clock: Clock) -> CadenceSource:
     from cadence_sync.zoho.source import ZohoSource
 
     asking = _client(settings, http, auth)
-    return ZohoSource(asking, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_walk_timeout)
+    return ZohoSource(asking, clock, settings.zoho_per_page, settings.zoho_concurrency, settings.zoho_listing_timeout)
 
 
 @asynccontextmanager
@@ -248,8 +248,8 @@ async def failed_run(
 def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     from cadence_sync.db.store import PostgresStore
 
-    lease = settings.zoho_walk_timeout + LEASE_MARGIN
-    return PostgresStore(engine, lease, settings.zoho_daily_calls, alerting(settings))
+    lease = settings.zoho_listing_timeout + LEASE_MARGIN
+    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, alerting(settings))
 
 
 def alerting(settings: Settings) -> "Alerting":
@@ -300,7 +300,7 @@ async def watching(
 
 
 def _brake(settings: Settings) -> Brake:
-    return Brake(settings.brake_floor, settings.brake_percent)
+    return Brake(settings.delete_threshold_count, settings.delete_threshold_percent)
 
 
 def credentials_of(org: OrgConfig) -> "Credentials":

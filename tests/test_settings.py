@@ -183,12 +183,12 @@ def test_a_time_out_is_a_time(monkeypatch: pytest.MonkeyPatch, value: str) -> No
 
 
 def test_a_short_key_is_refused_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    put(monkeypatch, SECRET_KEYS="long enough to be one,short-key")
+    put(monkeypatch, ENCRYPTION_KEYS="long enough to be one,short-key")
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert "short-key" not in f"{caught.value}{caught.value.hint}"
-    put(monkeypatch, SECRET_KEYS=" long enough to be one , another long enough key,")
-    assert load_settings().secret_key_list == ["long enough to be one", "another long enough key"]
+    put(monkeypatch, ENCRYPTION_KEYS=" long enough to be one , another long enough key,")
+    assert load_settings().encryption_key_list == ["long enough to be one", "another long enough key"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_runs_stay_for_a_day_at_least(monkeypatch: pytest.MonkeyPatch, text: str
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["sync_interval", "sync_grace"])
+@pytest.mark.parametrize("name", ["sync_interval", "sync_misfire_grace"])
 @pytest.mark.parametrize("text", ["0", "0.5s", "99999999999d", "often"])
 def test_times_that_cannot_be_waited_for(name: str, text: str) -> None:
     with pytest.raises(ValidationError):

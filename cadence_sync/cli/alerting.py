@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ANSWER: Final = 90.0
 """Seconds after which somebody who tries a channel is told that it hangs."""
-_STATUS: Final = ("channel", "waiting", "sent", "dead", "oldest", "last_sent_at", "last_error")
+_STATUS: Final = ("channel", "pending", "sent", "dead_lettered", "oldest", "last_sent_at", "last_error")
 
 
 async def check_command(settings: Settings, channel: str | None, *, as_json: bool) -> None:
@@ -107,7 +107,7 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
 
     async with wiring.database(settings) as engine:
         found = {row["channel"]: row for row in await mailbox.status(engine)}
-    nothing = dict.fromkeys(_STATUS) | {"waiting": 0, "sent": 0, "dead": 0}
+    nothing = dict.fromkeys(_STATUS) | {"pending": 0, "sent": 0, "dead_lettered": 0}
     known = settings.alert_channels
     rows = [
         {"channel": name, "in_settings": name in known} | {key: found.get(name, nothing)[key] for key in _STATUS[1:]}
@@ -131,12 +131,12 @@ async def send_command(settings: Settings, *, as_json: bool) -> None:
         now = wiring.SystemClock().now()
         await outbox.watch(engine, dispatcher.alerting, now, await _staleness(settings, engine))
         await dispatcher.empty()
-    counts = {name: results[name] for name in ("sent", "failed", "dead")}
+    counts = {name: results[name] for name in ("sent", "failed", "dead_lettered")}
     if as_json:
         print_json(counts)
     else:
         print_table("Messages", list(counts), [list(counts.values())])
-    if not_taken := counts["failed"] + counts["dead"]:
+    if not_taken := counts["failed"] + counts["dead_lettered"]:
         raise RetryLater(
             f"{plural(not_taken, 'message was', 'messages were')} not taken.",
             hint="`cadence-sync alerts status` says by which channel, and why.",

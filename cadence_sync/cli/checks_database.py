@@ -135,7 +135,7 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
         raise DatabaseError(
             f"The user {server.user!r} lacks {lacking[0]}{more}.",
             hint="Run `migrate` and `sync` as the same user, or grant it these rights.",
-            code="DATABASE_RIGHTS",
+            code="DATABASE_PERMISSION",
         )
     return good("rights", f"{server.user!r} may read and write all that a sync needs")
 

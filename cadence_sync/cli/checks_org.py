@@ -44,7 +44,7 @@ class Known:
 
 async def zoho_checks(settings: Settings, http: "Http", org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
     """Make one call; `calls` are those of the last 24 hours, of which the settings may allow only so many."""
-    org_id, budget = org.org_id, settings.zoho_daily_calls
+    org_id, budget = org.org_id, settings.zoho_daily_call_limit
     if budget is not None and calls >= budget:
         spent = BudgetError(f"The {budget} API calls of this day are spent.")
         return [*unchecked(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
@@ -85,7 +85,7 @@ def _told(
         clock = unchecked([ZOHO[3]], "Zoho did not tell the time", org_id)
     else:  # to the second, and it may have been told at any time of a second
         clock = [clock_check(ZOHO[3], "Zoho's", told, before - timedelta(seconds=1), after, org_id)]
-    return [*clock, credits_check(org_id, client.credits_left, calls, settings.zoho_daily_calls)]
+    return [*clock, credits_check(org_id, client.credits_left, calls, settings.zoho_daily_call_limit)]
 
 
 def _date(header: str | None) -> datetime | None:
@@ -98,7 +98,7 @@ def _date(header: str | None) -> datetime | None:
 def credits_check(org_id: str, left: int | None, calls: int, budget: int | None) -> Check:
     """Judge what is left of Zoho's credits and of the settings' own budget."""
     if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
-        hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALLS."
+        hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
         return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
     if left is not None and left < FEW_CREDITS:
         hint = "Zoho gives new ones within 24 hours: sync less often, or see which other program spends them."
@@ -149,7 +149,7 @@ def _due(settings: Settings, org_id: str, entry: "Entry | None", last: datetime)
     from cadence_sync.db.registry import Registered
     from cadence_sync.fleet.plans import rhythm_of
 
-    own = (entry.sync_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
+    own = (entry.sync_interval_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
     rhythm = rhythm_of(settings, Registered(org_id, "", True, False, *own, 0, last, ""))
     return rhythm.next_after(last) + max(PATIENCE, timedelta(seconds=rhythm.seconds / 4))
 

@@ -54,7 +54,7 @@ def init(
 
 def demo(
     context: typer.Context,
-    serve: Annotated[bool, typer.Option("--serve", help="Then show the page over it, until Ctrl-C.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Then show the web UI over it, until Ctrl-C.")] = False,
 ) -> None:
     """Show a first sync, some changes, and the history that they leave."""
     print("Starting a temporary Postgres on this machine ...", flush=True)  # before the imports, which take a second
@@ -196,7 +196,7 @@ def prune(
 
 
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
-    """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_SECRET_KEYS."""
+    """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_ENCRYPTION_KEYS."""
     from cadence_sync.cli.rotate import rotate_command
 
     run(rotate_command(context.obj.settings(), as_json=as_json))

@@ -96,7 +96,7 @@ def _edit(simulator: Simulator) -> list[Edit]:
 
 
 async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
-    """Show the page until Ctrl-C; "sync now" syncs at once, for there is no worker."""
+    """Show the web UI until Ctrl-C; "sync now" syncs at once, for there is no worker."""
     from cadence_sync.web.app import page_app
     from cadence_sync.web.health import Probes, serving
 

@@ -99,7 +99,7 @@ def _finding(finding: "Finding") -> Check:
         State.FAILED,
         message,
         hint,
-        code="HISTORY_BROKEN",
+        code="INTEGRITY_VIOLATION",
         exit_code=DatabaseError.exit_code,
         exceptions=finding.exceptions,
     )
@@ -113,7 +113,7 @@ async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) 
     known = Known() if engine is None else await attempted("organizations", lambda: _known(engine), debug=asked.debug)
     if isinstance(known, Check):
         return [known]
-    places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_attempts": 1})
+    places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_max_attempts": 1})
     async with AsyncExitStack() as stack:
         http = None if asked.offline else await stack.enter_async_context(wiring.session(quick))
 

@@ -172,7 +172,7 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise ArgumentError(
             f"{path} cannot be written: {error.strerror or error}.",
             hint="Nothing was left behind; name a file in a folder that you may write to.",
-            code="OUTPUT",
+            code="OUTPUT_NOT_WRITABLE",
         ) from error
     finally:
         with suppress(OSError):

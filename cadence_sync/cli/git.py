@@ -65,7 +65,9 @@ class Repository:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArgumentError(
-                f"{self.folder} cannot be made: {error.strerror or error}.", hint="Name another folder.", code="FOLDER"
+                f"{self.folder} cannot be made: {error.strerror or error}.",
+                hint="Name another folder.",
+                code="EXPORT_DIRECTORY",
             ) from error
         self.made = (self.folder / ".git",) if existed else (self.folder,)
         # Nothing of the user's templates and defaults: the same history makes the same repository everywhere.
@@ -76,19 +78,21 @@ class Repository:
         found = await self._ask("config", "--local", _MARK) if (self.folder / ".git").is_dir() else None
         if found is None:
             raise ArgumentError(
-                f"{self.folder} is not empty and no export.", hint="Name a new folder, or an empty one.", code="FOLDER"
+                f"{self.folder} is not empty and no export.",
+                hint="Name a new folder, or an empty one.",
+                code="EXPORT_DIRECTORY",
             )
         if found != scope:
             raise ArgumentError(
                 f"{self.folder} is an export of {'all organizations' if found == _ALL else repr(found[4:])}.",
                 hint="Use the same --org as then, or another folder.",
-                code="FOLDER",
+                code="EXPORT_DIRECTORY",
             )
         if await self._ask("symbolic-ref", "HEAD") != _BRANCH or await self._ask("status", "--porcelain") != "":
             raise ArgumentError(
                 f"{self.folder} holds changes that are not committed, or another branch than main is checked out.",
                 hint="Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
-                code="FOLDER",
+                code="EXPORT_DIRECTORY",
             )
 
     async def _advance(self) -> None:
@@ -100,7 +104,7 @@ class Repository:
                 f"The branch main in {self.folder} is not the beginning of this history.",
                 hint="Nothing was touched; use another folder: with several organizations one for each (--org),"
                 " and a new one after a person was redacted.",
-                code="FOLDER",
+                code="EXPORT_DIRECTORY",
             )
         await self._run("reset", "--quiet", "--hard", new)
         await self._run("update-ref", "-d", NEXT)

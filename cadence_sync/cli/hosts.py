@@ -6,7 +6,7 @@ from cadence_sync.urls import is_loopback
 
 
 def check_host(settings: Settings) -> None:
-    """Refuse to serve the page to others without a guard."""
+    """Refuse to serve the web UI to others without a guard."""
     by_proxy = settings.web_user_header is not None
     if settings.web_token is None and not by_proxy and not is_loopback(settings.web_host):
         raise SettingsError(
@@ -16,5 +16,5 @@ def check_host(settings: Settings) -> None:
     if by_proxy and not (settings.web_trusted_proxies.strip() and settings.web_url):
         raise SettingsError(
             "CADENCE_SYNC_WEB_USER_HEADER needs CADENCE_SYNC_WEB_TRUSTED_PROXIES and CADENCE_SYNC_WEB_URL.",
-            hint="Name the proxy that sets the header, and the address at which people reach the page through it.",
+            hint="Name the proxy that sets the header, and the address at which people reach the web UI through it.",
         )

@@ -51,9 +51,11 @@ def init_command(output: Path | None, data_center: str | None) -> int:
 
 def _stored(settings: Settings, org: OrgConfig) -> bool:
     """Store the credentials encrypted, where there are keys for that and somebody wants it."""
-    if not settings.secret_key_list:
+    if not settings.encryption_key_list:
         return False
-    question = "CADENCE_SYNC_SECRET_KEYS is set. Keep the credentials in the database, encrypted, and not in the file?"
+    question = (
+        "CADENCE_SYNC_ENCRYPTION_KEYS is set. Keep the credentials in the database, encrypted, and not in the file?"
+    )
     if not confirmed(question, default=False):
         return False
     while True:

@@ -38,7 +38,7 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
     """Return an organization whose cadences could be read a moment ago."""
     known: dict[str, str | None] = {"org_id": DEFAULT_ORG, "data_center": data_center}
     former: dict[str, str | None] = {"data_center": settings.zoho_data_center}
-    quick = settings.model_copy(update={"zoho_attempts": 1})  # whoever sits there decides whether to try again
+    quick = settings.model_copy(update={"zoho_max_attempts": 1})  # whoever sits there decides whether to try again
     tell("\n2. Zoho: where does the organization live? See the address of your CRM in the browser.")
     for name in DATA_CENTERS:
         tell(f"     {name:3} {sites(name)[0]}")

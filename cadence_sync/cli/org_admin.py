@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cadence_sync.db.directory import Entry
 
 _COLUMNS: Final = (
-    "org_id", "data_center", "credentials", "enabled", "sync_seconds", "sync_cron", "time_zone",
-    "failures", "last_run_at", "removed_at",
+    "org_id", "data_center", "credentials", "enabled", "sync_interval_seconds", "sync_cron", "time_zone",
+    "consecutive_failures", "last_run_at", "removed_at",
 )  # fmt: skip
 
 

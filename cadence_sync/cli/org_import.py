@@ -25,7 +25,7 @@ AT_ONCE: Final = 8
 
 async def import_command(settings: Settings, file: Path, *, again: bool, prove: bool, as_json: bool) -> int:
     """Add those that can be, name those that cannot, and return the exit code of the gravest failure."""
-    vault_of(settings.secret_key_list)  # without a key no row can succeed
+    vault_of(settings.encryption_key_list)  # without a key no row can succeed
     rows = read_orgs(file)
     twice, places = named_twice(rows), asyncio.Semaphore(AT_ONCE)
 

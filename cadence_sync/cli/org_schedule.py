@@ -28,7 +28,7 @@ async def schedule_command(
         entry = (await directory.entries(engine, [org_id])).get(org_id)
         if entry is None or entry.removed_at is not None:
             raise directory.no_such_org(org_id)
-        chosen = Schedule(entry.sync_seconds, entry.sync_cron, entry.time_zone)
+        chosen = Schedule(entry.sync_interval_seconds, entry.sync_cron, entry.time_zone)
         if default or said:
             # A zone alone is meant for the line that is there.
             line = given["cron"] or (entry.sync_cron if given["time_zone"] and not given["interval"] else None)

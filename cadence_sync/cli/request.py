@@ -50,7 +50,7 @@ async def request_command(settings_of: "Callable[[], Settings]", asked: "Asked")
 
 
 async def ask_for(settings: "Settings", engine: "AsyncEngine", url: str, org_id: str) -> str:
-    """Ask for a sync of one organization, as the page does; returns what became of it."""
+    """Ask for a sync of one organization, as the web UI does; returns what became of it."""
     from cadence_sync.db.direct import direct
     from cadence_sync.fleet import queue
 

@@ -12,7 +12,7 @@ async def rotate_command(settings: Settings, *, as_json: bool) -> None:
     from cadence_sync.db.credentials import rotate
 
     async with wiring.database(settings) as engine:
-        done = await rotate(engine, settings.secret_key_list)
+        done = await rotate(engine, settings.encryption_key_list)
     if as_json:
         print_json(asdict(done))
     else:

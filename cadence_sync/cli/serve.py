@@ -46,7 +46,7 @@ class _Schedule:
         """Return it for the scheduler, and log what is wrong with it once."""
         found = plans.rhythms(self.settings, self.configured, await registered(connection), self.complaints.tell)
         if not found and not self.told_of_nobody:
-            log.warning("no_organization", hint="Run `cadence-sync init`, or add one with `cadence-sync org add`.")
+            log.warning("no_orgs", hint="Run `cadence-sync init`, or add one with `cadence-sync org add`.")
         self.told_of_nobody = not found
         return found
 
@@ -67,7 +67,7 @@ async def serve_command(settings: Settings) -> None:
         schedule = _Schedule(settings, engine, configured)
         gauges = Gauges(engine, clock, schedule.look)
         clean_up = partial(_clean_up, settings, engine, clock)
-        scheduler = Scheduler(url, schedule.ask, clock, seconds_of(settings.sync_grace), clean_up)
+        scheduler = Scheduler(url, schedule.ask, clock, seconds_of(settings.sync_misfire_grace), clean_up)
 
         async def unready() -> str | None:
             return await worker_lacks(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
@@ -86,7 +86,7 @@ async def serve_command(settings: Settings) -> None:
             wiring.watching(settings, engine, staleness),
             serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port,
         ):
-            log.info("serving", organizations=len(configured), host=settings.web_host, port=port)
+            log.info("server_started", organizations=len(configured), host=settings.web_host, port=port)
             await until_stopped(scheduler.run())
 
 

@@ -38,7 +38,7 @@ class _Output(io.FileIO):
             raise ArgumentError(
                 f"Standard output cannot be written: {error.strerror or error}.",
                 hint="Make room where it leads, or send it elsewhere; what was written to the database is there.",
-                code="OUTPUT",
+                code="OUTPUT_NOT_WRITABLE",
             ) from error
         return written
 

@@ -44,7 +44,7 @@ async def worker_command(settings: Settings) -> None:
                 await stack.enter_async_context(
                     serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
                 )
-            log.info("working", concurrency=settings.worker_concurrency)
+            log.info("worker_started", concurrency=settings.worker_concurrency)
             await until_stopped(asyncio.Event().wait())
 
 
@@ -77,10 +77,10 @@ async def working(
                     org = await config.of(due.org_id)
                 except CadenceSyncError as error:
                     if error.code == UNKNOWN_ORG:
-                        log.info("no_longer_there")
+                        log.info("org_removed")
                         return True
                     if attempts < ATTEMPTS or isinstance(error, DatabaseError):
-                        log.error("left_to_another_worker", error=error.message, hint=error.hint)
+                        log.error("job_released", error=error.message, hint=error.hint)
                         return False
                     org_due = Org(due.org_id, due.data_center, stored=True)
                     report = await wiring.failed_run(settings, engine, org_due, due.trigger, error)
@@ -97,7 +97,7 @@ async def working(
         try:
             yield worker
         finally:
-            await asyncio.shield(worker.drain(settings.drain_seconds))
+            await asyncio.shield(worker.drain(settings.shutdown_grace_seconds))
             await asyncio.wait([task], timeout=LAST_WORDS)
             task.cancel()
 
@@ -107,7 +107,7 @@ def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
     orgs: dict[str, OrgConfig] = {}
     for name, org in (configured_orgs(settings) if named_orgs(settings) else {}).items():
         if isinstance(org, SettingsError):
-            log.error("organization_left_out", org_id=name, error=org.message, hint=org.hint)
+            log.error("org_skipped", org_id=name, error=org.message, hint=org.hint)
         else:
             orgs[name] = org
     return orgs

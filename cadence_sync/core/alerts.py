@@ -20,8 +20,8 @@ class Event(StrEnum):
     """What may be told of."""
 
     CHANGE = "change"
-    HELD = "held"
-    DECIDED = "decided"
+    HELD = "deletions_held"
+    DECIDED = "deletions_reviewed"
     FAILING = "failing"
     RECOVERED = "recovered"
     STALE = "stale"

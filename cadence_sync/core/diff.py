@@ -38,7 +38,7 @@ class Past:
     """Start of the last complete walk; None before the first."""
     quarantined: frozenset[str] = frozenset()
     """Ids, of those asked for, that were in quarantine before."""
-    hid_ids: bool = False
+    had_unreadable_ids: bool = False
     """Whether the last walk held a record whose id was unreadable."""
 
 
@@ -143,7 +143,7 @@ def _was_there_before(sighting: Sighting, listing: Listing, past: Past) -> bool:
     """A record that was unreadable until now was not created now, and nobody knows what it was before."""
     if past.last_walk is None or sighting.cadence_id in past.quarantined:
         return True
-    return past.hid_ids and _within(sighting.config.get("created_time"), listing, past) is None
+    return past.had_unreadable_ids and _within(sighting.config.get("created_time"), listing, past) is None
 
 
 def _restored(sighting: Sighting, before: Known, listing: Listing, past: Past) -> Version:

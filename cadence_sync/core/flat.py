@@ -55,7 +55,7 @@ def moved_in_words(change: Change) -> str:
 
 
 def _value(path: str, given: object, label: str | None) -> str:
-    """Return a value as the page words it: a name instead of an id, a time of day in UTC."""
+    """Return a value as the web UI words it: a name instead of an id, a time of day in UTC."""
     if given == "":  # as good as nothing
         return EMPTY
     if isinstance(given, bool):

@@ -21,7 +21,7 @@ class Listing:
     """Which live cadences came as they were last written."""
     quarantined: tuple[Quarantined, ...] = ()
     pages: int = 0
-    refused_per_page: int | None = None
+    rejected_page_size: int | None = None
 
     @property
     def quarantined_ids(self) -> frozenset[str]:

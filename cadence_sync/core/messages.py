@@ -66,7 +66,7 @@ def _part(told: Told, web_url: str | None, limit: int) -> str:
 
 
 def cadence_url(web_url: str, org_id: str, cadence_id: str) -> str:
-    """Return the address of a cadence on the page."""
+    """Return the address of a cadence in the web UI."""
     return f"{web_url}/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
 
 
@@ -153,7 +153,7 @@ def _held(told: Told, most: int) -> list[str]:
 def _standing(told: Told, *, has_link: bool) -> str:
     commands = f"`cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`"
     return {
-        Standing.OPEN: "Approve or reject that on the page." if has_link else f"Decide: {commands}",
+        Standing.OPEN: "Approve or reject that in the web UI." if has_link else f"Decide: {commands}",
         Standing.APPROVED: f"Decided since: approved by {flat(told.decided_by)}.",
         Standing.REJECTED: f"Decided since: rejected by {flat(told.decided_by)}.",
         Standing.REPLACED: "Nothing to decide here: a newer case has taken its place.",
@@ -176,7 +176,7 @@ def _fields(about: Told, most: int) -> list[str]:
 
 
 def url_of(told: Told, web_url: str | None) -> str | None:
-    """Return where something can be done about it on the page."""
+    """Return where something can be done about it in the web UI."""
     if web_url is None or told.event is Event.TEST:
         return web_url
     if told.cadence_id is not None:

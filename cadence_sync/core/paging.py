@@ -74,7 +74,7 @@ class Walk:
         """How many pages the list has: up to the first that promises no more."""
         return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
 
-    def listing(self, started_at: datetime, refused_per_page: int | None = None) -> Listing:
+    def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
         """Return the whole list, each id once; raises `InconsistentListing` where the pages contradict each other."""
         last = self.pages
         self._check_end(last)
@@ -89,7 +89,7 @@ class Walk:
             self._unchanged,
             tuple(self._quarantined),
             last,
-            refused_per_page,
+            rejected_page_size,
         )
 
     def _check_end(self, last: int) -> None:

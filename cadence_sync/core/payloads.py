@@ -1,12 +1,16 @@
 """What programs get: JSON, with everything as it is stored. Pure."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from cadence_sync.core.alerts import Event
+from cadence_sync.core.alerts import ENDS, Event
 from cadence_sync.core.flat import IDS
 from cadence_sync.core.messages import message, url_of
 from cadence_sync.core.told import Change, Told
 from cadence_sync.core.wording import field_title
+
+_BEGUN: Final = {end: begin for begin, end in ENDS.items()}
+"""The event of an episode, by the one that ends it."""
 
 
 def payload(
@@ -27,12 +31,14 @@ def payload(
 
 def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
     found: dict[str, object] = {
-        "event": str(told.event),
+        "event": str(_BEGUN.get(told.event, told.event)),
         "key": told.key,
         "org_id": told.org_id,
         "at": told.at.isoformat(),
         "url": url_of(told, web_url),
     }
+    if told.event in ENDS or told.event in _BEGUN:
+        found["status"] = "resolved" if told.event in _BEGUN else "firing"
     match told.event:
         case Event.CHANGE:
             by = {"id": told.changed_by_id, "name": told.changed_by_name} if told.has_author else None
@@ -41,7 +47,7 @@ def _json_of(told: Told, web_url: str | None) -> dict[str, object]:
             found |= cadence | {"changed_by": by, "changes": changes}
         case Event.HELD:
             found |= {"run_id": told.run_id, "count": told.count, "names": list(told.names)}
-            found |= {"standing": str(told.standing), "decided_by": told.decided_by}
+            found |= {"state": str(told.standing), "decided_by": told.decided_by}
         case Event.DECIDED:
             found |= {"run_id": told.run_id, "count": told.count}
             found |= {"decision": told.decision, "decided_by": told.decided_by}

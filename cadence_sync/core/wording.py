@@ -1,4 +1,4 @@
-"""What fields are called, and which of them say what an edit was: in the words of the page and of messages. Pure."""
+"""What fields are called, and which of them say what an edit was: in the words of the web UI and of messages. Pure."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
@@ -31,7 +31,7 @@ FIELDS: Final = {
     f"{UNENROLL}.end_date": "Records leave on",
     UNENROLL: "Rules by which records leave",
 }
-"""Every known field, in the words of the page."""
+"""Every known field, in the words of the web UI."""
 
 UNSEEN: Final = "edited, but in no field that the list shows"
 SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})

@@ -1,4 +1,4 @@
-"""Who did what on the page."""
+"""Who did what in the web UI."""
 
 from datetime import datetime
 from typing import Final
@@ -11,17 +11,17 @@ from cadence_sync.core.alerts import Alerting
 from cadence_sync.core.wording import plural
 from cadence_sync.db.docket import Decision, decide_within
 from cadence_sync.db.engine import our_errors
-from cadence_sync.db.tables import web_actions
+from cadence_sync.db.tables import audit_log
 
 _ACTIONS: Final = text("""
-    SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.web_actions
+    SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.audit_log
     WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
     ORDER BY action_id DESC LIMIT :size OFFSET :skip
 """)
 
 
 class Action(msgspec.Struct, frozen=True):
-    """Something that was asked for on the page, and what came of it."""
+    """Something that was asked for in the web UI, and what came of it."""
 
     org_id: str
     done_at: datetime
@@ -64,4 +64,4 @@ async def _enter(
     connection: AsyncConnection, org_id: str, who: str, action: str, run_id: int | None, result: str
 ) -> None:
     row = {"org_id": org_id, "done_by": who, "action": action, "run_id": run_id, "result": result}
-    await connection.execute(insert(web_actions).values(row))
+    await connection.execute(insert(audit_log).values(row))

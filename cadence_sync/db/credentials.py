@@ -42,8 +42,8 @@ async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> No
     """Write an organization's credentials, in place of those that it had."""
     known = _Sealed(**{name: getattr(org, name) for name in _Sealed.__struct_fields__})
     sealed = vault.seal(msgspec.json.encode(known))
-    statement = insert(org_credentials).values(org_id=org.org_id, sealed=sealed)
-    new = {"sealed": sealed, "updated_at": func.now()}
+    statement = insert(org_credentials).values(org_id=org.org_id, encrypted_credentials=sealed)
+    new = {"encrypted_credentials": sealed, "updated_at": func.now()}
     await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=new))
 
 
@@ -76,7 +76,9 @@ async def rotate(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     with our_errors():
         async with engine.begin() as connection:
             await check_migrated(connection)
-            done.credentials = await _rotate(connection, vault, org_credentials, "sealed", "credentials", done)
+            done.credentials = await _rotate(
+                connection, vault, org_credentials, "encrypted_credentials", "credentials", done
+            )
             # A token that has ended is no loss, whatever it was encrypted under.
             ended = oauth_tokens.c.expires_at < func.now()
             emptied = oauth_tokens.update().where(ended).values(encrypted_token=b"")
@@ -115,7 +117,7 @@ def _renewed(vault: Vault, rows: Iterable[Any], what: str, done: Rotation) -> It
 
 def _lost(what: Sequence[str]) -> SettingsError:
     return SettingsError(
-        f"None of CADENCE_SYNC_SECRET_KEYS fits the {', the '.join(what)}.",
+        f"None of CADENCE_SYNC_ENCRYPTION_KEYS fits the {', the '.join(what)}.",
         hint="Add the key that they were stored under to the list, or store them anew with `org add --replace`.",
-        code="WRONG_SECRET_KEYS",
+        code="WRONG_ENCRYPTION_KEYS",
     )

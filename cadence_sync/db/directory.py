@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,25 +28,27 @@ class Entry:
     org_id: str
     data_center: str
     enabled: bool
-    sync_seconds: float | None
+    sync_interval_seconds: float | None
     sync_cron: str | None
     time_zone: str | None
-    failures: int
+    consecutive_failures: int
     last_run_at: datetime | None
     removed_at: datetime | None
     updated_at: datetime | None
     """When its credentials were stored."""
-    sealed: bytes | None = field(repr=False)
+    encrypted_credentials: bytes | None = field(repr=False)
 
     @property
     def is_stored(self) -> bool:
         """Whether it can be reached with what the database holds."""
-        return self.sealed is not None and self.removed_at is None
+        return self.encrypted_credentials is not None and self.removed_at is None
 
 
 async def entries(engine: AsyncEngine, org_ids: Collection[str] | None = None) -> dict[str, Entry]:
     """Return all organizations that were ever synced or added, or those of these that were, removed ones too."""
-    columns = [(org_credentials if name in {"updated_at", "sealed"} else orgs).c[name] for name in _COLUMNS]
+    columns = [
+        (org_credentials if name in {"updated_at", "encrypted_credentials"} else orgs).c[name] for name in _COLUMNS
+    ]
     joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
     statement = select(*columns).select_from(joined).order_by(orgs.c.org_id)
     if org_ids is not None:
@@ -85,7 +87,7 @@ async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, schedule: Sch
     statement = insert(orgs).values(row)
     # One that comes back is synced again, even if it was paused when it went.
     enabled = or_(orgs.c.enabled, orgs.c.removed_at.is_not(None))
-    again = row | {"failures": 0, "removed_at": None, "enabled": enabled}
+    again = row | {"consecutive_failures": 0, "removed_at": None, "enabled": enabled}
     async with alone(engine, org.org_id) as connection:
         await _check_free(connection, org.org_id, replace=replace)
         await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=again))
@@ -94,7 +96,7 @@ async def admit(engine: AsyncEngine, vault: Vault, org: OrgConfig, schedule: Sch
 
 async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
     """Pause an organization, also in the queue, or resume it; resumed, it starts without a record of failures."""
-    values: dict[str, Any] = {"enabled": enabled} | ({"failures": 0} if enabled else {})
+    values: dict[str, Any] = {"enabled": enabled} | ({"consecutive_failures": 0} if enabled else {})
     await _change(engine, org_id, values, unqueue=not enabled)
 
 
@@ -105,7 +107,7 @@ async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule) -> 
 
 async def remove(engine: AsyncEngine, org_id: str) -> None:
     """Take an organization out of all that is synced, queue included, and delete its credentials; its history stays."""
-    values = {"removed_at": func.now(), "failures": 0} | _columns(Schedule())
+    values = {"removed_at": func.now(), "consecutive_failures": 0} | _columns(Schedule())
     await _change(engine, org_id, values, forget=True, unqueue=True)
 
 
@@ -157,4 +159,4 @@ async def _check_free(connection: AsyncConnection, org_id: str, *, replace: bool
 def _columns(schedule: Schedule | None) -> dict[str, Any]:
     if schedule is None:
         return {}
-    return {f"sync_{name}" if name != "time_zone" else name: value for name, value in asdict(schedule).items()}
+    return {"sync_interval_seconds": schedule.seconds, "sync_cron": schedule.cron, "time_zone": schedule.time_zone}

@@ -25,7 +25,7 @@ async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
     """Return what is held or decided, and how many cadences were retired unasked within a day."""
     rows = (await connection.execute(select(held_deletions).where(held_deletions.c.org_id == run.org_id))).all()
     retired = await connection.scalar(
-        select(func.coalesce(func.sum(sync_runs.c.deleted_unasked), 0)).where(
+        select(func.coalesce(func.sum(sync_runs.c.auto_deleted), 0)).where(
             sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY
         )
     )
@@ -35,7 +35,7 @@ async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
     }
     return Docket(
         held=by_decision[None],
-        case=max((row.case_id for row in rows if row.decision is None), default=None),
+        case=max((row.hold_id for row in rows if row.decision is None), default=None),
         approved=by_decision["approved"],
         rejected=by_decision["rejected"],
         retired_today=int(retired or 0),
@@ -54,7 +54,7 @@ async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, 
             {
                 "org_id": run.org_id,
                 "cadence_id": cadence_id,
-                "case_id": run.run_id,
+                "hold_id": run.run_id,
                 "missing_since": seen_at,
                 "decision": None,
                 "decided_at": None,
@@ -79,12 +79,12 @@ async def decide_within(
     """Do what `decide` does, in a transaction of the caller's."""
     await check_migrated(connection)
     run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
-    if run is None or run.held_case is None:
+    if run is None or run.hold_id is None:
         raise NotFoundError(f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do.")
     await connection.execute(LOCK_ORG, {"org_id": run.org_id})
     decided = await connection.execute(
         update(held_deletions)
-        .where(held_deletions.c.org_id == run.org_id, held_deletions.c.case_id == run.held_case)
+        .where(held_deletions.c.org_id == run.org_id, held_deletions.c.hold_id == run.hold_id)
         .values(decision=decision, decided_at=func.now())
     )
     if decided.rowcount == 0:
@@ -96,9 +96,9 @@ async def decide_within(
     await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
     decisions = await connection.execute(
         insert(deletion_decisions)
-        .values(org_id=run.org_id, case_id=run.held_case, decision=decision, decided_by=by, cadences=decided.rowcount)
+        .values(org_id=run.org_id, hold_id=run.hold_id, decision=decision, decided_by=by, cadences=decided.rowcount)
         .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
     )
     number, at = decisions.one()
-    await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.held_case, number, at)
+    await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.hold_id, number, at)
     return run.org_id, decided.rowcount

@@ -12,7 +12,7 @@ from cadence_sync.core.rules import comparable
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.invariants import INVARIANTS
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields
+from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields
 
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"
 
@@ -50,7 +50,7 @@ async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | Non
     written = await _by_version(
         connection, select(cadence_changes).where(cadence_changes.c.kind == "updated"), "new_value"
     )
-    learnt = await _by_version(connection, select(learnt_fields), "value")
+    learnt = await _by_version(connection, select(discovered_fields), "value")
     statement = select(versions.org_id, versions.cadence_id, versions.version, versions.kind, versions.document)
     wrong: list[tuple[str, str | None, int]] = []
     known: Config = {}

@@ -43,7 +43,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     "28P01": ("DATABASE_REFUSED", "Postgres refused the password.", _REACH),
     "28000": ("DATABASE_REFUSED", "Postgres refused the user.", _REACH),
     "42501": (
-        "DATABASE_RIGHTS",
+        "DATABASE_PERMISSION",
         "The database user lacks a right.",
         "Run `migrate` and `sync` as the same user.",
     ),

@@ -75,7 +75,7 @@ _CHANGES: Final = """
 
 _LEARNT: Final = """
     SELECT l.org_id, l.cadence_id, l.version
-    FROM cadence_sync.learnt_fields AS l
+    FROM cadence_sync.discovered_fields AS l
     JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = l.org_id AND r.run_id = l.run_id
     WHERE v.kind = 'deleted' OR (l.run_id IS NOT NULL AND (
@@ -111,7 +111,7 @@ def _current() -> str:
         LEFT JOIN cadence_sync.execution_details AS e USING (org_id, cadence_id)
         LEFT JOIN (
             SELECT org_id, cadence_id, version, jsonb_object_agg(field, value) AS fields
-            FROM cadence_sync.learnt_fields GROUP BY org_id, cadence_id, version
+            FROM cadence_sync.discovered_fields GROUP BY org_id, cadence_id, version
         ) AS l USING (org_id, cadence_id, version)
         WHERE {" OR ".join(differences)}
     """  # noqa: S608 - built from the names of our own columns

@@ -105,12 +105,12 @@ def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
         row.org_id,
         started_at,
         row.fence,
-        row.last_walk_at,
-        Hint(row.last_pages, row.refused_per_page),
+        row.last_listed_at,
+        Hint(row.last_page_count, row.rejected_page_size),
         has_docket=row.has_docket,
-        hid_ids=row.hid_ids,
+        had_unreadable_ids=row.had_unreadable_ids,
         redacted=frozenset(row.redacted or ()),
-        may_respell=row.respelled_at is None or row.respelled_at < started_at - DAY,
+        may_respell=row.digests_refreshed_at is None or row.digests_refreshed_at < started_at - DAY,
     )
 
 
@@ -177,12 +177,12 @@ def passing(run: Run, listing: Listing) -> Update:
         .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
         .values(
             fence=orgs.c.fence + 1,
-            first_walk_at=func.coalesce(orgs.c.first_walk_at, listing.started_at),
-            last_walk_at=listing.started_at,
-            last_pages=listing.pages,
-            refused_per_page=listing.refused_per_page,
-            hid_ids=listing.hides_ids,
-            failures=0,
+            first_listed_at=func.coalesce(orgs.c.first_listed_at, listing.started_at),
+            last_listed_at=listing.started_at,
+            last_page_count=listing.pages,
+            rejected_page_size=listing.rejected_page_size,
+            had_unreadable_ids=listing.hides_ids,
+            consecutive_failures=0,
             last_run_at=run.started_at,
         )
     )
@@ -190,10 +190,10 @@ def passing(run: Run, listing: Listing) -> Update:
 
 async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
     """Note that one more run failed in a row, and return how many those are."""
-    values = {"failures": orgs.c.failures + 1, "last_run_at": run.started_at}
-    counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.failures)
-    failures: int | None = await connection.scalar(counting)
-    return failures
+    values = {"consecutive_failures": orgs.c.consecutive_failures + 1, "last_run_at": run.started_at}
+    counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.consecutive_failures)
+    consecutive_failures: int | None = await connection.scalar(counting)
+    return consecutive_failures
 
 
 def removed(org_id: str) -> SettingsError:
@@ -249,14 +249,16 @@ async def _close_abandoned(
         )
         # One whose runs keep ending their processes is polled ever more rarely, too.
         await connection.execute(
-            update(orgs).where(orgs.c.org_id == org_id).values(failures=orgs.c.failures + len(gone))
+            update(orgs)
+            .where(orgs.c.org_id == org_id)
+            .values(consecutive_failures=orgs.c.consecutive_failures + len(gone))
         )
 
 
 def written(run: Run, counters: Counters, verdict: Verdict) -> dict[str, int | None]:
     """Return what is told of a run that wrote."""
-    held_case = (verdict.case or run.run_id) if verdict.hold else None
-    return {**asdict(counters), "deleted_unasked": verdict.unasked, "held_case": held_case}
+    hold_id = (verdict.case or run.run_id) if verdict.hold else None
+    return {**asdict(counters), "auto_deleted": verdict.unasked, "hold_id": hold_id}
 
 
 def failed(problem: Problem) -> dict[str, str]:

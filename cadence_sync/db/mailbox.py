@@ -17,15 +17,15 @@ LEASE: Final = timedelta(minutes=3)
 
 _DUE: Final = text("""
     SELECT channel, org_id, bool_or(message_id IS NULL) AS unbundled FROM cadence_sync.alert_outbox
-    WHERE channel = ANY(:channels) AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+    WHERE channel = ANY(:channels) AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
         AND (leased_until IS NULL OR leased_until <= now())
-        AND (leads OR message_id IS NULL)
+        AND (is_bundle_head OR message_id IS NULL)
     GROUP BY channel, org_id ORDER BY channel, min(next_attempt_at), org_id
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
 _LOCK_CHANNEL: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
 _LATE: Final = text("""
     UPDATE cadence_sync.alert_outbox AS late SET due_at = :next, next_attempt_at = :next
-    WHERE channel = :channel AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+    WHERE channel = :channel AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
         AND message_id IS NULL AND EXISTS (
             SELECT FROM cadence_sync.alert_outbox AS gone
             WHERE gone.channel = late.channel AND gone.due_at = late.due_at AND gone.message_id IS NOT NULL
@@ -35,12 +35,12 @@ _BUNDLE: Final = text("""
     WITH waiting AS (
         SELECT org_id, event_key, row_number() OVER (ORDER BY happened_at, org_id, event_key) AS place
         FROM cadence_sync.alert_outbox
-        WHERE channel = :channel AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+        WHERE channel = :channel AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
             AND message_id IS NULL
     ), message AS MATERIALIZED (
         SELECT gen_random_uuid()::text AS id
     )
-    UPDATE cadence_sync.alert_outbox AS o SET message_id = message.id, leads = waiting.place = 1
+    UPDATE cadence_sync.alert_outbox AS o SET message_id = message.id, is_bundle_head = waiting.place = 1
     FROM waiting, message
     WHERE o.org_id = waiting.org_id AND o.channel = :channel AND o.event_key = waiting.event_key
 """)
@@ -48,8 +48,8 @@ _TAKE: Final = text("""
     UPDATE cadence_sync.alert_outbox SET attempts = attempts + 1, leased_until = now() + :lease
     WHERE org_id = :org_id AND channel = :channel AND event_key = (
         SELECT event_key FROM cadence_sync.alert_outbox
-        WHERE org_id = :org_id AND channel = :channel AND leads
-            AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= now()
+        WHERE org_id = :org_id AND channel = :channel AND is_bundle_head
+            AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
             AND (leased_until IS NULL OR leased_until <= now())
         ORDER BY next_attempt_at, happened_at LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -60,33 +60,37 @@ _TAKE: Final = text("""
 
 _GIVE_BACK: Final = text("""
     UPDATE cadence_sync.alert_outbox SET attempts = attempts - 1, leased_until = NULL
-    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
+    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
+    IS NULL
 """)
 _RENEW: Final = text("""
     UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
-    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
+    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
+    IS NULL
 """)
 _SENT: Final = text("""
     UPDATE cadence_sync.alert_outbox SET sent_at = now(), leased_until = NULL, last_error = NULL
-    WHERE message_id = :message_id AND sent_at IS NULL AND dead_at IS NULL
+    WHERE message_id = :message_id AND sent_at IS NULL AND dead_lettered_at IS NULL
 """)
 _AGAIN: Final = text("""
     UPDATE cadence_sync.alert_outbox
     SET leased_until = NULL, last_error = :error, next_attempt_at = now() + :pause
-    WHERE message_id = :message_id AND leads AND attempts = :attempts AND sent_at IS NULL AND dead_at IS NULL
+    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
+    IS NULL
 """)
 _DEAD: Final = text("""
-    UPDATE cadence_sync.alert_outbox SET dead_at = now(), leased_until = NULL, last_error = :error
-    WHERE message_id = :message_id AND sent_at IS NULL AND dead_at IS NULL AND EXISTS (
+    UPDATE cadence_sync.alert_outbox SET dead_lettered_at = now(), leased_until = NULL, last_error = :error
+    WHERE message_id = :message_id AND sent_at IS NULL AND dead_lettered_at IS NULL AND EXISTS (
         SELECT FROM cadence_sync.alert_outbox AS first
-        WHERE first.message_id = :message_id AND first.leads AND first.attempts = :attempts
-            AND first.sent_at IS NULL AND first.dead_at IS NULL
+        WHERE first.message_id = :message_id AND first.is_bundle_head AND first.attempts = :attempts
+            AND first.sent_at IS NULL AND first.dead_lettered_at IS NULL
     )
 """)
 _STATUS: Final = text("""
-    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS waiting,
-        count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent, count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead,
-        min(created_at) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS oldest,
+    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS pending,
+        count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent, count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS
+        dead_lettered,
+        min(created_at) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS oldest,
         max(sent_at) AS last_sent_at,
         (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
     FROM cadence_sync.alert_outbox WHERE sent_at IS NULL OR message_id IS NOT NULL
@@ -94,18 +98,20 @@ _STATUS: Final = text("""
 """)
 _RETRY: Final = text("""
     UPDATE cadence_sync.alert_outbox
-    SET dead_at = NULL, next_attempt_at = now(), attempts = CASE WHEN dead_at IS NULL THEN attempts ELSE 0 END
-    WHERE channel = ANY(:channels) AND sent_at IS NULL AND (dead_at IS NOT NULL OR last_error IS NOT NULL)
+    SET dead_lettered_at = NULL, next_attempt_at = now(), attempts = CASE WHEN dead_lettered_at IS NULL THEN attempts
+    ELSE 0 END
+    WHERE channel = ANY(:channels) AND sent_at IS NULL AND (dead_lettered_at IS NOT NULL OR last_error IS NOT NULL)
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
 # What lasts stays, sent without a message: else the next look would find that nobody was told of it.
 _DROP: Final = text("""
     WITH mine AS (
-        SELECT org_id, channel, event_key, event IN ('failing', 'stale') AND ended_at IS NULL AS lasts
+        SELECT org_id, channel, event_key, event IN ('failing', 'stale') AND resolved_at IS NULL AS lasts
         FROM cadence_sync.alert_outbox WHERE channel = ANY(:channels) AND sent_at IS NULL
         FOR UPDATE
     ), kept AS (
         UPDATE cadence_sync.alert_outbox AS o
-        SET sent_at = now(), dead_at = NULL, message_id = NULL, leads = false, leased_until = NULL, last_error = NULL
+        SET sent_at = now(), dead_lettered_at = NULL, message_id = NULL, is_bundle_head = false, leased_until = NULL,
+        last_error = NULL
         FROM mine
         WHERE (o.org_id, o.channel, o.event_key) = (mine.org_id, mine.channel, mine.event_key) AND mine.lasts
     ), gone AS (

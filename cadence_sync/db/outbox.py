@@ -25,16 +25,17 @@ FLOOD: Final = 10
 
 # None of them can have been taken yet: they were entered in this transaction, and an index has those that are open.
 _SHARE: Final = text("""
-    UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id, leads = o.event_key = first.event_key
+    UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id,
+    is_bundle_head = o.event_key = first.event_key
     FROM (
         SELECT DISTINCT ON (channel) channel, event_key, message_id, count(*) OVER (PARTITION BY channel) AS changes
         FROM cadence_sync.alert_outbox
-        WHERE org_id = :org_id AND run_id = :run_id AND event = 'change' AND leads
-          AND sent_at IS NULL AND dead_at IS NULL
+        WHERE org_id = :org_id AND run_id = :run_id AND event = 'change' AND is_bundle_head
+          AND sent_at IS NULL AND dead_lettered_at IS NULL
         ORDER BY channel, event_key
     ) AS first
-    WHERE o.org_id = :org_id AND o.run_id = :run_id AND o.event = 'change' AND o.leads
-      AND o.sent_at IS NULL AND o.dead_at IS NULL
+    WHERE o.org_id = :org_id AND o.run_id = :run_id AND o.event = 'change' AND o.is_bundle_head
+      AND o.sent_at IS NULL AND o.dead_lettered_at IS NULL
       AND o.channel = first.channel AND first.changes > :flood
 """)
 
@@ -108,22 +109,22 @@ async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime)
     good = select(sync_runs.c.run_id).where(
         sync_runs.c.org_id == rows.c.org_id, sync_runs.c.run_id > rows.c.run_id, sync_runs.c.outcome != "failed"
     )
-    over = {Event.FAILING: good.exists(), Event.STALE: o.c.last_walk_at > rows.c.happened_at}
+    over = {Event.FAILING: good.exists(), Event.STALE: o.c.last_listed_at > rows.c.happened_at}
     entries: list[dict[str, Any]] = []
     for event, is_over in over.items():
         ended = await connection.execute(
             update(rows)
-            .where(rows.c.event == str(event), rows.c.ended_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
-            .values(ended_at=now)
+            .where(rows.c.event == str(event), rows.c.resolved_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
+            .values(resolved_at=now)
             .returning(
-                rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_walk_at,
+                rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_listed_at,
                 and_(rows.c.sent_at.is_not(None), rows.c.message_id.is_(None)).label("was_dropped"),
             )
         )  # fmt: skip
         for row in ended:
             end, number = ENDS[event], row.event_key.partition("/")[2]
             if not row.was_dropped and row.channel in alerting.told_of(end, row.org_id):
-                at = row.last_walk_at or now
+                at = row.last_listed_at or now
                 entries.append(
                     _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)
                 )
@@ -133,11 +134,11 @@ async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime)
 async def _gone_stale(
     connection: AsyncConnection, alerting: Alerting, now: datetime, is_stale: IsStale
 ) -> list[dict[str, Any]]:
-    known = select(orgs.c.org_id, orgs.c.last_walk_at).where(
-        orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_walk_at.is_not(None)
+    known = select(orgs.c.org_id, orgs.c.last_listed_at).where(
+        orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_listed_at.is_not(None)
     )
     lasting = select(alert_outbox.c.org_id, alert_outbox.c.channel).where(
-        alert_outbox.c.event == str(Event.STALE), alert_outbox.c.ended_at.is_(None)
+        alert_outbox.c.event == str(Event.STALE), alert_outbox.c.resolved_at.is_(None)
     )
     announced = {tuple(row) for row in await connection.execute(lasting)}
     return [
@@ -179,7 +180,7 @@ def _entry(  # noqa: PLR0913 - what a row holds
         "version": version,
         "run_id": run_id,
         "message_id": None if waits else str(uuid4()),
-        "leads": not waits,
+        "is_bundle_head": not waits,
         "due_at": due,
         "next_attempt_at": due,
     }

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.db.engine import our_errors
 from cadence_sync.db.queries import Answer
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import cadence_changes, cadence_versions, learnt_fields, orgs
+from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
 from cadence_sync.errors import ArgumentError
 
 _FUTURE: Final = "22008"
@@ -40,7 +40,7 @@ _COMPARISON: Final = text("""
 _REPLAY: Final = text("""
     WITH learnt AS (
         SELECT org_id, cadence_id, version, observed_at, run_id, jsonb_object_agg(field, value) AS fields
-        FROM cadence_sync.learnt_fields
+        FROM cadence_sync.discovered_fields
         WHERE CAST(:org AS text) IS NULL OR org_id = :org
         GROUP BY org_id, cadence_id, version, observed_at, run_id
     ), acts AS (
@@ -72,7 +72,7 @@ _REPLAY: Final = text("""
     FROM acts
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(field, value) AS fields
-        FROM cadence_sync.learnt_fields AS earlier
+        FROM cadence_sync.discovered_fields AS earlier
         WHERE earlier.org_id = acts.org_id AND earlier.cadence_id = acts.cadence_id
           AND CASE acts.kind
               WHEN 'learnt' THEN earlier.version = acts.version AND earlier.observed_at < acts.seen_at
@@ -105,8 +105,8 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 async def watched(connection: AsyncConnection) -> dict[str, datetime | None]:
     """Return every stored organization and since when it is watched: of the time before nothing is known."""
-    rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_walk_at).order_by(orgs.c.org_id))
-    return {row.org_id: row.first_walk_at for row in rows}
+    rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
+    return {row.org_id: row.first_listed_at for row in rows}
 
 
 async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> Answer:
@@ -138,7 +138,7 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     rows = [dict(row) for row in found.mappings()]
     for name, table, order in (
         ("changes", cadence_changes, cadence_changes.c.change_id),
-        ("learnt", learnt_fields, learnt_fields.c.field),
+        ("learnt", discovered_fields, discovered_fields.c.field),
     ):
         statement = select(table).where(table.c.org_id == org_id, table.c.cadence_id == cadence_id).order_by(order)
         parts = [dict(part) for part in (await connection.execute(statement)).mappings()]

@@ -25,7 +25,7 @@ _PRUNABLE: Final = """
     r.org_id = :org_id AND r.started_at < :until AND r.outcome IS NOT NULL
     AND (r.baseline, r.created, r.updated, r.deleted, r.restored) = (0, 0, 0, 0, 0)
     AND NOT EXISTS (
-        SELECT FROM cadence_sync.learnt_fields AS l WHERE l.org_id = r.org_id AND l.run_id = r.run_id
+        SELECT FROM cadence_sync.discovered_fields AS l WHERE l.org_id = r.org_id AND l.run_id = r.run_id
     )
     -- The last run and the last good one say how fresh the data are. Where a clock was set, time and number disagree.
     AND r.run_id < (
@@ -50,10 +50,10 @@ _PRUNABLE: Final = """
         )
     ))
     -- What a person decides, or decided, is about a run; the newest that held something is the one that is shown.
-    AND r.run_id NOT IN (SELECT h.case_id FROM cadence_sync.held_deletions AS h WHERE h.org_id = :org_id)
-    AND r.run_id NOT IN (SELECT d.case_id FROM cadence_sync.deletion_decisions AS d WHERE d.org_id = :org_id)
-    AND (r.held_case IS NULL OR r.run_id < (
-        SELECT max(n.run_id) FROM cadence_sync.sync_runs AS n WHERE n.org_id = :org_id AND n.held_case IS NOT NULL
+    AND r.run_id NOT IN (SELECT h.hold_id FROM cadence_sync.held_deletions AS h WHERE h.org_id = :org_id)
+    AND r.run_id NOT IN (SELECT d.hold_id FROM cadence_sync.deletion_decisions AS d WHERE d.org_id = :org_id)
+    AND (r.hold_id IS NULL OR r.run_id < (
+        SELECT max(n.run_id) FROM cadence_sync.sync_runs AS n WHERE n.org_id = :org_id AND n.hold_id IS NOT NULL
     ))
     -- The first and the last sighting of each problem stay.
     AND r.run_id NOT IN (
@@ -107,7 +107,7 @@ _COUNT: Final = text(f"""
 # An episode that lasts stays, so that it is not announced anew and its end is.
 _OLD_ALERTS: Final = """
     FROM cadence_sync.alert_outbox
-    WHERE org_id = :org_id AND sent_at < :until AND (event NOT IN ('failing', 'stale') OR ended_at IS NOT NULL)
+    WHERE org_id = :org_id AND sent_at < :until AND (event NOT IN ('failing', 'stale') OR resolved_at IS NOT NULL)
 """
 
 

@@ -40,7 +40,7 @@ async def status(engine: AsyncEngine) -> Answer:
             succeeded.scalar_subquery().label("last_success_at"),
             *(last.c[name].label(f"last_{name}") for name in _RUN_SUMMARY),
             _count(held_deletions, held_deletions.c.decision.is_(None)).label("held"),
-            select(func.max(held_deletions.c.case_id))
+            select(func.max(held_deletions.c.hold_id))
             .where(held_deletions.c.org_id == orgs.c.org_id, held_deletions.c.decision.is_(None))
             .scalar_subquery()
             .label("held_run_id"),

@@ -9,8 +9,9 @@ import asyncpg
 from cadence_sync.db.engine import our_errors
 
 _PLANNED: Final = """
-    SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_seconds, o.sync_cron,
-           o.time_zone, o.failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
+    SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_interval_seconds,
+           o.sync_cron,
+           o.time_zone, o.consecutive_failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
     FROM cadence_sync.orgs AS o
     LEFT JOIN cadence_sync.org_credentials AS c USING (org_id)
     ORDER BY o.org_id
@@ -28,7 +29,7 @@ class Registered:
     seconds: float | None
     cron: str | None
     time_zone: str | None
-    failures: int
+    consecutive_failures: int
     last_run_at: datetime | None
     edition: str
     """When its credentials were stored; empty where they come from the settings."""

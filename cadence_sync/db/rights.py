@@ -79,5 +79,5 @@ async def check_rights(
         raise DatabaseError(
             f"The database user may not migrate: it lacks {lacking}.",
             hint=f"Let an administrator run: {grants}; then run `cadence-sync migrate`. Nothing was changed.",
-            code="DATABASE_RIGHTS",
+            code="DATABASE_PERMISSION",
         )

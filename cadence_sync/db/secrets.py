@@ -35,9 +35,9 @@ def vault_of(keys: Sequence[str]) -> Vault:
     """Return a vault for what cannot be had again; raises `SettingsError` without a key."""
     if not keys:
         raise SettingsError(
-            "Without CADENCE_SYNC_SECRET_KEYS no credentials are stored or read.",
+            "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",
             hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
-            code="NO_SECRET_KEYS",
+            code="NO_ENCRYPTION_KEYS",
         )
     return Vault(keys)
 

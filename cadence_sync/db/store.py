@@ -125,8 +125,8 @@ class PostgresStore:
         async with self._connected() as connection:
             await ledger.close(connection, run, Outcome.FAILED, traffic, finished_at, ledger.failed(problem))
             if problem.code not in NOBODYS_FAULT:
-                failures = await ledger.count_failure(connection, run)
-                if failures == self._alerting.failing_after:
+                consecutive_failures = await ledger.count_failure(connection, run)
+                if consecutive_failures == self._alerting.failing_after:
                     await send(connection, outbox.of_run(self._alerting, run, Event.FAILING))
 
     @asynccontextmanager

@@ -25,9 +25,9 @@ _TELL: Final = text(f"""
     SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
         v.document ->> 'name' AS name, {_names("b")} AS old_names, {_names("v")} AS new_names,
         r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
-        o.ended_at IS NOT NULL AS is_over,
+        o.resolved_at IS NOT NULL AS is_over,
         coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
-        CASE WHEN o.event <> 'held' OR c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
+        CASE WHEN o.event <> 'deletions_held' OR c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
             WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
@@ -38,30 +38,31 @@ _TELL: Final = text(f"""
     ) AS b ON true
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
     LEFT JOIN cadence_sync.deletion_decisions AS d
-        ON d.org_id = o.org_id AND o.event = 'decided' AND o.event_key = 'decided/' || d.decision_id
+        ON d.org_id = o.org_id AND o.event = 'deletions_reviewed' AND o.event_key = 'deletions_reviewed/' ||
+        d.decision_id
     LEFT JOIN LATERAL (
         SELECT x.decision, x.decided_by FROM cadence_sync.deletion_decisions AS x
-        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.case_id = o.run_id
+        WHERE o.event = 'deletions_held' AND x.org_id = o.org_id AND x.hold_id = o.run_id
         ORDER BY x.decision_id DESC LIMIT 1
     ) AS s ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(x.case_id = o.run_id) AS open, bool_or(x.case_id > o.run_id) AS newer
+        SELECT bool_or(x.hold_id = o.run_id) AS open, bool_or(x.hold_id > o.run_id) AS newer
         FROM cadence_sync.held_deletions AS x
-        WHERE o.event = 'held' AND x.org_id = o.org_id AND x.decision IS NULL
+        WHERE o.event = 'deletions_held' AND x.org_id = o.org_id AND x.decision IS NULL
     ) AS c ON true
     LEFT JOIN LATERAL (
         SELECT array_agg(n.name) AS names FROM (
             SELECT coalesce(nullif(k.name, ''), k.cadence_id) AS name
             FROM cadence_sync.held_deletions AS m
             JOIN cadence_sync.cadences AS k ON k.org_id = m.org_id AND k.cadence_id = m.cadence_id
-            WHERE o.event = 'held' AND m.org_id = o.org_id AND m.case_id = o.run_id
+            WHERE o.event = 'deletions_held' AND m.org_id = o.org_id AND m.hold_id = o.run_id
             ORDER BY 1 LIMIT :most
         ) AS n
     ) AS h ON true
-    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_at IS NULL AND EXISTS (
+    WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_lettered_at IS NULL AND EXISTS (
         SELECT FROM cadence_sync.alert_outbox AS first
-        WHERE first.message_id = :message_id AND first.leads AND first.attempts = :attempts
-            AND first.sent_at IS NULL AND first.dead_at IS NULL AND first.leased_until > now()
+        WHERE first.message_id = :message_id AND first.is_bundle_head AND first.attempts = :attempts
+            AND first.sent_at IS NULL AND first.dead_lettered_at IS NULL AND first.leased_until > now()
     )
     ORDER BY o.happened_at, o.org_id, o.event_key
 """).columns(old_names=JSON, new_names=JSON)  # noqa: S608 - built from our own words
@@ -100,7 +101,7 @@ def _told(row: Row[Any], edit: Edit | None) -> Told:
         changed_by_id=by_id,
         changed_by_name=by_name,
         run_id=row.run_id,
-        count=row.decided if row.event == "decided" else row.held or 0,
+        count=row.decided if row.event == "deletions_reviewed" else row.held or 0,
         names=tuple(row.names or ()),
         standing=Standing(row.standing),
         is_over=row.is_over,

@@ -64,12 +64,12 @@ class TokenTable:
                 milliseconds = str(int(self.patience * 1000))
                 await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
                 slot = await self._read(connection)
-                before = slot.recent
+                before = slot.issued_at
                 try:
                     yield slot
                 finally:
-                    if slot.recent != before:
-                        await self._write(connection, slot.fresh, slot.recent)
+                    if slot.issued_at != before:
+                        await self._write(connection, slot.fresh, slot.issued_at)
                         await connection.commit()
 
     async def drop(self) -> None:
@@ -87,11 +87,11 @@ class TokenTable:
         plain = self.vault.open(row.encrypted_token)
         sealed = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
         if sealed is None or sealed.org_id != self.org_id:
-            return TokenSlot(None, tuple(row.recent))
-        return TokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.recent))
+            return TokenSlot(None, tuple(row.issued_at))
+        return TokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.issued_at))
 
     async def _write(
-        self, connection: AsyncConnection, token: AccessToken | None, recent: tuple[datetime, ...]
+        self, connection: AsyncConnection, token: AccessToken | None, issued_at: tuple[datetime, ...]
     ) -> None:
         """Store a token if there is one, and when tokens were asked for.
 
@@ -101,13 +101,13 @@ class TokenTable:
             "org_id": self.org_id,
             "credential_fingerprint": self.fingerprint,
             "encrypted_token": b"" if token is None else self._sealed(token),
-            "expires_at": recent[-1] if token is None else token.expires_at,
-            "recent": list(recent)[-KEPT:],
+            "expires_at": issued_at[-1] if token is None else token.expires_at,
+            "issued_at": list(issued_at)[-KEPT:],
         }
         columns = [literal(value, oauth_tokens.c[name].type).label(name) for name, value in values.items()]
         known = exists().where(orgs.c.org_id == self.org_id)
         statement = insert(oauth_tokens).from_select(list(values), select(*columns).where(known))
-        renewed = ("recent",) if token is None else ("encrypted_token", "expires_at", "recent")
+        renewed = ("issued_at",) if token is None else ("encrypted_token", "expires_at", "issued_at")
         new = {name: statement.excluded[name] for name in renewed}
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["org_id", "credential_fingerprint"], set_=new)
@@ -128,7 +128,7 @@ class TokenSlot:
     """The right to refresh: the token that is stored, when tokens were made lately, and the new one to store."""
 
     token: AccessToken | None
-    recent: tuple[datetime, ...]
+    issued_at: tuple[datetime, ...]
     fresh: AccessToken | None = field(default=None)
 
     def keep(self, token: AccessToken, made_at: datetime) -> None:
@@ -138,4 +138,4 @@ class TokenSlot:
 
     def count(self, asked_at: datetime) -> None:
         """Remember that a token was asked for, whether or not one arrived."""
-        self.recent = (*self.recent, asked_at)
+        self.issued_at = (*self.issued_at, asked_at)

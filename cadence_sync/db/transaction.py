@@ -17,7 +17,7 @@ from cadence_sync.db import ledger, outbox, writes
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.docket import write_docket
 from cadence_sync.db.sets import any_of, send
-from cadence_sync.db.tables import cadence_versions, cadences, learnt_fields, quarantined_records
+from cadence_sync.db.tables import cadence_versions, cadences, discovered_fields, quarantined_records
 from cadence_sync.ports import Run, Traffic
 
 
@@ -60,12 +60,12 @@ class PostgresReader:
             records.c.org_id == self.run.org_id, records.c.cadence_id == any_of(new_ids)
         )
         quarantined = frozenset((await self.connection.scalars(met.distinct())).all())
-        return Past(self.run.last_walk, quarantined, hid_ids=self.run.hid_ids)
+        return Past(self.run.last_walk, quarantined, had_unreadable_ids=self.run.had_unreadable_ids)
 
 
 def _learnt() -> Label[str]:
     """Return what became known of a cadence since its open version began, as the text of one JSON object."""
-    fields = learnt_fields.c
+    fields = discovered_fields.c
     found = select(cast(func.coalesce(func.jsonb_object_agg(fields.field, fields.value), text("'{}'")), Text))
     of_version = (fields[name] == cadences.c[name] for name in ("org_id", "cadence_id", "version"))
     return found.where(*of_version).scalar_subquery().label("learnt")

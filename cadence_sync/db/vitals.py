@@ -11,7 +11,8 @@ from cadence_sync.db.direct import Depth, depth
 from cadence_sync.db.engine import our_errors
 
 _ORGS: Final = text("""
-    SELECT f.org_id, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at IS NULL AS stays, o.failures,
+    SELECT f.org_id, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at IS NULL AS stays,
+           o.consecutive_failures,
            extract(epoch FROM f.last_success_at)::float8 AS last_success, f.quarantined, f.held, f.unknown_fields,
            (SELECT r.credits_left FROM cadence_sync.sync_runs AS r
             WHERE r.org_id = f.org_id AND r.run_id = f.last_run_id) AS credits_left
@@ -20,8 +21,8 @@ _ORGS: Final = text("""
 """)
 
 _CHANNELS: Final = text("""
-    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_at IS NULL) AS waiting,
-        count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead
+    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS pending,
+        count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS dead_lettered
     FROM cadence_sync.alert_outbox GROUP BY channel
 """)
 

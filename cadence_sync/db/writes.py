@@ -20,9 +20,9 @@ from cadence_sync.db.tables import (
     cadence_changes,
     cadence_versions,
     cadences,
+    discovered_fields,
     execution_details,
     follow_up_summaries,
-    learnt_fields,
     orgs,
     quarantined_records,
     schema_drift,
@@ -187,7 +187,7 @@ def _refresh(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterator[W
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
         .values(values)
     )
-    yield from copying(learnt_fields, list(_learnt_rows(run, listing, refreshes)))
+    yield from copying(discovered_fields, list(_learnt_rows(run, listing, refreshes)))
 
 
 def _learnt_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterable[dict[str, Any]]:
@@ -231,7 +231,7 @@ def _respell(run: Run, listing: Listing, rows: list[Row]) -> Iterator[Write]:
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
         .values(digest=new.c.digest)
     )
-    yield update(orgs).where(orgs.c.org_id == run.org_id).values(respelled_at=listing.started_at)
+    yield update(orgs).where(orgs.c.org_id == run.org_id).values(digests_refreshed_at=listing.started_at)
 
 
 def _note_drift(run: Run, listing: Listing, samples: dict[str, str]) -> Iterator[Write]:

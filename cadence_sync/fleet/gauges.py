@@ -57,7 +57,7 @@ class Gauges:
                 continue  # nobody wants to be woken by one that is paused
             values = {
                 "last_success_timestamp_seconds": org.last_success,
-                "org_failures": org.failures,
+                "org_failures": org.consecutive_failures,
                 "org_interval_seconds": self._interval(org.org_id),
                 "api_credits_left": org.credits_left,
                 "quarantined_records": org.quarantined,
@@ -68,11 +68,11 @@ class Gauges:
                 if value is not None:
                     metrics.ORG_GAUGES[name].labels(org.org_id).set(value)
         enabled = sum(org.enabled for org in seen.orgs)
-        metrics.ORGANIZATIONS.labels("enabled").set(enabled)
-        metrics.ORGANIZATIONS.labels("paused").set(len(seen.orgs) - enabled)
+        metrics.ORGS.labels("enabled").set(enabled)
+        metrics.ORGS.labels("paused").set(len(seen.orgs) - enabled)
         for channel in seen.channels:
-            metrics.ALERTS_WAITING.labels(channel.channel).set(channel.waiting)
-            metrics.ALERTS_DEAD.labels(channel.channel).set(channel.dead)
+            metrics.ALERTS_PENDING.labels(channel.channel).set(channel.pending)
+            metrics.ALERTS_DEAD_LETTERED.labels(channel.channel).set(channel.dead_lettered)
         metrics.JOBS.labels("queued").set(seen.queue.queued)
         metrics.JOBS.labels("running").set(seen.queue.running)
         metrics.OLDEST.set(seen.queue.oldest)
@@ -83,7 +83,7 @@ class Gauges:
 
     def _clear(self) -> None:
         """Old values would look like present ones."""
-        alerts = (metrics.ALERTS_WAITING, metrics.ALERTS_DEAD)
-        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGANIZATIONS, metrics.JOBS, *alerts):
+        alerts = (metrics.ALERTS_PENDING, metrics.ALERTS_DEAD_LETTERED)
+        for gauge in (*metrics.ORG_GAUGES.values(), metrics.ORGS, metrics.JOBS, *alerts):
             gauge.clear()
         metrics.OLDEST.set(math.nan)

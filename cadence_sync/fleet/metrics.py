@@ -41,13 +41,13 @@ _BY_ORG: Final = {
 ORG_GAUGES: Final = {
     name: Gauge(f"cadence_sync_{name}", text, ["org_id"], registry=REGISTRY) for name, text in _BY_ORG.items()
 }
-ORGANIZATIONS: Final = Gauge("cadence_sync_organizations", "Organizations.", ["state"], registry=REGISTRY)
+ORGS: Final = Gauge("cadence_sync_orgs", "Organizations.", ["state"], registry=REGISTRY)
 JOBS: Final = Gauge("cadence_sync_queue_jobs", "Jobs in the queue.", ["state"], registry=REGISTRY)
-ALERTS_WAITING: Final = Gauge(
-    "cadence_sync_alerts_waiting", "Events that a channel was not told of yet.", ["channel"], registry=REGISTRY
+ALERTS_PENDING: Final = Gauge(
+    "cadence_sync_alerts_pending", "Events that a channel was not told of yet.", ["channel"], registry=REGISTRY
 )
-ALERTS_DEAD: Final = Gauge(
-    "cadence_sync_alerts_dead",
+ALERTS_DEAD_LETTERED: Final = Gauge(
+    "cadence_sync_alerts_dead_lettered",
     "Events that a channel did not take, and is not told of again.",
     ["channel"],
     registry=REGISTRY,

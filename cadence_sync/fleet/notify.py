@@ -31,7 +31,7 @@ def notify(*lines: str) -> bool:
             sender.settimeout(_PATIENCE)
             sender.sendto("\n".join(lines).encode(), address)
     except OSError as error:
-        log.warning("service_manager_not_told", message=" ".join(lines), error=str(error))
+        log.warning("service_manager_notify_failed", message=" ".join(lines), error=str(error))
         return False
     return True
 

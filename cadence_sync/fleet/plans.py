@@ -48,7 +48,7 @@ class Complaints:
         """Log it unless it was told."""
         if self._told.get(org_id) != error.message:
             self._told[org_id] = error.message
-            log.error("not_scheduled", org_id=org_id, error=error.message, hint=error.hint)
+            log.error("org_not_scheduled", org_id=org_id, error=error.message, hint=error.hint)
 
 
 def _is_mine(row: Registered, configured: Mapping[str, OrgConfig]) -> bool:
@@ -85,7 +85,7 @@ def rhythm_of(settings: Settings, row: Registered) -> Rhythm:
     line = row.cron if own else settings.sync_cron
     cron = None if line is None else cron_trigger(line, row.time_zone or settings.sync_time_zone)
     seconds = row.seconds if row.seconds is not None else settings.interval_seconds
-    return Rhythm(row.org_id, row.data_center, row.edition, seconds, cron, row.failures, row.last_run_at)
+    return Rhythm(row.org_id, row.data_center, row.edition, seconds, cron, row.consecutive_failures, row.last_run_at)
 
 
 def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) -> Callable[[str, datetime], bool]:

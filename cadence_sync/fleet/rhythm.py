@@ -26,15 +26,15 @@ class Rhythm:
     edition: str
     seconds: float
     cron: CronTrigger | None
-    failures: int
+    consecutive_failures: int
     last_run_at: datetime | None
 
     @property
     def pause(self) -> float:
         """Seconds from one run to the next; with each failure twice as many, up to a day if it is not longer anyhow."""
-        if self.failures == 0:
+        if self.consecutive_failures == 0:
             return self.seconds
-        return min(max(self.seconds, FIRST_WAIT) * 2.0 ** min(self.failures, 20), max(self.seconds, DAY))
+        return min(max(self.seconds, FIRST_WAIT) * 2.0 ** min(self.consecutive_failures, 20), max(self.seconds, DAY))
 
     def is_stale(self, last: datetime, now: datetime, least: timedelta) -> bool:
         """Whether it was read too long ago: by three intervals and `least`, or `least` after its cron line."""
@@ -65,7 +65,11 @@ class Rhythm:
         last = None if self.last_run_at is None else min(self.last_run_at, now)  # another machine's clock may be ahead
         if self.cron is None:
             return now if last is None else max(now, last + timedelta(seconds=self.pause))
-        wait = min(FIRST_WAIT * 2.0 ** min(self.failures, 20), DAY) if self.failures and last else 1
+        wait = (
+            min(FIRST_WAIT * 2.0 ** min(self.consecutive_failures, 20), DAY)
+            if self.consecutive_failures and last
+            else 1
+        )
         due = self.cron.get_next_fire_time(None, (last or now) + timedelta(seconds=wait))
         if due is not None and now - due > timedelta(seconds=grace):
             due = self.cron.get_next_fire_time(None, now - timedelta(seconds=grace))

@@ -68,7 +68,7 @@ class Scheduler:
 
     async def _lead(self, connection: Connection) -> None:
         """Decide what is due, until the connection fails: the lead ends with it."""
-        log.info("leading")
+        log.info("leader_elected")
         scheduler = AsyncIOScheduler(timezone=UTC)
         due: set[str] = set()
         wake = asyncio.Event()
@@ -104,7 +104,7 @@ class Scheduler:
         try:
             await self.clean_up()
         except CadenceSyncError as error:
-            log.warning("not_cleaned_up", error=error.message)
+            log.warning("cleanup_failed", error=error.message)
 
     def _arrange(
         self,
@@ -116,7 +116,7 @@ class Scheduler:
         """Bring APScheduler's jobs to what the organizations are now; one whose rhythm stayed is not touched."""
         for org_id in self.known.keys() - rhythms.keys():
             scheduler.remove_job(org_id)
-            log.info("no_longer_scheduled", org_id=org_id)
+            log.info("org_unscheduled", org_id=org_id)
         now = self.clock.now()
         for org_id, rhythm in rhythms.items():
             before = self.known.get(org_id)
@@ -135,8 +135,13 @@ class Scheduler:
                 misfire_grace_time=max(1, round(self.grace)),
                 replace_existing=True,
             )
-            if rhythm.failures:
-                log.warning("polled_more_rarely", org_id=org_id, failures=rhythm.failures, next_at=first.isoformat())
+            if rhythm.consecutive_failures:
+                log.warning(
+                    "backoff_increased",
+                    org_id=org_id,
+                    consecutive_failures=rhythm.consecutive_failures,
+                    next_at=first.isoformat(),
+                )
         self.known = rhythms
 
     async def _enter(self, connection: Connection, due: set[str]) -> None:

@@ -36,7 +36,7 @@ PATIENCE: Final = 300.0
 """Seconds without any message coming to an end, after which a process that only sends what is due waits no more."""
 
 Count = Callable[[str, str], None]
-"""Called with a channel and what became of a message: `sent`, `failed` or `dead`."""
+"""Called with a channel and what became of a message: `sent`, `failed` or `dead_lettered`."""
 
 
 def count_nothing(channel: str, result: str) -> None:
@@ -89,7 +89,7 @@ class Dispatcher:
             if self._busy and self._delivered == before:
                 for channel in self._busy:
                     self.count(channel, "failed")
-                    log.warning("alert_hangs", channel=channel, seconds=PATIENCE)
+                    log.warning("alert_delivery_stalled", channel=channel, seconds=PATIENCE)
                 return False
         return True
 
@@ -161,7 +161,7 @@ class Dispatcher:
     async def _renew(self, letter: Letter) -> None:
         while True:
             await asyncio.sleep(RENEW)
-            log.warning("alert_under_way", channel=letter.channel, message_id=letter.message_id)
+            log.warning("alert_delivery_slow", channel=letter.channel, message_id=letter.message_id)
             async with survived():
                 await mailbox.renew(self.engine, letter)
 
@@ -170,9 +170,12 @@ class Dispatcher:
         pause = max(pause_after(letter.attempts), timedelta(seconds=retry_after or 0))
         if retry_after:
             self._left_alone[letter.channel] = self.clock.monotonic() + retry_after
-        self.count(letter.channel, "dead" if dead else "failed")
+        self.count(letter.channel, "dead_lettered" if dead else "failed")
         (log.error if dead else log.warning)(
-            "alert_dead" if dead else "alert_not_sent", channel=letter.channel, attempts=letter.attempts, error=why
+            "alert_dead_lettered" if dead else "alert_not_sent",
+            channel=letter.channel,
+            attempts=letter.attempts,
+            error=why,
         )
         await mailbox.failed(self.engine, letter, why, None if dead else pause)
 
@@ -182,7 +185,7 @@ class Dispatcher:
             try:
                 await mailbox.sent(self.engine, letter)
             except CadenceSyncError as error:
-                log.warning("alerts_wait", error=error.message)
+                log.warning("alert_delivery_failed", error=error.message)
                 await asyncio.sleep(MARK_PAUSE)
             else:
                 break
@@ -208,6 +211,6 @@ async def survived() -> AsyncIterator[None]:
     try:
         yield
     except CadenceSyncError as error:
-        log.warning("alerts_wait", error=error.message)
+        log.warning("alert_delivery_failed", error=error.message)
     except Exception as error:  # noqa: BLE001 - see above; its text may hold anything
-        log.warning("alerts_wait", error=type(error).__name__)
+        log.warning("alert_delivery_failed", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""What the daemons say over HTTP: answers for machines (`health`), and the page for people (`app`).
+"""What the daemons say over HTTP: answers for machines (`health`), and the web UI for people (`app`).
 
 How a page is added:
 

@@ -1,4 +1,4 @@
-"""Who may see the page: what the settings say of it, and who a request is from."""
+"""Who may see the web UI: what the settings say of it, and who a request is from."""
 
 import hashlib
 import hmac
@@ -18,13 +18,13 @@ NAME_LENGTH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the page is guarded."""
+    """How the web UI is guarded."""
 
     token: str | None = field(default=None, repr=False)
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     user_header: str | None = None
     url: str | None = None
-    """Where people reach the page, if that is another address than this process's own."""
+    """Where people reach the web UI, if that is another address than this process's own."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":

@@ -1,4 +1,4 @@
-"""The page, put together."""
+"""The web UI, put together."""
 
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -27,9 +27,9 @@ LARGEST_FORM: Final = 64 * 1024
 def page_app(
     settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.Ask, rhythms: keys.Rhythms = dict
 ) -> web.Application:
-    """Return the application of the page; what it shows is in the database, what it may do is asked through `ask`."""
+    """Return the application of the web UI; what it shows is in the database, what it may do is asked through `ask`."""
     access = Access.of(settings)
-    secret = next(iter(settings.secret_key_list), None)
+    secret = next(iter(settings.encryption_key_list), None)
     cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
     app = web.Application(
         # The session stands outside: what an error page puts into it must be sent, too.

@@ -33,7 +33,7 @@ class Place:
 
 
 def feed(place: Place, title: str, edits: Sequence[Edit]) -> bytes:
-    """Return the document; the ids of feed and entries never change, wherever the page is reached."""
+    """Return the document; the ids of feed and entries never change, wherever the web UI is reached."""
     ET.register_namespace("", _NAMESPACE)
     root = ET.Element(f"{{{_NAMESPACE}}}feed")
     _text(root, "id", _id("feed", place.own))

@@ -24,7 +24,7 @@ _LONGEST_LABEL: Final = 18
 _THICK: Final = 34
 _LEAST: Final = 120
 _VISIBLE: Final = 0.01
-# What the policy of the page forbids, and what only pygal's own script could use.
+# What the policy of the web UI forbids, and what only pygal's own script could use.
 _UNWANTED_TAGS: Final = {"defs", "title"}
 _UNWANTED_CLASSES: Final = {"titles", "plot overlay", "plot text-overlay", "plot tooltip-overlay"}
 

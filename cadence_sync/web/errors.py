@@ -46,11 +46,11 @@ async def as_pages(request: web.Request, handler: Handler) -> web.StreamResponse
         return await _page(request, error.status, sentence, hint, kept)
     except CadenceSyncError as error:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
-        if status >= 500:  # noqa: PLR2004 - nobody who looks at the page can do much about those
-            log.warning("page_failed", path=request.path, code=error.code, error=error.message)
+        if status >= 500:  # noqa: PLR2004 - nobody who looks at the web UI can do much about those
+            log.warning("web_request_failed", path=request.path, code=error.code, error=error.message)
         return await _page(request, status, error.message, error.hint)
     except Exception:  # noqa: BLE001 - whatever it is, a person waits for an answer
-        log.exception("page_failed", path=request.path)
+        log.exception("web_request_failed", path=request.path)
         return await _page(request, 500, "This page failed; that is a defect.", "The log of the daemon says more.")
 
 

@@ -45,7 +45,7 @@ async def serving(
 ) -> AsyncIterator[int]:
     """Yield the port that is served, where 0 stands for a free one; `setting` is what names it.
 
-    The probes join the page where there is one.
+    The probes join the web UI where there is one.
     """
     app = web.Application() if app is None else app
     app.router.add_get("/healthz", probes.healthz)

@@ -1,4 +1,4 @@
-"""Times that a person asks for: a day, or a day and a time, in the zone in which the page shows times."""
+"""Times that a person asks for: a day, or a day and a time, in the zone in which the web UI shows times."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""How values look on the page."""
+"""How values look in the web UI."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

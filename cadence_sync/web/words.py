@@ -52,7 +52,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
 def leaf(
     context: jinja2.runtime.Context, given: object, path: str, label: str | None = None, most: int | None = None
 ) -> Markup:
-    """Return a value for the page, cut to `most`: a time in the reader's zone, a name with its id beside it."""
+    """Return a value for the web UI, cut to `most`: a time in the reader's zone, a name with its id beside it."""
     if isinstance(given, str) and given:
         if LEAVES.get(path) is LeafType.INSTANT:
             return when(context, datetime.fromisoformat(given))

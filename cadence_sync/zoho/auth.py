@@ -19,7 +19,7 @@ EARLY: Final = timedelta(seconds=60)
 MOST_IN_WINDOW: Final = 10
 WINDOW: Final = timedelta(minutes=10)
 """Zoho's limit: so many access tokens from one refresh token in so long."""
-_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_BROKE", "BAD_ANSWER", "BODY_TOO_LARGE"}
+_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_LOST", "INVALID_RESPONSE", "BODY_TOO_LARGE"}
 """Failures after which Zoho may have made a token that nobody received; it counts all the same."""
 
 
@@ -74,7 +74,7 @@ class Auth:
             if slot.token is not None and self._is_good(slot.token, rejected):
                 return slot.token
             now = self.clock.now()
-            if sum(made > now - WINDOW for made in slot.recent) >= MOST_IN_WINDOW:
+            if sum(made > now - WINDOW for made in slot.issued_at) >= MOST_IN_WINDOW:
                 raise too_many_tokens()
             try:
                 token = (await ask(self._http, self._addresses, refresh_form(self._credentials), now)).token

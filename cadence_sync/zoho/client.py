@@ -144,5 +144,5 @@ class Backoff:
         wait = error.retry_after
         if wait is None:
             wait = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.failed - 1)))  # noqa: S311 - no secret
-        log.warning("asking_again", error=error.message, code=error.code, failed=self.failed, wait=round(wait, 2))
+        log.warning("request_retry", error=error.message, code=error.code, failed=self.failed, wait=round(wait, 2))
         return wait

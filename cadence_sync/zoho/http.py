@@ -72,7 +72,7 @@ class Http:
             raise RetryLater(
                 f"{_host(url)} does not prove by TLS that it is the one it should be.",
                 hint="A proxy that opens TLS needs its certificate among this machine's trusted ones (SSL_CERT_FILE).",
-                code="TLS",
+                code="TLS_ERROR",
             ) from error
         except aiohttp.ClientConnectorError as error:
             raise RetryLater(
@@ -84,7 +84,7 @@ class Http:
             raise RetryLater(f"{_host(url)} did not answer in time.", code="TIMEOUT") from error
         except aiohttp.ClientError as error:
             raise RetryLater(
-                f"The connection to {_host(url)} broke ({type(error).__name__}).", code="CONNECTION_BROKE"
+                f"The connection to {_host(url)} broke ({type(error).__name__}).", code="CONNECTION_LOST"
             ) from error
         if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
             raise BadAnswer(

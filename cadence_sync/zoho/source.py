@@ -62,8 +62,8 @@ class ZohoSource:
         except TimeoutError as error:
             raise RetryLater(
                 f"The walk took longer than {self.timeout:g} seconds.",
-                hint="Raise CADENCE_SYNC_ZOHO_WALK_TIMEOUT if the organization is that large.",
-                code="WALK_TIMEOUT",
+                hint="Raise CADENCE_SYNC_ZOHO_LISTING_TIMEOUT if the organization is that large.",
+                code="LISTING_TIMEOUT",
             ) from error
 
     async def confirm(
@@ -73,14 +73,14 @@ class ZohoSource:
         if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
             there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
             return listing, frozenset(absent).difference(there)
-        newer = replace(hint, pages=max(hint.pages, listing.pages), refused_per_page=listing.refused_per_page)
+        newer = replace(hint, pages=max(hint.pages, listing.pages), rejected_page_size=listing.rejected_page_size)
         second = await self.walk(newer, index)
         return second, frozenset(absent).intersection(second.missing())
 
     async def _walk_once(self, hint: Hint, index: Index, on_page: OnPage | None) -> Listing:
         started_at = self.clock.now()
         walk = Walk(index, TemporaryFile, hint.pages)
-        per_page = None if hint.refused_per_page == self.per_page else self.per_page
+        per_page = None if hint.rejected_page_size == self.per_page else self.per_page
         tell = partial(self._tell, on_page, hint)
         if hint.pages <= 1:
             first, per_page = await self._first_page(per_page, index)

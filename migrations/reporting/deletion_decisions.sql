@@ -1,3 +1,3 @@
 CREATE OR REPLACE VIEW cadence_reporting.deletion_decisions AS
-SELECT d.org_id, d.case_id AS run_id, d.decision, d.decided_at, d.decided_by, d.cadences
+SELECT d.org_id, d.hold_id AS run_id, d.decision, d.decided_at, d.decided_by, d.cadences
 FROM cadence_sync.deletion_decisions AS d

@@ -5,7 +5,7 @@ SELECT
     c.name,
     c.module_api_name,
     h.missing_since,
-    h.case_id AS run_id,
+    h.hold_id AS run_id,
     h.decision,
     h.decided_at
 FROM cadence_sync.held_deletions AS h

@@ -79,7 +79,7 @@ CREATE OR REPLACE FUNCTION cadence_reporting.history_known_by(at timestamptz) RE
             ),
             v.document
         ) AS document
-        FROM cadence_reporting.learnt_fields AS l
+        FROM cadence_reporting.discovered_fields AS l
         WHERE l.org_id = v.org_id AND l.cadence_id = v.cadence_id AND l.version = v.version AND l.observed_at <= at
     ) AS known
     CROSS JOIN LATERAL (

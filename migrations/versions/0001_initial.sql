@@ -2,21 +2,20 @@
 
 CREATE TABLE cadence_sync.orgs (
     org_id text NOT NULL,
-    zoho_org_id text,
     data_center text NOT NULL,
     enabled boolean NOT NULL DEFAULT true,
     fence bigint NOT NULL DEFAULT 0,
-    last_walk_at timestamptz,
-    last_pages integer NOT NULL DEFAULT 1,
-    refused_per_page integer,
-    hid_ids boolean NOT NULL DEFAULT false,
+    last_listed_at timestamptz,
+    last_page_count integer NOT NULL DEFAULT 1,
+    rejected_page_size integer,
+    had_unreadable_ids boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
-    respelled_at timestamptz,
-    first_walk_at timestamptz,
-    sync_seconds double precision,
+    digests_refreshed_at timestamptz,
+    first_listed_at timestamptz,
+    sync_interval_seconds double precision,
     sync_cron text,
     time_zone text,
-    failures integer NOT NULL DEFAULT 0,
+    consecutive_failures integer NOT NULL DEFAULT 0,
     last_run_at timestamptz,
     removed_at timestamptz,
     CONSTRAINT pk_orgs PRIMARY KEY (org_id)
@@ -129,7 +128,7 @@ CREATE TABLE cadence_sync.execution_details (
         REFERENCES cadence_sync.cadences (org_id, cadence_id)
 );
 
-CREATE TABLE cadence_sync.learnt_fields (
+CREATE TABLE cadence_sync.discovered_fields (
     org_id text NOT NULL,
     cadence_id text NOT NULL,
     version integer NOT NULL,
@@ -137,8 +136,8 @@ CREATE TABLE cadence_sync.learnt_fields (
     value jsonb NOT NULL,
     observed_at timestamptz NOT NULL,
     run_id bigint,
-    CONSTRAINT pk_learnt_fields PRIMARY KEY (org_id, cadence_id, version, field),
-    CONSTRAINT fk_learnt_fields_version FOREIGN KEY (org_id, cadence_id, version)
+    CONSTRAINT pk_discovered_fields PRIMARY KEY (org_id, cadence_id, version, field),
+    CONSTRAINT fk_discovered_fields_version FOREIGN KEY (org_id, cadence_id, version)
         REFERENCES cadence_sync.cadence_versions (org_id, cadence_id, version)
 );
 
@@ -183,8 +182,8 @@ CREATE TABLE cadence_sync.sync_runs (
     pid integer NOT NULL,
     process_started text NOT NULL,
     lease_until timestamptz NOT NULL,
-    deleted_unasked integer NOT NULL DEFAULT 0,
-    held_case bigint,
+    auto_deleted integer NOT NULL DEFAULT 0,
+    hold_id bigint,
     reserved_calls integer,
     credits_left integer,
     CONSTRAINT pk_sync_runs PRIMARY KEY (org_id, run_id),
@@ -221,7 +220,7 @@ CREATE TABLE cadence_sync.schema_drift (
 CREATE TABLE cadence_sync.held_deletions (
     org_id text NOT NULL,
     cadence_id text NOT NULL,
-    case_id bigint NOT NULL,
+    hold_id bigint NOT NULL,
     missing_since timestamptz NOT NULL,
     decision text,
     decided_at timestamptz,
@@ -234,7 +233,7 @@ CREATE TABLE cadence_sync.held_deletions (
 CREATE TABLE cadence_sync.deletion_decisions (
     decision_id bigint GENERATED ALWAYS AS IDENTITY,
     org_id text NOT NULL,
-    case_id bigint NOT NULL,
+    hold_id bigint NOT NULL,
     decision text NOT NULL,
     decided_at timestamptz NOT NULL DEFAULT now(),
     decided_by text NOT NULL,
@@ -257,7 +256,7 @@ CREATE TABLE cadence_sync.daily_runs (
 
 CREATE TABLE cadence_sync.org_credentials (
     org_id text NOT NULL,
-    sealed bytea NOT NULL,
+    encrypted_credentials bytea NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_org_credentials PRIMARY KEY (org_id),
     CONSTRAINT fk_org_credentials_org FOREIGN KEY (org_id) REFERENCES cadence_sync.orgs (org_id)
@@ -268,12 +267,12 @@ CREATE TABLE cadence_sync.oauth_tokens (
     credential_fingerprint bytea NOT NULL,
     encrypted_token bytea NOT NULL,
     expires_at timestamptz NOT NULL,
-    recent timestamptz[] NOT NULL,
+    issued_at timestamptz[] NOT NULL,
     CONSTRAINT pk_oauth_tokens PRIMARY KEY (org_id, credential_fingerprint),
     CONSTRAINT fk_oauth_tokens_org FOREIGN KEY (org_id) REFERENCES cadence_sync.orgs (org_id)
 );
 
-CREATE TABLE cadence_sync.web_actions (
+CREATE TABLE cadence_sync.audit_log (
     action_id bigint GENERATED ALWAYS AS IDENTITY,
     org_id text NOT NULL,
     done_at timestamptz NOT NULL DEFAULT now(),
@@ -281,8 +280,8 @@ CREATE TABLE cadence_sync.web_actions (
     action text NOT NULL,
     run_id bigint,
     result text NOT NULL,
-    CONSTRAINT pk_web_actions PRIMARY KEY (org_id, action_id),
-    CONSTRAINT fk_web_actions_org FOREIGN KEY (org_id) REFERENCES cadence_sync.orgs (org_id)
+    CONSTRAINT pk_audit_log PRIMARY KEY (org_id, action_id),
+    CONSTRAINT fk_audit_log_org FOREIGN KEY (org_id) REFERENCES cadence_sync.orgs (org_id)
 );
 
 CREATE TABLE cadence_sync.alert_outbox (
@@ -295,7 +294,7 @@ CREATE TABLE cadence_sync.alert_outbox (
     version integer,
     run_id bigint,
     message_id text,
-    leads boolean NOT NULL,
+    is_bundle_head boolean NOT NULL,
     due_at timestamptz NOT NULL,
     next_attempt_at timestamptz NOT NULL,
     leased_until timestamptz,
@@ -303,11 +302,11 @@ CREATE TABLE cadence_sync.alert_outbox (
     last_error text,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
-    dead_at timestamptz,
-    ended_at timestamptz,
+    dead_lettered_at timestamptz,
+    resolved_at timestamptz,
     CONSTRAINT pk_alert_outbox PRIMARY KEY (org_id, channel, event_key),
-    CONSTRAINT ck_alert_outbox_sent_or_dead CHECK (sent_at IS NULL OR dead_at IS NULL),
-    CONSTRAINT ck_alert_outbox_leads_a_message CHECK (message_id IS NOT NULL OR NOT leads),
+    CONSTRAINT ck_alert_outbox_sent_or_dead CHECK (sent_at IS NULL OR dead_lettered_at IS NULL),
+    CONSTRAINT ck_alert_outbox_bundle_head_has_message CHECK (message_id IS NOT NULL OR NOT is_bundle_head),
     CONSTRAINT fk_alert_outbox_org FOREIGN KEY (org_id) REFERENCES cadence_sync.orgs (org_id)
 );
 
@@ -330,13 +329,13 @@ CREATE INDEX ix_cadence_changes_what ON cadence_sync.cadence_changes (org_id, fi
     WHERE field <> 'modified_time' AND field <> 'modified_by.id';
 CREATE INDEX ix_cadence_changes_who ON cadence_sync.cadence_changes (org_id, changed_by_id, changed_at)
     WHERE changed_by_id IS NOT NULL AND (field = '*' OR field = 'modified_time');
-CREATE INDEX ix_learnt_fields_org_id_run_id ON cadence_sync.learnt_fields (org_id, run_id);
+CREATE INDEX ix_discovered_fields_org_id_run_id ON cadence_sync.discovered_fields (org_id, run_id);
 CREATE INDEX ix_sync_runs_open ON cadence_sync.sync_runs (org_id)
     WHERE outcome IS NULL;
 CREATE INDEX ix_sync_runs_org_id_started_at ON cadence_sync.sync_runs (org_id, started_at);
 CREATE INDEX ix_quarantined_records_org_id_cadence_id ON cadence_sync.quarantined_records (org_id, cadence_id);
 CREATE INDEX ix_alert_outbox_open ON cadence_sync.alert_outbox (org_id, channel, next_attempt_at)
-    WHERE sent_at IS NULL AND dead_at IS NULL;
+    WHERE sent_at IS NULL AND dead_lettered_at IS NULL;
 
 CREATE FUNCTION cadence_sync.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -378,9 +377,9 @@ CREATE TRIGGER redact_changes BEFORE UPDATE OF changed_by_name ON cadence_sync.c
 
 CREATE TRIGGER keep_cadences BEFORE DELETE OR TRUNCATE ON cadence_sync.cadences
     FOR EACH STATEMENT EXECUTE FUNCTION cadence_sync.refuse_rewrite();
-CREATE TRIGGER keep_learnt_fields BEFORE UPDATE OR DELETE OR TRUNCATE ON cadence_sync.learnt_fields
+CREATE TRIGGER keep_discovered_fields BEFORE UPDATE OR DELETE OR TRUNCATE ON cadence_sync.discovered_fields
     FOR EACH STATEMENT EXECUTE FUNCTION cadence_sync.refuse_rewrite();
 CREATE TRIGGER keep_redactions BEFORE UPDATE OR DELETE OR TRUNCATE ON cadence_sync.redactions
     FOR EACH STATEMENT EXECUTE FUNCTION cadence_sync.refuse_rewrite();
-CREATE TRIGGER keep_web_actions BEFORE UPDATE OR DELETE OR TRUNCATE ON cadence_sync.web_actions
+CREATE TRIGGER keep_audit_log BEFORE UPDATE OR DELETE OR TRUNCATE ON cadence_sync.audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION cadence_sync.refuse_rewrite();

@@ -67,7 +67,7 @@ async def agencys_zoho() -> Simulator:
 async def agency(agencys_zoho: Simulator, database_url: str, tmp_path: Path) -> AsyncIterator[Program]:
     """A program whose settings name a client and a key, but no organization."""
     async with running(agencys_zoho) as url:
-        settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_REFRESH_TOKEN=None, SECRET_KEYS=KEY)
+        settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_REFRESH_TOKEN=None, ENCRYPTION_KEYS=KEY)
         yield Program(tmp_path, settings)
 
 

@@ -113,7 +113,7 @@ async def test_what_does_not_go_together_is_no_defect(
 async def test_a_failure_before_an_organization_is_known_is_an_object_of_nulls(program: Program) -> None:
     (report,) = (await program.run("sync", "--json", ZOHO_DATA_CENTER="mars")).json
     assert report.pop("outcome") == "failed"
-    assert report.pop("error")["code"] == "SETTINGS"
+    assert report.pop("error")["code"] == "INVALID_SETTINGS"
     assert set(report.values()) == {None}
     assert len(report) == 13
 
@@ -137,7 +137,7 @@ async def test_a_database_that_is_not_migrated(program: Program, empty_database_
 
 async def test_no_network(program: Program) -> None:
     assert (await program.run("sync")).code == 0
-    gone = {"ZOHO_API_URL": "http://127.0.0.1:9", "ZOHO_ATTEMPTS": "1"}
+    gone = {"ZOHO_API_URL": "http://127.0.0.1:9", "ZOHO_MAX_ATTEMPTS": "1"}
     result = await program.run("sync", "--json", **gone)
     (report,) = result.json
     assert (result.code, report["error"]["code"]) == (4, "NO_CONNECTION")
@@ -179,8 +179,8 @@ async def test_an_answer_that_makes_no_sense_is_a_failure_and_not_an_empty_organ
 ) -> None:
     for body in (b"", b"<html>Login</html>", b'{"cadences": []}', b"[]", b'{"info": {}}', b"null"):
         plain_zoho.body = body
-        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="1")
-        assert (result.code, result.json[0]["error"]["code"]) == (4, "BAD_ANSWER"), body
+        result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="1")
+        assert (result.code, result.json[0]["error"]["code"]) == (4, "INVALID_RESPONSE"), body
 
 
 async def test_names_cannot_move_the_cursor_or_forge_a_line(program: Program, simulator: Simulator) -> None:

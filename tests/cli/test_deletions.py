@@ -111,7 +111,7 @@ async def test_no_failure_is_ever_no_cadences(program: Program, simulator: Simul
     await program.run("sync")
     for how in NEVER_EMPTY:
         simulator.faults.add(fault(**how, times=9))  # type: ignore[arg-type]
-        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="1")
+        result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="1")
         assert result.json[0]["outcome"] == "failed", how
         simulator.faults.clear()
     assert len((await program.run("list", "--json")).json) == 25

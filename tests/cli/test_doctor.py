@@ -103,7 +103,7 @@ async def test_a_database_that_is_gone_hides_nothing_of_zoho_and_no_secret_is_sh
 async def test_settings_that_cannot_be_read_are_told_with_all_that_waits_for_them(program: Program) -> None:
     result = await program.run("doctor", "--json", ZOHO_DATA_CENTER="mars")
     first, *others = result.json
-    assert (result.code, first["name"], first["state"], first["code"]) == (2, "settings", "failed", "SETTINGS")
+    assert (result.code, first["name"], first["state"], first["code"]) == (2, "settings", "failed", "INVALID_SETTINGS")
     assert {check["state"] for check in others} == {"not checked"}
 
 
@@ -135,7 +135,7 @@ async def test_one_call_tells_token_scope_and_api_apart(
 async def test_a_spent_budget_is_no_reason_for_one_more_call(simulator: Simulator, settings_of: Of, lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.execute("UPDATE cadence_sync.sync_runs SET started_at = now(), api_calls = 100")
-    checks = await examined(settings_of(ZOHO_DAILY_CALLS="100"), Asked())
+    checks = await examined(settings_of(ZOHO_DAILY_CALL_LIMIT="100"), Asked())
     assert (states(checks)["credits"], exit_code_of(checks)) == (State.FAILED, 4)
     assert list(simulator.journal.requests) == []
 
@@ -189,7 +189,7 @@ async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, data
             settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), Asked(offline=True)
         )
         failed = next(check for check in checks if check.state is State.FAILED)
-        assert (failed.name, failed.code) == ("rights", "DATABASE_RIGHTS")
+        assert (failed.name, failed.code) == ("rights", "DATABASE_PERMISSION")
         assert f"{role!r} lacks INSERT on cadence_sync.alert_outbox, and" in failed.message
     finally:
         await lab.execute(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
@@ -199,7 +199,7 @@ async def test_what_waits_for_a_person_has_the_exit_codes_of_a_sync(program: Pro
     assert (await program.run("sync")).code == 0
     await rows(
         database_url,
-        "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, case_id, missing_since)"
+        "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, hold_id, missing_since)"
         " SELECT org_id, cadence_id, 1, now() FROM cadence_sync.cadences LIMIT 3",
     )
     await rows(

@@ -24,7 +24,7 @@ async def test_a_daemon_without_organizations_names_init(program: Program) -> No
     process = await program.start("serve", **NOBODY, WEB_PORT="0")
     assert process.stderr is not None
     async with asyncio.timeout(30):
-        while b"no_organization" not in (line := await process.stderr.readline()):
+        while b"no_orgs" not in (line := await process.stderr.readline()):
             assert line
         process.terminate()
         await process.communicate()
@@ -37,7 +37,7 @@ async def test_a_refresh_token_that_zoho_does_not_know_says_how_to_make_one(prog
 
 
 async def test_who_does_not_answer_is_named_with_the_port(program: Program) -> None:
-    result = await program.run("sync", ZOHO_ATTEMPTS="1", ZOHO_ACCOUNTS_URL="http://127.0.0.1:9")
+    result = await program.run("sync", ZOHO_MAX_ATTEMPTS="1", ZOHO_ACCOUNTS_URL="http://127.0.0.1:9")
     assert "There is no connection to 127.0.0.1:9." in result.err
 
 

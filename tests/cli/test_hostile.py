@@ -190,9 +190,9 @@ async def test_a_page_whose_records_cannot_be_told_apart_fails_the_run(program: 
     before = await _rows(program, tables)
     for hostility, body in BORDERLESS.items():
         plain_zoho.body = body
-        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="1")
+        result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="1")
         (report,) = result.json
-        assert (result.code, report["outcome"], report["error"]["code"]) == (4, "failed", "BAD_ANSWER"), hostility
+        assert (result.code, report["outcome"], report["error"]["code"]) == (4, "failed", "INVALID_RESPONSE"), hostility
     assert await _rows(program, tables) == before
     assert await _rows(program, "SELECT * FROM cadence_sync.quarantined_records") == []
 

@@ -142,7 +142,7 @@ async def test_a_code_that_was_swapped_before_the_network_failed_is_not_asked_fo
     answers = [("Data center", "us"), *CLIENT, CODE, *[("Try again", "y")] * 2, ("first sync", "n")]
     code, shown = await talk(program, *answers)
     assert (code, shown.count("Grant code"), shown.count("Try again")) == (0, 1, 2), shown
-    assert "asking_again" not in shown
+    assert "request_retry" not in shown
     assert "code is used" not in shown
     assert tomllib.loads((program.cwd / FILE).read_text())["zoho_refresh_token"] == KNOWN.refresh_token
 
@@ -162,7 +162,7 @@ async def test_where_zoho_is_out_of_reach_nothing_is_typed_anew(program: Program
         ZOHO_ACCOUNTS_URL="http://127.0.0.1:9",
     )
     assert (code, shown.count("There is no connection to 127.0.0.1:9.")) == (130, 2), shown
-    assert "asking_again" not in shown
+    assert "request_retry" not in shown
     assert KNOWN.client_secret not in shown
 
 
@@ -195,7 +195,7 @@ async def test_credentials_go_into_the_database_where_that_is_wanted(agency: Pro
         ("encrypted", "y"),
         ("Id of the organization", "acme"),
         ("first sync", "y"),
-        SECRET_KEYS=KEY,
+        ENCRYPTION_KEYS=KEY,
     )
     assert code == 0, shown
     assert await stored(agency) == ["acme"]

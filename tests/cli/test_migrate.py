@@ -38,7 +38,7 @@ async def test_three_first_migrations_at_once(empty_database_url: str, tmp_path:
 
 
 async def test_the_direct_address_is_used_where_there_is_one(empty_database_url: str, tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": GONE, "DATABASE_LISTEN_URL": empty_database_url}
+    settings = {"DATABASE_URL": GONE, "DATABASE_DIRECT_URL": empty_database_url}
     result = await cli.run("migrate", cwd=tmp_path, **settings)
     assert (result.code, result.err) == (0, "")
     assert await rows(empty_database_url, "SELECT * FROM cadence_reporting.sync_freshness") == []
@@ -49,7 +49,11 @@ async def test_doctor_says_beforehand_which_right_migrate_lacks(stranger_url: st
     grant = f"GRANT CREATE ON DATABASE {database} TO stranger_{database};"
     examined = await cli.run("doctor", "--offline", "--json", cwd=tmp_path, DATABASE_URL=stranger_url)
     (migrations,) = [check for check in examined.json if check["name"] == "migrations"]
-    assert (migrations["state"], migrations["code"], grant in migrations["hint"]) == ("failed", "DATABASE_RIGHTS", True)
+    assert (migrations["state"], migrations["code"], grant in migrations["hint"]) == (
+        "failed",
+        "DATABASE_PERMISSION",
+        True,
+    )
     migrated = await cli.run("migrate", cwd=tmp_path, DATABASE_URL=stranger_url)
     assert (migrated.code, migrated.out, grant in migrated.err) == (5, "", True)
     assert await rows(stranger_url, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cadence%'") == []

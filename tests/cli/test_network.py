@@ -37,11 +37,11 @@ LASTING: list[tuple[dict[str, Any], int, str, int]] = [
     ({"kind": "html", "status": 502}, 4, "ZOHO_UNAVAILABLE", 3),
     ({"kind": "html", "status": 503}, 4, "ZOHO_UNAVAILABLE", 3),
     ({"kind": "html", "status": 504}, 4, "ZOHO_UNAVAILABLE", 3),
-    ({"kind": "html", "status": 200}, 4, "BAD_ANSWER", 3),
-    ({"kind": "empty"}, 4, "BAD_ANSWER", 3),
-    ({"kind": "truncated"}, 4, "BAD_ANSWER", 3),
-    ({"kind": "cut"}, 4, "CONNECTION_BROKE", 3),
-    ({"kind": "reset"}, 4, "CONNECTION_BROKE", 6),  # aiohttp repeats each by itself
+    ({"kind": "html", "status": 200}, 4, "INVALID_RESPONSE", 3),
+    ({"kind": "empty"}, 4, "INVALID_RESPONSE", 3),
+    ({"kind": "truncated"}, 4, "INVALID_RESPONSE", 3),
+    ({"kind": "cut"}, 4, "CONNECTION_LOST", 3),
+    ({"kind": "reset"}, 4, "CONNECTION_LOST", 6),  # aiohttp repeats each by itself
     ({"kind": "delay", "delay": 3}, 4, "TIMEOUT", 3),
     ({"kind": "status", "status": 429, "code": "TOO_MANY_REQUESTS"}, 4, "TOO_MANY_REQUESTS", 3),
     ({"kind": "redirect", "headers": {"Location": "/elsewhere"}}, 4, "REDIRECT", 1),
@@ -51,7 +51,7 @@ LASTING: list[tuple[dict[str, Any], int, str, int]] = [
     ({"kind": "status", "status": 403, "code": "NO_PERMISSION"}, 3, "NO_PERMISSION", 1),
     ({"kind": "status", "status": 403, "code": "FEATURE_NOT_ENABLED"}, 3, "FEATURE_NOT_ENABLED", 1),
     ({"kind": "repeat_page"}, 4, "INCONSISTENT_LISTING", 6),  # three walks of two pages each
-    ({"kind": "html", "status": 200, "target": "token"}, 4, "BAD_ANSWER", 1),
+    ({"kind": "html", "status": 200, "target": "token"}, 4, "INVALID_RESPONSE", 1),
     ({"kind": "delay", "delay": 3, "target": "token"}, 4, "TIMEOUT", 3),
     ({"kind": "status", "code": "Access Denied", "target": "token"}, 3, "TOKEN_LIMIT", 1),
     ({"kind": "status", "status": 200, "code": "invalid_code", "target": "token"}, 3, "INVALID_CODE", 1),
@@ -69,7 +69,7 @@ async def test_a_lasting_fault_ends_with_its_code_after_bounded_calls_and_writes
         if how.get("target") == "token":
             simulator.tokens.revoke_all()
         simulator.faults.add(fault(**how, times=99))
-        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="3", ZOHO_TIMEOUT="0.5")
+        result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="3", ZOHO_TIMEOUT="0.5")
         (report,) = result.json
         assert (result.code, report["outcome"], report["error"]["code"]) == (exit_code, "failed", code), how
         assert report["api_calls"] == calls, how
@@ -121,7 +121,7 @@ async def test_the_budget_of_a_day_holds_over_runs(program: Program) -> None:
     spent = 0
     codes = []
     for _ in range(4):
-        result = await program.run("sync", "--json", ZOHO_PER_PAGE="5", ZOHO_DAILY_CALLS="12")
+        result = await program.run("sync", "--json", ZOHO_PER_PAGE="5", ZOHO_DAILY_CALL_LIMIT="12")
         codes.append(result.code)
         spent += result.json[0]["api_calls"]
     assert codes[:2] == [0, 0]
@@ -131,7 +131,7 @@ async def test_the_budget_of_a_day_holds_over_runs(program: Program) -> None:
 
 async def test_a_name_that_is_not_found(program: Program) -> None:
     nowhere = "https://zoho.invalid"
-    result = await program.run("sync", "--json", ZOHO_API_URL=nowhere, ZOHO_ACCOUNTS_URL=nowhere, ZOHO_ATTEMPTS="2")
+    result = await program.run("sync", "--json", ZOHO_API_URL=nowhere, ZOHO_ACCOUNTS_URL=nowhere, ZOHO_MAX_ATTEMPTS="2")
     assert (result.code, result.json[0]["error"]["code"]) == (4, "NO_CONNECTION")
 
 
@@ -174,14 +174,14 @@ async def test_a_certificate_that_nobody_vouches_for_ends_it_before_anything_is_
     program: Program, self_signed: str
 ) -> None:
     for changes in ({"ZOHO_ACCOUNTS_URL": self_signed}, {"ZOHO_API_URL": self_signed}):
-        result = await program.run("sync", "--json", ZOHO_ATTEMPTS="2", **changes)
-        assert (result.code, result.json[0]["error"]["code"]) == (4, "TLS"), result.err
+        result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="2", **changes)
+        assert (result.code, result.json[0]["error"]["code"]) == (4, "TLS_ERROR"), result.err
 
 
 async def test_a_server_that_speaks_no_tls(program: Program) -> None:
     plain = str(program.settings["ZOHO_API_URL"]).replace("http://", "https://")
-    result = await program.run("sync", "--json", ZOHO_ATTEMPTS="1", ZOHO_API_URL=plain)
-    assert (result.code, result.json[0]["error"]["code"]) == (4, "TLS"), result.err
+    result = await program.run("sync", "--json", ZOHO_MAX_ATTEMPTS="1", ZOHO_API_URL=plain)
+    assert (result.code, result.json[0]["error"]["code"]) == (4, "TLS_ERROR"), result.err
 
 
 async def test_there_is_no_setting_that_turns_certificates_off(program: Program) -> None:

@@ -69,7 +69,7 @@ async def test_whatever_can_be_refused_without_the_grant_code_leaves_it_unused(a
     for arguments, changes in (
         (["acme", *code], {}),
         (["new", *code, "--cron", "soon"], {}),
-        (["new", *code], {"SECRET_KEYS": None}),
+        (["new", *code], {"ENCRYPTION_KEYS": None}),
     ):
         assert (await agency.run("org", "add", *arguments, **changes)).code == 2
     assert (await agency.run("org", "add", "new", *code)).code == 0
@@ -88,7 +88,7 @@ async def test_what_cannot_work_is_refused_before_zoho_is_asked(agency: Program,
     refused: list[tuple[list[str], dict[str, str | None], str]] = [
         (["--cron", "0 0 31 2 *"], {}, "never comes"),
         (["--client-secret-file", "/nowhere"], {}, "/nowhere cannot be read"),
-        ([], {"SECRET_KEYS": None}, "CADENCE_SYNC_SECRET_KEYS"),
+        ([], {"ENCRYPTION_KEYS": None}, "CADENCE_SYNC_ENCRYPTION_KEYS"),
     ]
     for arguments, changes, words in refused:
         result = await agency.run("org", "add", "acme", *by_token(agency), *arguments, **changes)
@@ -112,14 +112,14 @@ async def test_credentials_are_replaced_and_failures_forgotten(agency: Program) 
     url = agency.settings["DATABASE_URL"]
     assert url is not None
     await agency.run("org", "add", "acme", *by_token(agency, 0), "--cron", "0 9 * * 1-5", "--time-zone", "Asia/Tokyo")
-    await rows(url, "UPDATE cadence_sync.orgs SET failures = 7")
+    await rows(url, "UPDATE cadence_sync.orgs SET consecutive_failures = 7")
     wrong = await agency.run("org", "add", "acme", "--refresh-token-file", put(agency, "w", "wrong"), "--replace")
     assert (wrong.code, "does not know the refresh token" in wrong.err) == (3, True)
     (before,) = (await agency.run("org", "list", "--json")).json
-    assert (before["failures"], before["sync_cron"]) == (7, "0 9 * * 1-5")
+    assert (before["consecutive_failures"], before["sync_cron"]) == (7, "0 9 * * 1-5")
     assert (await agency.run("org", "add", "acme", *by_token(agency, 1), "--replace")).code == 0
     (after,) = (await agency.run("org", "list", "--json")).json
-    assert (after["failures"], after["sync_cron"], after["time_zone"]) == (0, "0 9 * * 1-5", "Asia/Tokyo")
+    assert (after["consecutive_failures"], after["sync_cron"], after["time_zone"]) == (0, "0 9 * * 1-5", "Asia/Tokyo")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def test_credentials_that_do_not_open_the_list_are_not_stored(
     agency: Program, agencys_zoho: Simulator, code: str, exit_code: int, words: str
 ) -> None:
     agencys_zoho.faults.add(fault("status", code=code, times=9))
-    result = await agency.run("org", "add", "acme", *by_code(agency, credentials(0).grant_code), ZOHO_ATTEMPTS="1")
+    result = await agency.run("org", "add", "acme", *by_code(agency, credentials(0).grant_code), ZOHO_MAX_ATTEMPTS="1")
     assert (result.code, words in result.err) == (exit_code, True), result.err
     assert "The grant code is used now" in result.err
     assert await stored(agency) == []
@@ -155,13 +155,13 @@ async def test_one_organization_of_the_environment_works_without_a_key(program: 
 async def test_a_key_that_does_not_fit_stops_that_organization_only(agency: Program) -> None:
     await agency.run("org", "add", "acme", *by_token(agency, 1))
     token = credentials(0).refresh_token
-    result = await agency.run("sync", "--json", SECRET_KEYS="another-key-of-some-length", ZOHO_REFRESH_TOKEN=token)
+    result = await agency.run("sync", "--json", ENCRYPTION_KEYS="another-key-of-some-length", ZOHO_REFRESH_TOKEN=token)
     default, acme = result.json
-    assert (result.code, default["outcome"], acme["error"]["code"]) == (2, "succeeded", "WRONG_SECRET_KEYS")
-    without = await agency.run("sync", "--org", "acme", "--json", SECRET_KEYS=None)
-    assert (without.code, without.json[0]["error"]["code"]) == (2, "NO_SECRET_KEYS")
+    assert (result.code, default["outcome"], acme["error"]["code"]) == (2, "succeeded", "WRONG_ENCRYPTION_KEYS")
+    without = await agency.run("sync", "--org", "acme", "--json", ENCRYPTION_KEYS=None)
+    assert (without.code, without.json[0]["error"]["code"]) == (2, "NO_ENCRYPTION_KEYS")
     both = f"another-key-of-some-length,{KEY}"
-    assert (await agency.run("sync", "--org", "acme", SECRET_KEYS=both)).code == 0
+    assert (await agency.run("sync", "--org", "acme", ENCRYPTION_KEYS=both)).code == 0
 
 
 async def test_secrets_come_from_stdin_and_from_variables(agency: Program) -> None:
@@ -210,7 +210,7 @@ async def test_no_secret_is_shown_listed_or_stored_in_the_clear(agency: Program,
     for arguments in (["org", "list", "--json"], ["org", "list"], ["sync", "--json"], ["rotate-keys", "--json"]):
         result = await agency.run(*arguments, **changes)
         shown += [result.out, result.err]
-    wrong = await agency.run("--debug", "sync", SECRET_KEYS="another-key-of-some-length", **changes)
+    wrong = await agency.run("--debug", "sync", ENCRYPTION_KEYS="another-key-of-some-length", **changes)
     shown += [wrong.out, wrong.err]
     url = agency.settings["DATABASE_URL"]
     assert url is not None

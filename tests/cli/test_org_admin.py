@@ -43,13 +43,13 @@ async def test_a_paused_one_is_left_out_and_a_resumed_one_starts_afresh(two: Pro
     assert (paused.code, paused.out) == (0, "'one' is paused.\n")
     assert await synced(two) == ["two"]
     assert await synced(two, "--org", "one") == ["one"]
-    await rows(url_of(two), "UPDATE cadence_sync.orgs SET failures = 3 WHERE org_id = 'one'")
+    await rows(url_of(two), "UPDATE cadence_sync.orgs SET consecutive_failures = 3 WHERE org_id = 'one'")
     first, _ = (await two.run("org", "list", "--json")).json
-    assert (first["enabled"], first["failures"]) == (False, 3)
+    assert (first["enabled"], first["consecutive_failures"]) == (False, 3)
     resumed = await two.run("org", "resume", "one", "--json")
     assert (resumed.code, resumed.json) == (0, {"org_id": "one", "enabled": True})
     first, _ = (await two.run("org", "list", "--json")).json
-    assert (first["enabled"], first["failures"]) == (True, 0)
+    assert (first["enabled"], first["consecutive_failures"]) == (True, 0)
     assert await synced(two) == ["one", "two"]
 
 
@@ -169,36 +169,36 @@ async def test_a_purge_wants_the_id_typed(two: Program) -> None:
 
 
 async def test_keys_are_rotated_once_and_the_old_one_is_needed_no_more(two: Program) -> None:
-    first = await two.run("rotate-keys", "--json", SECRET_KEYS=f"{NEW},{KEY}")
+    first = await two.run("rotate-keys", "--json", ENCRYPTION_KEYS=f"{NEW},{KEY}")
     assert (first.code, first.json) == (0, {"credentials": 2, "tokens": 2, "current": 0, "lost": []})
-    again = await two.run("rotate-keys", "--json", SECRET_KEYS=f"{NEW},{KEY}")
+    again = await two.run("rotate-keys", "--json", ENCRYPTION_KEYS=f"{NEW},{KEY}")
     assert (again.code, again.json) == (0, {"credentials": 0, "tokens": 0, "current": 4, "lost": []})
-    assert (await two.run("sync", SECRET_KEYS=NEW)).code == 0
-    assert (await two.run("sync", SECRET_KEYS=KEY)).code == 2
+    assert (await two.run("sync", ENCRYPTION_KEYS=NEW)).code == 0
+    assert (await two.run("sync", ENCRYPTION_KEYS=KEY)).code == 2
 
 
 async def test_what_no_key_fits_is_named_and_the_rest_is_rotated(two: Program) -> None:
-    await rows(url_of(two), "UPDATE cadence_sync.org_credentials SET sealed = 'x' WHERE org_id = 'one'")
+    await rows(url_of(two), "UPDATE cadence_sync.org_credentials SET encrypted_credentials = 'x' WHERE org_id = 'one'")
     # What has ended is no loss.
     await rows(
         url_of(two), "UPDATE cadence_sync.oauth_tokens SET encrypted_token = 'x', expires_at = now() - interval '1s'"
     )
-    result = await two.run("rotate-keys", SECRET_KEYS=f"{NEW},{KEY}")
+    result = await two.run("rotate-keys", ENCRYPTION_KEYS=f"{NEW},{KEY}")
     assert (result.code, "credentials of 'one'" in result.err) == (2, True)
     assert "the credentials of 1 organization(s), 0 access token(s)" in result.out
-    reports = (await two.run("sync", "--json", SECRET_KEYS=NEW)).json
-    assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_SECRET_KEYS", None]
-    assert (await two.run("rotate-keys", SECRET_KEYS=None)).code == 2
+    reports = (await two.run("sync", "--json", ENCRYPTION_KEYS=NEW)).json
+    assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_ENCRYPTION_KEYS", None]
+    assert (await two.run("rotate-keys", ENCRYPTION_KEYS=None)).code == 2
 
 
 async def test_a_row_cannot_stand_in_for_another_s(two: Program) -> None:
     await rows(
         url_of(two),
-        "UPDATE cadence_sync.org_credentials SET sealed ="
-        " (SELECT sealed FROM cadence_sync.org_credentials WHERE org_id = 'two') WHERE org_id = 'one'",
+        "UPDATE cadence_sync.org_credentials SET encrypted_credentials ="
+        " (SELECT encrypted_credentials FROM cadence_sync.org_credentials WHERE org_id = 'two') WHERE org_id = 'one'",
     )
     reports = (await two.run("sync", "--json")).json
-    assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_SECRET_KEYS", None]
+    assert [report["error"] and report["error"]["code"] for report in reports] == ["WRONG_ENCRYPTION_KEYS", None]
 
 
 async def test_a_database_that_is_not_there_fails_each_organization_of_the_settings(program: Program) -> None:

@@ -39,7 +39,7 @@ async def test_one_s_failure_never_stops_another(agency: Program) -> None:
         "one": None,
         "two": None,
         "forgotten": "INVALID_CODE",
-        "late": "GRANT_CODE",
+        "late": "INVALID_GRANT_CODE",
         "odd": "BAD_SCHEDULE",
         "twice": "ORG_EXISTS",
     }
@@ -48,7 +48,7 @@ async def test_one_s_failure_never_stops_another(agency: Program) -> None:
     assert [line.partition(":")[0] for line in lines] == ["forgotten", "late", "odd", "twice", "twice"]
     assert [secret for secret in ("4730", "4731") if secret in result.out + result.err] == []
     listed = {row["org_id"]: row for row in (await agency.run("org", "list", "--json")).json}
-    assert (listed["one"]["data_center"], listed["one"]["sync_seconds"]) == ("eu", 300)
+    assert (listed["one"]["data_center"], listed["one"]["sync_interval_seconds"]) == ("eu", 300)
     assert (listed["two"]["sync_cron"], listed["two"]["time_zone"]) == ("0 9 * * 1-5", "Europe/Paris")
     reports = (await agency.run("sync", "--json")).json
     assert [(report["org_id"], report["outcome"]) for report in reports] == [("one", "succeeded"), ("two", "succeeded")]
@@ -68,8 +68,8 @@ async def test_toml_as_in_the_settings_and_without_a_question_to_zoho(agency: Pr
 async def test_a_grant_code_needs_zoho_and_everything_needs_a_key(agency: Program) -> None:
     (agency.cwd / "orgs.csv").write_text(f"org_id,grant_code\nacme,{credentials(0).grant_code}\n")
     assert "without asking Zoho" in (await agency.run("org", "import", "orgs.csv", "--no-check")).err
-    keyless = await agency.run("org", "import", "orgs.csv", SECRET_KEYS=None)
-    assert (keyless.code, "SECRET_KEYS" in keyless.err) == (2, True)
+    keyless = await agency.run("org", "import", "orgs.csv", ENCRYPTION_KEYS=None)
+    assert (keyless.code, "ENCRYPTION_KEYS" in keyless.err) == (2, True)
     assert (await agency.run("org", "import", "orgs.csv")).code == 0
     assert await stored(agency) == ["acme"]
 
@@ -77,7 +77,7 @@ async def test_a_grant_code_needs_zoho_and_everything_needs_a_key(agency: Progra
 async def test_zoho_out_of_order_for_one(agency: Program, agencys_zoho: Simulator) -> None:
     agencys_zoho.faults.add(fault("status", times=9, org=0))
     (agency.cwd / "orgs.toml").write_text(TOML)
-    result = await agency.run("org", "import", "orgs.toml", ZOHO_ATTEMPTS="1")
+    result = await agency.run("org", "import", "orgs.toml", ZOHO_MAX_ATTEMPTS="1")
     assert (result.code, result.out) == (4, "Stored 1 of 2 organizations.\n")
     assert await stored(agency) == ["two"]
 

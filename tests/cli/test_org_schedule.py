@@ -12,7 +12,7 @@ __all__ = ["two"]
 
 async def listed(program: Program, org_id: str) -> tuple[object, ...]:
     (row,) = [row for row in (await program.run("org", "list", "--json")).json if row["org_id"] == org_id]
-    return row["sync_seconds"], row["sync_cron"], row["time_zone"]
+    return row["sync_interval_seconds"], row["sync_cron"], row["time_zone"]
 
 
 async def test_a_schedule_is_shown_changed_and_given_back(two: Program) -> None:

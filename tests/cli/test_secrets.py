@@ -20,7 +20,7 @@ from tests.support.lab import START
 SECRETS = {
     "ZOHO_CLIENT_SECRET": "client-secret-4711",
     "ZOHO_REFRESH_TOKEN": "refresh-token-4712",
-    "SECRET_KEYS": "a-key-for-the-cache-4713",
+    "ENCRYPTION_KEYS": "a-key-for-the-cache-4713",
     "WEB_TOKEN": "web-token-4714",
 }
 PASSWORD = "db-password-4715"
@@ -64,7 +64,7 @@ async def on_terminal(program: Program, *arguments: str, **changes: str | None) 
 
 @pytest.fixture
 async def secretive(program: Program, plain_zoho: PlainZoho) -> Program:
-    program.settings |= SECRETS | {"LOG_LEVEL": "DEBUG", "ZOHO_ATTEMPTS": "1"}
+    program.settings |= SECRETS | {"LOG_LEVEL": "DEBUG", "ZOHO_MAX_ATTEMPTS": "1"}
     plain_zoho.token = TOKEN
     return program
 

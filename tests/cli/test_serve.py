@@ -123,7 +123,7 @@ async def test_an_organization_that_is_added_is_synced_without_a_restart(
     """Also one whose credentials this daemon cannot open: that is a failed run, and the others go on."""
     port, keys = free_port(), "a-key-of-some-length"
     (tmp_path / "token").write_text(program.settings["ZOHO_REFRESH_TOKEN"] or "")
-    program.settings |= {"ZOHO_REFRESH_TOKEN": None, "SECRET_KEYS": keys}
+    program.settings |= {"ZOHO_REFRESH_TOKEN": None, "ENCRYPTION_KEYS": keys}
     process = await program.start("serve", WEB_PORT=str(port), SYNC_INTERVAL="1s")
     await until_ready(port)
     added = await program.run("org", "add", "late", "--refresh-token-file", str(tmp_path / "token"))
@@ -137,11 +137,11 @@ async def test_an_organization_that_is_added_is_synced_without_a_restart(
                 await asyncio.sleep(0.05)
 
     await until("late", "succeeded")
-    other = {"SECRET_KEYS": "another-key-of-some-length"}
+    other = {"ENCRYPTION_KEYS": "another-key-of-some-length"}
     added = await program.run("org", "add", "sealed", "--refresh-token-file", str(tmp_path / "token"), **other)
     assert added.code == 0, added.err
     await until("sealed", "failed")
-    assert await connection.fetchval("SELECT failures FROM cadence_sync.orgs WHERE org_id = 'sealed'") >= 1
+    assert await connection.fetchval("SELECT consecutive_failures FROM cadence_sync.orgs WHERE org_id = 'sealed'") >= 1
     await connection.close()
     failed = 'cadence_sync_runs_total{data_center="us",outcome="failed",trigger="schedule"} 1.0'
     async with asyncio.timeout(cli.PATIENCE):
@@ -149,7 +149,7 @@ async def test_an_organization_that_is_added_is_synced_without_a_restart(
             await asyncio.sleep(0.05)
     code, events = await ended(process)
     assert code == 143
-    assert "no_organization" in [event["event"] for event in events]
+    assert "no_orgs" in [event["event"] for event in events]
     assert [event["org_id"] for event in events if event.get("outcome") == "failed"] == ["sealed"]
 
 

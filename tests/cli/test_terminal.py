@@ -12,7 +12,7 @@ from tests.support.records import record
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 WIDE = "日本語のカデンス、長い名前が、ここにある 🎉 und noch viel mehr, damit keine Zeile reicht"
-REFUSED = {"ZOHO_API_URL": "http://127.0.0.1:9", "ZOHO_ATTEMPTS": "2"}
+REFUSED = {"ZOHO_API_URL": "http://127.0.0.1:9", "ZOHO_MAX_ATTEMPTS": "2"}
 COMMANDS = (["list"], ["doctor", "--offline"])
 
 
@@ -33,7 +33,7 @@ async def test_a_terminal_gets_the_colors_that_it_wants(wide: Program, around: C
         shown = "\n".join(await wide.on_a_terminal("doctor", "--offline"))
         assert ("✓" in shown, "\x1b[32m" in shown) == (True, colored), variables
         logged = "\n".join(await wide.on_a_terminal("sync"))
-        assert "asking_again" in logged
+        assert "request_retry" in logged
         assert bool(re.search(r"\x1b\[(3\d|3\d;1|1;3\d|2)m", logged)) is colored, variables
 
 

@@ -68,7 +68,7 @@ class Memory:
     versions: list[Version] = field(default_factory=list)
     quarantined: set[str] = field(default_factory=set)
     last_walk: datetime | None = None
-    hid_ids: bool = False
+    had_unreadable_ids: bool = False
 
     @property
     def now(self) -> datetime:
@@ -84,12 +84,12 @@ class Memory:
         for refresh in plan.refreshes:
             self._refresh(refresh)
         self.digests.update((row.cadence_id, row.digest) for row in plan.respelled if row.digest is not None)
-        self.last_walk, self.hid_ids = listing.started_at, listing.hides_ids
+        self.last_walk, self.had_unreadable_ids = listing.started_at, listing.hides_ids
         self.quarantined |= listing.quarantined_ids
         return plan
 
     def plan(self, listing: Listing) -> Made:
-        past = Past(self.last_walk, frozenset(self.quarantined), self.hid_ids)
+        past = Past(self.last_walk, frozenset(self.quarantined), self.had_unreadable_ids)
         verdict, tally = Verdict(tuple(listing.missing())), Tally()
         sighted = plan_sighted(listing, listing.changed, self.known, past)
         deleted = plan_deleted(listing, [self.known[cadence_id] for cadence_id in verdict.retire])

@@ -122,7 +122,7 @@ NO_LIST = {
 
 
 @pytest.mark.parametrize("body", NO_LIST.values(), ids=NO_LIST)
-def test_a_body_that_is_no_list_of_cadences_is_a_bad_answer(body: bytes) -> None:
+def test_a_body_that_is_no_list_of_cadences_is_a_invalid_response(body: bytes) -> None:
     with pytest.raises(BadAnswer) as raised:
         decode_page(body)
     assert raised.value.message.startswith("Zoho's answer is not a list of cadences")

@@ -30,6 +30,8 @@ CHANGED = Told(
     run_id=7,
 )
 
+BEGUN = {Event.RECOVERED: "failing", Event.FRESH: "stale"}
+
 
 def of(event: Event, **more: object) -> Told:
     return Told(event, "key", "emea", NOW, run_id=7, **more)  # type: ignore[arg-type]
@@ -125,7 +127,7 @@ def test_held_deletions_name_some_and_how_to_decide() -> None:
     body = message([of(Event.HELD, count=3, names=("A", "B"))], PAGE, 1000).body
     assert body.startswith("3 cadences are missing")
     assert "- A\n- B\n- … and 1 more" in body
-    assert "Approve or reject that on the page.\n" in body
+    assert "Approve or reject that in the web UI.\n" in body
     assert body.endswith(f"{PAGE}/runs/7")
     assert "more" not in message([of(Event.HELD, count=2, names=("A", "B"))], None, 1000).body
 
@@ -147,7 +149,7 @@ def test_held_deletions_that_are_told_late_ask_for_no_decision(standing: Standin
     assert words in text.body
     assert [word for word in ("cadence-sync", "more\n") if word in text.body] == []
     (event,) = json.loads(json.dumps(payload([held], None, channel="c", message_id="m")))["events"]
-    assert (event["standing"], event["decided_by"]) == (str(standing), "kim")
+    assert (event["state"], event["decided_by"]) == (str(standing), "kim")
 
 
 def test_an_episode_that_is_told_late_is_said_to_be_over() -> None:
@@ -182,7 +184,7 @@ def test_a_message_that_must_be_short_keeps_who_when_and_the_link() -> None:
     names = tuple("n" * 300 for _ in range(10))
     held = message([of(Event.HELD, count=12, names=names)], PAGE, 1000).body
     assert len(held) <= 1000
-    assert "- … and 8 more\nApprove or reject that on the page.\n" in held
+    assert "- … and 8 more\nApprove or reject that in the web UI.\n" in held
     assert "Decide: `cadence-sync approve 7`" in message([of(Event.HELD, count=12)], None, 1000).body
     assert held.endswith(f"{PAGE}/runs/7")
     # Where nothing fits, what is needed to look it up is left.
@@ -214,7 +216,7 @@ def test_one_is_not_many() -> None:
             "was approved: the next sync retires what is still missing.",
         ),
         (of(Event.DECIDED, count=3, decision="rejected", decided_by="kim"), "was rejected: they stay live"),
-        (of(Event.FAILING, error_code="TLS", error="No.", hint="Look."), "fail.\nNo.\nLook.\nsince"),
+        (of(Event.FAILING, error_code="TLS_ERROR", error="No.", hint="Look."), "fail.\nNo.\nLook.\nsince"),
         (of(Event.RECOVERED), "work again"),
         (of(Event.STALE), "too long"),
         (of(Event.FRESH), "read again"),
@@ -224,7 +226,7 @@ def test_one_is_not_many() -> None:
 def test_other_events(told: Told, words: str) -> None:
     assert words in message([told], None, 1000).body
     body: Any = payload([told], None, channel="c", message_id="m")
-    assert [event["event"] for event in body["events"]] == [str(told.event)]
+    assert [event["event"] for event in body["events"]] == [BEGUN.get(told.event, str(told.event))]
 
 
 def test_words_of_zoho_are_told_as_words_and_joined_pictures_stay_joined() -> None:
@@ -331,6 +333,6 @@ def test_the_webhook_gets_what_was_stored_untouched() -> None:
     assert change["changes"][0] == {"field": "status", "title": "Status", "old": "draft", "new": "active"}
     assert (change["cadence_id"], change["version"], change["kind"]) == ("1", 2, "updated")
     assert held == {
-        "event": "held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",
-        "run_id": 7, "count": 1, "names": ["<b>"], "standing": "open", "decided_by": None,
+        "event": "deletions_held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",
+        "run_id": 7, "count": 1, "names": ["<b>"], "state": "open", "decided_by": None,
     }  # fmt: skip

@@ -54,7 +54,7 @@ CHANGE = (
 
 def learnt(number: int) -> str:
     return (
-        "INSERT INTO cadence_sync.learnt_fields (org_id, cadence_id, version, field, value, observed_at)"
+        "INSERT INTO cadence_sync.discovered_fields (org_id, cadence_id, version, field, value, observed_at)"
         f" VALUES ('default', '1', {number}, 'description', 'null', now())"
     )
 
@@ -110,9 +110,9 @@ VIOLATIONS = {
     "a change without a version": [CHANGE],
     "a learnt field without a version": [learnt(99)],
     "a field that is learnt twice": [learnt(3)],
-    "rewriting a learnt field": ["UPDATE cadence_sync.learnt_fields SET value = 'null'"],
-    "deleting a learnt field": ["DELETE FROM cadence_sync.learnt_fields"],
-    "emptying the learnt fields": ["TRUNCATE cadence_sync.learnt_fields"],
+    "rewriting a learnt field": ["UPDATE cadence_sync.discovered_fields SET value = 'null'"],
+    "deleting a learnt field": ["DELETE FROM cadence_sync.discovered_fields"],
+    "emptying the learnt fields": ["TRUNCATE cadence_sync.discovered_fields"],
     "a current row without a version": ["UPDATE cadence_sync.cadences SET version = 99"],
     "deleting a current row": [
         "DELETE FROM cadence_sync.follow_up_summaries",
@@ -147,7 +147,7 @@ CHECKS = {
     "sync_runs_finished_with_an_outcome": ["UPDATE cadence_sync.sync_runs SET outcome = NULL"],
     "held_deletions_decision": [
         (
-            "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, case_id, missing_since, decision)"
+            "INSERT INTO cadence_sync.held_deletions (org_id, cadence_id, hold_id, missing_since, decision)"
             " VALUES ('default', '1', 1, now(), 'perhaps')"
         )
     ],

@@ -14,7 +14,7 @@ from tests.support.lab import ORG, Lab
 from tests.support.records import listing, record
 
 ALL = [record(str(number)) for number in range(10)]
-HELD = "SELECT cadence_id, case_id, decision FROM cadence_sync.held_deletions ORDER BY cadence_id"
+HELD = "SELECT cadence_id, hold_id, decision FROM cadence_sync.held_deletions ORDER BY cadence_id"
 LIVE = "SELECT cadence_id FROM cadence_sync.cadences WHERE deleted_at IS NULL ORDER BY cadence_id"
 
 
@@ -136,9 +136,9 @@ async def test_a_newer_case_replaces_an_older_and_the_same_case_goes_by_every_ru
     first = await lab.sync(*ALL[6:])
     same = await lab.sync(*ALL[6:])
     assert (first.run_id, same.run_id) == (2, 3)
-    assert {row["case_id"] for row in await lab.rows(HELD)} == {2}
+    assert {row["hold_id"] for row in await lab.rows(HELD)} == {2}
     newer = await lab.sync(*ALL[7:])
-    assert {row["case_id"] for row in await lab.rows(HELD)} == {newer.run_id}
+    assert {row["hold_id"] for row in await lab.rows(HELD)} == {newer.run_id}
     for run_id in (2, 3):
         with pytest.raises(NotFoundError, match="newer run"):
             await decide(lab.engine, run_id, "approved", "ana")

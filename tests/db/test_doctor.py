@@ -81,29 +81,30 @@ DAMAGE: list[tuple[str, str]] = [
     ),
     ("UPDATE sync_runs SET outcome = 'failed', error_code = 'X' WHERE run_id = 1", RUNS),
     ("DELETE FROM sync_runs WHERE run_id = 1", RUNS),
-    ("UPDATE learnt_fields SET value = '\"forged\"'", REBUILDS),
-    ("UPDATE learnt_fields SET version = version + 1", LEARNT),
+    ("UPDATE discovered_fields SET value = '\"forged\"'", REBUILDS),
+    ("UPDATE discovered_fields SET version = version + 1", LEARNT),
     (
         (
-            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'status', '\"x\"', observed_at, NULL"
+            "INSERT INTO discovered_fields SELECT org_id, cadence_id, version, 'status', '\"x\"', observed_at, NULL"
             " FROM cadence_versions WHERE valid_to IS NULL AND kind <> 'deleted'"
         ),
         CURRENT,
     ),
-    ("UPDATE learnt_fields SET run_id = 1", LEARNT),
-    ("UPDATE learnt_fields SET run_id = 999", LEARNT),
+    ("UPDATE discovered_fields SET run_id = 1", LEARNT),
+    ("UPDATE discovered_fields SET run_id = 999", LEARNT),
     ("UPDATE sync_runs SET error_code = 'X', outcome = 'failed' WHERE run_id = 2", LEARNT),
     ("UPDATE sync_runs SET outcome = NULL, finished_at = NULL WHERE run_id = 2", LEARNT),
     (
         (
-            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'name', '\"x\"', observed_at, NULL"
+            "INSERT INTO discovered_fields SELECT org_id, cadence_id, version, 'name', '\"x\"', observed_at, NULL"
             " FROM cadence_versions WHERE kind = 'deleted'"
         ),
         LEARNT,
     ),
     (
         (
-            "INSERT INTO learnt_fields SELECT org_id, cadence_id, version, 'description', '\"x\"', observed_at, NULL"
+            "INSERT INTO discovered_fields SELECT org_id, cadence_id, version, 'description', '\"x\"', observed_at, "
+            "NULL"
             " FROM cadence_versions WHERE kind = 'baseline' AND cadence_id = '1'"
         ),
         REBUILDS,

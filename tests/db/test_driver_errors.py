@@ -15,7 +15,7 @@ ERRORS: list[tuple[Exception, str]] = [
     (asyncpg.InvalidCatalogNameError("x"), "DATABASE_MISSING"),
     (asyncpg.InvalidPasswordError("x"), "DATABASE_REFUSED"),
     (asyncpg.InvalidAuthorizationSpecificationError("x"), "DATABASE_REFUSED"),
-    (asyncpg.InsufficientPrivilegeError("x"), "DATABASE_RIGHTS"),
+    (asyncpg.InsufficientPrivilegeError("x"), "DATABASE_PERMISSION"),
     (asyncpg.ReadOnlySQLTransactionError("x"), "DATABASE_READ_ONLY"),
     (asyncpg.DiskFullError("x"), "DISK_FULL"),
     (asyncpg.TooManyConnectionsError("x"), "TOO_MANY_CONNECTIONS"),

@@ -115,7 +115,7 @@ async def test_what_a_migration_adds_is_readable_too(lab: Lab, role: str, databa
             await connection.fetch(call)
         assert await connection.fetchval("SELECT count(*) FROM cadence_reporting.cadence_history") > 0
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetch("SELECT * FROM cadence_sync.learnt_fields")
+            await connection.fetch("SELECT * FROM cadence_sync.discovered_fields")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.support.lab import Lab
 from tests.support.records import RECORD, record, without
 
 VERSIONS = "SELECT * FROM cadence_sync.cadence_versions WHERE cadence_id = '1' ORDER BY version"
-LEARNT = "SELECT * FROM cadence_sync.learnt_fields"
+LEARNT = "SELECT * FROM cadence_sync.discovered_fields"
 CHANGES = "SELECT * FROM cadence_sync.cadence_changes ORDER BY change_id"
 
 

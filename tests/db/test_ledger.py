@@ -161,7 +161,7 @@ async def test_a_dry_run_says_what_would_change_and_writes_nothing(lab: Lab) -> 
 async def test_the_page_count_of_the_last_walk_is_the_next_run_s_hint(lab: Lab) -> None:
     assert (await begun(lab)).hint == Hint(1, None)
     await lab.sync(record("1"))
-    await lab.execute("UPDATE cadence_sync.orgs SET last_pages = 8, refused_per_page = 200")
+    await lab.execute("UPDATE cadence_sync.orgs SET last_page_count = 8, rejected_page_size = 200")
     assert (await begun(lab)).hint == Hint(8, 200)
 
 
@@ -246,4 +246,4 @@ async def test_a_run_that_ended_its_process_counts_as_a_failure(lab: Lab) -> Non
     await lab.store.begin(ORG, "test", lab.clock.now())
     await lab.execute("UPDATE cadence_sync.sync_runs SET lease_until = now(), host = 'elsewhere' WHERE outcome IS NULL")
     await lab.store.begin(ORG, "test", lab.clock.now())
-    assert (await lab.row("SELECT failures FROM cadence_sync.orgs"))["failures"] == 1
+    assert (await lab.row("SELECT consecutive_failures FROM cadence_sync.orgs"))["consecutive_failures"] == 1

@@ -49,7 +49,7 @@ class Database:
         before = await self._admin.fetchval(TABLES, SCHEMAS)
         with pytest.raises(DatabaseError) as caught:
             await self.migrate()
-        assert (caught.value.code, caught.value.exit_code) == ("DATABASE_RIGHTS", 5)
+        assert (caught.value.code, caught.value.exit_code) == ("DATABASE_PERMISSION", 5)
         assert await self._admin.fetchval(TABLES, SCHEMAS) == before
         return caught.value
 

@@ -33,7 +33,7 @@ STABLE = {
     " held, missing, quarantined, unknown_fields FROM cadence_reporting.sync_freshness) AS f",
     "history": "SELECT (h.*)::text FROM cadence_reporting.cadence_history AS h",
     "changes": "SELECT (c.*)::text FROM cadence_reporting.change_log AS c",
-    "learnt": "SELECT (l.*)::text FROM cadence_reporting.learnt_fields AS l",
+    "learnt": "SELECT (l.*)::text FROM cadence_reporting.discovered_fields AS l",
     "days": "SELECT (d.*)::text FROM cadence_reporting.daily_runs AS d",
     "not before": "SELECT h.org_id || h.cadence_id || h.version || max(r.started_at)"
     " FROM cadence_reporting.cadence_history AS h JOIN cadence_reporting.sync_runs AS r"
@@ -42,8 +42,8 @@ STABLE = {
     "problems": "SELECT concat_ws('/', org_id, cadence_id, name, reason, min(observed_at), max(observed_at))"
     " FROM cadence_reporting.quarantined_records GROUP BY org_id, cadence_id, name, reason",
     "ever in quarantine": "SELECT DISTINCT org_id || cadence_id FROM cadence_sync.quarantined_records",
-    "cases": "SELECT DISTINCT ON (org_id) org_id || run_id || held_case FROM cadence_sync.sync_runs"
-    " WHERE held_case IS NOT NULL ORDER BY org_id, run_id DESC",
+    "cases": "SELECT DISTINCT ON (org_id) org_id || run_id || hold_id FROM cadence_sync.sync_runs"
+    " WHERE hold_id IS NOT NULL ORDER BY org_id, run_id DESC",
 }
 
 

@@ -18,7 +18,7 @@ ORG = OrgConfig("a", "us", "id", "secret", "token")
 
 
 def settings(key: str) -> Settings:
-    return Settings(secret_keys=key)  # type: ignore[arg-type]
+    return Settings(encryption_keys=key)  # type: ignore[arg-type]
 
 
 async def admit(lab: Lab, org: OrgConfig = ORG, *, again: bool = False) -> None:
@@ -44,5 +44,5 @@ async def test_a_daemon_whose_keys_open_nothing_does_not_start(lab: Lab) -> None
     await admit(lab)
     await Configs(settings(KEY), lab.engine, {}).check()
     await Configs(settings(OTHER), lab.engine, {"b": ORG}).check()
-    with pytest.raises(SettingsError, match="SECRET_KEYS"):
+    with pytest.raises(SettingsError, match="ENCRYPTION_KEYS"):
         await Configs(settings(OTHER), lab.engine, {}).check()

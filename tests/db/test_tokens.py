@@ -97,13 +97,13 @@ async def test_no_secret_stands_in_the_row(shared: Shared) -> None:
 
 async def test_keys_of_the_settings_encrypt_and_can_be_rotated(shared: Shared) -> None:
     old, new = "an old key of some length", "a new key of some length"
-    from_settings = Settings(secret_keys=old)  # type: ignore[arg-type]
-    await shared.walk(secret_keys=from_settings.secret_keys)
-    both = Settings(secret_keys=f"{new},{old}")  # type: ignore[arg-type]
-    await shared.walk(secret_keys=both.secret_keys)
+    from_settings = Settings(encryption_keys=old)  # type: ignore[arg-type]
+    await shared.walk(encryption_keys=from_settings.encryption_keys)
+    both = Settings(encryption_keys=f"{new},{old}")  # type: ignore[arg-type]
+    await shared.walk(encryption_keys=both.encryption_keys)
     assert shared.tokens_made == 1
-    only = Settings(secret_keys=new)  # type: ignore[arg-type]
-    await shared.walk(secret_keys=only.secret_keys)
+    only = Settings(encryption_keys=new)  # type: ignore[arg-type]
+    await shared.walk(encryption_keys=only.encryption_keys)
     assert shared.tokens_made == 2
 
 
@@ -137,9 +137,9 @@ async def test_whoever_waits_too_long_for_another_who_refreshes_fails(shared: Sh
 
 @pytest.mark.parametrize("part", ["api_url", "accounts_url", "client_id", "client_secret", "refresh_token"])
 async def test_a_token_of_other_credentials_or_for_another_host_is_none_of_these(shared: Shared, part: str) -> None:
-    keys = Settings(secret_keys="a key that outlives all credentials").secret_keys  # type: ignore[arg-type]
-    chosen = Settings.model_construct(zoho_timeout=5.0, secret_keys=keys)
-    await shared.walk(secret_keys=keys)
+    keys = Settings(encryption_keys="a key that outlives all credentials").encryption_keys  # type: ignore[arg-type]
+    chosen = Settings.model_construct(zoho_timeout=5.0, encryption_keys=keys)
+    await shared.walk(encryption_keys=keys)
     same = org_at(shared.url)
     assert await wiring.token_cache(chosen, shared.lab.engine, same).load() is not None
     other = dataclasses.replace(same, **{part: "https://elsewhere.test"})  # type: ignore[arg-type]
@@ -193,9 +193,9 @@ async def test_whoever_freezes_while_it_refreshes_is_cut_off(shared: Shared) -> 
 
 
 LOST: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
-    ({"kind": "cut"}, "CONNECTION_BROKE", {}),
-    ({"kind": "truncated"}, "BAD_ANSWER", {}),
-    ({"kind": "html", "status": 200}, "BAD_ANSWER", {}),
+    ({"kind": "cut"}, "CONNECTION_LOST", {}),
+    ({"kind": "truncated"}, "INVALID_RESPONSE", {}),
+    ({"kind": "html", "status": 200}, "INVALID_RESPONSE", {}),
     ({"kind": "delay", "delay": 0.5}, "TIMEOUT", {"zoho_timeout": 0.05}),
     ({"kind": "body", "body": b" " * 1_100_000}, "BODY_TOO_LARGE", {"zoho_max_body_mb": 1}),
 ]
@@ -209,7 +209,7 @@ async def test_a_token_whose_answer_was_lost_counts_against_the_limit(
     codes = []
     for _ in range(12):
         with pytest.raises(CadenceSyncError) as caught:
-            await shared.walk(zoho_attempts=1, **settings)
+            await shared.walk(zoho_max_attempts=1, **settings)
         codes.append(caught.value.code)
     assert codes == [code] * 10 + ["TOKEN_LIMIT"] * 2
     async with asyncio.timeout(10):
@@ -224,7 +224,7 @@ async def test_a_lost_answer_leaves_the_stored_token_as_it_is(shared: Shared) ->
     shared.clock.move(minutes=60)
     shared.simulator.faults.add(Fault("truncated", target="token"))
     with pytest.raises(CadenceSyncError):
-        await shared.walk(zoho_attempts=1)
+        await shared.walk(zoho_max_attempts=1)
     (after,) = await shared.lab.rows(ROWS)
     assert after["encrypted_token"] == before["encrypted_token"]
-    assert len(after["recent"]) == 2
+    assert len(after["issued_at"]) == 2

@@ -15,7 +15,7 @@ from cadence_sync.errors import DatabaseError
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
-ORGS = "SELECT to_jsonb(o) - 'failures' - 'last_run_at' AS all_but_its_failures FROM cadence_sync.orgs AS o"
+ORGS = "SELECT to_jsonb(o) - 'consecutive_failures' - 'last_run_at' AS all_but_its_failures FROM cadence_sync.orgs AS o"
 LAST = "SELECT outcome, error_code, seen, deleted FROM cadence_sync.sync_runs ORDER BY run_id DESC LIMIT 1"
 BEFORE = [record(str(number)) for number in range(10)]
 AFTER = [*BEFORE[6:8], record("8", name="New"), record("9", x=1), record("10"), record("11", active="perhaps")]
@@ -65,9 +65,9 @@ async def test_a_run_that_fails_at_any_step_stores_nothing_at_all(
     assert (report.exit_code, report.error and report.error.code) == (5, "BROKEN")
     assert (await lab.contents(), await lab.rows(ORGS)) == (before, orgs)
     assert await lab.row(LAST) == {"outcome": "failed", "error_code": "BROKEN", "seen": 0, "deleted": 0}
-    assert await lab.row("SELECT failures FROM cadence_sync.orgs") == {"failures": 1}
+    assert await lab.row("SELECT consecutive_failures FROM cadence_sync.orgs") == {"consecutive_failures": 1}
     assert (await lab.sync(*AFTER)).exit_code == 7
-    assert await lab.row("SELECT failures FROM cadence_sync.orgs") == {"failures": 0}
+    assert await lab.row("SELECT consecutive_failures FROM cadence_sync.orgs") == {"consecutive_failures": 0}
     assert await lab.row(LAST) == {"outcome": "partial", "error_code": None, "seen": 6, "deleted": 6}
     assert await lab.rows("SELECT * FROM cadence_sync.held_deletions") == []
 

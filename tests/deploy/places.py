@@ -11,8 +11,9 @@ from cadence_sync.settings import PREFIX, Settings
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
-DRAIN_SECONDS: Final[float] = Settings.model_fields["drain_seconds"].default
-"""How long a process that is told to stop waits for its runs, where `CADENCE_SYNC_DRAIN_SECONDS` does not say."""
+SHUTDOWN_GRACE_SECONDS: Final[float] = Settings.model_fields["shutdown_grace_seconds"].default
+"""How long a process that is told to stop waits for its runs, where `CADENCE_SYNC_SHUTDOWN_GRACE_SECONDS` does not
+say."""
 
 
 def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

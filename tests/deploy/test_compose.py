@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cadence_sync.cli.commands import COMMANDS
-from tests.deploy.places import DRAIN_SECONDS, ROOT, documents, run, unknown_settings
+from tests.deploy.places import ROOT, SHUTDOWN_GRACE_SECONDS, documents, run, unknown_settings
 
 FILE = ROOT / "docker-compose.yml"
 PROCESSES = ["daemon", "worker"]
@@ -51,7 +51,7 @@ def test_the_program_is_confined_and_its_settings_are_spelled_right(project: dic
 def test_a_process_starts_on_migrated_tables_and_stops_after_its_runs(project: dict[str, Any], name: str) -> None:
     service = project["services"][name]
     assert service["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
-    assert int(service["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS + 10
+    assert int(service["stop_grace_period"].removesuffix("s")) > SHUTDOWN_GRACE_SECONDS + 10
     assert "/readyz" in service["healthcheck"]["test"][-1]
     assert service["restart"] == "unless-stopped"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cadence_sync.cli.commands import COMMANDS
-from tests.deploy.places import DEPLOY, DRAIN_SECONDS, ROOT, documents, run, unknown_settings
+from tests.deploy.places import DEPLOY, ROOT, SHUTDOWN_GRACE_SECONDS, documents, run, unknown_settings
 
 FOLDER = DEPLOY / "kubernetes"
 LAYERS = ["base", "network-policy", "example"]
@@ -104,7 +104,7 @@ def test_secrets_are_named_never_written(workload: dict[str, Any]) -> None:
 
 @each_process
 def test_a_process_is_probed_and_stops_after_its_runs(workload: dict[str, Any]) -> None:
-    assert workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_SECONDS + 10
+    assert workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > SHUTDOWN_GRACE_SECONDS + 10
     process = container(workload)
     assert process["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert process["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cadence_sync.zoho.auth import MOST_IN_WINDOW, WINDOW
-from tests.deploy.places import DEPLOY, DRAIN_SECONDS, ROOT, run, unknown_settings
+from tests.deploy.places import DEPLOY, ROOT, SHUTDOWN_GRACE_SECONDS, run, unknown_settings
 
 UNITS = [DEPLOY / "systemd/cadence-sync.service", DEPLOY / "systemd/cadence-sync-worker@.service"]
 SINCE_254 = re.compile(r"Unknown key(?: name)? '(RestartSteps|RestartMaxDelaySec)' in section ")
@@ -71,7 +71,7 @@ def test_a_crash_loop_asks_for_fewer_tokens_than_zoho_gives(unit: Path) -> None:
 @each_unit
 def test_runs_are_handed_back_before_systemd_kills(unit: Path) -> None:
     told = dict(settings(unit))
-    assert int(told["TimeoutStopSec"].removesuffix("s")) > DRAIN_SECONDS + 10
+    assert int(told["TimeoutStopSec"].removesuffix("s")) > SHUTDOWN_GRACE_SECONDS + 10
     assert told["KillSignal"] == "SIGTERM"
 
 

@@ -39,10 +39,12 @@ async def test_the_others_are_on_time(database_url: str, tmp_path: Path) -> None
                 while (await connection.fetchval(statement) or 0) < least:
                     await asyncio.sleep(0.1)
 
-        text = settings(database_url, url, len(simulator.orgs), worker_concurrency=8, zoho_attempts=2, zoho_timeout=3)
+        text = settings(
+            database_url, url, len(simulator.orgs), worker_concurrency=8, zoho_max_attempts=2, zoho_timeout=3
+        )
         write_settings(tmp_path, text)
         async with daemon("serve", tmp_path):
-            await until("SELECT count(*) FROM cadence_sync.orgs WHERE failures > 0", len(FAULTS))
+            await until("SELECT count(*) FROM cadence_sync.orgs WHERE consecutive_failures > 0", len(FAULTS))
             await until(LEAST.format("outcome = 'succeeded'"), 8)
             failed = await connection.fetch(
                 "SELECT org_id, count(*), max(error_code) FROM cadence_sync.sync_runs"

@@ -36,7 +36,7 @@ async def test_how_organizations_fare_and_how_long_the_queue_is(lab: Lab, databa
     await lab.sync(record("1"), org=Org("paused", "us"))
     await lab.execute(
         "UPDATE cadence_sync.orgs SET enabled = false WHERE org_id = 'paused'",
-        "UPDATE cadence_sync.orgs SET failures = 3 WHERE org_id = 'partly'",
+        "UPDATE cadence_sync.orgs SET consecutive_failures = 3 WHERE org_id = 'partly'",
         "UPDATE cadence_sync.sync_runs SET credits_left = 77 WHERE org_id = 'partly'",
     )
     async with direct(database_url) as connection:
@@ -56,12 +56,12 @@ async def test_how_organizations_fare_and_how_long_the_queue_is(lab: Lab, databa
     assert value(found, "org_interval_seconds", org_id="partly") == 900
     assert value(found, "org_interval_seconds", org_id="held") == pytest.approx(72 * 3600, abs=3600)
     assert value(found, "org_failures", org_id="paused") is None
-    assert value(found, "organizations", state="enabled") == 2
-    assert value(found, "organizations", state="paused") == 1
+    assert value(found, "orgs", state="enabled") == 2
+    assert value(found, "orgs", state="paused") == 1
     assert value(found, "queue_jobs", state="queued") == 2
     last = await lab.row("SELECT last_success_at FROM cadence_reporting.sync_freshness WHERE org_id = 'held'")
     assert value(found, "last_success_timestamp_seconds", org_id="held") == last["last_success_at"].timestamp()
-    await lab.execute("UPDATE cadence_sync.orgs SET failures = 4 WHERE org_id = 'partly'")
+    await lab.execute("UPDATE cadence_sync.orgs SET consecutive_failures = 4 WHERE org_id = 'partly'")
     assert value(samples(await gauges.text()), "org_failures", org_id="partly") == 3
     clock.move(seconds=FRESH)
     assert value(samples(await gauges.text()), "org_failures", org_id="partly") == 4
@@ -83,20 +83,28 @@ async def test_without_a_database_old_values_are_not_shown(lab: Lab) -> None:
 
 async def test_what_channels_are_still_to_be_told(lab: Lab) -> None:
     await lab.sync(record("1"))
-    for key, more in {"a": "", "b": ", dead_at = now()", "c": ", sent_at = now()", "d": ", dead_at = now()"}.items():
+    for key, more in {
+        "a": "",
+        "b": ", dead_lettered_at = now()",
+        "c": ", sent_at = now()",
+        "d": ", dead_lettered_at = now()",
+    }.items():
         await lab.execute(
             "INSERT INTO cadence_sync.alert_outbox"
-            " (org_id, channel, event_key, event, happened_at, leads, due_at, next_attempt_at)"
+            " (org_id, channel, event_key, event, happened_at, is_bundle_head, due_at, next_attempt_at)"
             f" VALUES ('default', 'chat', '{key}', 'change', now(), false, now(), now())",
             f"UPDATE cadence_sync.alert_outbox SET attempts = 1{more} WHERE event_key = '{key}'",
         )
     clock = SetClock()
     gauges = Gauges(lab.engine, clock)
     found = samples(await gauges.text())
-    assert (value(found, "alerts_waiting", channel="chat"), value(found, "alerts_dead", channel="chat")) == (1, 2)
+    assert (value(found, "alerts_pending", channel="chat"), value(found, "alerts_dead_lettered", channel="chat")) == (
+        1,
+        2,
+    )
     await lab.execute("DELETE FROM cadence_sync.alert_outbox")
     clock.move(seconds=FRESH)
-    assert value(samples(await gauges.text()), "alerts_dead", channel="chat") is None
+    assert value(samples(await gauges.text()), "alerts_dead_lettered", channel="chat") is None
     metrics.count_alert("chat", "sent")
     assert value(samples_of(), "alerts_total", channel="chat", result="sent") == 1
 
@@ -105,7 +113,7 @@ def test_runs_are_counted() -> None:
     before = samples_of()
     counters = Counters(seen=3, created=2, unchanged=1)
     metrics.count(Report("a", 1, Outcome.SUCCEEDED, counters, 4, 0.2), "eu", "schedule")
-    problem = Problem("TLS", "No.", "", 4)
+    problem = Problem("TLS_ERROR", "No.", "", 4)
     metrics.count(Report("a", 2, Outcome.FAILED, Counters(), 1, 0.1, problem), "eu", "schedule")
     metrics.count(Report(None, None, Outcome.FAILED, None, error=problem), "eu", "schedule")
     metrics.count_token("failed")

@@ -18,10 +18,10 @@ AGO = timedelta(minutes=5)
 
 
 def rhythm(
-    failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
+    consecutive_failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
 ) -> Rhythm:
     trigger = None if cron is None else cron_trigger(cron, "Europe/Berlin")
-    return Rhythm("a", "us", "", seconds, trigger, failures, last)
+    return Rhythm("a", "us", "", seconds, trigger, consecutive_failures, last)
 
 
 def test_one_that_never_ran_is_due_at_once_and_a_late_one_too() -> None:
@@ -31,11 +31,11 @@ def test_one_that_never_ran_is_due_at_once_and_a_late_one_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "seconds", "pause"),
+    ("consecutive_failures", "seconds", "pause"),
     [(0, 900, 900), (1, 900, 1800), (3, 900, 7200), (20, 900, DAY), (1, 5, 120), (2, 5, 240), (3, 2 * DAY, 2 * DAY)],
 )
-def test_each_failure_doubles_the_pause_up_to_a_day(failures: int, seconds: float, pause: float) -> None:
-    one = rhythm(failures, NOW, seconds)
+def test_each_failure_doubles_the_pause_up_to_a_day(consecutive_failures: int, seconds: float, pause: float) -> None:
+    one = rhythm(consecutive_failures, NOW, seconds)
     assert one.pause == pause
     assert one.next_after(NOW) == NOW + timedelta(seconds=pause)
 

@@ -23,8 +23,8 @@ LEADERS = """
 """
 
 
-def often(org_id: str, *, failures: int = 0, seconds: float = 3600) -> Rhythm:
-    return Rhythm(org_id, "us", "", seconds, None, failures, CLOCK.now() if failures else None)
+def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> Rhythm:
+    return Rhythm(org_id, "us", "", seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None)
 
 
 class Plans:
@@ -66,7 +66,7 @@ async def entered(connection: Connection, *org_ids: str) -> None:
 
 
 async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(database_url: str) -> None:
-    plans = Plans(often("a"), often("b", failures=3))
+    plans = Plans(often("a"), often("b", consecutive_failures=3))
     async with direct(database_url) as connection, scheduling(database_url, plans):
         await entered(connection, "a")
         plans.rhythms["c"] = often("c")
@@ -89,7 +89,7 @@ async def test_one_that_fails_just_as_it_is_due_again_waits(database_url: str) -
 
     async def ask(_connection: Connection) -> Mapping[str, Rhythm]:
         now = dict(plans.rhythms)
-        plans.rhythms = {"a": often("a", failures=1), "b": often("b")}
+        plans.rhythms = {"a": often("a", consecutive_failures=1), "b": often("b")}
         return now
 
     async with direct(database_url) as connection:

@@ -36,7 +36,7 @@ async def test_a_run_is_a_span_and_a_request_to_zoho_one_below_it() -> None:
             pass
         tell(Report("acme", 7, Outcome.SUCCEEDED, Counters(seen=3, unchanged=3), 1, 0.5))
     with span("acme", "request") as tell:
-        problem = Problem("TLS", "It cannot be trusted.", "", 4)
+        problem = Problem("TLS_ERROR", "It cannot be trusted.", "", 4)
         tell(Report("acme", 8, Outcome.FAILED, Counters(), 1, 0.5, problem))
     await asyncio.to_thread(opened.__exit__, None, None, None)
     await runner.cleanup()
@@ -46,7 +46,7 @@ async def test_a_run_is_a_span_and_a_request_to_zoho_one_below_it() -> None:
     assert (told["cadence_sync.org_id"], told["cadence_sync.trigger"]) == ("acme", "schedule")
     assert (told["cadence_sync.outcome"], told["cadence_sync.run_id"], told["cadence_sync.seen"]) == ("succeeded", 7, 3)
     assert (bad.status.code, bad.status.message) == (Status.STATUS_CODE_ERROR, "It cannot be trusted.")
-    assert {one.key: one.value.string_value for one in bad.attributes}["cadence_sync.error_code"] == "TLS"
+    assert {one.key: one.value.string_value for one in bad.attributes}["cadence_sync.error_code"] == "TLS_ERROR"
 
 
 def test_without_an_endpoint_there_is_nothing_to_pay() -> None:

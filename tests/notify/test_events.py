@@ -45,12 +45,16 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
         assert report.run_id is not None
         await post.send()
         (held,) = events(receiver)
-        assert (held["event"], held["count"], len(held["names"])) == ("held", 11, 10)
+        assert (held["event"], held["count"], len(held["names"])) == ("deletions_held", 11, 10)
         assert receiver.got[0].json["text"].endswith(f"/runs/{report.run_id}")
         await decide(lab.engine, report.run_id, "approved", "kim", post.alerting)
         await post.send()
         decided = events(receiver)[1]
-        assert (decided["event"], decided["decision"], decided["decided_by"]) == ("decided", "approved", "kim")
+        assert (decided["event"], decided["decision"], decided["decided_by"]) == (
+            "deletions_reviewed",
+            "approved",
+            "kim",
+        )
         assert decided["count"] == 11
         await lab.sync(MANY[0])  # they are retired, which this channel does not want to know
         await post.send()
@@ -70,8 +74,8 @@ async def test_held_deletions_that_are_told_late_say_what_became_of_them(lab: La
         await decide(lab.engine, report.run_id, "rejected", "kim", post.alerting)
         await post.make_due()
         await post.send()
-    held = [event for event in events(receiver)[2:] if event["event"] == "held"]
-    told = [(event["standing"], event["decided_by"]) for event in held]
+    held = [event for event in events(receiver)[2:] if event["event"] == "deletions_held"]
+    told = [(event["state"], event["decided_by"]) for event in held]
     assert told == [("settled", None), ("rejected", "kim")]
 
 
@@ -82,7 +86,7 @@ async def test_held_deletions_whose_place_a_newer_case_took_say_so(lab: Lab) -> 
         await lab.sync(MANY[0])
         await lab.sync()  # one more is missing
         await post.send()
-    assert [event["standing"] for event in events(receiver)] == ["replaced", "open"]
+    assert [event["state"] for event in events(receiver)] == ["replaced", "open"]
     assert "and 11 more" not in receiver.got[0].json["text"]
 
 
@@ -102,10 +106,10 @@ async def test_an_organization_that_fails_is_told_of_once_and_once_that_it_works
         await lab.sync(MANY[0])
         await watched(post)
         await watched(post)
-        assert [event["event"] for event in events(receiver)] == ["failing", "recovered"]
+        assert [event["status"] for event in events(receiver)] == ["firing", "resolved"]
         await fails(lab, 3)
         await watched(post)
-    assert [event["event"] for event in events(receiver)] == ["failing", "recovered", "failing"]
+    assert [event["status"] for event in events(receiver)] == ["firing", "resolved", "firing"]
 
 
 async def test_an_old_copy_is_told_of_once_and_once_that_it_is_read_again(lab: Lab) -> None:
@@ -122,7 +126,7 @@ async def test_an_old_copy_is_told_of_once_and_once_that_it_is_read_again(lab: L
         await lab.sync(MANY[0])
         await watched(post)
         await watched(post)
-        assert [event["event"] for event in events(receiver)] == ["stale", "fresh"]
+        assert [event["status"] for event in events(receiver)] == ["firing", "resolved"]
         lab.clock.move(days=2)
         await lab.execute("UPDATE cadence_sync.orgs SET enabled = false")
         await watched(post)
@@ -170,7 +174,7 @@ async def test_an_episode_that_lasts_outlives_pruning(lab: Lab) -> None:
         await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
         await prune(lab.engine, lab.clock.time, DAY)
         await watched(post)
-        assert [event["event"] for event in events(receiver)] == ["change", "stale", "fresh"]
+        assert [event.get("status") for event in events(receiver)] == [None, "firing", "resolved"]
         assert await post.rows() == []
 
 

@@ -194,7 +194,7 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
         # The first one comes back: it failed, but another has sent the message meanwhile.
         await mailbox.failed(lab.engine, mine, "late", None)
     (row,) = await post.rows()
-    assert (row["sent_at"] is not None, row["dead_at"], row["attempts"]) == (True, None, 2)
+    assert (row["sent_at"] is not None, row["dead_lettered_at"], row["attempts"]) == (True, None, 2)
 
 
 async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another(lab: Lab) -> None:

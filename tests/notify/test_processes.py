@@ -84,16 +84,16 @@ async def test_a_timer_sends_without_a_daemon_and_the_commands_say_how_it_went(
     receiver.answers = [500]
     await changed(simulator, tmp_path)
     first = await cli.run("alerts", "send", "--json", cwd=tmp_path)
-    assert (first.code, first.json) == (4, {"sent": 0, "failed": 1, "dead": 0})
+    assert (first.code, first.json) == (4, {"sent": 0, "failed": 1, "dead_lettered": 0})
     (status,) = (await cli.run("alerts", "status", "--json", cwd=tmp_path)).json
-    assert (status["channel"], status["waiting"], status["last_error"]) == ("hook", 1, "The webhook answers 500.")
+    assert (status["channel"], status["pending"], status["last_error"]) == ("hook", 1, "The webhook answers 500.")
     early = await cli.run("alerts", "send", "--json", cwd=tmp_path)
-    assert (early.code, early.json) == (0, {"sent": 0, "failed": 0, "dead": 0})
+    assert (early.code, early.json) == (0, {"sent": 0, "failed": 0, "dead_lettered": 0})
     assert (await cli.run("alerts", "retry", cwd=tmp_path)).out.startswith("1 event will")
     second = await cli.run("alerts", "send", cwd=tmp_path)
-    assert (second.code, second.out.split()) == (0, ["sent", "failed", "dead", "1", "0", "0"])
+    assert (second.code, second.out.split()) == (0, ["sent", "failed", "dead_lettered", "1", "0", "0"])
     (status,) = (await cli.run("alerts", "status", "--json", cwd=tmp_path)).json
-    assert (status["waiting"], status["sent"], status["in_settings"]) == (0, 1, True)
+    assert (status["pending"], status["sent"], status["in_settings"]) == (0, 1, True)
     assert (await cli.run("alerts", "drop", "--channel", "hook", cwd=tmp_path)).out.startswith("0 events of")
 
 

@@ -204,7 +204,7 @@ async def test_what_became_known_stays_when_its_version_ends_and_shows_from_then
         assert [tuple(row.values()) for row in await lab.rows(asked, at=at, org="default", axis=axis)] == [answer]
     rows = await lab.rows("SELECT version, description FROM cadence_reporting.cadence_history ORDER BY version")
     assert [tuple(row.values()) for row in rows] == [(1, "Told"), (2, "Told")]
-    rows = await lab.rows("SELECT * FROM cadence_reporting.learnt_fields ORDER BY field")
+    rows = await lab.rows("SELECT * FROM cadence_reporting.discovered_fields ORDER BY field")
     shared = {"org_id": "default", "cadence_id": "1", "cadence_name": "New", "version": 1}
     seen = {"observed_at": learnt, "run_id": 2}
     assert rows == [
@@ -259,7 +259,7 @@ async def test_nulls_that_became_known_are_known(lab: Lab) -> None:
             "SELECT document FROM cadence_sync.cadence_versions WHERE org_id = :org", org=org.org_id
         )
         learnt = await lab.rows(
-            "SELECT field, value FROM cadence_sync.learnt_fields WHERE org_id = :org", org=org.org_id
+            "SELECT field, value FROM cadence_sync.discovered_fields WHERE org_id = :org", org=org.org_id
         )
         known = from_document(stored["document"]) | {row["field"]: row["value"] for row in learnt}
         assert len(learnt) > 1

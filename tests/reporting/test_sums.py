@@ -21,11 +21,13 @@ async def test_a_failed_run_makes_nothing_fresher(lab: Lab) -> None:
     good = await look(lab, "2026-02-01 06:00:00", record("1"), record("2"))
     await look(lab, "2026-02-01 07:00:00", record("1"))
     lab.clock.time = at("2026-02-02 06:00:00")
-    await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused.", code="ACCESS"))).run("test")
+    await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused.", code="ACCESS_DENIED"))).run("test")
     columns = "watched_since, observed_at, last_success_at, last_run_id, last_started_at, last_outcome, last_error_code"
     rows = await told(lab, f"{columns}, last_error_message, live, deleted", "sync_freshness")
     walked, failed = at("2026-02-01 07:00:00"), at("2026-02-02 06:00:00")
-    assert rows == [(at("2026-02-01 06:00:00"), walked, walked, good + 2, failed, "failed", "ACCESS", "Refused.", 1, 1)]
+    assert rows == [
+        (at("2026-02-01 06:00:00"), walked, walked, good + 2, failed, "failed", "ACCESS_DENIED", "Refused.", 1, 1)
+    ]
     (row,) = await lab.rows(
         "SELECT age, age_seconds, now() - last_success_at AS waited FROM cadence_reporting.sync_freshness"
     )

@@ -50,7 +50,7 @@ class MemorySlot:
     """The right to refresh, without a database."""
 
     token: AccessToken | None
-    recent: tuple[datetime, ...]
+    issued_at: tuple[datetime, ...]
     fresh: AccessToken | None = None
 
     def keep(self, token: AccessToken, made_at: datetime) -> None:
@@ -58,7 +58,7 @@ class MemorySlot:
         self.count(made_at)
 
     def count(self, asked_at: datetime) -> None:
-        self.recent = (*self.recent, asked_at)
+        self.issued_at = (*self.issued_at, asked_at)
 
 
 @dataclass
@@ -66,7 +66,7 @@ class MemoryTokens:
     """A token cache for tests that need no database."""
 
     token: AccessToken | None = None
-    recent: tuple[datetime, ...] = ()
+    issued_at: tuple[datetime, ...] = ()
     dropped: int = 0
 
     async def load(self) -> AccessToken | None:
@@ -74,11 +74,11 @@ class MemoryTokens:
 
     @asynccontextmanager
     async def refreshing(self) -> AsyncIterator[MemorySlot]:
-        slot = MemorySlot(self.token, self.recent)
+        slot = MemorySlot(self.token, self.issued_at)
         try:
             yield slot
         finally:
-            self.token, self.recent = slot.fresh or self.token, slot.recent
+            self.token, self.issued_at = slot.fresh or self.token, slot.issued_at
 
     async def drop(self) -> None:
         self.token, self.dropped = None, self.dropped + 1
@@ -89,7 +89,7 @@ async def zoho_source(
     org: OrgConfig, cache: TokenCache | None = None, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[CadenceSource]:
     """Yield the product's own source for an organization, with few attempts."""
-    chosen = Settings.model_construct(**({"zoho_attempts": 2} | settings))
+    chosen = Settings.model_construct(**({"zoho_max_attempts": 2} | settings))
     async with wiring.source(chosen, org, clock or wiring.SystemClock(), cache or MemoryTokens()) as source:
         yield source
 

@@ -55,7 +55,7 @@ async def test_kills_at_random_instants_neither_lose_nor_invent_history(
     simulator.change_settings(latency=0.02)
     hit = 0
     async with running(simulator) as url, opened(database_url) as disturbed, opened(second_database_url) as calm:
-        settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_PER_PAGE="10", BRAKE_PERCENT="100")
+        settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_PER_PAGE="10", DELETE_THRESHOLD_PERCENT="100")
         others = settings | {"DATABASE_URL": second_database_url}
         for _ in range(KILLS):
             simulator.edit(rng.randint(0, 3))

@@ -1,4 +1,4 @@
-"""The page over a real database, as an aiohttp client sees it."""
+"""The web UI over a real database, as an aiohttp client sees it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -49,7 +49,7 @@ Open = Callable[..., Awaitable[Site]]
 
 @pytest.fixture
 async def opened(lab: Lab) -> AsyncIterator[Open]:
-    """What serves the page with some settings."""
+    """What serves the web UI with some settings."""
     async with AsyncExitStack() as stack:
 
         async def serve(**settings: Any) -> Site:
@@ -70,5 +70,5 @@ async def opened(lab: Lab) -> AsyncIterator[Open]:
 
 @pytest.fixture
 async def site(opened: Open) -> Site:
-    """The page as it is on loopback without settings."""
+    """The web UI as it is on loopback without settings."""
     return await opened()

@@ -71,11 +71,11 @@ async def test_logging_in_and_out(opened: Open) -> None:
 
 
 async def test_a_session_outlives_the_process_but_not_the_token(opened: Open) -> None:
-    site = await opened(web_token=TOKEN, secret_keys="k" * 16)
+    site = await opened(web_token=TOKEN, encryption_keys="k" * 16)
     assert await log_in(site) == 303
     kept = {each.key: each.value for each in site.client.session.cookie_jar}
     for token, status in ((TOKEN, 200), (f"{TOKEN}-new", 401)):
-        other = await opened(web_token=token, secret_keys="k" * 16)
+        other = await opened(web_token=token, encryption_keys="k" * 16)
         assert (await other.get("/", cookies=kept)).status == status
 
 

@@ -18,7 +18,7 @@ MARK = re.compile(r'rel="next" href="([^"]*)"')
 
 
 def changed(page: str) -> list[str]:
-    """Return cadence and version of every entry, as the page has them."""
+    """Return cadence and version of every entry, as the web UI has them."""
     return re.findall(r'href="/cadences/[^/]*/(\d+\?newest=\d+)#', page)
 
 

@@ -111,7 +111,7 @@ async def test_runs_are_filtered_and_paged(site: Site, lab: Lab) -> None:
         ("", [3, 2, 1]),
         ("?org=other", [2]),
         ("?outcome=failed", [3]),
-        ("?outcome=with+changes", [2, 1]),
+        ("?outcome=changed", [2, 1]),
     ):
         text = await site.text(f"/runs{query}")
         assert [number for number in (3, 2, 1) if f">Run {number}<" in text] == runs
@@ -152,7 +152,7 @@ async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) ->
     assert "Deletion of 8 cadences approved." not in await site.text("/runs/3")
     report = await lab.sync(*MANY[:2])
     assert (report.to_json()["deleted"], report.to_json()["held"]) == (8, 0)
-    assert await lab.rows("SELECT org_id, done_by, action, run_id, result FROM cadence_sync.web_actions") == [
+    assert await lab.rows("SELECT org_id, done_by, action, run_id, result FROM cadence_sync.audit_log") == [
         {
             "org_id": "default",
             "done_by": "loopback",
@@ -167,7 +167,7 @@ async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) ->
 
 async def test_a_decision_that_cannot_be_audited_is_none(site: Site, lab: Lab) -> None:
     await hold(lab)
-    await lab.execute("ALTER TABLE cadence_sync.web_actions ADD CONSTRAINT shut CHECK (action <> 'approve')")
+    await lab.execute("ALTER TABLE cadence_sync.audit_log ADD CONSTRAINT shut CHECK (action <> 'approve')")
     assert (await site.post("/runs/3/approve", page="/runs/3")).status >= 500
     assert "Approve: retire 8 cadences" in await site.text("/runs/3")
     assert not await lab.rows("SELECT * FROM cadence_sync.deletion_decisions")
@@ -182,7 +182,7 @@ async def test_rejecting_keeps_them_and_says_who(opened: Open, lab: Lab) -> None
     assert "maria &lt;m@example.com&gt; (page) rejected this" in await site.text("/runs/3")
     again = await site.post("/runs/1/reject", page="/runs/3")
     assert (again.status, "holds no deletions" in await again.text()) == (404, True)
-    audit = await lab.rows("SELECT done_by, action, result FROM cadence_sync.web_actions ORDER BY action_id")
+    audit = await lab.rows("SELECT done_by, action, result FROM cadence_sync.audit_log ORDER BY action_id")
     assert [tuple(row.values()) for row in audit] == [
         ("maria <m@example.com>", "reject", "rejected: 8 cadences"),
         ("maria <m@example.com>", "reject", "refused: Run 1 holds no deletions."),
@@ -237,7 +237,7 @@ async def test_a_sync_is_asked_for(site: Site, lab: Lab) -> None:
 async def test_what_people_did_is_not_rewritten(site: Site, lab: Lab) -> None:
     await lab.sync(record("1"))
     await site.post("/organization/sync", org="default")
-    for statement in ("UPDATE cadence_sync.web_actions SET done_by = 'x'", "DELETE FROM cadence_sync.web_actions"):
+    for statement in ("UPDATE cadence_sync.audit_log SET done_by = 'x'", "DELETE FROM cadence_sync.audit_log"):
         try:
             await lab.execute(statement)
         except Exception as error:  # noqa: BLE001 - whatever the driver calls it

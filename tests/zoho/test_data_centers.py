@@ -20,7 +20,7 @@ from cadence_sync.wiring import SystemClock
 from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 
 NOWHERE = "http://127.0.0.1:9"
-SETTINGS = Settings(secret_keys=SecretStr("a-key-of-some-length"), zoho_attempts=1)
+SETTINGS = Settings(encryption_keys=SecretStr("a-key-of-some-length"), zoho_max_attempts=1)
 KNOWN = credentials(1)
 """Known to the one in the EU only."""
 ORG = OrgConfig("acme", "us", KNOWN.client_id, KNOWN.client_secret, KNOWN.refresh_token)
@@ -85,7 +85,7 @@ async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: A
 
 async def test_what_no_data_center_knows_is_said_so(engine: AsyncEngine) -> None:
     assert (await refused(engine, Application(replace(ORG, refresh_token="none")))).code == "INVALID_CODE"
-    assert (await refused(engine, Application(replace(ORG, refresh_token=""), "none"))).code == "GRANT_CODE"
+    assert (await refused(engine, Application(replace(ORG, refresh_token=""), "none"))).code == "INVALID_GRANT_CODE"
     secret = replace(ORG, client_secret="wrong")
     assert (await refused(engine, Application(secret))).code == "INVALID_CLIENT_SECRET"
 

@@ -56,7 +56,7 @@ async def test_a_place_is_given_back_when_its_holder_fails() -> None:
 
 async def test_an_organization_that_allows_fewer_at_once_is_walked_all_the_same(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.01, max_concurrent=2)
-    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=10, zoho_attempts=12) as source:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=10, zoho_max_attempts=12) as source:
         assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25
 
 
@@ -73,7 +73,7 @@ async def test_a_walk_asks_for_less_at_once_where_zoho_refuses_and_for_more_agai
         inside -= 1
 
     zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", match_page=1, times=3)
-    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=16, zoho_attempts=4) as source:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=16, zoho_max_attempts=4) as source:
         assert isinstance(source, ZohoSource)
         assert (await source.walk(Hint(), NOTHING)).pages == 25
         # Three refusals leave 2 of 16 places. With every answer the limit grows by its inverse: 25 make it 7.

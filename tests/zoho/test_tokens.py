@@ -31,7 +31,7 @@ def org(**changes: Any) -> Any:
 
 
 async def failure(settings: dict[str, Any] | None = None, **changes: Any) -> CadenceSyncError:
-    async with zoho_source(org(**changes), **({"zoho_attempts": 1} | (settings or {}))) as source:
+    async with zoho_source(org(**changes), **({"zoho_max_attempts": 1} | (settings or {}))) as source:
         with pytest.raises(CadenceSyncError) as caught:
             await source.walk(Hint(), NOTHING)
     return caught.value
@@ -43,13 +43,13 @@ ODD: list[tuple[dict[str, Any], str, int]] = [
     ({"status": 200, "payload": {"error": "invalid_client_secret"}}, "INVALID_CLIENT_SECRET", 3),
     ({"status": 400, "payload": {"error": "Access Denied"}}, "TOKEN_LIMIT", 3),
     ({"status": 200, "payload": {"error": "a_new_word"}}, "TOKEN_REFUSED", 3),
-    ({"status": 200, "body": "<html>Sign in</html>"}, "BAD_ANSWER", 4),
-    ({"status": 200, "body": ""}, "BAD_ANSWER", 4),
-    ({"status": 200, "payload": {"access_token": ""}}, "BAD_ANSWER", 4),
-    ({"status": 200, "payload": {"access_token": "a\nHost: b"}}, "BAD_ANSWER", 4),
-    ({"status": 200, "payload": ["access_token"]}, "BAD_ANSWER", 4),
-    ({"status": 200, "body": b"[" * 100_000}, "BAD_ANSWER", 4),
-    ({"status": 200, "body": b'{"access_token":"\xff"}'}, "BAD_ANSWER", 4),
+    ({"status": 200, "body": "<html>Sign in</html>"}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "body": ""}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "payload": {"access_token": ""}}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "payload": {"access_token": "a\nHost: b"}}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "payload": ["access_token"]}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "body": b"[" * 100_000}, "INVALID_RESPONSE", 4),
+    ({"status": 200, "body": b'{"access_token":"\xff"}'}, "INVALID_RESPONSE", 4),
     ({"status": 429, "body": "slow down"}, "TOKEN_LIMIT", 3),
     ({"status": 503, "body": "later"}, "ZOHO_UNAVAILABLE", 4),
     ({"status": 302, "headers": {"Location": "https://elsewhere.test"}}, "REDIRECT", 4),
@@ -77,7 +77,7 @@ async def test_a_token_answer_without_a_lifetime_and_with_an_api_domain_is_used(
 
 async def test_an_api_domain_in_plain_http_is_refused(mock: aioresponses) -> None:
     answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "http://api.zoho.test"})
-    assert (await failure()).code == "BAD_ANSWER"
+    assert (await failure()).code == "INVALID_RESPONSE"
 
 
 async def test_the_configured_api_address_beats_the_api_domain(zoho: Zoho) -> None:

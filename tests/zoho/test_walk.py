@@ -29,7 +29,7 @@ async def test_a_listing_holds_every_cadence_with_all_its_pages(zoho: Zoho) -> N
         listing = await source.walk(Hint(), NOTHING, lambda *pages: arrived.append(pages))
         assert source.traffic == Traffic(api_calls=3, pages=3)
     assert {s.cadence_id for s in listing.changed} == zoho.simulator.orgs[0].cadences.keys()
-    assert (listing.pages, listing.quarantined, listing.refused_per_page) == (3, (), None)
+    assert (listing.pages, listing.quarantined, listing.rejected_page_size) == (3, (), None)
     assert arrived == [(1, 1), (2, 2), (3, 3)]
     assert [q["page"] for q in asked(zoho.simulator)] == ["1", "2", "3"]
 
@@ -70,9 +70,9 @@ async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
 
 async def test_no_more_requests_are_under_way_than_the_setting_allows(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.02, max_concurrent=3)
-    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_attempts=1) as source:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_max_attempts=1) as source:
         assert (await source.walk(Hint(pages=13), NOTHING)).pages == 13
-    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_attempts=1) as source:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_max_attempts=1) as source:
         with pytest.raises(RetryLater):
             await source.walk(Hint(pages=13), NOTHING)
 
@@ -93,9 +93,9 @@ async def test_a_refused_page_size_is_left_to_the_server_and_not_asked_again(zoh
     zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
     async with zoho_source(org_at(zoho.url)) as source:
         listing = await source.walk(Hint(), NOTHING)
-        assert (listing.pages, listing.refused_per_page, source.traffic.api_calls) == (2, 200, 3)
+        assert (listing.pages, listing.rejected_page_size, source.traffic.api_calls) == (2, 200, 3)
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint(listing.pages, listing.refused_per_page), NOTHING)
+        await source.walk(Hint(listing.pages, listing.rejected_page_size), NOTHING)
         assert source.traffic.api_calls == 2
 
 
@@ -103,7 +103,7 @@ async def test_a_page_size_that_was_taken_and_is_refused_now_is_left_to_the_serv
     zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
     async with zoho_source(org_at(zoho.url)) as source:
         listing = await source.walk(Hint(pages=2), NOTHING)
-        assert (listing.pages, listing.refused_per_page) == (2, 200)
+        assert (listing.pages, listing.rejected_page_size) == (2, 200)
         assert source.traffic.api_calls <= 5
 
 
@@ -143,11 +143,11 @@ async def test_once_a_new_token_was_refused_too_no_more_are_asked_for(zoho: Zoho
 FAULTS: list[tuple[dict[str, object], type[CadenceSyncError], str]] = [
     ({"kind": "status", "status": 500, "code": "INTERNAL_SERVER_ERROR"}, RetryLater, "INTERNAL_SERVER_ERROR"),
     ({"kind": "html", "status": 502}, RetryLater, "ZOHO_UNAVAILABLE"),
-    ({"kind": "html", "status": 200}, RetryLater, "BAD_ANSWER"),
-    ({"kind": "empty"}, RetryLater, "BAD_ANSWER"),
-    ({"kind": "truncated"}, RetryLater, "BAD_ANSWER"),
-    ({"kind": "cut"}, RetryLater, "CONNECTION_BROKE"),
-    ({"kind": "reset"}, RetryLater, "CONNECTION_BROKE"),
+    ({"kind": "html", "status": 200}, RetryLater, "INVALID_RESPONSE"),
+    ({"kind": "empty"}, RetryLater, "INVALID_RESPONSE"),
+    ({"kind": "truncated"}, RetryLater, "INVALID_RESPONSE"),
+    ({"kind": "cut"}, RetryLater, "CONNECTION_LOST"),
+    ({"kind": "reset"}, RetryLater, "CONNECTION_LOST"),
     ({"kind": "status", "status": 429, "code": "TOO_MANY_REQUESTS"}, RetryLater, "TOO_MANY_REQUESTS"),
 ]
 
@@ -157,12 +157,12 @@ async def test_a_passing_fault_is_survived_and_a_lasting_one_fails(
     zoho: Zoho, fault: dict[str, object], error: type[CadenceSyncError], code: str
 ) -> None:
     zoho.strike(**fault, times=2)  # type: ignore[arg-type]
-    async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
+    async with zoho_source(org_at(zoho.url), zoho_max_attempts=3) as source:
         assert len((await source.walk(Hint(), NOTHING)).changed) == 25
         assert source.traffic.api_calls == 3
     zoho.strike(**fault, times=10)  # type: ignore[arg-type]
     before = zoho.simulator.journal.counts["list"]
-    async with zoho_source(org_at(zoho.url), zoho_attempts=3) as source:
+    async with zoho_source(org_at(zoho.url), zoho_max_attempts=3) as source:
         with pytest.raises(error) as caught:
             await source.walk(Hint(), NOTHING)
         assert (caught.value.code, caught.value.exit_code) == (code, 4)
@@ -177,7 +177,7 @@ REFUSALS = ["OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE", "NO_PERMISSION", "
 @pytest.mark.parametrize("code", REFUSALS)
 async def test_a_refusal_is_not_asked_again_and_says_what_to_do(zoho: Zoho, code: str) -> None:
     zoho.strike("status", status=403, code=code, times=5)
-    async with zoho_source(org_at(zoho.url), zoho_attempts=5) as source:
+    async with zoho_source(org_at(zoho.url), zoho_max_attempts=5) as source:
         with pytest.raises(AccessError) as caught:
             await source.walk(Hint(), NOTHING)
         assert source.traffic.api_calls == 1
@@ -230,7 +230,7 @@ async def test_a_body_over_the_cap_is_refused(zoho: Zoho) -> None:
 
 async def test_an_answer_that_does_not_come_is_given_up(zoho: Zoho) -> None:
     zoho.strike("delay", delay=5)
-    async with zoho_source(org_at(zoho.url), zoho_timeout=0.2, zoho_attempts=1) as source:
+    async with zoho_source(org_at(zoho.url), zoho_timeout=0.2, zoho_max_attempts=1) as source:
         with pytest.raises(RetryLater) as caught:
             await source.walk(Hint(), NOTHING)
     assert caught.value.code == "TIMEOUT"
@@ -238,14 +238,14 @@ async def test_an_answer_that_does_not_come_is_given_up(zoho: Zoho) -> None:
 
 async def test_a_walk_that_does_not_end_in_time_is_given_up(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.2)
-    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_walk_timeout=0.5) as source:
+    async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_listing_timeout=0.5) as source:
         with pytest.raises(RetryLater) as caught:
             await source.walk(Hint(), NOTHING)
-    assert caught.value.code == "WALK_TIMEOUT"
+    assert caught.value.code == "LISTING_TIMEOUT"
 
 
 async def test_nobody_at_the_address_is_no_connection() -> None:
-    async with zoho_source(org_at("http://127.0.0.1:9"), zoho_attempts=1) as source:
+    async with zoho_source(org_at("http://127.0.0.1:9"), zoho_max_attempts=1) as source:
         with pytest.raises(RetryLater) as caught:
             await source.walk(Hint(), NOTHING)
     assert caught.value.code == "NO_CONNECTION"
@@ -315,7 +315,7 @@ async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> Non
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(AccessError) as caught:
             await source.walk(Hint(), NOTHING)
-    assert caught.value.code == "ACCESS"
+    assert caught.value.code == "ACCESS_DENIED"
 
 
 NO_JSON = [b"", b"<html>", b"[" * 100_000, b'{"code":"\xff"}', b'{"code":"\xc3"', b"[]", b'{"code":7}']
@@ -347,7 +347,7 @@ async def test_no_more_calls_are_made_than_allowed(zoho: Zoho) -> None:
 @pytest.mark.parametrize("fault", ["html", "reset"])
 async def test_retries_count_against_the_allowance(zoho: Zoho, fault: str) -> None:
     zoho.strike(fault, times=99)
-    async with zoho_source(org_at(zoho.url), zoho_attempts=20) as source:
+    async with zoho_source(org_at(zoho.url), zoho_max_attempts=20) as source:
         with pytest.raises(BudgetError):
             await source.walk(Hint(allowance=4), NOTHING)
     assert zoho.simulator.journal.counts["list"] == 4

@@ -115,7 +115,7 @@ class EmbeddedServer:
             raise DatabaseError(
                 f"The data in {self.data} are of Postgres {found}; the embedded server is Postgres "
                 f"{self.binaries.version}.",
-                hint=f"Dump them with Postgres {found} and restore them, or run pg_upgrade: see the page "
+                hint=f"Dump them with Postgres {found} and restore them, or run pg_upgrade: see the web UI "
                 "'Backups' of the documentation.",
                 code="EMBEDDED_VERSION",
             )

@@ -1,4 +1,4 @@
-"""The questions of the web page: a file a page, each answer a frozen Struct, each look at one state of the database."""
+"""The questions of the web UI: a file a page, each answer a frozen Struct, each look at one state of the database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -19,25 +19,25 @@ _ALL: Final = """
     WITH rhythms AS (
         SELECT * FROM unnest(CAST(:names AS text[]), CAST(:seconds AS float8[])) AS r (org_id, seconds)
     ), due AS (
-        SELECT o.*, coalesce(r.seconds, o.sync_seconds, CAST(:interval AS float8)) AS seconds
+        SELECT o.*, coalesce(r.seconds, o.sync_interval_seconds, CAST(:interval AS float8)) AS seconds
         FROM cadence_sync.orgs AS o LEFT JOIN rhythms AS r USING (org_id)
         WHERE o.enabled AND o.removed_at IS NULL
     ), found AS (
-        SELECT 1 AS rank, 'held' AS kind, org_id, max(case_id) AS run_id, count(*) AS number,
+        SELECT 1 AS rank, 'held' AS kind, org_id, max(hold_id) AS run_id, count(*) AS number,
                min(missing_since) AS since, NULL AS words
         FROM cadence_sync.held_deletions WHERE decision IS NULL GROUP BY org_id
         UNION ALL
-        SELECT 2, 'failing', d.org_id, r.run_id, d.failures, r.started_at, r.error_message
+        SELECT 2, 'failing', d.org_id, r.run_id, d.consecutive_failures, r.started_at, r.error_message
         FROM due AS d
         LEFT JOIN LATERAL (
             SELECT * FROM cadence_sync.sync_runs AS r
             WHERE r.org_id = d.org_id AND r.outcome IS NOT NULL ORDER BY r.run_id DESC LIMIT 1
         ) AS r ON true
-        WHERE d.failures > 0
+        WHERE d.consecutive_failures > 0
         UNION ALL
-        SELECT 3, 'stale', d.org_id, NULL, NULL, coalesce(d.last_walk_at, d.created_at), NULL
+        SELECT 3, 'stale', d.org_id, NULL, NULL, coalesce(d.last_listed_at, d.created_at), NULL
         FROM due AS d
-        WHERE coalesce(d.last_walk_at, d.created_at)
+        WHERE coalesce(d.last_listed_at, d.created_at)
             < CAST(:now AS timestamptz) - d.seconds * CAST(:missed AS float8) * interval '1 second'
         UNION ALL
         SELECT 4, 'quarantined', good.org_id, good.run_id, good.quarantined, good.started_at, NULL

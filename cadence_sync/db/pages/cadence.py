@@ -15,7 +15,7 @@ from cadence_sync.core.document import from_document
 from cadence_sync.core.model import Config
 from cadence_sync.db.pages.cadences import CHANGED
 from cadence_sync.db.pages.edits import Edit, edits
-from cadence_sync.db.tables import cadences, held_deletions, learnt_fields
+from cadence_sync.db.tables import cadences, discovered_fields, held_deletions
 
 _C: Final = cadences.c
 _H: Final = held_deletions.c
@@ -85,7 +85,7 @@ _SEEN: Final = text("""
     ) AS h USING (version)
     LEFT JOIN (
         SELECT version, jsonb_agg(jsonb_build_array(field, value, observed_at, run_id)) AS learnt
-        FROM cadence_sync.learnt_fields
+        FROM cadence_sync.discovered_fields
         WHERE org_id = :org AND cadence_id = :cadence
         GROUP BY version
     ) AS l USING (version)
@@ -148,13 +148,18 @@ async def time_line(connection: AsyncConnection, org_id: str, cadence_id: str, n
     oldest = max(newest - limit, 0) + 1
     found = await edits(connection, [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)])
     rows = await connection.execute(
-        select(learnt_fields.c.version, learnt_fields.c.field, learnt_fields.c.value, learnt_fields.c.observed_at)
-        .where(
-            learnt_fields.c.org_id == org_id,
-            learnt_fields.c.cadence_id == cadence_id,
-            learnt_fields.c.version.between(oldest, newest),
+        select(
+            discovered_fields.c.version,
+            discovered_fields.c.field,
+            discovered_fields.c.value,
+            discovered_fields.c.observed_at,
         )
-        .order_by(learnt_fields.c.version.desc(), learnt_fields.c.observed_at, learnt_fields.c.field)
+        .where(
+            discovered_fields.c.org_id == org_id,
+            discovered_fields.c.cadence_id == cadence_id,
+            discovered_fields.c.version.between(oldest, newest),
+        )
+        .order_by(discovered_fields.c.version.desc(), discovered_fields.c.observed_at, discovered_fields.c.field)
     )
     return TimeLine(tuple(found), tuple(BecameKnown(*row) for row in rows))
 

@@ -1,4 +1,4 @@
-"""One organization: how it stands, what Zoho newly sends, and what people did about it on the page."""
+"""One organization: how it stands, what Zoho newly sends, and what people did about it in the web UI."""
 
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ _DRIFT: Final = text("""
     WHERE org_id = :org ORDER BY last_seen_at DESC, path COLLATE "C" LIMIT 200
 """)
 _SCHEDULE: Final = text("""
-    SELECT org_id, sync_seconds, sync_cron, time_zone, created_at FROM cadence_sync.orgs WHERE org_id = :org
+    SELECT org_id, sync_interval_seconds, sync_cron, time_zone, created_at FROM cadence_sync.orgs WHERE org_id = :org
 """)
 
 

@@ -13,7 +13,7 @@ WEEKS: Final = 13
 _FRESHNESS: Final = """
     SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,
            f.last_success_at, f.last_run_id, f.last_started_at, f.last_outcome, f.live, f.held, f.missing,
-           f.quarantined, f.unknown_fields, o.failures
+           f.quarantined, f.unknown_fields, o.consecutive_failures
     FROM ({of}) AS o
     JOIN cadence_reporting.sync_freshness AS f USING (org_id)
     ORDER BY org_id COLLATE "C"
@@ -71,7 +71,7 @@ class Freshness(msgspec.Struct, frozen=True):
     missing: int
     quarantined: int
     unknown_fields: int
-    failures: int
+    consecutive_failures: int
 
 
 class Live(msgspec.Struct, frozen=True):

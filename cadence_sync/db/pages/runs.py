@@ -17,13 +17,13 @@ EDITS: Final = 100
 _COLUMNS: Final = """
     r.org_id, r.run_id, r.trigger, r.started_at, r.finished_at, r.outcome, r.error_code, r.error_message, r.error_hint,
     r.api_calls, r.pages, r.seen, r.baseline, r.created, r.updated, r.deleted, r.restored, r.unchanged, r.quarantined,
-    r.held, r.held_case
+    r.held, r.hold_id
 """
 _WANTED: Final = """
     (CAST(:org AS text) IS NULL OR r.org_id = :org)
     AND CASE CAST(:outcome AS text)
-        WHEN 'under way' THEN r.outcome IS NULL
-        WHEN 'with changes' THEN r.baseline + r.created + r.updated + r.deleted + r.restored > 0
+        WHEN 'running' THEN r.outcome IS NULL
+        WHEN 'changed' THEN r.baseline + r.created + r.updated + r.deleted + r.restored > 0
         ELSE :outcome IS NULL OR r.outcome = :outcome
     END
 """
@@ -74,12 +74,12 @@ _HELD: Final = text("""
            count(*) OVER () AS in_all, count(*) FILTER (WHERE h.decision IS NULL) OVER () AS undecided
     FROM cadence_sync.held_deletions AS h
     JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
-    WHERE h.org_id = :org AND h.case_id = :case_id
+    WHERE h.org_id = :org AND h.hold_id = :hold_id
     ORDER BY c.name COLLATE "C", h.cadence_id COLLATE "C" LIMIT :size
 """)
 _DECISION: Final = text("""
     SELECT decision, decided_at, decided_by, cadences FROM cadence_sync.deletion_decisions
-    WHERE org_id = :org AND case_id = :case_id ORDER BY decision_id DESC LIMIT 1
+    WHERE org_id = :org AND hold_id = :hold_id ORDER BY decision_id DESC LIMIT 1
 """)
 _QUARANTINE: Final = text("""
     SELECT q.position, q.cadence_id, c.name, q.reason, octet_length(q.raw) AS size
@@ -89,7 +89,7 @@ _QUARANTINE: Final = text("""
     ORDER BY q.position LIMIT :size
 """)
 _LEARNT: Final = text("""
-    SELECT field, count(*) FROM cadence_sync.learnt_fields
+    SELECT field, count(*) FROM cadence_sync.discovered_fields
     WHERE org_id = :org AND run_id = :run_id GROUP BY field ORDER BY field COLLATE "C"
 """)
 
@@ -117,7 +117,7 @@ class Run(msgspec.Struct, frozen=True):
     unchanged: int
     quarantined: int
     held: int
-    held_case: int | None
+    hold_id: int | None
 
     @property
     def seconds(self) -> float | None:
@@ -204,13 +204,13 @@ async def find_run(connection: AsyncConnection, run_id: int, org: str | None) ->
 async def story(connection: AsyncConnection, run: Run, page: int) -> Story:
     """Tell all of a run, with a page of its edits."""
     key = {"org": run.org_id, "run_id": run.run_id}
-    case = {"org": run.org_id, "case_id": run.held_case}
+    case = {"org": run.org_id, "hold_id": run.hold_id}
     size = {"size": MOST}
-    decision = (await connection.execute(_DECISION, case)).one_or_none() if run.held_case else None
+    decision = (await connection.execute(_DECISION, case)).one_or_none() if run.hold_id else None
     return Story(
         run,
         await edits(connection, await _changed(connection, run, (page - 1) * EDITS)),
-        [Held(*row) for row in await connection.execute(_HELD, case | size)] if run.held_case else [],
+        [Held(*row) for row in await connection.execute(_HELD, case | size)] if run.hold_id else [],
         None if decision is None else Decision(*decision),
         [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key | size)] if run.quarantined else [],
         [Learnt(*row) for row in await connection.execute(_LEARNT, key)],

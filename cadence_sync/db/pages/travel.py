@@ -74,7 +74,7 @@ _PICKED: Final = """
     FROM cadence_sync.cadences AS c
     JOIN cadence_sync.orgs AS o ON o.org_id = c.org_id
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN {at} > o.first_walk_at + (now() - o.first_walk_at) / 2
+        SELECT CASE WHEN {at} > o.first_listed_at + (now() - o.first_listed_at) / 2
         THEN coalesce((
             SELECT n.version + 1 FROM cadence_sync.cadence_versions AS n
             WHERE n.org_id = c.org_id AND n.cadence_id = c.cadence_id AND n.valid_to <= {at}
@@ -132,7 +132,7 @@ _DIFFERENT: Final = """
         SELECT org_id, cadence_id, b.version AS from_version, a.version AS to_version
         FROM earlier AS b FULL JOIN later AS a USING (org_id, cadence_id)
         JOIN cadence_sync.orgs AS o USING (org_id)
-        WHERE b.version IS DISTINCT FROM a.version AND o.first_walk_at <= :from_at
+        WHERE b.version IS DISTINCT FROM a.version AND o.first_listed_at <= :from_at
     )
     SELECT m.org_id, m.cadence_id, m.from_version, m.to_version,
            CASE WHEN (CASE :axis WHEN 'valid' THEN first.valid_from ELSE first.observed_at END) <= :from_at

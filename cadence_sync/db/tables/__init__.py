@@ -5,14 +5,15 @@ from cadence_sync.db.tables.history import (
     cadence_changes,
     cadence_versions,
     cadences,
+    discovered_fields,
     execution_details,
     follow_up_summaries,
-    learnt_fields,
     orgs,
     redactions,
 )
 from cadence_sync.db.tables.running import (
     alert_outbox,
+    audit_log,
     daily_runs,
     deletion_decisions,
     held_deletions,
@@ -21,21 +22,21 @@ from cadence_sync.db.tables.running import (
     quarantined_records,
     schema_drift,
     sync_runs,
-    web_actions,
 )
 
 __all__ = [
     "SCHEMA",
     "alert_outbox",
+    "audit_log",
     "cadence_changes",
     "cadence_versions",
     "cadences",
     "daily_runs",
     "deletion_decisions",
+    "discovered_fields",
     "execution_details",
     "follow_up_summaries",
     "held_deletions",
-    "learnt_fields",
     "metadata",
     "oauth_tokens",
     "org_credentials",
@@ -44,5 +45,4 @@ __all__ = [
     "redactions",
     "schema_drift",
     "sync_runs",
-    "web_actions",
 ]

@@ -1,4 +1,4 @@
-"""What people did on the page."""
+"""What people did in the web UI."""
 
 from typing import Final
 

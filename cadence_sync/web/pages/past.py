@@ -66,7 +66,7 @@ async def past_csv(request: web.Request) -> web.StreamResponse:
     axis, org, text = _axis(request), query.words(request, "org") or "", query.words(request, "search") or ""
     then = moment(request, "on", Edge.END)
     if then is None:
-        raise ArgumentError("It needs a day.", hint="Choose one on the page.", code="BAD_TIME")
+        raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
     at = then.at
     async with reading(request.app[ENGINE]) as connection:
         await check_known(connection, org)

@@ -17,7 +17,7 @@ routes = web.RouteTableDef()
 nav = Nav("/runs", "Runs")
 
 SIZE: Final = 50
-OUTCOMES: Final = ("succeeded", "partial", "held", "failed", "with changes", "under way")
+OUTCOMES: Final = ("succeeded", "partial", "held", "failed", "changed", "running")
 
 
 @routes.get("/runs")

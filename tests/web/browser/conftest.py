@@ -1,4 +1,4 @@
-"""The page over two years of a made-up history, in Debian's Chromium."""
+"""The web UI over two years of a made-up history, in Debian's Chromium."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack

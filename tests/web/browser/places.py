@@ -17,7 +17,7 @@ from tests.bi.history import write_history
 from tests.support.lab import SetClock
 
 NOW: Final = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-"""When it is on the page: pictures of one history are the same on every day."""
+"""When it is in the web UI: pictures of one history are the same on every day."""
 WEEKS: Final = 104
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the page for the documentation: `make screenshots`."""
+"""Pictures of the web UI for the documentation: `make screenshots`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The page of a real daemon over a simulated Zoho: what is clicked is done."""
+"""The web UI of a real daemon over a simulated Zoho: what is clicked is done."""
 
 import asyncio
 from pathlib import Path
@@ -71,7 +71,7 @@ async def test_from_the_login_to_deletions_that_are_approved(
             await page.get_by_role("button", name="Approve").click()
             await page.get_by_role("link", name="default").first.click()
             await page.get_by_role("button", name="Sync now").click()
-            await page.goto(f"http://127.0.0.1:{port}/runs?outcome=with+changes")
+            await page.goto(f"http://127.0.0.1:{port}/runs?outcome=changed")
             await shown(page, "Run 3")
             await page.get_by_role("link", name="Run 3").click()
             assert "8 gone" in await page.locator("main").inner_text()
@@ -85,4 +85,4 @@ async def test_from_the_login_to_deletions_that_are_approved(
                 _, err = await process.communicate()
         assert process.returncode == 143
         assert TOKEN.encode() not in err
-        assert b"page_failed" not in err
+        assert b"web_request_failed" not in err

@@ -11,7 +11,7 @@ PATHS = [
     "/attention",
     "/attention?kind=held",
     "/runs",
-    "/runs?outcome=with+changes&page=2",
+    "/runs?outcome=changed&page=2",
     "/organization?org=production",
     "/audit",
     "/cadences?state=missing",
@@ -48,7 +48,7 @@ async def test_no_word_of_a_chart_is_cut(visitor: Visitor, width: int) -> None:
 
 
 async def test_a_run_with_changes_is_for_everybody(visitor: Visitor) -> None:
-    await visitor.go("/runs?outcome=with+changes")
+    await visitor.go("/runs?outcome=changed")
     await visitor.page.locator("tbody th a").first.click()
     assert await visitor.page.locator("ol.line > li").count() > 0
     await check(visitor.page)

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW cadence_reporting.learnt_fields AS
+CREATE OR REPLACE VIEW cadence_reporting.discovered_fields AS
 SELECT
     l.org_id,
     l.cadence_id,
@@ -9,6 +9,6 @@ SELECT
     l.value AS json_value,
     l.observed_at,
     l.run_id
-FROM cadence_sync.learnt_fields AS l
+FROM cadence_sync.discovered_fields AS l
 -- From the left, so that it is left out where the name is not asked for.
 LEFT JOIN cadence_sync.cadences AS c ON c.org_id = l.org_id AND c.cadence_id = l.cadence_id
