@@ -10,17 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.ports import Org
 from cadence_sync.simulator.edits import EditError, delete, restore
-from cadence_sync.simulator.mix import random_edit
+from cadence_sync.simulator.mix import make_random_edit
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.wire import list_v7
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import Lab
 
 WEEK: Final = timedelta(weeks=1)
 EDITED: Final = "edited"
 WIDE: Final = "wide"
 _KINDS: Final = ("rename", "activate", "deactivate", "change_counts", "change_execution")
-_ANYTHING: Final = Permits(mass_delete=True)
+_ANYTHING: Final = SyncOptions(allow_mass_delete=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _work(org: SimOrg, week: int, at: datetime, rng: random.Random) -> None:
         moment = at - timedelta(minutes=rng.randrange(5, 7 * 24 * 60 - 5))
         for kind in _some(rng):
             try:
-                random_edit(org, kind, moment, rng, cadence_id)
+                make_random_edit(org, kind, moment, rng, cadence_id)
             except EditError:
                 continue  # what is inactive cannot be switched off
             break

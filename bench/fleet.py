@@ -22,7 +22,7 @@ import psutil
 
 from bench.place import COMMAND, database
 from cadence_sync import wiring
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.fleet import queue
 from cadence_sync.fleet.worker import Worker
 from cadence_sync.orgs import configured_orgs
@@ -103,7 +103,7 @@ async def poll(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -
     """Make all organizations due at once, and wait until the queue is empty."""
     start = await connection.fetchval("SELECT pg_current_wal_lsn()")
     began = time.perf_counter()
-    await queue.enqueue(connection, [queue.Due(f"org-{n:05}", "us", "bench") for n in range(orgs)])
+    await queue.enqueue(connection, [queue.SyncJob(f"org-{n:05}", "us", "bench") for n in range(orgs)])
     async with asyncio.timeout(600):
         # Counting them, more often, would take a share of the machine that grows with the queue.
         while await connection.fetchval("SELECT EXISTS (SELECT FROM cadence_queue.pgqueuer)"):  # noqa: ASYNC110
@@ -138,7 +138,7 @@ async def few_and_many(orgs: int) -> tuple[float, Stretch]:
 async def queue_alone(url: str, connection: asyncpg.Connection, orgs: int) -> Stretch:
     """Run as many jobs that do nothing."""
 
-    async def nothing(_due: queue.Due, _attempts: int) -> bool:
+    async def nothing(_due: queue.SyncJob, _attempts: int) -> bool:
         return True
 
     worker = Worker(url, nothing, 16, 0)
@@ -157,7 +157,7 @@ async def round_trips(url: str, config: Path) -> float:
         raise org
     async with (
         counted(url) as (address, wire),
-        opened(address, 2) as engine,
+        open_engine(address, 2) as engine,
         wiring.many_syncs(chosen, engine) as sync_of,
     ):
         for _ in range(3):
@@ -175,7 +175,7 @@ async def fleet(
     """Yield a migrated database, a connection to it, and a folder whose settings name so many organizations."""
     with tempfile.TemporaryDirectory() as folder, database() as (url, _):
         cwd = Path(folder)
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             await wiring.migrate(engine)
         simulate = ("simulate", "--port", str(port), "--orgs", str(orgs), "--cadences", str(CADENCES))
         async with process(*simulate, "--latency", str(latency), cwd=cwd, says=b"edits"):

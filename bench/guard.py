@@ -44,7 +44,7 @@ class Bound:
         return self.figure <= self.most
 
 
-async def _told(found: Place) -> tuple[int, dict[str, int]]:
+async def _measure(found: Place) -> tuple[int, dict[str, int]]:
     """Return the write-ahead log's position in bytes, and how many rows were written until now."""
     connection = await asyncpg.connect(found.database_url)
     try:
@@ -56,9 +56,9 @@ async def _told(found: Place) -> tuple[int, dict[str, int]]:
 
 async def _written(found: Place, sync: Callable[[], Any]) -> tuple[int, dict[str, int]]:
     """Return the bytes of log and the rows that a sync writes."""
-    before, rows_before = await _told(found)
+    before, rows_before = await _measure(found)
     sync()
-    after, rows_after = await _told(found)
+    after, rows_after = await _measure(found)
     return after - before, {name: rows_after[name] - rows_before[name] for name in rows_after}
 
 

@@ -9,16 +9,16 @@ import asyncpg
 import msgspec
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.diff import Row
+from cadence_sync.core.diff import CurrentRow
 from cadence_sync.core.document import to_document
-from cadence_sync.core.model import Config, Sighting
+from cadence_sync.core.model import Config, Record
 from cadence_sync.db.columns import cadence_values, execution_values, summary_values
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.wire import list_v7
 
 END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: TID251 - trends end today
 DAYS: Final = 730
-LEARNT_AGO: Final = 366
+DISCOVERED_AGO: Final = 366
 """Days since `description` became known, as it does when v8 is asked for the first time."""
 LEARNERS: Final = 10
 """Of so many organizations one asked."""
@@ -69,18 +69,18 @@ def _org(index: int, size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, cadence in enumerate(org.cadences.values()):
         record = list_v7(cadence, org.utc_offset)
         decoded = decode_record(msgspec.json.encode(record))
-        if not isinstance(decoded, Sighting):
+        if not isinstance(decoded, Record):
             raise TypeError("the simulator makes records that can be read")
         yield from _cadence(org_id, number, record, decoded, size)
 
 
 def _cadence(
-    org_id: str, number: int, record: dict[str, Any], seen: Sighting, size: Size
+    org_id: str, number: int, record: dict[str, Any], seen: Record, size: Size
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a cadence whose versions are spread over the days; each renames it or switches it."""
     key = {"org_id": org_id, "cadence_id": seen.cadence_id}
     config: Config = dict(seen.config)
-    learnt_at = END - timedelta(days=LEARNT_AGO) if int(org_id[4:]) % LEARNERS == 0 else END
+    discovered_at = END - timedelta(days=DISCOVERED_AGO) if int(org_id[4:]) % LEARNERS == 0 else END
     days = [version * DAYS // size.versions + number % (DAYS // size.versions) for version in range(size.versions)]
     times = [END - timedelta(days=DAYS - day, seconds=number) for day in (0, *days[1:])]
     for version, (begins, ends) in enumerate(zip(times, (*times[1:], None), strict=True), 1):
@@ -92,18 +92,18 @@ def _cadence(
             config["modified_time"] = begins.isoformat()
             for path in (field, "modified_time"):
                 yield "cadence_changes", key | _change(version, path, before[path], config[path], begins)
-        if learnt_at <= begins:
+        if discovered_at <= begins:
             config["description"] = DESCRIPTION
-        elif learnt_at < (ends or END):
+        elif discovered_at < (ends or END):
             said = {"field": "description", "value": msgspec.json.encode(DESCRIPTION).decode()}
-            yield "discovered_fields", key | {"version": version, "observed_at": learnt_at, "run_id": DAYS} | said
+            yield "discovered_fields", key | {"version": version, "observed_at": discovered_at, "run_id": DAYS} | said
         raw = msgspec.json.encode(record | {"name": config["name"], "active": config["active"]}).decode()
         kind = "updated" if version > 1 else "baseline"
         document = msgspec.json.encode(to_document(config)).decode()
         modified = datetime.fromisoformat(str(config["modified_time"])) if config["modified_time"] else None
-        told = {"source_modified_time": modified, "document": document, "raw": raw, "run_id": version}
-        yield "cadence_versions", key | {"version": version, "kind": kind} | at | told
-    row = Row(seen.cadence_id, config, seen.labels, {}, seen.digest)
+        stored = {"source_modified_time": modified, "document": document, "raw": raw, "run_id": version}
+        yield "cadence_versions", key | {"version": version, "kind": kind} | at | stored
+    row = CurrentRow(seen.cadence_id, config, seen.labels, {}, seen.digest)
     seen_at = {"first_seen_at": times[0], "last_changed_at": times[-1]}
     yield "cadences", key | cadence_values(row) | seen_at | {"version": size.versions, "digest": seen.digest}
     for table, values in (

@@ -15,7 +15,7 @@ import psutil
 from bench.place import database
 from cadence_sync import wiring
 from cadence_sync.db.doctor import examine
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.pruning import prune
 from cadence_sync.fleet import queue
 from cadence_sync.fleet.worker import Worker
@@ -60,12 +60,12 @@ async def main() -> int:
     simulator = Simulator(ORGS, CADENCES, clock=clock.now)
     memory: list[int] = []
     with database() as (url, _):
-        async with opened(url, 18) as engine, running(simulator) as zoho:
+        async with open_engine(url, 18) as engine, running(simulator) as zoho:
             await wiring.migrate(engine)
             connection = await asyncpg.connect(url)
             async with wiring.many_syncs(Settings(), engine, clock=clock) as sync_of:
 
-                async def sync_org(due: queue.Due, _attempts: int) -> bool:
+                async def sync_org(due: queue.SyncJob, _attempts: int) -> bool:
                     report = await sync_of(org(int(due.org_id[4:]), zoho)).run(due.trigger)
                     if report.error is not None:
                         raise RuntimeError(report.error.message)
@@ -77,7 +77,7 @@ async def main() -> int:
                     clock.time += timedelta(days=1) / ROUNDS
                     for edited in range(EDITS):
                         simulator.edit(1, (number * EDITS + edited) % ORGS)
-                    await queue.enqueue(connection, [queue.Due(f"org-{n}", "us", "month") for n in range(ORGS)])
+                    await queue.enqueue(connection, [queue.SyncJob(f"org-{n}", "us", "month") for n in range(ORGS)])
                     async with asyncio.timeout(120):
                         while await connection.fetchval("SELECT count(*) FROM cadence_queue.pgqueuer"):  # noqa: ASYNC110
                             await asyncio.sleep(0.02)

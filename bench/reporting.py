@@ -14,7 +14,7 @@ import asyncpg
 
 from bench.history import END, Size, fill
 from bench.place import database
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 
 ROUNDS = 9
@@ -93,7 +93,7 @@ async def measure(connection: asyncpg.Connection, question: Question) -> tuple[f
 async def filled(size: Size) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection to a server with a history of that size."""
     with database() as (url, _):
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             await migrate(engine)
         began = time.perf_counter()
         await fill(url, size)

@@ -22,10 +22,10 @@ from aiohttp import ClientSession, web
 
 from bench.decade import EDITED, WIDE, Size, fill
 from bench.place import database
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.settings import Settings
-from cadence_sync.web.app import page_app
+from cadence_sync.web.app import web_ui_app
 from cadence_sync.wiring import SystemClock
 from tests.support.invariants import broken
 
@@ -148,8 +148,8 @@ async def serve(url: str) -> None:
     async def ask_for(org_id: str) -> str:
         raise RuntimeError(f"nobody asks for a sync of {org_id} here")
 
-    async with opened(url, CONNECTIONS) as engine:
-        runner = web.AppRunner(page_app(Settings(), engine, SystemClock(), ask_for), access_log=None)
+    async with open_engine(url, CONNECTIONS) as engine:
+        runner = web.AppRunner(web_ui_app(Settings(), engine, SystemClock(), ask_for), access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
@@ -163,7 +163,7 @@ async def filled(given: str | None, size: Size) -> AsyncIterator[str]:
         yield given
         return
     with database() as (url, _):
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             await migrate(engine)
             began = time.perf_counter()
             await fill(engine, size)

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from cadence_sync.core.fields import LEAVES, UNENROLL
+from cadence_sync.core.fields import FIELDS, UNENROLL
 from cadence_sync.urls import checked_web_url
 
 DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
@@ -69,7 +69,7 @@ class RuleSettings(BaseModel):
     @classmethod
     def _check_fields(cls, patterns: list[str]) -> list[str]:
         for pattern in patterns:
-            if not any(fnmatchcase(path, pattern) for path in (*LEAVES, UNENROLL)):
+            if not any(fnmatchcase(path, pattern) for path in (*FIELDS, UNENROLL)):
                 raise ValueError(f"no field is called {pattern!r}")
         return patterns
 

@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.core.index import NOTHING
+from cadence_sync.core.index import EMPTY_INDEX
 from cadence_sync.db import directory
-from cadence_sync.db.secrets import vault_of
-from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError
-from cadence_sync.orgs import OrgConfig, Schedule, in_settings, named_orgs, overridden
+from cadence_sync.db.secrets import make_cipher
+from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
+from cadence_sync.orgs import OrgConfig, Schedule, in_settings_error, named_orgs, with_overrides
 from cadence_sync.ports import AccessToken, Clock
 from cadence_sync.settings import Settings
-from cadence_sync.zoho.accounts import ask, code_form, refresh_form
+from cadence_sync.zoho.accounts import code_form, refresh_form, request_token
 from cadence_sync.zoho.answers import SCOPE
 from cadence_sync.zoho.http import Http
-from cadence_sync.zoho.probe import MISPLACED, fitting
+from cadence_sync.zoho.probe import WRONG_DC_CODES, matching_data_centers
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,7 +27,7 @@ _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class NewOrg:
     """What is known of an organization that is to be added: a grant code stands for a refresh token yet to come."""
 
     org: OrgConfig
@@ -36,7 +36,7 @@ class Application:
 
 
 @dataclass(slots=True)
-class HeldToken:
+class InMemoryTokenCache:
     """Implements `ports.TokenCache` in memory: a proof's token, before there is a place for it in the database."""
 
     token: AccessToken | None = None
@@ -49,7 +49,7 @@ class HeldToken:
         return self.token
 
     @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator["HeldToken"]:
+    async def refreshing(self) -> AsyncIterator["InMemoryTokenCache"]:
         """Nobody else refreshes it."""
         yield self
 
@@ -67,61 +67,63 @@ class HeldToken:
         self.issued_at = (*self.issued_at, asked_at)
 
 
-async def enroll(
-    settings: Settings, engine: "AsyncEngine", application: Application, *, again: bool = False, prove: bool = True
+async def add_org(
+    settings: Settings, engine: "AsyncEngine", new_org: NewOrg, *, again: bool = False, prove: bool = True
 ) -> None:
     """Add an organization, or with `again` give it new credentials; raises where anything of it cannot work."""
-    vault, org = vault_of(settings.encryption_key_list), application.org
+    cipher, org = make_cipher(settings.encryption_key_list), new_org.org
     if org.org_id in named_orgs(settings):
-        raise in_settings(org.org_id)
+        raise in_settings_error(org.org_id)
     # A grant code is good for one try: whatever can be refused without it is refused before.
     await directory.check_free(engine, org.org_id, replace=again)
-    held = HeldToken()
+    held = InMemoryTokenCache()
     if prove:
-        org = await proved(settings, application, held)
+        org = await verify_credentials(settings, new_org, held)
     try:
-        await directory.admit(engine, vault, org, application.schedule, replace=again)
+        await directory.upsert_org(engine, cipher, org, new_org.schedule, replace=again)
     except CadenceSyncError as error:
-        if application.grant_code is not None:
+        if new_org.grant_code is not None:
             error.hint = f"{error.hint} {SPENT}".lstrip()
         raise
     if held.token is not None:
         # It counts against Zoho's limit, and is good for the first sync.
-        async with wiring.token_cache(settings, engine, overridden(settings, org)).refreshing() as slot:
+        async with wiring.token_cache(settings, engine, with_overrides(settings, org)).refreshing() as slot:
             for made_at in held.issued_at:
                 slot.keep(held.token, made_at)
 
 
-async def proved(settings: Settings, application: Application, held: HeldToken) -> OrgConfig:
+async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemoryTokenCache) -> OrgConfig:
     """Return the organization with a refresh token that may read cadences; raises where one call does not prove it."""
     clock = wiring.SystemClock()
     async with wiring.session(settings) as session:
-        org = application.org
-        if application.grant_code is not None:
-            token = await _swapped(session, settings, application, clock, held)
+        org = new_org.org
+        if new_org.grant_code is not None:
+            token = await _exchange_grant_code(session, settings, new_org, clock, held)
             org, held.refresh_token = replace(org, refresh_token=token), token
         try:
-            client = wiring.client(settings, session, overridden(settings, org), clock, held)
-            await client.page(1, None, NOTHING)
+            client = wiring.client(settings, session, with_overrides(settings, org), clock, held)
+            await client.page(1, None, EMPTY_INDEX)
         except CadenceSyncError as error:
-            if application.grant_code is not None:
+            if new_org.grant_code is not None:
                 error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
             form = refresh_form(wiring.credentials_of(org))
-            raise await _explained(session, settings, org, form, error, clock.now()) from error
+            raise await _diagnose(session, settings, org, form, error, clock.now()) from error
     return org
 
 
-async def _swapped(session: Http, settings: Settings, application: Application, clock: Clock, held: HeldToken) -> str:
+async def _exchange_grant_code(
+    session: Http, settings: Settings, new_org: NewOrg, clock: Clock, held: InMemoryTokenCache
+) -> str:
     """Swap the grant code for a refresh token; the access token that comes with it serves for the proof."""
-    org = application.org
-    form = code_form(org.client_id, org.client_secret, application.grant_code or "")
+    org = new_org.org
+    form = code_form(org.client_id, org.client_secret, new_org.grant_code or "")
     try:
-        grant = await ask(session, wiring.addresses_of(overridden(settings, org)), form, clock.now())
+        grant = await request_token(session, wiring.addresses_of(with_overrides(settings, org)), form, clock.now())
     except AccessError as error:
-        raise await _explained(session, settings, org, form, error, clock.now()) from error
+        raise await _diagnose(session, settings, org, form, error, clock.now()) from error
     if grant.refresh_token is None:
-        raise BadAnswer(
+        raise InvalidResponseError(
             "Zoho answered the grant code without a refresh token.",
             hint="Use a code of a self client: those of other clients are for online access.",
             code="NO_REFRESH_TOKEN",
@@ -130,15 +132,15 @@ async def _swapped(session: Http, settings: Settings, application: Application, 
     return grant.refresh_token
 
 
-async def _explained(
+async def _diagnose(
     session: Http, settings: Settings, org: OrgConfig, form: dict[str, str], error: CadenceSyncError, now: datetime
 ) -> CadenceSyncError:
     """Return an error that tells, where that is the matter, which data center the credentials are for."""
-    if error.code not in MISPLACED:
+    if error.code not in WRONG_DC_CODES:
         return error
     by_code = form["grant_type"] == "authorization_code"
-    if overridden(settings, org).accounts_url is None:
-        found = await fitting(session, org.data_center, form, error.code, now)
+    if with_overrides(settings, org).accounts_url is None:
+        found = await matching_data_centers(session, org.data_center, form, error.code, now)
         if found:
             used = by_code and error.code == "INVALID_CODE"
             hint = f"Add it with --data-center {found[0]}{' and a new code: this one is used now' if used else ''}."

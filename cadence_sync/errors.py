@@ -18,7 +18,7 @@ CadenceSyncError          code, message, hint; exit code
 from typing import ClassVar
 
 
-def see(title: str) -> str:
+def docs_hint(title: str) -> str:
     """Point to a page of the documentation by its title: whoever installed the package has no files of it."""
     return f"See the page {title!r} of the documentation."
 
@@ -37,25 +37,25 @@ class CadenceSyncError(Exception):
         self.code = code or self.default_code
 
 
-class Stop(CadenceSyncError):  # noqa: N818 - named after what the caller does
+class PermanentError(CadenceSyncError):
     """Trying again changes nothing."""
 
 
-class SettingsError(Stop):
+class SettingsError(PermanentError):
     """Settings that cannot work."""
 
     exit_code = 2
     default_code = "INVALID_SETTINGS"
 
 
-class ArgumentError(Stop):
+class ArgumentError(PermanentError):
     """Arguments of a command that make no sense, or that it cannot act on."""
 
     exit_code = 2
     default_code = "BAD_ARGUMENT"
 
 
-class SpoolError(Stop):
+class SpoolError(PermanentError):
     """A listing too long for the memory finds no room on the disk."""
 
     exit_code = 2
@@ -63,14 +63,14 @@ class SpoolError(Stop):
     default_hint = "Nothing was written; free space in the folder for temporary files, or name another with TMPDIR."
 
 
-class AccessError(Stop):
+class AccessError(PermanentError):
     """Zoho refused the credentials or the permission."""
 
     exit_code = 3
     default_code = "ACCESS_DENIED"
 
 
-class DatabaseError(Stop):
+class DatabaseError(PermanentError):
     """The database cannot be used as it is."""
 
     exit_code = 5
@@ -78,14 +78,14 @@ class DatabaseError(Stop):
     default_hint = "Nothing was written; the server's log tells more."
 
 
-class OrgBusyError(Stop):
+class OrgBusyError(PermanentError):
     """Another run wrote this organization since this one began."""
 
     exit_code = 8
     default_code = "ORG_BUSY"
 
 
-class BudgetError(Stop):
+class BudgetError(PermanentError):
     """The API calls that the settings allow in a day are spent."""
 
     exit_code = 4
@@ -93,13 +93,13 @@ class BudgetError(Stop):
     default_hint = "It recovers by the hour; raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT, or sync less often."
 
 
-class NotFoundError(Stop):
+class NotFoundError(PermanentError):
     """Nothing of that name is stored."""
 
     default_code = "NOT_FOUND"
 
 
-class RetryLater(CadenceSyncError):  # noqa: N818 - named after what the caller does
+class TransientError(CadenceSyncError):
     """Zoho or the network failed in a way that may pass; `retry_after` is in seconds where Zoho named it."""
 
     exit_code = 4
@@ -113,7 +113,7 @@ class RetryLater(CadenceSyncError):  # noqa: N818 - named after what the caller 
         self.retry_after = retry_after
 
 
-class BadAnswer(CadenceSyncError):  # noqa: N818 - says what the answer was
+class InvalidResponseError(CadenceSyncError):
     """Zoho, or something in front of it, answered what cannot be a listing."""
 
     exit_code = 4
@@ -121,8 +121,8 @@ class BadAnswer(CadenceSyncError):  # noqa: N818 - says what the answer was
     default_hint = "Nothing was written; if it persists, something between this machine and Zoho answers for Zoho."
 
 
-class InconsistentListing(BadAnswer):
-    """The pages of one walk contradict each other: the list moved while it was read."""
+class InconsistentListingError(InvalidResponseError):
+    """The pages of one listing contradict each other: the list moved while it was read."""
 
     default_code = "INCONSISTENT_LISTING"
     default_hint = "Nothing was written; the list kept changing while it was read, so sync again later."

@@ -48,21 +48,21 @@ def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str,
         names = [DEFAULT_ORG, *names]
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise unknown_org(unknown[0], names)
-    found = {name: config_or_fault(settings, name) for name in wanted or names}
+        raise unknown_org_error(unknown[0], names)
+    found = {name: load_or_error(settings, name) for name in wanted or names}
     if len(found) == 1 and isinstance(fault := next(iter(found.values())), SettingsError):
         raise fault
     return found
 
 
-def unknown_org(org_id: str, known: Iterable[str]) -> SettingsError:
+def unknown_org_error(org_id: str, known: Iterable[str]) -> SettingsError:
     """Return what is said of an organization that is in neither settings nor database."""
     return SettingsError(
         f"There is no organization {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
     )
 
 
-def in_settings(org_id: str) -> ArgumentError:
+def in_settings_error(org_id: str) -> ArgumentError:
     """Return what is said where the settings name an organization that is meant to be stored, or removed."""
     return ArgumentError(
         f"The settings name the organization {org_id!r} themselves.",
@@ -71,7 +71,7 @@ def in_settings(org_id: str) -> ArgumentError:
     )
 
 
-def overridden(settings: Settings, org: OrgConfig) -> OrgConfig:
+def with_overrides(settings: Settings, org: OrgConfig) -> OrgConfig:
     """Return a stored organization with the addresses that the top level of the settings overrides."""
     return replace(
         org,
@@ -80,7 +80,7 @@ def overridden(settings: Settings, org: OrgConfig) -> OrgConfig:
     )
 
 
-def config_or_fault(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
+def load_or_error(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
     """Return the configuration that the settings hold of an organization, or what is wrong with it."""
     try:
         return _config(settings, org_id)

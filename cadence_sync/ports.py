@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from cadence_sync.core.diff import Past, Plan
-from cadence_sync.core.guard import Docket, Verdict
-from cadence_sync.core.index import Index
+from cadence_sync.core.diff import Plan, PriorState
+from cadence_sync.core.guard import DeletionPlan, PendingDeletions
+from cadence_sync.core.index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Stored
-from cadence_sync.core.report import Counters, Outcome, Problem
+from cadence_sync.core.model import StoredCadence
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome
 
-OnPage = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
 
 
@@ -32,13 +32,13 @@ class Org:
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
-    """What the last walk taught about walking this organization: how to ask it, never what it holds."""
+class PagingHint:
+    """Paging parameters remembered from the previous listing; never data."""
 
     pages: int = 1
     rejected_page_size: int | None = None
     allowance: int | None = None
-    """How many calls the walk may make; None for as many as it needs."""
+    """How many calls the listing may make; None for as many as it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +49,21 @@ class Run:
     org_id: str
     started_at: datetime
     fence: int
-    last_walk: datetime | None
-    hint: Hint
-    has_docket: bool = False
+    last_listed_at: datetime | None
+    paging: PagingHint
+    has_pending_deletions: bool = False
     """Whether missing cadences await a decision, or were decided about."""
     had_unreadable_ids: bool = False
-    """Whether the last walk held a record whose id was unreadable."""
+    """Whether the last listing held a record whose id was unreadable."""
     redacted: frozenset[str] = frozenset()
     """Users whose names are not to be stored."""
-    may_respell: bool = True
-    """Whether cadences that are only spelled anew may be written: once a day, in case every walk spells them anew."""
+    may_refresh_digests: bool = True
+    """Whether digests of records that changed only in encoding may be refreshed: once a day, in case every listing
+    changes them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class ApiUsage:
     """Requests to the API host, retries included, pages read, and what Zoho last said of the credits left."""
 
     api_calls: int = 0
@@ -127,12 +128,14 @@ class TokenCache(Protocol):
 class CadenceSource(Protocol):
     """One organization's cadences, as Zoho lists them now."""
 
-    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+    async def fetch_listing(
+        self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
+    ) -> Listing:
         """Return a complete, self-consistent listing beside what is stored; raises `CadenceSyncError`."""
         ...
 
     async def confirm(
-        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+        self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
     ) -> tuple[Listing, frozenset[str]]:
         """Look a second time for cadences that a listing lacks: lists move while they are paged.
 
@@ -141,32 +144,32 @@ class CadenceSource(Protocol):
         ...
 
     @property
-    def traffic(self) -> Traffic:
+    def usage(self) -> ApiUsage:
         """What this source has asked so far."""
         ...
 
 
-class Reader(Protocol):
+class CadenceReader(Protocol):
     """What the rules must know of single cadences."""
 
-    async def stored(self, cadence_ids: Collection[str]) -> Mapping[str, Stored]:
+    async def load_stored(self, cadence_ids: Collection[str]) -> Mapping[str, StoredCadence]:
         """Return the stored state of those of these cadences that exist."""
         ...
 
-    async def past(self, new_ids: Collection[str]) -> Past:
+    async def load_prior_state(self, new_ids: Collection[str]) -> PriorState:
         """Return what earlier runs say of ids that the store does not know."""
         ...
 
 
-class Writer(Reader, Protocol):
+class CadenceWriter(CadenceReader, Protocol):
     """The transaction in which a run writes; it commits when the run is closed and not before."""
 
-    def writing(self, plan: Plan) -> Callable[[], Awaitable[None]]:
+    def prepare(self, plan: Plan) -> Callable[[], Awaitable[None]]:
         """Make the rows of a plan, in any thread, and return what writes them; a run may have many."""
         ...
 
-    async def close(
-        self, outcome: Outcome, counters: Counters, verdict: Verdict, traffic: Traffic, finished_at: datetime
+    async def finish(
+        self, outcome: Outcome, counters: Counters, deletions: DeletionPlan, usage: ApiUsage, finished_at: datetime
     ) -> None:
         """Close the run in the ledger, and note which deletions are held."""
         ...
@@ -183,7 +186,7 @@ class Store(Protocol):
         """Return what `begin` would, as run 0, and write nothing."""
         ...
 
-    async def index(self, org_id: str) -> Index:
+    async def load_digests(self, org_id: str) -> DigestIndex:
         """Return the digests of all live cadences."""
         ...
 
@@ -191,24 +194,24 @@ class Store(Protocol):
         """Whether any of these cadences is stored, live or deleted."""
         ...
 
-    async def docket(self, run: Run) -> Docket:
-        """Return what is known of missing cadences from earlier runs, and how many were retired today."""
+    async def load_pending_deletions(self, run: Run) -> PendingDeletions:
+        """Return what is known of missing cadences from earlier runs, and how many were deleted today."""
         ...
 
-    def reading(self, run: Run) -> AbstractAsyncContextManager[Reader]:
+    def reading(self, run: Run) -> AbstractAsyncContextManager[CadenceReader]:
         """Read what a run must know, and write nothing."""
         ...
 
-    def writing(self, run: Run, listing: Listing) -> AbstractAsyncContextManager[Writer]:
+    def writing(self, run: Run, listing: Listing) -> AbstractAsyncContextManager[CadenceWriter]:
         """Write a run in one transaction; raises `OrgBusyError` if the fence moved."""
         ...
 
-    async def settle(
-        self, run: Run, listing: Listing, counters: Counters, traffic: Traffic, finished_at: datetime
+    async def finish_unchanged(
+        self, run: Run, listing: Listing, counters: Counters, usage: ApiUsage, finished_at: datetime
     ) -> None:
         """Close a run that has nothing else to write; raises `OrgBusyError` if the fence moved."""
         ...
 
-    async def fail(self, run: Run, problem: Problem, traffic: Traffic, finished_at: datetime) -> None:
+    async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
         ...

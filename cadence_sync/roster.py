@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cadence_sync.db import credentials, directory
-from cadence_sync.db.ledger import removed
+from cadence_sync.db.ledger import org_removed
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs import OrgConfig, config_or_fault, configured_orgs, named_orgs, overridden, unknown_org
+from cadence_sync.orgs import OrgConfig, configured_orgs, load_or_error, named_orgs, unknown_org_error, with_overrides
 from cadence_sync.settings import DEFAULT_ORG, Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-Found = Mapping[str, OrgConfig | CadenceSyncError]
+OrgConfigs = Mapping[str, OrgConfig | CadenceSyncError]
 
 
-async def org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
+async def load_org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
     """Return how one organization is reached; raises `SettingsError` where that is not known."""
-    found = (await wanted_orgs(settings, engine, [org_id]))[org_id]
+    found = (await select_orgs(settings, engine, [org_id]))[org_id]
     if isinstance(found, CadenceSyncError):
         raise found
     return found
 
 
 @dataclass(slots=True)
-class Configs:
+class OrgConfigCache:
     """How the organizations of a daemon's jobs are reached; what is stored is asked for anew with each job."""
 
     settings: Settings
@@ -41,7 +41,7 @@ class Configs:
         """Raise `SettingsError` where all that is stored is out of reach, and the settings name nobody either."""
         if self.configured:
             return
-        entries = {name: entry for name, entry in (await directory.entries(self.engine)).items() if entry.is_stored}
+        entries = {name: entry for name, entry in (await directory.load_orgs(self.engine)).items() if entry.is_stored}
         faults = []
         for name in entries:
             found = _config(self.settings, [], entries, name)
@@ -51,21 +51,21 @@ class Configs:
         if faults:
             raise faults[0]
 
-    async def of(self, org_id: str) -> OrgConfig:
+    async def get(self, org_id: str) -> OrgConfig:
         """Return how an organization is reached; raises `SettingsError`, with the code `REMOVED` if it is gone."""
         if org_id in self.configured:
             return self.configured[org_id]
-        edition = await directory.edition(self.engine, org_id)
+        edition = await directory.credentials_version(self.engine, org_id)
         known, org = self._stored.pop(org_id, ("", None))
         if edition is None:
-            raise removed(org_id)
+            raise org_removed(org_id)
         if org is None or known != edition:
-            org = await org_config(self.settings, self.engine, org_id)
+            org = await load_org_config(self.settings, self.engine, org_id)
         self._stored[org_id] = (edition, org)
         return org
 
 
-async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> Found:
+async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> OrgConfigs:
     """Return these organizations, paused ones too, each with its configuration or its fault.
 
     Raises `SettingsError` for one that is in neither settings nor database.
@@ -73,18 +73,18 @@ async def wanted_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequenc
     own = named_orgs(settings)
     if set(wanted) <= set(own):
         return configured_orgs(settings, wanted)
-    entries = await directory.entries(engine, wanted)
+    entries = await directory.load_orgs(engine, wanted)
     for name in wanted:
         if name not in (*own, DEFAULT_ORG) and (name not in entries or entries[name].removed_at is not None):
-            raise unknown_org(name, [*own, *_stored(await directory.entries(engine), own)])
+            raise unknown_org_error(name, [*own, *_stored(await directory.load_orgs(engine), own)])
     return {name: _config(settings, own, entries, name) for name in wanted}
 
 
-async def due_orgs(settings: Settings, engine: "AsyncEngine") -> Found:
+async def enabled_orgs(settings: Settings, engine: "AsyncEngine") -> OrgConfigs:
     """Return all organizations that are not paused; raises `SettingsError` where there is none at all."""
     own = named_orgs(settings)
     try:
-        entries = await directory.entries(engine)
+        entries = await directory.load_orgs(engine)
     except DatabaseError as error:
         if not own:
             raise
@@ -96,17 +96,17 @@ async def due_orgs(settings: Settings, engine: "AsyncEngine") -> Found:
     return {name: _config(settings, own, entries, name) for name in due}
 
 
-def _stored(entries: Mapping[str, directory.Entry], own: Sequence[str]) -> list[str]:
+def _stored(entries: Mapping[str, directory.OrgRow], own: Sequence[str]) -> list[str]:
     return [name for name, entry in entries.items() if entry.is_stored and name not in own]
 
 
 def _config(
-    settings: Settings, own: Sequence[str], entries: Mapping[str, directory.Entry], org_id: str
+    settings: Settings, own: Sequence[str], entries: Mapping[str, directory.OrgRow], org_id: str
 ) -> OrgConfig | CadenceSyncError:
     sealed = entries[org_id].encrypted_credentials if org_id in entries and org_id not in own else None
     if sealed is None:
-        return config_or_fault(settings, org_id)
+        return load_or_error(settings, org_id)
     try:
-        return overridden(settings, credentials.opened(settings.encryption_key_list, org_id, sealed))
+        return with_overrides(settings, credentials.decrypt_org(settings.encryption_key_list, org_id, sealed))
     except SettingsError as error:
         return error

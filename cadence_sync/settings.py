@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.alert_settings import AlertSettings, ChannelSettings, addresses_in
-from cadence_sync.errors import SettingsError, see
+from cadence_sync.errors import SettingsError, docs_hint
 from cadence_sync.faults import reason
 from cadence_sync.urls import checked_database_url, checked_networks, checked_web_url
 
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     stored.
     """
     delete_threshold_count: Annotated[int, Field(ge=0)] = 5
-    """So many cadences may be retired in 24 hours without asking, …"""
+    """So many cadences may be deleted in 24 hours without asking, …"""
     delete_threshold_percent: Annotated[float, Field(ge=0, le=100)] = 20
     """… or this share of the live ones, if that is more."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -160,9 +160,9 @@ class Settings(BaseSettings):
     web_user_header: str | None = None
     """The header in which a trusted proxy says who it is, such as `X-Forwarded-User`; needs the two above."""
     alert_urls: SecretStr | None = None
-    """Addresses of Apprise that are told everything, separated by commas."""
+    """Apprise addresses that receive everything, separated by commas."""
     alerts: AlertSettings = Field(default_factory=AlertSettings)
-    """Who is told of what; a table of the TOML file."""
+    """Alert routing; a table of the TOML file."""
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
     """More organizations, by id."""
 
@@ -375,7 +375,7 @@ def _explained(error: ValidationError, path: Path | None) -> SettingsError:
     rule = "" if number is None else f" (rule {number + 1})"
     if first["type"] == "extra_forbidden":
         return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelled name.")
-    return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {reason(first)}.", hint=see("Settings"))
+    return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {reason(first)}.", hint=docs_hint("Settings"))
 
 
 def _place(top: str, name: str, path: Path | None) -> str:

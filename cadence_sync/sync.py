@@ -1,9 +1,9 @@
 """The story of one sync, from Zoho's listing to the history in Postgres. Start reading here.
 
 1. `begin`: the run is entered in the ledger, and the store's fence is read. No lock is held from here on.
-2. `walk`: every page of the listing is fetched and decoded, and the pages are checked against each other.
+2. `listing`: every page of the listing is fetched and decoded, and the pages are checked against each other.
    A record whose digest is stored says nothing new. What is missing is looked for a second time; then it is
-   to be retired, or held until a person decides where it is too much at once.
+   to be deleted, or held until a person decides where it is too much at once.
 3. `apply`: what differs is compared leaf by leaf with what is stored. Versions, changes, current rows and the
    run's outcome are written in one transaction, behind the organization's lock and only if the fence has not
    moved. Whatever goes wrong before leaves no trace but a `failed` row in the ledger.
@@ -15,29 +15,36 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from cadence_sync.core.diff import Past, Plan, plan_deleted, plan_sighted
-from cadence_sync.core.document import known_of
-from cadence_sync.core.guard import Brake, Verdict, judge, may_be_other_org, other_org, unconfirmed
-from cadence_sync.core.index import Index
+from cadence_sync.core.diff import Plan, PriorState, plan_deleted, plan_listed
+from cadence_sync.core.document import load_state
+from cadence_sync.core.guard import (
+    DeletionPlan,
+    DeletionThreshold,
+    may_be_other_org,
+    needs_confirmation,
+    other_org_error,
+    plan_deletions,
+)
+from cadence_sync.core.index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Sighting, Stored
-from cadence_sync.core.redact import redact_sightings
-from cadence_sync.core.report import Counters, Outcome, Problem, Report, Tally, outcome_of
+from cadence_sync.core.model import Record, StoredCadence
+from cadence_sync.core.redact import redact_records
+from cadence_sync.core.report import CounterBuilder, Counters, ErrorInfo, Outcome, Report, outcome_of
 from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
-from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, Reader, Run, Store
+from cadence_sync.ports import CadenceReader, CadenceSource, Clock, Org, ProgressCallback, Run, Store
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Permits:
-    """What a run may do without asking: retire so many, or all; take another organization for this one."""
+class SyncOptions:
+    """What a run may do without asking: delete so many, or all; take another organization for this one."""
 
-    brake: Brake = field(default_factory=Brake)
-    mass_delete: bool = False
-    other_org: bool = False
+    threshold: DeletionThreshold = field(default_factory=DeletionThreshold)
+    allow_mass_delete: bool = False
+    allow_other_org: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class Sync:
     source: CadenceSource
     store: Store
     clock: Clock
-    on_page: OnPage | None = None
-    permits: Permits = field(default_factory=Permits)
+    on_progress: ProgressCallback | None = None
+    options: SyncOptions = field(default_factory=SyncOptions)
 
     async def run(self, trigger: str) -> Report:
         """Run once and report; whatever goes wrong is part of the report."""
@@ -59,7 +66,7 @@ class Sync:
         except CadenceSyncError as error:
             return self._failed(None, error, began)
         try:
-            counters = await self._apply(run, *await self._look(run))
+            counters = await self._apply(run, *await self._fetch(run))
         except CadenceSyncError as error:
             await self._close(run, error)
             return self._failed(run.run_id, error, began)
@@ -78,72 +85,74 @@ class Sync:
         began = self.clock.monotonic()
         try:
             run = await self.store.preview(self.org, self.clock.now())
-            listing, verdict = await self._look(run)
-            tally = Tally()
+            listing, deletions = await self._fetch(run)
+            tally = CounterBuilder()
             async with self.store.reading(run) as reader:
-                async for plan in _plans(run, listing, verdict, reader, lambda plan: plan):
+                async for plan in _plan_changes(run, listing, deletions, reader, lambda plan: plan):
                     tally.add(plan)
         except CadenceSyncError as error:
             return self._failed(None, error, began)
-        return self._finished(None, tally.counters(listing, verdict), began)
+        return self._finished(None, tally.counters(listing, deletions), began)
 
-    async def _look(self, run: Run) -> tuple[Listing, Verdict]:
-        """Walk the listing, and decide about cadences that it lacks."""
-        index = await self.store.index(run.org_id)
-        listing = await self.source.walk(run.hint, index, self.on_page)
-        if may_be_other_org(listing, index) and not self.permits.other_org:
-            ids = chain((sighting.cadence_id for sighting in listing.changed), listing.quarantined_ids)
+    async def _fetch(self, run: Run) -> tuple[Listing, DeletionPlan]:
+        """Fetch the listing, and decide about cadences that it lacks."""
+        index = await self.store.load_digests(run.org_id)
+        listing = await self.source.fetch_listing(run.paging, index, self.on_progress)
+        if may_be_other_org(listing, index) and not self.options.allow_other_org:
+            ids = chain((record.cadence_id for record in listing.changed), listing.quarantined_ids)
             if not await self.store.knows_any(run.org_id, ids):
-                raise other_org()
-        return await self._judge(run, listing, index)
+                raise other_org_error()
+        return await self._review_deletions(run, listing, index)
 
-    async def _judge(self, run: Run, listing: Listing, index: Index) -> tuple[Listing, Verdict]:
+    async def _review_deletions(self, run: Run, listing: Listing, index: DigestIndex) -> tuple[Listing, DeletionPlan]:
         """Decide about the missing, once a second look has confirmed that they are gone."""
         absent = listing.missing()
-        if not absent and not run.has_docket:
-            return listing, Verdict()
-        docket = await self.store.docket(run)
-        doubtful = unconfirmed(absent, docket)
+        if not absent and not run.has_pending_deletions:
+            return listing, DeletionPlan()
+        pending = await self.store.load_pending_deletions(run)
+        doubtful = needs_confirmation(absent, pending)
         if doubtful:
-            listing, gone = await self.source.confirm(listing, doubtful, run.hint, index)
-            absent = sorted(set(listing.missing()) & (gone | docket.held | docket.rejected))
-        return listing, judge(absent, len(index), docket, self.permits.brake, allow_all=self.permits.mass_delete)
+            listing, gone = await self.source.confirm(listing, doubtful, run.paging, index)
+            absent = sorted(set(listing.missing()) & (gone | pending.held | pending.rejected))
+        return listing, plan_deletions(
+            absent, len(index), pending, self.options.threshold, allow_all=self.options.allow_mass_delete
+        )
 
-    async def _apply(self, run: Run, listing: Listing, verdict: Verdict) -> Counters:
-        tally = Tally()
-        if listing.says_nothing_new and verdict == Verdict() and not run.has_docket:
-            counters = tally.counters(listing, verdict)
-            await self.store.settle(run, listing, counters, self.source.traffic, self.clock.now())
+    async def _apply(self, run: Run, listing: Listing, deletions: DeletionPlan) -> Counters:
+        tally = CounterBuilder()
+        if listing.says_nothing_new and deletions == DeletionPlan() and not run.has_pending_deletions:
+            counters = tally.counters(listing, deletions)
+            await self.store.finish_unchanged(run, listing, counters, self.source.usage, self.clock.now())
             return counters
         async with self.store.writing(run, listing) as writer:
-            plans = _plans(run, listing, verdict, writer, lambda plan: (plan, writer.writing(plan)))
+            plans = _plan_changes(run, listing, deletions, writer, lambda plan: (plan, writer.prepare(plan)))
             async for plan, write in plans:
                 await write()
                 tally.add(plan)
-            counters = tally.counters(listing, verdict)
-            await writer.close(outcome_of(counters), counters, verdict, self.source.traffic, self.clock.now())
+            counters = tally.counters(listing, deletions)
+            await writer.finish(outcome_of(counters), counters, deletions, self.source.usage, self.clock.now())
         return counters
 
     async def _close(self, run: Run, error: CadenceSyncError) -> None:
         """Close a failed run; where even that fails, a later run closes it as abandoned."""
         try:
-            await self.store.fail(run, Problem.of(error), self.source.traffic, self.clock.now())
+            await self.store.fail(run, ErrorInfo.of(error), self.source.usage, self.clock.now())
         except CadenceSyncError as second:
             log.warning("run_close_failed", run_id=run.run_id, error=second.message)
 
     def _finished(self, run_id: int | None, counters: Counters, began: float) -> Report:
         duration = round(self.clock.monotonic() - began, 6)
-        calls = self.source.traffic.api_calls
+        calls = self.source.usage.api_calls
         return Report(self.org.org_id, run_id, outcome_of(counters), counters, calls, duration)
 
     def _failed(self, run_id: int | None, error: CadenceSyncError, began: float) -> Report:
         duration = round(self.clock.monotonic() - began, 6)
-        calls = self.source.traffic.api_calls
-        return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, Problem.of(error))
+        calls = self.source.usage.api_calls
+        return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, ErrorInfo.of(error))
 
 
-async def _plans(
-    run: Run, listing: Listing, verdict: Verdict, reader: Reader, make: Callable[[Plan], Made]
+async def _plan_changes(
+    run: Run, listing: Listing, deletions: DeletionPlan, reader: CadenceReader, make: Callable[[Plan], Made]
 ) -> AsyncIterator[Made]:
     """Yield what is made of the plans, for so many cadences at a time that a long listing needs no more memory.
 
@@ -151,26 +160,28 @@ async def _plans(
     """
     blocks = listing.changed.blocks()
     if run.redacted:  # Zoho goes on sending their names
-        blocks = (redact_sightings(block, run.redacted) for block in blocks)
+        blocks = (redact_records(block, run.redacted) for block in blocks)
 
-    def step(block: list[Sighting], stored: Mapping[str, Stored], past: Past) -> tuple[Made, list[Sighting] | None]:
-        known = {cadence_id: known_of(each) for cadence_id, each in stored.items()}
-        return make(plan_sighted(listing, block, known, past)), next(blocks, None)
+    def step(
+        block: list[Record], stored: Mapping[str, StoredCadence], past: PriorState
+    ) -> tuple[Made, list[Record] | None]:
+        known = {cadence_id: load_state(each) for cadence_id, each in stored.items()}
+        return make(plan_listed(listing, block, known, past)), next(blocks, None)
 
     made: Made | None = None
     block = next(blocks, None)
     while block is not None:
-        stored = await reader.stored([sighting.cadence_id for sighting in block])
-        past = await reader.past([s.cadence_id for s in block if s.cadence_id not in stored])
+        stored = await reader.load_stored([record.cadence_id for record in block])
+        past = await reader.load_prior_state([s.cadence_id for s in block if s.cadence_id not in stored])
         upcoming = asyncio.create_task(asyncio.to_thread(step, block, stored, past))
         if made is not None:
             yield made
         made, block = await upcoming
     if made is not None:
         yield made
-    for start in range(0, len(verdict.retire), BLOCK):
-        retired = await reader.stored(verdict.retire[start : start + BLOCK])
-        yield make(plan_deleted(listing, (known_of(retired[cadence_id]) for cadence_id in sorted(retired))))
+    for start in range(0, len(deletions.delete), BLOCK):
+        missing = await reader.load_stored(deletions.delete[start : start + BLOCK])
+        yield make(plan_deleted(listing, (load_state(missing[cadence_id]) for cadence_id in sorted(missing))))
 
 
 def _unexpected(error: Exception) -> CadenceSyncError:

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from cadence_sync.core.guard import Brake
-from cadence_sync.core.report import Counters, Outcome, Problem, Report
+from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.ports import CadenceSource, Clock, OnPage, Org, TokenCache, Traffic
+from cadence_sync.ports import ApiUsage, CadenceSource, Clock, Org, ProgressCallback, TokenCache
 from cadence_sync.settings import Settings
-from cadence_sync.sync import Permits, Sync
+from cadence_sync.sync import Sync, SyncOptions
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.core.alerts import Alerting
+    from cadence_sync.core.alerts import AlertRouting
     from cadence_sync.db.outbox import IsStale
     from cadence_sync.db.store import PostgresStore
     from cadence_sync.notify.dispatcher import Count, Dispatcher
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cadence_sync.zoho.http import Http
 
 LEASE_MARGIN: Final = 900.0
-"""Seconds that a run may last beyond its walk: to write, and to wait for the database."""
+"""Seconds that a run may last beyond its listing: to write, and to wait for the database."""
 TOKEN_MARGIN: Final = 10.0
 """Seconds that a token refresh may take beyond waiting for Zoho's answer."""
 ALERT_GRACE: Final = 5.0
@@ -59,36 +59,36 @@ def load() -> None:
 @asynccontextmanager
 async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
     """Yield an engine on the configured database, else on the embedded one."""
-    from cadence_sync.db.engine import opened
+    from cadence_sync.db.engine import open_engine
 
     with database_url(settings) as url:
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             yield engine
 
 
 @asynccontextmanager
 async def direct_database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
     """Yield an engine for `migrate`: past a pooler, where the settings name that address."""
-    from cadence_sync.db.engine import opened
+    from cadence_sync.db.engine import open_engine
 
     with database_url(settings) as url:
         direct = settings.database_direct_url
-        async with opened(direct.get_secret_value() if direct else url) as engine:
+        async with open_engine(direct.get_secret_value() if direct else url) as engine:
             yield engine
 
 
 @asynccontextmanager
-async def steady_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngine, str]]":
+async def long_lived_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngine, str]]":
     """Yield an engine for a daemon, and the address of direct connections, which may listen and hold locks.
 
     Where the settings name that address apart, the database's own leads to a pooler.
     """
-    from cadence_sync.db.engine import opened
+    from cadence_sync.db.engine import open_engine
 
     with database_url(settings) as url:
         listen = settings.database_direct_url
-        steady = settings.worker_concurrency if listen is None else None
-        async with opened(url, steady) as engine:
+        long_lived = settings.worker_concurrency if listen is None else None
+        async with open_engine(url, long_lived) as engine:
             yield engine, listen.get_secret_value() if listen else url
 
 
@@ -135,14 +135,14 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
     """Return the cache of access tokens that all processes share through the database."""
-    from cadence_sync.db.secrets import Vault
+    from cadence_sync.db.secrets import Cipher
     from cadence_sync.db.tokens import TokenTable
     from cadence_sync.zoho.auth import fingerprint
 
     # Without keys of its own the cache is locked with what a thief of the database does not have either.
-    vault = Vault(settings.encryption_key_list or [org.client_secret])
+    cipher = Cipher(settings.encryption_key_list or [org.client_secret])
     identity = fingerprint(credentials_of(org), addresses_of(org))
-    return TokenTable(engine, vault, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
+    return TokenTable(engine, cipher, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
 
 
 @asynccontextmanager
@@ -160,7 +160,7 @@ async def session(settings: Settings) -> "AsyncIterator[Http]":
     from cadence_sync.zoho import http
 
     set_on_retry_hooks([])  # our own backoff logs; stamina's hook would take whatever logger it finds
-    async with http.opened(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as opened:
+    async with http.open_http(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE) as opened:
         yield opened
 
 
@@ -197,17 +197,17 @@ async def sync(
     settings: Settings,
     engine: "AsyncEngine",
     org: OrgConfig,
-    on_page: OnPage | None = None,
+    on_progress: ProgressCallback | None = None,
     *,
-    mass_delete: bool = False,
-    other_org: bool = False,
+    allow_mass_delete: bool = False,
+    allow_other_org: bool = False,
 ) -> AsyncIterator[Sync]:
     """Yield what syncs one organization; the two permits are what a person may give for one run."""
     clock = SystemClock()
-    permits = Permits(_brake(settings), mass_delete, other_org)
+    permits = SyncOptions(_deletion_threshold(settings), allow_mass_delete, allow_other_org)
     store = _store(settings, engine)
     async with source(settings, org, clock, token_cache(settings, engine, org)) as cadences:
-        yield Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, on_page, permits)
+        yield Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, on_progress, permits)
 
 
 @asynccontextmanager
@@ -215,7 +215,7 @@ async def many_syncs(
     settings: Settings, engine: "AsyncEngine", on_refresh: "OnRefresh | None" = None, clock: Clock | None = None
 ) -> "AsyncIterator[Callable[[OrgConfig], Sync]]":
     """Yield what makes a sync of any organization; all share one session, one store and what they know of tokens."""
-    clock, store, permits = clock or SystemClock(), _store(settings, engine), Permits(_brake(settings))
+    clock, store, permits = clock or SystemClock(), _store(settings, engine), SyncOptions(_deletion_threshold(settings))
     async with session(settings) as http:
         auths: dict[str, tuple[OrgConfig, Auth]] = {}
 
@@ -224,8 +224,8 @@ async def many_syncs(
             if auth is None or known != org:
                 auth = _auth(http, org, clock, token_cache(settings, engine, org), on_refresh)
                 auths[org.org_id] = (org, auth)
-            cadences = _source(settings, http.own(), auth, clock)
-            return Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, permits=permits)
+            cadences = _source(settings, http.with_own_counter(), auth, clock)
+            return Sync(Org(org.org_id, org.data_center, org.stored), cadences, store, clock, options=permits)
 
         yield sync_of
 
@@ -239,22 +239,22 @@ async def failed_run(
     try:
         run = await store.begin(org, trigger, now)
         run_id = run.run_id
-        await store.fail(run, Problem.of(error), Traffic(), now)
+        await store.fail(run, ErrorInfo.of(error), ApiUsage(), now)
     except CadenceSyncError as second:
         error = second  # without the ledger there is nothing graver to tell
-    return Report(org.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, Problem.of(error))
+    return Report(org.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, ErrorInfo.of(error))
 
 
 def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     from cadence_sync.db.store import PostgresStore
 
     lease = settings.zoho_listing_timeout + LEASE_MARGIN
-    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, alerting(settings))
+    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, alert_routing(settings))
 
 
-def alerting(settings: Settings) -> "Alerting":
+def alert_routing(settings: Settings) -> "AlertRouting":
     """Return which channels are told of what."""
-    from cadence_sync.notify.rules import alerting as rules
+    from cadence_sync.notify.rules import build_routing as rules
 
     return rules(settings)
 
@@ -266,7 +266,7 @@ async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | 
 
     clock = SystemClock()
     senders = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(engine, senders, alerting(settings), clock, count or count_nothing)
+    return Dispatcher(engine, senders, alert_routing(settings), clock, count or count_nothing)
 
 
 @asynccontextmanager
@@ -275,9 +275,9 @@ async def sending_alerts(settings: Settings, engine: "AsyncEngine", count: "Coun
     if not settings.alert_channels:
         yield
         return
-    from cadence_sync.notify.dispatcher import dispatching
+    from cadence_sync.notify.dispatcher import run_dispatcher
 
-    async with dispatching(await dispatcher(settings, engine, count), ALERT_GRACE):
+    async with run_dispatcher(await dispatcher(settings, engine, count), ALERT_GRACE):
         yield
 
 
@@ -291,7 +291,7 @@ async def watching(
         return
     from cadence_sync.notify.watch import watch
 
-    task = asyncio.create_task(watch(engine, alerting(settings), SystemClock(), staleness))
+    task = asyncio.create_task(watch(engine, alert_routing(settings), SystemClock(), staleness))
     try:
         yield
     finally:
@@ -299,8 +299,8 @@ async def watching(
         await asyncio.wait([task])
 
 
-def _brake(settings: Settings) -> Brake:
-    return Brake(settings.delete_threshold_count, settings.delete_threshold_percent)
+def _deletion_threshold(settings: Settings) -> DeletionThreshold:
+    return DeletionThreshold(settings.delete_threshold_count, settings.delete_threshold_percent)
 
 
 def credentials_of(org: OrgConfig) -> "Credentials":

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db import embedded
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.errors import CadenceSyncError
 from tests.support import cli
 from tests.support.databases import EMPTY, Databases
@@ -85,7 +85,7 @@ def second_database_url(databases: Databases, template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with opened(database_url) as engine:
+    async with open_engine(database_url) as engine:
         yield engine
 
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import print_json, print_table
 from cadence_sync.core.wording import plural
-from cadence_sync.errors import ArgumentError, RetryLater, SettingsError, see
+from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint
 from cadence_sync.settings import Settings, seconds_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.db.outbox import IsStale
-    from cadence_sync.notify.senders import Sender
+    from cadence_sync.notify.senders import Channel
 
 ANSWER: Final = 90.0
 """Seconds after which somebody who tries a channel is told that it hangs."""
@@ -24,21 +24,23 @@ _STATUS: Final = ("channel", "pending", "sent", "dead_lettered", "oldest", "last
 
 
 async def check_command(settings: Settings, channel: str | None, *, as_json: bool) -> None:
-    """Send one message to each channel; raises `RetryLater` where one did not take it."""
+    """Send one message to each channel; raises `TransientError` where one did not take it."""
     import asyncio
 
     from cadence_sync.core.alerts import Event
-    from cadence_sync.core.told import Change, Told
+    from cadence_sync.core.told import AlertEvent, LabeledChange
     from cadence_sync.notify.channels import open_channels
 
     _check(settings, channel)
     clock = wiring.SystemClock()
     senders = await asyncio.to_thread(open_channels, settings, clock)
-    example = (Change("status", "active", "inactive"),)
-    told = [Told(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
+    example = (LabeledChange("status", "active", "inactive"),)
+    alerts = [AlertEvent(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
     async with asyncio.TaskGroup() as group:  # one that hangs keeps nobody waiting for the others
         tried = {
-            name: group.create_task(_tried(sender, told)) for name, sender in senders.items() if channel in {None, name}
+            name: group.create_task(_tried(sender, alerts))
+            for name, sender in senders.items()
+            if channel in {None, name}
         }
     rows = [{"channel": name, "kind": senders[name].kind, "error": task.result()} for name, task in tried.items()]
     if as_json:
@@ -48,22 +50,22 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
         print_table("Test messages", ("channel", "kind", "result"), shown)
     failed = [str(row["channel"]) for row in rows if row["error"]]
     if failed:
-        raise RetryLater(
+        raise TransientError(
             f"{len(failed)} of {plural(len(rows), 'channel')} did not take the message: {', '.join(failed)}.",
-            hint=see("Get alerts"),
+            hint=docs_hint("Get alerts"),
             code="ALERT_NOT_SENT",
         )
 
 
-async def _tried(sender: "Sender", told: list[Any]) -> str | None:
+async def _tried(sender: "Channel", alerts: list[Any]) -> str | None:
     import asyncio
 
     try:
         async with asyncio.timeout(ANSWER):
-            await sender.send(str(uuid4()), told)
+            await sender.send(str(uuid4()), alerts)
     except TimeoutError:
         return f"The channel does not answer within {ANSWER:.0f} s."
-    except RetryLater as error:
+    except TransientError as error:
         return error.message
     except Exception as error:  # noqa: BLE001 - a service's client raises what it likes, with texts that hold secrets
         return f"The channel failed ({type(error).__name__})."
@@ -91,7 +93,7 @@ def list_command(settings: Settings, *, as_json: bool) -> None:
             "name": rule.name,
             "persons": sorted(rule.persons),
         }
-        for rule in wiring.alerting(settings).rules
+        for rule in wiring.alert_routing(settings).rules
     ]
     if as_json:
         print_json({"channels": channels, "rules": rules})
@@ -106,7 +108,7 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
     from cadence_sync.db import mailbox
 
     async with wiring.database(settings) as engine:
-        found = {row["channel"]: row for row in await mailbox.status(engine)}
+        found = {row["channel"]: row for row in await mailbox.delivery_status(engine)}
     nothing = dict.fromkeys(_STATUS) | {"pending": 0, "sent": 0, "dead_lettered": 0}
     known = settings.alert_channels
     rows = [
@@ -129,15 +131,15 @@ async def send_command(settings: Settings, *, as_json: bool) -> None:
     async with wiring.database(settings) as engine:
         dispatcher = await wiring.dispatcher(settings, engine, lambda _channel, result: results.update([result]))
         now = wiring.SystemClock().now()
-        await outbox.watch(engine, dispatcher.alerting, now, await _staleness(settings, engine))
-        await dispatcher.empty()
+        await outbox.enter_staleness(engine, dispatcher.alerting, now, await _staleness(settings, engine))
+        await dispatcher.drain()
     counts = {name: results[name] for name in ("sent", "failed", "dead_lettered")}
     if as_json:
         print_json(counts)
     else:
         print_table("Messages", list(counts), [list(counts.values())])
     if not_taken := counts["failed"] + counts["dead_lettered"]:
-        raise RetryLater(
+        raise TransientError(
             f"{plural(not_taken, 'message was', 'messages were')} not taken.",
             hint="`cadence-sync alerts status` says by which channel, and why.",
             code="ALERT_NOT_SENT",
@@ -150,8 +152,8 @@ async def retry_command(settings: Settings, channel: str | None) -> None:
 
     _check(settings, channel)
     async with wiring.database(settings) as engine:
-        count = await mailbox.retry(engine, list(settings.alert_channels) if channel is None else [channel])
-    say(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
+        count = await mailbox.retry_failed(engine, list(settings.alert_channels) if channel is None else [channel])
+    echo(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
 
 
 async def drop_command(settings: Settings, channel: str) -> None:
@@ -159,20 +161,20 @@ async def drop_command(settings: Settings, channel: str) -> None:
     from cadence_sync.db import mailbox
 
     async with wiring.database(settings) as engine:
-        count = await mailbox.drop(engine, [channel])
-    say(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
+        count = await mailbox.drop_pending(engine, [channel])
+    echo(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
     from cadence_sync.cli.worker import usable_orgs
     from cadence_sync.db.direct import driver_of
-    from cadence_sync.db.registry import registered
+    from cadence_sync.db.registry import load_scheduled_orgs
     from cadence_sync.fleet import plans
 
     async with driver_of(engine) as connection:
-        rhythms = plans.rhythms(settings, usable_orgs(settings), await registered(connection))
+        schedules = plans.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-    return plans.staleness(rhythms, least, wiring.SystemClock().now())
+    return plans.staleness(schedules, least, wiring.SystemClock().now())
 
 
 def _check(settings: Settings, channel: str | None) -> None:
@@ -181,7 +183,7 @@ def _check(settings: Settings, channel: str | None) -> None:
     if not known:
         raise SettingsError(
             "There is no channel for alerts.",
-            hint=f"Set CADENCE_SYNC_ALERT_URLS, or name channels in cadence-sync.toml. {see('Get alerts')}",
+            hint=f"Set CADENCE_SYNC_ALERT_URLS, or name channels in cadence-sync.toml. {docs_hint('Get alerts')}",
         )
     if channel is not None and channel not in known:
         raise ArgumentError(f"There is no channel {channel!r}.", hint=f"Known: {', '.join(known)}.")

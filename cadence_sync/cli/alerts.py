@@ -8,10 +8,10 @@ from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
 from cadence_sync.cli.run import run
 
-Channel = Annotated[str | None, typer.Option("--channel", metavar="NAME", help="One channel only.")]
+ChannelOption = Annotated[str | None, typer.Option("--channel", metavar="NAME", help="One channel only.")]
 
 
-def check(context: typer.Context, channel: Channel = None, as_json: Json = False) -> None:
+def check(context: typer.Context, channel: ChannelOption = None, as_json: Json = False) -> None:
     """Send a test message to every channel, and say which took it."""
     from cadence_sync.cli.alerting import check_command
 
@@ -39,7 +39,7 @@ def send(context: typer.Context, as_json: Json = False) -> None:
     run(send_command(context.obj.settings(), as_json=as_json))
 
 
-def retry(context: typer.Context, channel: Channel = None) -> None:
+def retry(context: typer.Context, channel: ChannelOption = None) -> None:
     """Let a daemon try at once what was not taken, dead letters too."""
     from cadence_sync.cli.alerting import retry_command
 
@@ -50,7 +50,7 @@ def drop(
     context: typer.Context,
     channel: Annotated[str, typer.Option("--channel", metavar="NAME", help="The channel, in the settings or not.")],
 ) -> None:
-    """Delete what a channel was not told of yet, and will not be told of."""
+    """Delete a channel's pending alerts."""
     from cadence_sync.cli.alerting import drop_command
 
     run(drop_command(context.obj.settings(), channel))

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
-from cadence_sync.enrollment import Application
-from cadence_sync.errors import ArgumentError, see
+from cadence_sync.enrollment import NewOrg
+from cadence_sync.errors import ArgumentError, docs_hint
 from cadence_sync.orgs import OrgConfig, Schedule
 from cadence_sync.settings import DataCenter, Settings, seconds_of
 from cadence_sync.urls import checked_web_url
@@ -16,10 +16,10 @@ FIELDS: Final = (
 LONGEST_ID: Final = 100
 LONGEST_INTERVAL: Final = 366 * 86400.0
 """Seconds: a year."""
-_SELF_CLIENT: Final = f"Zoho's API console hands them out. {see('Add many organizations')}"
+_SELF_CLIENT: Final = f"Zoho's API console hands them out. {docs_hint('Add many organizations')}"
 
 
-def application(settings: Settings, given: Mapping[str, str | None]) -> Application:
+def parse_new_org(settings: Settings, given: Mapping[str, str | None]) -> NewOrg:
     """Return the application; what it leaves out of client, data center and addresses comes from the settings.
 
     Raises `ArgumentError` for the first thing that cannot work.
@@ -38,7 +38,7 @@ def application(settings: Settings, given: Mapping[str, str | None]) -> Applicat
         _url("api_url", found["api_url"]),
         _url("accounts_url", found["accounts_url"]),
     )
-    return Application(org, found["grant_code"] or None, schedule(found))
+    return NewOrg(org, found["grant_code"] or None, schedule(found))
 
 
 def _client(settings: Settings, found: Mapping[str, str]) -> tuple[str, str]:

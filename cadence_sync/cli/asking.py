@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from cadence_sync.cli.lines import fitted, say
+from cadence_sync.cli.lines import echo, wrap
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import PREFIX, Settings
 from cadence_sync.zoho.answers import SCOPE
@@ -25,7 +25,7 @@ make a self client. Its page "Client Secret" has the client's id and secret; "Ge
 {SCOPE}, hands out a grant code that is good for minutes."""
 
 
-def filled(settings: Settings, fields: Mapping[str, str | None], files: Mapping[str, Path | None]) -> Fields:
+def complete_fields(settings: Settings, fields: Mapping[str, str | None], files: Mapping[str, Path | None]) -> Fields:
     """Return the fields with the secrets that go with them; raises `ArgumentError` where nobody can be asked."""
     known = dict(fields) | {name: _secret(name, files[name]) for name in _SECRETS}
     if has_terminal():
@@ -37,8 +37,8 @@ def confirm_purge(org_id: str) -> None:
     """Let a person type the id of what is to be deleted; raises `ArgumentError` where it is not that."""
     if not has_terminal():
         raise ArgumentError("Nobody can be asked whether to delete the history.", hint="Add --yes.")
-    say("Its whole history will be deleted: nothing can bring it back.", sys.stderr)
-    if prompted("Type the organization's id") != org_id:
+    echo("Its whole history will be deleted: nothing can bring it back.", sys.stderr)
+    if prompt("Type the organization's id") != org_id:
         raise ArgumentError("That is another id: nothing was deleted.")
 
 
@@ -66,32 +66,32 @@ def _ask_for_missing(settings: Settings, known: Fields) -> None:
     has_client = settings.zoho_client_id is not None and settings.zoho_client_secret is not None
     needs_token = not known["refresh_token"] and not known["grant_code"]
     if needs_token or not (known["client_id"] or has_client):
-        say(_WHERE, sys.stderr)
+        echo(_WHERE, sys.stderr)
     if not known["org_id"]:
-        known["org_id"] = prompted("Id of the organization, of your choice")
+        known["org_id"] = prompt("Id of the organization, of your choice")
     if needs_token and not known["data_center"]:
-        known["data_center"] = prompted("Data center", default=settings.zoho_data_center)
+        known["data_center"] = prompt("Data center", default=settings.zoho_data_center)
     if not known["client_id"] and not has_client:
-        known["client_id"] = prompted("Client id")
+        known["client_id"] = prompt("Client id")
     if not known["client_secret"] and known["client_id"] not in {None, settings.zoho_client_id}:
-        known["client_secret"] = prompted("Client secret", hidden=True)
+        known["client_secret"] = prompt("Client secret", hidden=True)
     if needs_token:
-        known["grant_code"] = prompted("Grant code (empty if you have a refresh token)", hidden=True, default="")
+        known["grant_code"] = prompt("Grant code (empty if you have a refresh token)", hidden=True, default="")
         if not known["grant_code"]:
-            known["refresh_token"] = prompted("Refresh token", hidden=True)
+            known["refresh_token"] = prompt("Refresh token", hidden=True)
 
 
-def prompted(question: str, *, hidden: bool = False, default: str | None = None) -> str:
+def prompt(question: str, *, hidden: bool = False, default: str | None = None) -> str:
     """Ask on stderr, for stdout belongs to results; what is hidden is not echoed."""
     ask: Callable[..., str] = typer.prompt
-    text = fitted(f"{question} [{default}]" if default else question, sys.stderr)
+    text = wrap(f"{question} [{default}]" if default else question, sys.stderr)
     with _stopping(on_its_line=not hidden):
         return ask(text, default=default, hide_input=hidden, show_default=False, err=True).strip()
 
 
-def confirmed(question: str, *, default: bool) -> bool:
+def confirm(question: str, *, default: bool) -> bool:
     """Ask for a yes or a no on stderr."""
-    text = fitted(f"{question} [{'Y/n' if default else 'y/N'}]", sys.stderr)
+    text = wrap(f"{question} [{'Y/n' if default else 'y/N'}]", sys.stderr)
     with _stopping():
         return typer.confirm(text, default=default, show_default=False, err=True)
 

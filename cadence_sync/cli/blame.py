@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import not_before, one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.words import value_in_words
-from cadence_sync.core.blame import LEARNT, Blamed, Learnt, Seen, blame
+from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import from_document
 from cadence_sync.settings import Settings
 
 _HANG: Final = 4
-_AT_LEAST: Final = {LEARNT, Kind.BASELINE.value}
+_AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
 _COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 
 
@@ -44,11 +44,11 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
         return
     if gone:
         when = one_line(gone["valid_from"])
-        say(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
+        echo(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
     rows = [_as_row(line) for line in lines]
     if sys.stdout.isatty():
-        say(f"Blame of {one_line(row['name'])} (times in UTC)\n")
-        say("\n".join(annotated(rows)), hang=_HANG)
+        echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
+        echo("\n".join(annotated(rows)), hang=_HANG)
         return
     print_table("", _COLUMNS, rows)
 
@@ -64,9 +64,9 @@ def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
 
 
-def _seen(version: dict[str, Any]) -> Seen:
+def _seen(version: dict[str, Any]) -> ObservedVersion:
     changes = version["changes"]
-    return Seen(
+    return ObservedVersion(
         version["version"],
         Kind(version["kind"]),
         version["valid_from"],
@@ -76,7 +76,10 @@ def _seen(version: dict[str, Any]) -> Seen:
         frozenset(change["field"] for change in changes),
         next((change["changed_by_id"] for change in changes), None),
         next((change["changed_by_name"] for change in changes), None),
-        {field["field"]: Learnt(field["value"], field["observed_at"], field["run_id"]) for field in version["learnt"]},
+        {
+            field["field"]: DiscoveredField(field["value"], field["observed_at"], field["run_id"])
+            for field in version["discovered"]
+        },
     )
 
 

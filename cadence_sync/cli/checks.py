@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from cadence_sync.core.report import gravest
+from cadence_sync.core.report import most_severe
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")
 _DEFECT: Final = "This is a defect: please report it with the traceback that `cadence-sync --debug doctor` shows."
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How something stands."""
 
     OK = "ok"
@@ -21,7 +21,7 @@ class State(StrEnum):
     UNKNOWN = "not checked"
 
 
-MARKS: Final = {State.OK: "✓", State.WARNING: "!", State.FAILED: "✗", State.UNKNOWN: "-"}
+MARKS: Final = {CheckState.OK: "✓", CheckState.WARNING: "!", CheckState.FAILED: "✗", CheckState.UNKNOWN: "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Check:
     """One thing that was looked at; `exit_code` is what the command ends with if nothing is graver."""
 
     name: str
-    state: State
+    state: CheckState
     message: str
     hint: str = ""
     org_id: str | None = None
@@ -44,7 +44,7 @@ class Check:
             "org_id": self.org_id,
             "name": self.name,
             "state": str(self.state),
-            "ok": self.state in {State.OK, State.WARNING},
+            "ok": self.state in {CheckState.OK, CheckState.WARNING},
             "what": self.message,
             "hint": self.hint,
             "code": self.code,
@@ -52,27 +52,27 @@ class Check:
         }
 
 
-def good(name: str, message: str, org_id: str | None = None) -> Check:
+def passed(name: str, message: str, org_id: str | None = None) -> Check:
     """Return what stands as it should."""
-    return Check(name, State.OK, message, org_id=org_id)
+    return Check(name, CheckState.OK, message, org_id=org_id)
 
 
 def warning(name: str, message: str, hint: str, org_id: str | None = None, *, exit_code: int = 0) -> Check:
     """Return what wants attention, and stops nothing."""
-    return Check(name, State.WARNING, message, hint, org_id, exit_code=exit_code)
+    return Check(name, CheckState.WARNING, message, hint, org_id, exit_code=exit_code)
 
 
 def failed(name: str, error: CadenceSyncError, org_id: str | None = None) -> Check:
     """Return what does not work, in the words of the error that a sync would end with."""
-    return Check(name, State.FAILED, error.message, error.hint, org_id, error.code, error.exit_code)
+    return Check(name, CheckState.FAILED, error.message, error.hint, org_id, error.code, error.exit_code)
 
 
-def unchecked(names: Sequence[str], reason: str, org_id: str | None = None) -> list[Check]:
+def skipped(names: Sequence[str], reason: str, org_id: str | None = None) -> list[Check]:
     """Return what could not be looked at, because something else stands in the way."""
-    return [Check(name, State.UNKNOWN, f"not checked: {reason}", org_id=org_id) for name in names]
+    return [Check(name, CheckState.UNKNOWN, f"not checked: {reason}", org_id=org_id) for name in names]
 
 
-async def attempted(
+async def run_check(
     name: str, work: Callable[[], Awaitable[T]], org_id: str | None = None, *, debug: bool = False
 ) -> T | Check:
     """Return what comes of a look, or the failed check that it is: one failure never hides what comes after it."""
@@ -88,4 +88,4 @@ async def attempted(
 
 def exit_code_of(checks: Sequence[Check]) -> int:
     """Return the exit code of the gravest."""
-    return gravest(check.exit_code for check in checks)
+    return most_severe(check.exit_code for check in checks)

@@ -3,7 +3,7 @@
 import asyncio
 
 from cadence_sync import wiring
-from cadence_sync.cli.checks import Check, attempted, good
+from cadence_sync.cli.checks import Check, passed, run_check
 from cadence_sync.core.wording import plural
 from cadence_sync.settings import Settings
 
@@ -15,7 +15,7 @@ async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
     from cadence_sync.notify.channels import open_channels
 
     clock = wiring.SystemClock()
-    senders = await attempted("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    senders = await run_check("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
     if isinstance(senders, Check):
         return [senders]
-    return [good("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]
+    return [passed("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cadence_sync import wiring
-from cadence_sync.cli.checks import Check, attempted, failed, good, unchecked, warning
+from cadence_sync.cli.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.db.migrate import OLDEST_SERVER
 from cadence_sync.db.revision import HEAD
-from cadence_sync.errors import DatabaseError, see
+from cadence_sync.errors import DatabaseError, docs_hint
 from cadence_sync.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): version
 def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
     """Look at where the settings come from, and for variables that nothing reads."""
     where = f"read from {settings.file} and the environment" if settings.file else "read from the environment"
-    checks = [good("settings", where)]
+    checks = [passed("settings", where)]
     if settings.exposed_file is not None:
         checks = [
             warning(
@@ -54,7 +54,7 @@ def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ)
         name = variable.upper().removesuffix("_FILE")
         if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_"):
             close = get_close_matches(name, known, 1)
-            hint = f"Did you mean {close[0]}?" if close else see("Settings")
+            hint = f"Did you mean {close[0]}?" if close else docs_hint("Settings")
             checks.append(warning("settings", f"The variable {variable} is no setting: nothing reads it.", hint))
     return checks
 
@@ -73,24 +73,24 @@ async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: b
     from cadence_sync.db import checkup
 
     before = wiring.SystemClock().now()
-    server = await attempted("database", lambda: checkup.server(engine), debug=debug)
+    server = await run_check("database", lambda: checkup.server(engine), debug=debug)
     if isinstance(server, Check):
-        return [server, *unchecked(NAMES, "the database cannot be reached")], False
+        return [server, *skipped(NAMES, "the database cannot be reached")], False
     after = wiring.SystemClock().now()
-    checks = [good("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
-    migrated = await attempted("migrations", lambda: _migrations(engine), debug=debug)
-    checks += [await attempted("rights", lambda: _rights(engine, server), debug=debug), migrated]
+    checks = [passed("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
+    migrated = await run_check("migrations", lambda: _migrations(engine), debug=debug)
+    checks += [await run_check("rights", lambda: _rights(engine, server), debug=debug), migrated]
     usable = migrated.code is None
-    tables = await attempted("queue tables", lambda: _queue_tables(engine), debug=debug) if usable else None
+    tables = await run_check("queue tables", lambda: _queue_tables(engine), debug=debug) if usable else None
     if tables is None:
-        checks += unchecked(["queue tables"], "the database is not migrated")
+        checks += skipped(["queue tables"], "the database is not migrated")
     else:
         checks.append(tables)
     checks.append(clock_check("database clock", "The database's", server.now, before, after))
     if tables is None or tables.code is not None:
-        return [*checks, *unchecked(["queue", "room"], "the database is not migrated")], usable
-    checks.append(await attempted("queue", lambda: _queue(engine), debug=debug))
-    checks.append(await attempted("room", lambda: _room(settings, engine), debug=debug))
+        return [*checks, *skipped(["queue", "room"], "the database is not migrated")], usable
+    checks.append(await run_check("queue", lambda: _queue(engine), debug=debug))
+    checks.append(await run_check("room", lambda: _room(settings, engine), debug=debug))
     return checks, usable
 
 
@@ -100,7 +100,7 @@ def clock_check(
     """Compare a clock that was read between two looks at this machine's."""
     skew = max(before - theirs, theirs - after, timedelta(0))
     if skew <= SKEW:
-        return good(name, f"{whose} clock and this machine's agree", org_id)
+        return passed(name, f"{whose} clock and this machine's agree", org_id)
     which = "ahead of" if theirs > after else "behind"
     return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
 
@@ -110,7 +110,7 @@ def _embedded(settings: Settings) -> list[Check]:
         return []
     from cadence_sync.db import embedded
 
-    return [good("embedded server", embedded.describe(settings.data_dir))]
+    return [passed("embedded server", embedded.describe(settings.data_dir))]
 
 
 def _version(server: "Server") -> Check:
@@ -119,7 +119,7 @@ def _version(server: "Server") -> Check:
         return failed("version", DatabaseError(error, hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"))
     if server.number >= NEWEST_SERVER + 10000:
         return warning("version", f"Postgres {server.version} is newer than any that was tried.", "Use 15 to 18.")
-    return good("version", f"Postgres {server.version}")
+    return passed("version", f"Postgres {server.version}")
 
 
 async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
@@ -137,29 +137,29 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
             hint="Run `migrate` and `sync` as the same user, or grant it these rights.",
             code="DATABASE_PERMISSION",
         )
-    return good("rights", f"{server.user!r} may read and write all that a sync needs")
+    return passed("rights", f"{server.user!r} may read and write all that a sync needs")
 
 
 async def _migrations(engine: "AsyncEngine") -> Check:
     from cadence_sync.db.revision import check_migrated
 
     await _checked(engine, check_migrated)
-    return good("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
+    return passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
 
 
 async def _queue_tables(engine: "AsyncEngine") -> Check:
     from cadence_sync.db.direct import check_queue
 
     await _checked(engine, check_queue)
-    return good("queue tables", "they are there")
+    return passed("queue tables", "they are there")
 
 
 async def _checked(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
     """Run a check of the tables; where `migrate` is the remedy, its rights are checked too."""
-    from cadence_sync.db.engine import our_errors
+    from cadence_sync.db.engine import translate_errors
 
     try:
-        with our_errors():
+        with translate_errors():
             async with engine.connect() as connection:
                 await check(connection)
     except DatabaseError as error:
@@ -192,8 +192,8 @@ def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
             "Start `cadence-sync serve` or one more `cadence-sync worker`.",
         )
     if not leads:
-        return good("queue", f"{jobs}; no scheduler leads: nothing is synced but by `cadence-sync sync`")
-    return good("queue", f"{jobs}; a scheduler leads")
+        return passed("queue", f"{jobs}; no scheduler leads: nothing is synced but by `cadence-sync sync`")
+    return passed("queue", f"{jobs}; a scheduler leads")
 
 
 async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
@@ -214,7 +214,7 @@ async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
             f"About {used.runs:,} runs are kept.",
             "`cadence-sync prune` deletes old ones that changed nothing; a daemon does so by itself.",
         )
-    return good("room", f"tables and indexes take {used.bytes / 2**20:,.0f} MiB")
+    return passed("room", f"tables and indexes take {used.bytes / 2**20:,.0f} MiB")
 
 
 def duration(seconds: float) -> str:

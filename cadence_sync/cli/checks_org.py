@@ -7,16 +7,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.checks import Check, attempted, failed, good, unchecked, warning
+from cadence_sync.cli.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.cli.checks_database import SKEW, clock_check, duration
-from cadence_sync.core.index import NOTHING
+from cadence_sync.core.index import EMPTY_INDEX
 from cadence_sync.errors import BudgetError, CadenceSyncError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.ports import TokenCache
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
-    from cadence_sync.db.directory import Entry
+    from cadence_sync.db.directory import OrgRow
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.http import Http
 
@@ -33,10 +33,10 @@ _TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OrgFacts:
     """What the database says of all organizations."""
 
-    entries: Mapping[str, "Entry"] = field(default_factory=dict)
+    entries: Mapping[str, "OrgRow"] = field(default_factory=dict)
     status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -47,44 +47,44 @@ async def zoho_checks(settings: Settings, http: "Http", org: OrgConfig, cache: T
     org_id, budget = org.org_id, settings.zoho_daily_call_limit
     if budget is not None and calls >= budget:
         spent = BudgetError(f"The {budget} API calls of this day are spent.")
-        return [*unchecked(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
+        return [*skipped(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
     clock = wiring.SystemClock()
-    client = wiring.client(settings, http.own(), org, clock, cache)
+    client = wiring.client(settings, http.with_own_counter(), org, clock, cache)
 
     async def look() -> list[Check]:
         await client.auth.token()
-        token = good("token", "Zoho hands out access tokens", org_id)
+        token = passed("token", "Zoho hands out access tokens", org_id)
         before = clock.now()
         try:
-            await client.page(1, None, NOTHING)
+            await client.page(1, None, EMPTY_INDEX)
         except CadenceSyncError as error:
-            return [*refused(error, token), *_told(settings, client, org_id, calls, before, clock.now())]
-        fine = [good("scope", "cadences may be read", org_id), good("API", "it answers with cadences", org_id)]
-        return [token, *fine, *_told(settings, client, org_id, calls, before, clock.now())]
+            return [*refused(error, token), *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
+        fine = [passed("scope", "cadences may be read", org_id), passed("API", "it answers with cadences", org_id)]
+        return [token, *fine, *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
 
-    found = await attempted("token", look, org_id)
-    return [found, *unchecked(ZOHO[1:], "there is no access token", org_id)] if isinstance(found, Check) else found
+    found = await run_check("token", look, org_id)
+    return [found, *skipped(ZOHO[1:], "there is no access token", org_id)] if isinstance(found, Check) else found
 
 
 def refused(error: CadenceSyncError, token: Check) -> list[Check]:
     """Say which of token, scope and API a failed call speaks of."""
     org_id = token.org_id
     if error.code in _TOKEN_CODES:
-        return [failed("token", error, org_id), *unchecked(ZOHO[1:3], "Zoho refuses the token", org_id)]
+        return [failed("token", error, org_id), *skipped(ZOHO[1:3], "Zoho refuses the token", org_id)]
     if error.code in _SCOPE_CODES:
-        return [token, failed("scope", error, org_id), good("API", "it answers", org_id)]
-    return [token, *unchecked(["scope"], "the API does not answer as it should", org_id), failed("API", error, org_id)]
+        return [token, failed("scope", error, org_id), passed("API", "it answers", org_id)]
+    return [token, *skipped(["scope"], "the API does not answer as it should", org_id), failed("API", error, org_id)]
 
 
-def _told(
+def _zoho_checks(
     settings: Settings, client: "Client", org_id: str, calls: int, before: datetime, after: datetime
 ) -> list[Check]:
     """Return what an answer says by the way."""
-    told = _date(client.date)
-    if told is None:
-        clock = unchecked([ZOHO[3]], "Zoho did not tell the time", org_id)
+    zoho_time = _date(client.date)
+    if zoho_time is None:
+        clock = skipped([ZOHO[3]], "Zoho did not tell the time", org_id)
     else:  # to the second, and it may have been told at any time of a second
-        clock = [clock_check(ZOHO[3], "Zoho's", told, before - timedelta(seconds=1), after, org_id)]
+        clock = [clock_check(ZOHO[3], "Zoho's", zoho_time, before - timedelta(seconds=1), after, org_id)]
     return [*clock, credits_check(org_id, client.credits_left, calls, settings.zoho_daily_call_limit)]
 
 
@@ -104,16 +104,16 @@ def credits_check(org_id: str, left: int | None, calls: int, budget: int | None)
         hint = "Zoho gives new ones within 24 hours: sync less often, or see which other program spends them."
         return warning("credits", f"Zoho has {left} credits left for this organization.", hint, org_id)
     used = f"{calls} API call(s) in the last 24 hours" + (f", of {budget}" if budget else "")
-    return good("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}", org_id)
+    return passed("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}", org_id)
 
 
-def stored_checks(settings: Settings, org_id: str, known: Known, now: datetime) -> list[Check]:
+def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetime) -> list[Check]:
     """Judge what is stored: how fresh it is, and what waits for a person."""
     row, entry = known.status.get(org_id), known.entries.get(org_id)
     if row is None:
         return [
             warning("freshness", "It was never synced.", f"Run `cadence-sync sync --org {org_id}`.", org_id),
-            *unchecked(STORED[1:], "it was never synced", org_id),
+            *skipped(STORED[1:], "it was never synced", org_id),
         ]
     return [
         _freshness(settings, org_id, row, entry, now),
@@ -123,10 +123,10 @@ def stored_checks(settings: Settings, org_id: str, known: Known, now: datetime) 
     ]
 
 
-def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "Entry | None", now: datetime) -> Check:
+def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "OrgRow | None", now: datetime) -> Check:
     last = row["last_success_at"]
     if entry is not None and not entry.enabled:
-        return good("freshness", "it is paused", org_id)
+        return passed("freshness", "it is paused", org_id)
     if row["last_outcome"] == "failed":
         since = "" if last is None else f" The last success was {ago(last, now)}."
         message = f"The last run failed ({row['last_error_code']}): {row['last_error_message']}{since}"
@@ -141,37 +141,37 @@ def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "
     if now > due:
         hint = "Let `cadence-sync serve` run, or something that syncs; `org schedule` says how often it should."
         return warning("freshness", f"The last success was {ago(last, now)}: the next one is late.", hint, org_id)
-    return good("freshness", f"synced {ago(last, now)}", org_id)
+    return passed("freshness", f"synced {ago(last, now)}", org_id)
 
 
-def _due(settings: Settings, org_id: str, entry: "Entry | None", last: datetime) -> datetime:
+def _due(settings: Settings, org_id: str, entry: "OrgRow | None", last: datetime) -> datetime:
     """Return the time after which the next success is late."""
-    from cadence_sync.db.registry import Registered
-    from cadence_sync.fleet.plans import rhythm_of
+    from cadence_sync.db.registry import ScheduledOrg
+    from cadence_sync.fleet.plans import org_schedule
 
     own = (entry.sync_interval_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
-    rhythm = rhythm_of(settings, Registered(org_id, "", True, False, *own, 0, last, ""))
-    return rhythm.next_after(last) + max(PATIENCE, timedelta(seconds=rhythm.seconds / 4))
+    schedule = org_schedule(settings, ScheduledOrg(org_id, "", True, False, *own, 0, last, ""))
+    return schedule.next_after(last) + max(PATIENCE, timedelta(seconds=schedule.seconds / 4))
 
 
 def _deletions(org_id: str, row: Mapping[str, Any]) -> Check:
     if not row["held"]:
-        return good("deletions", "none await a decision", org_id)
+        return passed("deletions", "none await a decision", org_id)
     run = row["held_run_id"]
-    hint = f"`cadence-sync approve {run}` retires them, `cadence-sync reject {run}` keeps them."
+    hint = f"`cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
     return warning("deletions", f"{row['held']} deletion(s) are held.", hint, org_id, exit_code=6)
 
 
 def _quarantine(org_id: str, row: Mapping[str, Any]) -> Check:
     if not row["quarantined"]:
-        return good("quarantine", "the last run could read every record", org_id)
+        return passed("quarantine", "the last run could read every record", org_id)
     hint = "The table quarantined_records has them and says why; a newer cadence-sync may be able to."
     return warning("quarantine", f"{row['quarantined']} record(s) could not be read.", hint, org_id, exit_code=7)
 
 
 def _drift(org_id: str, paths: Sequence[str]) -> Check:
     if not paths:
-        return good("schema drift", "every field that Zoho sends is known", org_id)
+        return passed("schema drift", "every field that Zoho sends is known", org_id)
     named = ", ".join(sorted(paths)[:SHOWN]) + (" …" if len(paths) > SHOWN else "")
     hint = "They are kept in `cadences.extra`; a newer cadence-sync may keep their history."
     return warning("schema drift", f"Zoho sends {len(paths)} unknown field(s) or word(s): {named}.", hint, org_id)

@@ -85,7 +85,7 @@ def sync(
     org: Annotated[list[str] | None, typer.Option("--org", help="An organization; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     allow_mass_delete: Annotated[
-        bool, typer.Option("--allow-mass-delete", help="Retire all that is missing, however many they are.")
+        bool, typer.Option("--allow-mass-delete", help="Delete all that is missing, however many they are.")
     ] = False,
     allow_other_org: Annotated[
         bool, typer.Option("--allow-other-org", help="Accept a listing that shares no cadence with what is stored.")
@@ -97,12 +97,12 @@ def sync(
 ) -> None:
     """Fetch every cadence and write what changed."""
     from cadence_sync import wiring
-    from cadence_sync.cli.request import request_command
-    from cadence_sync.cli.sync import Asked, sync_command
+    from cadence_sync.cli.request import enqueue_command
+    from cadence_sync.cli.sync import SyncArgs, sync_command
 
     wiring.load()
-    asked = Asked(org or [], dry_run, as_json, mass_delete=allow_mass_delete, other_org=allow_other_org)
-    code = run((request_command if queue else sync_command)(context.obj.settings, asked))
+    args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
+    code = run((enqueue_command if queue else sync_command)(context.obj.settings, args))
     raise typer.Exit(code)
 
 
@@ -123,10 +123,10 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
-    from cadence_sync.cli.doctor import Asked, doctor_command
+    from cadence_sync.cli.doctor import DoctorArgs, doctor_command
 
-    asked = Asked(org or [], deep, offline, as_json, context.obj.debug)
-    raise typer.Exit(run(doctor_command(context.obj.settings, asked)))
+    args = DoctorArgs(org or [], deep, offline, as_json, context.obj.debug)
+    raise typer.Exit(run(doctor_command(context.obj.settings, args)))
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
@@ -156,7 +156,7 @@ def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_j
 
 
 def approve(context: typer.Context, run_id: RunId) -> None:
-    """Let the next sync retire what a run held."""
+    """Let the next sync delete what a run held."""
     from cadence_sync.cli.decide import decide_command
 
     run(decide_command(context.obj.settings(), run_id, "approved"))
@@ -218,9 +218,9 @@ def simulate(
     latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
 ) -> None:
     """Stand in for Zoho on this machine, to try things out."""
-    from cadence_sync.cli.simulate import Scene, simulate_command
+    from cadence_sync.cli.simulate import SimulationOptions, simulate_command
 
-    run(simulate_command(Scene(port, orgs, cadences, seed, edit_every, latency)))
+    run(simulate_command(SimulationOptions(port, orgs, cadences, seed, edit_every, latency)))
 
 
 @dataclass(frozen=True, slots=True)

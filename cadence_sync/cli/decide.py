@@ -9,11 +9,11 @@ from cadence_sync.settings import Settings
 
 async def decide_command(settings: Settings, run_id: int, decision: Literal["approved", "rejected"]) -> None:
     """Note the decision; the next sync acts on it."""
-    from cadence_sync.db.docket import decide
+    from cadence_sync.db.docket import review_deletions
 
     async with wiring.database(settings) as engine:
-        org_id, count = await decide(engine, run_id, decision, whoever(), wiring.alerting(settings))
-    then = "the next sync retires those still missing" if decision == "approved" else "they stay live"
+        org_id, count = await review_deletions(engine, run_id, decision, whoever(), wiring.alert_routing(settings))
+    then = "the next sync deletes those still missing" if decision == "approved" else "they stay live"
     print(f"Deletion of {count} cadence(s) of {org_id!r} {decision}: {then}.")
 
 

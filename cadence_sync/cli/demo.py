@@ -50,9 +50,9 @@ async def show_demo(page: Settings | None = None) -> None:
     began = clock.monotonic()
     simulator = Simulator(cadences=CADENCES, clock=clock.now)
     with embedded.temporary("cadence-sync-demo-") as url:
-        from cadence_sync.db.engine import opened
+        from cadence_sync.db.engine import open_engine
 
-        async with running(simulator) as zoho, opened(url) as engine:
+        async with running(simulator) as zoho, open_engine(url) as engine:
             await _tell(simulator, zoho, engine)
             if page is not None:
                 await _serve(page, zoho, engine)
@@ -97,7 +97,7 @@ def _edit(simulator: Simulator) -> list[Edit]:
 
 async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
     """Show the web UI until Ctrl-C; "sync now" syncs at once, for there is no worker."""
-    from cadence_sync.web.app import page_app
+    from cadence_sync.web.app import web_ui_app
     from cadence_sync.web.health import Probes, serving
 
     async def ask(_org_id: str) -> str:
@@ -110,7 +110,7 @@ async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
     async def nothing() -> bytes:
         return b""
 
-    page = page_app(settings, engine, wiring.SystemClock(), ask)
+    page = web_ui_app(settings, engine, wiring.SystemClock(), ask)
     host, probes = settings.web_host, Probes(ready, nothing)
     async with serving(host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port:
         print(f"\nThe page: http://{host}:{port}/ (Ctrl-C ends it)", flush=True)

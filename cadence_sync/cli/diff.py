@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.moments import moment, period
-from cadence_sync.cli.options import Axis
+from cadence_sync.cli.options import AxisOption
 from cadence_sync.cli.output import one_line, print_json, show_note
 from cadence_sync.cli.watching import check_org, unwatched
-from cadence_sync.cli.words import in_words
+from cadence_sync.cli.words import describe_field
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import Settings
 
@@ -24,7 +24,7 @@ Groups = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DiffArgs:
     """The options of `diff`."""
 
     from_: str | None
@@ -33,68 +33,68 @@ class Asked:
     from_org: str | None
     to_org: str | None
     at: str | None
-    axis: Axis
+    axis: AxisOption
     as_json: bool
 
 
-async def diff_command(settings: Callable[[], Settings], asked: Asked) -> None:
+async def diff_command(settings: Callable[[], Settings], args: DiffArgs) -> None:
     """Show what differs; nothing to show is an answer too."""
     from cadence_sync.db import past
 
     now = wiring.SystemClock().now()
-    work = _between_orgs(asked, now) if asked.from_org or asked.to_org else _between_times(asked, now)
+    work = _between_orgs(args, now) if args.from_org or args.to_org else _between_times(args, now)
     async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
         groups = await work(connection)
-    if asked.as_json:
+    if args.as_json:
         print_json(groups or [])
         return
     if groups is None:
         show_note("Nothing can be compared.")
         return
     for group in groups:
-        say(one_line(_headline(group, asked)))
+        echo(one_line(_headline(group, args)))
         for change in group["changes"]:
-            say(f"  {in_words(tuple(change.values()))}", hang=_HANG)
+            echo(f"  {describe_field(tuple(change.values()))}", hang=_HANG)
     if not groups:
         show_note("Nothing differs.")
 
 
-def _between_times(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
-    if asked.from_ is None or asked.at is not None:
+def _between_times(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection], Any]":
+    if args.from_ is None or args.at is not None:
         raise ArgumentError("diff needs two times, or two organizations.", hint=_WAYS)
-    from_at, to_at = period(asked.from_, asked.to or "now", now)
+    from_at, to_at = period(args.from_, args.to or "now", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
         from cadence_sync.db import past
 
-        watched = await past.watched(connection)
-        check_org(watched, asked.org)
-        asked_for = [name for name in watched if asked.org in {None, name}]
-        if len(unwatched(watched, asked.org, from_at)) == len(asked_for):
+        watched = await past.history_start(connection)
+        check_org(watched, args.org)
+        asked_for = [name for name in watched if args.org in {None, name}]
+        if len(unwatched(watched, args.org, from_at)) == len(asked_for):
             return None
-        rows = await past.diff(connection, from_at, to_at, asked.org, asked.axis)
+        rows = await past.diff(connection, from_at, to_at, args.org, args.axis)
         head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
         return _grouped(rows, head, ("field", "old_value", "new_value"))
 
     return work
 
 
-def _between_orgs(asked: Asked, now: datetime) -> "Callable[[AsyncConnection], Any]":
-    left, right = asked.from_org, asked.to_org
-    if left is None or right is None or asked.from_ or asked.to or asked.org:
+def _between_orgs(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection], Any]":
+    left, right = args.from_org, args.to_org
+    if left is None or right is None or args.from_ or args.to or args.org:
         raise ArgumentError("--from-org and --to-org go together, and with no other organization or time.", hint=_WAYS)
-    at = moment(asked.at or "now", "--at", now)
+    at = moment(args.at or "now", "--at", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
         from cadence_sync.db import past
 
-        watched = await past.watched(connection)
+        watched = await past.history_start(connection)
         for org in (left, right):
             check_org(watched, org)
         # Against an organization of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
             return None
-        rows = await past.compare(connection, left, right, at, asked.axis)
+        rows = await past.compare(connection, left, right, at, args.axis)
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))
 
@@ -112,10 +112,10 @@ def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Seq
     return list(groups.values())
 
 
-def _headline(group: Mapping[str, Any], asked: Asked) -> str:
+def _headline(group: Mapping[str, Any], args: DiffArgs) -> str:
     if "kind" in group:
-        org = "" if asked.org else f"{group['org_id']}: "
+        org = "" if args.org else f"{group['org_id']}: "
         return f"{org}{group['name'] or '-'} ({group['cadence_id']}) {group['kind']}"
     ids = " | ".join(i for i in (group["left_cadence_id"], group["right_cadence_id"]) if i is not None)
-    sides = {"only left": f"only in {asked.from_org}", "only right": f"only in {asked.to_org}"}
+    sides = {"only left": f"only in {args.from_org}", "only right": f"only in {args.to_org}"}
     return f"{group['name'] or '-'} ({ids}) {sides.get(group['difference'], group['difference'])}"

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.checks import MARKS, Check, State, attempted, exit_code_of, failed, good, unchecked
+from cadence_sync.cli.checks import MARKS, Check, CheckState, exit_code_of, failed, passed, run_check, skipped
 from cadence_sync.cli.checks_alerts import alert_checks
 from cadence_sync.cli.checks_database import NAMES, database_checks, settings_checks
-from cadence_sync.cli.checks_org import STORED, ZOHO, Known, stored_checks, zoho_checks
+from cadence_sync.cli.checks_org import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrollment import HeldToken
+from cadence_sync.enrollment import InMemoryTokenCache
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
@@ -33,11 +33,16 @@ AT_ONCE: Final = 8
 """Organizations that are asked for side by side."""
 _SHOWN: Final = 5
 """How many exceptions are named."""
-_COLORS: Final = {State.OK: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.UNKNOWN: "dim"}
+_COLORS: Final = {
+    CheckState.OK: "green",
+    CheckState.WARNING: "yellow",
+    CheckState.FAILED: "bold red",
+    CheckState.UNKNOWN: "dim",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DoctorArgs:
     """What the command line asked for."""
 
     orgs: Sequence[str] = ()
@@ -47,56 +52,56 @@ class Asked:
     debug: bool = False
 
 
-async def doctor_command(settings_of: Callable[[], Settings], asked: Asked) -> int:
+async def doctor_command(settings_of: Callable[[], Settings], args: DoctorArgs) -> int:
     """Print every check and return the exit code of the gravest."""
-    checks = await examined(settings_of, asked)
-    if asked.as_json:
+    checks = await examined(settings_of, args)
+    if args.as_json:
         print_json([check.to_json() for check in checks])
     else:
-        _print(_shortened(checks, everything=bool(asked.orgs)), checks)
+        _print(_shortened(checks, everything=bool(args.orgs)), checks)
     return exit_code_of(checks)
 
 
-async def examined(settings_of: Callable[[], Settings], asked: Asked) -> list[Check]:
+async def examined(settings_of: Callable[[], Settings], args: DoctorArgs) -> list[Check]:
     """Look at everything that can be looked at."""
     try:
         settings = settings_of()
     except CadenceSyncError as error:
         names = ("database", *NAMES, "credentials", *ZOHO, *STORED)
-        return [failed("settings", error), *unchecked(names, "the settings cannot be read")]
-    checks = [*settings_checks(settings), *await alert_checks(settings, debug=asked.debug)]
+        return [failed("settings", error), *skipped(names, "the settings cannot be read")]
+    checks = [*settings_checks(settings), *await alert_checks(settings, debug=args.debug)]
     async with AsyncExitStack() as stack:
         engine: AsyncEngine | None = None
         try:
             there = await stack.enter_async_context(wiring.database(settings))
         except CadenceSyncError as error:
-            checks += [failed("database", error), *unchecked(NAMES, "the database cannot be reached")]
+            checks += [failed("database", error), *skipped(NAMES, "the database cannot be reached")]
         else:
-            found, usable = await database_checks(settings, there, debug=asked.debug)
+            found, usable = await database_checks(settings, there, debug=args.debug)
             checks, engine = [*checks, *found], there if usable else None
-        if asked.deep:
-            checks += await _history(engine, debug=asked.debug)
-        return [*checks, *await _orgs(settings, engine, asked)]
+        if args.deep:
+            checks += await _history(engine, debug=args.debug)
+        return [*checks, *await _orgs(settings, engine, args)]
 
 
 async def _history(engine: "AsyncEngine | None", *, debug: bool) -> list[Check]:
     if engine is None:
-        return unchecked(["history"], "the database cannot be read")
+        return skipped(["history"], "the database cannot be read")
     from cadence_sync.db.doctor import examine
 
-    findings = await attempted("history", lambda: examine(engine), debug=debug)
+    findings = await run_check("history", lambda: examine(engine), debug=debug)
     return [findings] if isinstance(findings, Check) else [_finding(finding) for finding in findings]
 
 
 def _finding(finding: "Finding") -> Check:
     if finding.ok:
-        return good("history", finding.what)
+        return passed("history", finding.what)
     places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:_SHOWN])
     message = f"not true: {finding.what}: {len(finding.exceptions)} exceptions, such as {places}"
     hint = "Restore a backup from before, and please report how it came about."
     return Check(
         "history",
-        State.FAILED,
+        CheckState.FAILED,
         message,
         hint,
         code="INTEGRITY_VIOLATION",
@@ -105,28 +110,28 @@ def _finding(finding: "Finding") -> Check:
     )
 
 
-async def _orgs(settings: Settings, engine: "AsyncEngine | None", asked: Asked) -> list[Check]:
+async def _orgs(settings: Settings, engine: "AsyncEngine | None", args: DoctorArgs) -> list[Check]:
     """Look at each organization; without a database at those that the settings name."""
-    found = await attempted("organizations", lambda: _wanted(settings, engine, asked.orgs), debug=asked.debug)
+    found = await run_check("organizations", lambda: _wanted(settings, engine, args.orgs), debug=args.debug)
     if isinstance(found, Check):
         return [found]
-    known = Known() if engine is None else await attempted("organizations", lambda: _known(engine), debug=asked.debug)
+    known = OrgFacts() if engine is None else await run_check("organizations", lambda: _known(engine), debug=args.debug)
     if isinstance(known, Check):
         return [known]
     places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_max_attempts": 1})
     async with AsyncExitStack() as stack:
-        http = None if asked.offline else await stack.enter_async_context(wiring.session(quick))
+        http = None if args.offline else await stack.enter_async_context(wiring.session(quick))
 
         async def look(org_id: str, org: OrgConfig | CadenceSyncError) -> list[Check]:
             async with places:
                 reached = await _reached(quick, http, engine, org_id, org, known.calls.get(org_id, 0))
             if engine is None:
-                return [*reached, *unchecked(STORED, "the database cannot be read", org_id)]
+                return [*reached, *skipped(STORED, "the database cannot be read", org_id)]
             return [*reached, *stored_checks(settings, org_id, known, wiring.SystemClock().now())]
 
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(attempted("organization", partial(look, org_id, org), org_id, debug=asked.debug))
+                group.create_task(run_check("organization", partial(look, org_id, org), org_id, debug=args.debug))
                 for org_id, org in found.items()
             ]
     results = [task.result() for task in tasks]
@@ -143,11 +148,11 @@ async def _reached(
 ) -> list[Check]:
     """Look at an organization's credentials, and ask Zoho once, unless nobody wants that."""
     if isinstance(org, CadenceSyncError):
-        return [failed("credentials", org, org_id), *unchecked(ZOHO, "the credentials are not known", org_id)]
-    checks = [good("credentials", f"they are there, for the data center {org.data_center!r}", org_id)]
+        return [failed("credentials", org, org_id), *skipped(ZOHO, "the credentials are not known", org_id)]
+    checks = [passed("credentials", f"they are there, for the data center {org.data_center!r}", org_id)]
     if http is None:
-        return [*checks, *unchecked(ZOHO, "--offline", org_id)]
-    cache = HeldToken() if engine is None else wiring.token_cache(settings, engine, org)
+        return [*checks, *skipped(ZOHO, "--offline", org_id)]
+    cache = InMemoryTokenCache() if engine is None else wiring.token_cache(settings, engine, org)
     return [*checks, *await zoho_checks(settings, http, org, cache, calls)]
 
 
@@ -155,10 +160,10 @@ async def _wanted(
     settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]
 ) -> Mapping[str, OrgConfig | CadenceSyncError]:
     from cadence_sync.orgs import configured_orgs, named_orgs
-    from cadence_sync.roster import due_orgs, wanted_orgs
+    from cadence_sync.roster import enabled_orgs, select_orgs
 
     if engine is not None:
-        return await (wanted_orgs(settings, engine, org_ids) if org_ids else due_orgs(settings, engine))
+        return await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
     own = named_orgs(settings)
     if not own:
         raise SettingsError(
@@ -167,11 +172,11 @@ async def _wanted(
     return configured_orgs(settings, [org_id for org_id in org_ids if org_id in own])
 
 
-async def _known(engine: "AsyncEngine") -> Known:
+async def _known(engine: "AsyncEngine") -> OrgFacts:
     from cadence_sync.db import checkup, directory, queries
 
-    return Known(
-        await directory.entries(engine),
+    return OrgFacts(
+        await directory.load_orgs(engine),
         {row["org_id"]: row for row in await queries.status(engine)},
         await checkup.calls_of_the_day(engine, wiring.SystemClock().now()),
         await checkup.drift(engine),
@@ -183,14 +188,14 @@ def _shortened(checks: Sequence[Check], *, everything: bool) -> list[Check]:
     orgs = {check.org_id for check in checks if check.org_id is not None}
     if everything or len(orgs) <= FEW:
         return list(checks)
-    bad = {check.org_id for check in checks if check.state in {State.WARNING, State.FAILED}} & orgs
-    some = [c for c in checks if c.org_id is None or (c.org_id in bad and c.state is not State.OK)]
-    return [*some, good("organizations", f"{len(orgs) - len(bad)} of {len(orgs)} are well; --org ID shows one whole")]
+    bad = {check.org_id for check in checks if check.state in {CheckState.WARNING, CheckState.FAILED}} & orgs
+    some = [c for c in checks if c.org_id is None or (c.org_id in bad and c.state is not CheckState.OK)]
+    return [*some, passed("organizations", f"{len(orgs) - len(bad)} of {len(orgs)} are well; --org ID shows one whole")]
 
 
 def _print(shown: Sequence[Check], all_of_them: Sequence[Check]) -> None:
     counts = Counter(check.state for check in all_of_them)
-    total = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    total = ", ".join(f"{counts[state]} {state}" for state in CheckState if counts[state])
     if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         for check in shown:
             print("\n".join((f"{MARKS[check.state]} {_said(check)}", *_cure(check))))

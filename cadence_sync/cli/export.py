@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.moments import moment
-from cadence_sync.cli.options import Axis, Format
+from cadence_sync.cli.options import AxisOption, Format
 from cadence_sync.cli.watching import check_org, unwatched
 from cadence_sync.errors import ArgumentError
 from cadence_sync.settings import Settings
@@ -35,12 +35,12 @@ _SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportArgs:
     """The options of `export`."""
 
     at: str
     org: str | None
-    axis: Axis
+    axis: AxisOption
     form: Format | None
     output: str | None
     git: str | None
@@ -59,39 +59,39 @@ class Asked:
         return self.form or Format.JSON
 
 
-async def export_command(settings: Callable[[], Settings], asked: Asked) -> None:
+async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> None:
     """Write the state, whole or not at all."""
     from cadence_sync.db import past
 
-    asked.check()
-    if asked.git is not None:
-        await _export_git(settings, asked, asked.git)
+    args.check()
+    if args.git is not None:
+        await _export_git(settings, args, args.git)
         return
-    form = asked.chosen()
-    at = moment(asked.at, "--at", wiring.SystemClock().now())
+    form = args.chosen()
+    at = moment(args.at, "--at", wiring.SystemClock().now())
     async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
-        watched = await past.watched(connection)
-        check_org(watched, asked.org)
-        unwatched(watched, asked.org, at)
-        rows = await past.state(connection, at, asked.org, asked.axis)
+        watched = await past.history_start(connection)
+        check_org(watched, args.org)
+        unwatched(watched, args.org, at)
+        rows = await past.state(connection, at, args.org, args.axis)
     text = WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
-    if asked.output is None or asked.output == _STDOUT:
+    if args.output is None or args.output == _STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
     else:
-        _write_whole(Path(asked.output), text.encode())
+        _write_whole(Path(args.output), text.encode())
 
 
-async def _export_git(settings: Callable[[], Settings], asked: Asked, folder: str) -> None:
+async def _export_git(settings: Callable[[], Settings], args: ExportArgs, folder: str) -> None:
     from cadence_sync.cli.git import Repository
     from cadence_sync.cli.replay import replay_into
 
-    if (asked.at, asked.axis, asked.form, asked.output, asked.as_json) != ("now", Axis.VALID, None, None, False):
+    if (args.at, args.axis, args.form, args.output, args.as_json) != ("now", AxisOption.VALID, None, None, False):
         raise ArgumentError(
             "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
             hint="`export --git DIR [--org ID]`.",
         )
-    await replay_into(Repository.at(Path(folder)), settings(), asked.org)
+    await replay_into(Repository.at(Path(folder)), settings(), args.org)
 
 
 def as_json(rows: Sequence[dict[str, Any]]) -> str:

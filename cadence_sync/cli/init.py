@@ -5,15 +5,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cadence_sync import wiring
-from cadence_sync.cli.asking import confirmed, has_terminal
+from cadence_sync.cli.asking import confirm, has_terminal
 from cadence_sync.cli.init_asking import tell, valid, word
 from cadence_sync.cli.init_database import ask_for_database
 from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
 from cadence_sync.cli.init_zoho import ask_for_access, known_data_center
 from cadence_sync.cli.output import show_error, show_warning
 from cadence_sync.cli.run import run
-from cadence_sync.enrollment import Application, enroll
-from cadence_sync.errors import ArgumentError, CadenceSyncError, see
+from cadence_sync.enrollment import NewOrg, add_org
+from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
@@ -25,7 +25,7 @@ def init_command(output: Path | None, data_center: str | None) -> int:
         raise ArgumentError(
             "`init` asks questions, and there is no terminal to ask them on.",
             hint="Set CADENCE_SYNC_DATABASE_URL and CADENCE_SYNC_ZOHO_… instead, or store credentials with"
-            " `cadence-sync org add --grant-code-file`. " + see("Settings"),
+            " `cadence-sync org add --grant-code-file`. " + docs_hint("Settings"),
         )
     if data_center is not None:
         known_data_center(data_center)
@@ -33,10 +33,10 @@ def init_command(output: Path | None, data_center: str | None) -> int:
     check_target(target)
     keep_old = False
     if target.exists():
-        if not confirmed(f"{target} is there already, and its contents would go. Replace it?", default=False):
+        if not confirm(f"{target} is there already, and its contents would go. Replace it?", default=False):
             tell("Nothing was changed.")
             return 0
-        keep_old = confirmed(f"Keep the old one as {backup_of(target).name}?", default=False)
+        keep_old = confirm(f"Keep the old one as {backup_of(target).name}?", default=False)
     settings = load_settings(from_file=False)
     configure_logs("ERROR")  # between questions the errors themselves are told
     values: dict[str, str] = {}
@@ -56,7 +56,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
     question = (
         "CADENCE_SYNC_ENCRYPTION_KEYS is set. Keep the credentials in the database, encrypted, and not in the file?"
     )
-    if not confirmed(question, default=False):
+    if not confirm(question, default=False):
         return False
     while True:
         org_id = valid("Id of the organization, of your choice", word, default=DEFAULT_ORG)
@@ -72,7 +72,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
 
 async def _enrolled(settings: Settings, org: OrgConfig) -> None:
     async with wiring.database(settings) as engine:
-        await enroll(settings, engine, Application(org), prove=False)
+        await add_org(settings, engine, NewOrg(org), prove=False)
 
 
 def _renamed(org: OrgConfig, org_id: str) -> OrgConfig:
@@ -102,12 +102,12 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
                 "Unset it to use what the file says.",
             )
     how = "cadence-sync" if target.absolute() == Path(FILE_NAME).absolute() else f"cadence-sync --config {target}"
-    if not confirmed("Make the first sync now?", default=True):
+    if not confirm("Make the first sync now?", default=True):
         tell(f"Later: {how} sync, and {how} serve to keep at it. {how} doctor tells what is missing.")
         return 0
-    from cadence_sync.cli.sync import Asked, sync_command
+    from cadence_sync.cli.sync import SyncArgs, sync_command
 
     configure_logs(settings.log_level, tracebacks=False)
-    code = run(sync_command(lambda: settings, Asked([], dry_run=False, as_json=False)))
+    code = run(sync_command(lambda: settings, SyncArgs([], dry_run=False, as_json=False)))
     tell(f"Next: {how} list, {how} history ID, and {how} serve to keep at it.")
     return code

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from cadence_sync.cli.asking import prompted
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.asking import prompt
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line
 from cadence_sync.errors import CadenceSyncError
 
@@ -16,7 +16,7 @@ def valid(question: str, check: Callable[[str], T], *, hidden: bool = False, def
     """Ask until an answer can work; each that cannot is told why."""
     while True:
         try:
-            return check(prompted(question, hidden=hidden, default=default))
+            return check(prompt(question, hidden=hidden, default=default))
         except (ValueError, CadenceSyncError) as error:
             reason = error.message if isinstance(error, CadenceSyncError) else f"That cannot work: {error}."
             tell(f"   {reason}")
@@ -38,4 +38,4 @@ def word_or_nothing(text: str) -> str:
 
 def tell(text: str) -> None:
     """Speak on stderr, where the questions are too."""
-    say("\n".join(one_line(line) for line in text.split("\n")), sys.stderr)
+    echo("\n".join(one_line(line) for line in text.split("\n")), sys.stderr)

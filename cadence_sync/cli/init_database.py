@@ -6,8 +6,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from cadence_sync import wiring
-from cadence_sync.cli.asking import confirmed, prompted
-from cadence_sync.cli.checks import Check, State
+from cadence_sync.cli.asking import confirm, prompt
+from cadence_sync.cli.checks import Check, CheckState
 from cadence_sync.cli.init_asking import tell, valid
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.run import run
@@ -50,7 +50,7 @@ def _url(text: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     if not at or ":" in user or not host:
         return url
-    password = prompted("Password (empty for none)", hidden=True, default="")
+    password = prompt("Password (empty for none)", hidden=True, default="")
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}")) if password else url
 
 
@@ -67,9 +67,9 @@ def _usable(settings: Settings) -> bool:
     try:
         checks = run(_look(settings))
         for check in checks:
-            if check.state is not State.UNKNOWN and check.code != "NOT_MIGRATED":
+            if check.state is not CheckState.UNKNOWN and check.code != "NOT_MIGRATED":
                 tell(f"   {check.name}: {check.message} {check.hint}".rstrip())
-        codes = {check.code for check in checks if check.state is State.FAILED}
+        codes = {check.code for check in checks if check.state is CheckState.FAILED}
         if codes == {"NOT_MIGRATED"}:
             _offer_tables(settings)
     except CadenceSyncError as error:
@@ -80,7 +80,7 @@ def _usable(settings: Settings) -> bool:
 
 def _offer_tables(settings: Settings) -> None:
     """Make the tables, if somebody wants that."""
-    if confirmed("It lacks the tables of this cadence-sync. Make them now?", default=True):
+    if confirm("It lacks the tables of this cadence-sync. Make them now?", default=True):
         run(_migrated(settings))
         tell("   The tables are there.")
     else:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final, get_args
 
-from cadence_sync.cli.application import application
-from cadence_sync.cli.asking import confirmed
+from cadence_sync.cli.application import parse_new_org
+from cadence_sync.cli.asking import confirm
 from cadence_sync.cli.init_asking import tell, valid, word, word_or_nothing
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.run import run
-from cadence_sync.enrollment import SPENT, HeldToken, proved
-from cadence_sync.errors import ArgumentError, CadenceSyncError, RetryLater
+from cadence_sync.enrollment import SPENT, InMemoryTokenCache, verify_credentials
+from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.zoho.answers import SCOPE
@@ -42,17 +42,17 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
     tell("\n2. Zoho: where does the organization live? See the address of your CRM in the browser.")
     for name in DATA_CENTERS:
         tell(f"     {name:3} {sites(name)[0]}")
-    told = None
+    shown = None
     while True:
         if not known.get("data_center"):
             known["data_center"] = valid("Data center", known_data_center, default=former["data_center"])
-        if told != known["data_center"]:
-            told = known["data_center"]
-            tell("\n3. Access. " + _CLIENT.format(console=sites(told or "us")[1], scope=SCOPE))
+        if shown != known["data_center"]:
+            shown = known["data_center"]
+            tell("\n3. Access. " + _CLIENT.format(console=sites(shown or "us")[1], scope=SCOPE))
         _ask_for_the_rest(known, former)
-        former, held = dict(known), HeldToken()
+        former, held = dict(known), InMemoryTokenCache()
         try:
-            org = run(proved(quick, application(settings, known), held))
+            org = run(verify_credentials(quick, parse_new_org(settings, known), held))
         except CadenceSyncError as error:
             _forget_what_is_wrong(error, known, held)
             if error.code == "WRONG_DATA_CENTER":
@@ -62,14 +62,14 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
         return org
 
 
-def _forget_what_is_wrong(error: CadenceSyncError, known: dict[str, str | None], held: HeldToken) -> None:
+def _forget_what_is_wrong(error: CadenceSyncError, known: dict[str, str | None], held: InMemoryTokenCache) -> None:
     """Say what went wrong; what it was not is kept, and after a failure of the network that is everything."""
     again = _AGAIN.get(error.code, ("grant_code", "refresh_token"))
-    if isinstance(error, RetryLater):
+    if isinstance(error, TransientError):
         if held.refresh_token is not None:
             known["grant_code"], known["refresh_token"] = None, held.refresh_token
-        show_error(RetryLater(error.message, hint=error.hint.replace(SPENT, "").strip(), code=error.code))
-        again = () if confirmed("Try again?", default=True) else ("data_center", "client_id", "client_secret", *again)
+        show_error(TransientError(error.message, hint=error.hint.replace(SPENT, "").strip(), code=error.code))
+        again = () if confirm("Try again?", default=True) else ("data_center", "client_id", "client_secret", *again)
     else:
         show_error(error)
     for name in again:

@@ -12,14 +12,14 @@ _DEEPEST: Final = 3
 _INDENT: Final = re.compile(r"\s*(\d+\. |[-·] )?")
 
 
-def say(text: str, stream: TextIO | None = None, *, hang: int = 0) -> None:
+def echo(text: str, stream: TextIO | None = None, *, hang: int = 0) -> None:
     """Print lines; what is continued is indented as its line is, or by `hang`."""
     where = stream or sys.stdout
     for line in text.split("\n"):
-        print(fitted(line, where, hang=hang), file=where)
+        print(wrap(line, where, hang=hang), file=where)
 
 
-def fitted(line: str, stream: TextIO, *, hang: int = 0) -> str:
+def wrap(line: str, stream: TextIO, *, hang: int = 0) -> str:
     """Return a line as it fits the terminal that a stream is, if it is one."""
     if not stream.isatty():
         return line

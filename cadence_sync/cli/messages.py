@@ -5,10 +5,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cadence_sync.cli.output import one_line
-from cadence_sync.cli.words import KINDS, OF_MANY, Field, in_words, returned_with, told
-from cadence_sync.core.wording import UNSEEN
+from cadence_sync.cli.words import KINDS, OF_MANY, Field, describe_field, returned_with, visible_changes
+from cadence_sync.core.wording import INVISIBLE_EDIT
 
-_LEARNT: Final = "Fields that became known"
+_DISCOVERED: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"
 _NAME_MAX: Final = 80
 _NAMED_FIELDS: Final = 3
@@ -31,12 +31,12 @@ def message(group: Sequence[Version]) -> str:
     return f"{subject}\n\n{body}\n\n{_place(first)}"
 
 
-def learnt_message(learnt: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
+def discovered_message(discovered: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
     """Return which fields of which cadences became known."""
-    names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in learnt]
+    names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in discovered]
     lines = "\n".join(one_line(name) for name in names)
     why = "They were not sent before; since when they are so is not known."
-    return f"{_LEARNT}\n\n{why}\n\n{lines}\n\n{_place(learnt[0][0])}"
+    return f"{_DISCOVERED}\n\n{why}\n\n{lines}\n\n{_place(discovered[0][0])}"
 
 
 def _place(version: Version) -> str:
@@ -47,8 +47,8 @@ def _place(version: Version) -> str:
 
 def _fields(version: Version) -> list[Field]:
     if version["kind"] == "restored":
-        return told(returned_with(version["before"], version["document"]))
-    return told([(path, old, new) for path, old, new in version["fields"] or []])
+        return visible_changes(returned_with(version["before"], version["document"]))
+    return visible_changes([(path, old, new) for path, old, new in version["fields"] or []])
 
 
 def _subject(version: Version, fields: Sequence[Field]) -> str:
@@ -56,7 +56,7 @@ def _subject(version: Version, fields: Sequence[Field]) -> str:
     if version["kind"] != "updated":
         return f"{name}: {KINDS[version['kind']]}"
     if not fields:
-        return f"{name}: {UNSEEN}"
+        return f"{name}: {INVISIBLE_EDIT}"
     paths = [path for path, _, _ in fields]
     return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
 
@@ -65,7 +65,7 @@ def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:
     of = f"{_name(version['document'])} ({version['cadence_id']}), version {version['version']}"
     yield one_line(f"{of}: {KINDS[version['kind']]}")
     for field in fields:
-        yield f"  {in_words(field)}"
+        yield f"  {describe_field(field)}"
 
 
 def _name(document: dict[str, Any]) -> str:

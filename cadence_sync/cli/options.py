@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-class Axis(StrEnum):
+class AxisOption(StrEnum):
     """By which time a state is looked up."""
 
     VALID = "valid"
@@ -19,7 +19,7 @@ RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of a run t
 CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
 At = Annotated[str, typer.Option("--at", metavar="T", help="A time with a zone, like 2026-03-01T09:00Z, or `now`.")]
 WhichAxis = Annotated[
-    Axis, typer.Option("--axis", help="By when it was so at Zoho (valid), or by when a sync saw it (observed).")
+    AxisOption, typer.Option("--axis", help="By when it was so at Zoho (valid), or by when a sync saw it (observed).")
 ]
 
 

@@ -37,7 +37,7 @@ def add(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Add an organization: prove its credentials by one call, and store them encrypted."""
-    from cadence_sync.cli.asking import filled
+    from cadence_sync.cli.asking import complete_fields
     from cadence_sync.cli.org_add import add_command
 
     fields = {
@@ -56,7 +56,7 @@ def add(  # noqa: PLR0913 - each is an option
         "grant_code": grant_code_file,
     }
     settings = context.obj.settings()
-    run(add_command(settings, filled(settings, fields, files), again=replace, as_json=as_json))
+    run(add_command(settings, complete_fields(settings, fields, files), again=replace, as_json=as_json))
 
 
 def import_(

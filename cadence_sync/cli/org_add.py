@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import application
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.application import parse_new_org
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrollment import enroll
+from cadence_sync.enrollment import add_org
 from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
 
 
 async def add_command(settings: Settings, fields: Mapping[str, str | None], *, again: bool, as_json: bool) -> None:
     """Add the organization and say so."""
-    wanted = application(settings, fields)
+    wanted = parse_new_org(settings, fields)
     async with wiring.database(settings) as engine:
-        await enroll(settings, engine, wanted, again=again)
+        await add_org(settings, engine, wanted, again=again)
     org_id, data_center = wanted.org.org_id, wanted.org.data_center
     if as_json:
         print_json({"org_id": org_id, "data_center": data_center, **asdict(wanted.schedule or Schedule())})
         return
-    say(one_line(f"Zoho lets cadence-sync read the cadences of {org_id!r} ({data_center}); it is stored."))
+    echo(one_line(f"Zoho lets cadence-sync read the cadences of {org_id!r} ({data_center}); it is stored."))

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
-from cadence_sync.orgs import config_or_fault, in_settings, named_orgs
+from cadence_sync.orgs import in_settings_error, load_or_error, named_orgs
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
-    from cadence_sync.db.directory import Entry
+    from cadence_sync.db.directory import OrgRow
 
 _COLUMNS: Final = (
     "org_id", "data_center", "credentials", "enabled", "sync_interval_seconds", "sync_cron", "time_zone",
@@ -22,7 +22,7 @@ async def list_command(settings: Settings, *, every: bool, as_json: bool) -> Non
     from cadence_sync.db import directory
 
     async with wiring.database(settings) as engine:
-        entries = await directory.entries(engine)
+        entries = await directory.load_orgs(engine)
     own = named_orgs(settings)
     rows = [_row(settings, org_id, entries.get(org_id), org_id in own) for org_id in sorted({*own, *entries})]
     shown = [row for row in rows if every or row["removed_at"] is None or row["credentials"] == "settings"]
@@ -38,11 +38,11 @@ async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> N
 
     _check_stored(settings, org_id)
     async with wiring.database(settings) as engine:
-        await directory.remove(engine, org_id)
+        await directory.remove_org(engine, org_id)
     if as_json:
         print_json({"org_id": org_id, "purged": None})
         return
-    say(one_line(f"{org_id!r} is synced no more and its credentials are deleted; its history stays."))
+    echo(one_line(f"{org_id!r} is synced no more and its credentials are deleted; its history stays."))
 
 
 async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
@@ -56,7 +56,7 @@ async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> No
         print_json({"org_id": org_id, "purged": counts})
         return
     print_table("Rows deleted", ("table", "rows"), [(name, count) for name, count in counts.items() if count])
-    say(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
+    echo(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
 
 
 async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
@@ -68,17 +68,17 @@ async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_j
     if as_json:
         print_json({"org_id": org_id, "enabled": enabled})
         return
-    say(one_line(f"{org_id!r} is {'synced again' if enabled else 'paused'}."))
+    echo(one_line(f"{org_id!r} is {'synced again' if enabled else 'paused'}."))
 
 
 def _check_stored(settings: Settings, org_id: str) -> None:
     """Refuse what would come back at the next sync: the settings would name it still."""
     if org_id in named_orgs(settings):
-        raise in_settings(org_id)
+        raise in_settings_error(org_id)
 
 
-def _row(settings: Settings, org_id: str, entry: "Entry | None", own: bool) -> dict[str, Any]:
-    config = config_or_fault(settings, org_id) if own else None
+def _row(settings: Settings, org_id: str, entry: "OrgRow | None", own: bool) -> dict[str, Any]:
+    config = load_or_error(settings, org_id) if own else None
     data_center = getattr(config, "data_center", None) or (entry and entry.data_center)
     place = "settings" if own else "database" if entry is not None and entry.is_stored else None
     columns = ("enabled", *_COLUMNS[4:])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cadence_sync.cli.application import FIELDS
-from cadence_sync.errors import ArgumentError, see
+from cadence_sync.errors import ArgumentError, docs_hint
 
 Row = dict[str, str | None]
 _PREFIX: Final = "zoho_"
@@ -68,6 +68,6 @@ def _row(values: dict[str, Any]) -> Row:
 def _bad(file: Path, reason: str) -> ArgumentError:
     return ArgumentError(
         f"{file} cannot be imported: {reason}.",
-        hint=see("Add many organizations"),
+        hint=docs_hint("Add many organizations"),
         code="IMPORT_FILE",
     )

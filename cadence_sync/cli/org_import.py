@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import application
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.application import parse_new_org
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.org_file import Row, named_twice, read_orgs
 from cadence_sync.cli.output import one_line, print_json, shown_error
-from cadence_sync.core.report import gravest
-from cadence_sync.db.secrets import vault_of
-from cadence_sync.enrollment import enroll
+from cadence_sync.core.report import most_severe
+from cadence_sync.db.secrets import make_cipher
+from cadence_sync.enrollment import add_org
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.settings import Settings
 
@@ -25,7 +25,7 @@ AT_ONCE: Final = 8
 
 async def import_command(settings: Settings, file: Path, *, again: bool, prove: bool, as_json: bool) -> int:
     """Add those that can be, name those that cannot, and return the exit code of the gravest failure."""
-    vault_of(settings.encryption_key_list)  # without a key no row can succeed
+    make_cipher(settings.encryption_key_list)  # without a key no row can succeed
     rows = read_orgs(file)
     twice, places = named_twice(rows), asyncio.Semaphore(AT_ONCE)
 
@@ -42,20 +42,20 @@ async def import_command(settings: Settings, file: Path, *, again: bool, prove: 
     results = [((row["org_id"] or "").strip(), task.result()) for row, task in zip(rows, tasks, strict=True)]
     failed = [(org_id, error) for org_id, error in results if error is not None]
     for org_id, error in failed:
-        say(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), sys.stderr)
+        echo(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), sys.stderr)
     if as_json:
         print_json([{"org_id": org_id, "error": error and shown_error(error)} for org_id, error in results])
     else:
         print(f"Stored {len(results) - len(failed)} of {len(results)} organizations.")
-    return gravest(error.exit_code for _, error in failed)
+    return most_severe(error.exit_code for _, error in failed)
 
 
 async def _add(
     settings: Settings, engine: "AsyncEngine", row: Row, *, again: bool, prove: bool, twice: set[str]
 ) -> None:
-    wanted = application(settings, row)
+    wanted = parse_new_org(settings, row)
     if wanted.org.org_id in twice:
         raise ArgumentError("The file names it more than once.", hint="None of them was stored.", code="ORG_EXISTS")
     if wanted.grant_code and not prove:
         raise ArgumentError("A grant code cannot be swapped without asking Zoho.", hint="Leave out --no-check.")
-    await enroll(settings, engine, wanted, again=again, prove=prove)
+    await add_org(settings, engine, wanted, again=again, prove=prove)

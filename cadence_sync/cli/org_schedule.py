@@ -6,7 +6,7 @@ from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.application import schedule
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.errors import ArgumentError
 from cadence_sync.orgs import Schedule
@@ -25,9 +25,9 @@ async def schedule_command(
     if default and said:
         raise ArgumentError("--default goes with no other time.", hint="Give one or the other.", code="BAD_SCHEDULE")
     async with wiring.database(settings) as engine:
-        entry = (await directory.entries(engine, [org_id])).get(org_id)
+        entry = (await directory.load_orgs(engine, [org_id])).get(org_id)
         if entry is None or entry.removed_at is not None:
-            raise directory.no_such_org(org_id)
+            raise directory.no_such_org_error(org_id)
         chosen = Schedule(entry.sync_interval_seconds, entry.sync_cron, entry.time_zone)
         if default or said:
             # A zone alone is meant for the line that is there.
@@ -37,10 +37,10 @@ async def schedule_command(
     if as_json:
         print_json({"org_id": org_id, **asdict(chosen)})
     else:
-        say(one_line(f"{org_id!r} is synced {in_words(chosen)}."))
+        echo(one_line(f"{org_id!r} is synced {describe_schedule(chosen)}."))
 
 
-def in_words(chosen: Schedule) -> str:
+def describe_schedule(chosen: Schedule) -> str:
     """Return when that is, in the words of the options."""
     if chosen.cron is not None:
         return f"by the cron line {chosen.cron!r}" + (f" in {chosen.time_zone}" if chosen.time_zone else "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 
 if TYPE_CHECKING:
     from cadence_sync.errors import CadenceSyncError
@@ -33,13 +33,13 @@ def print_fields(values: Mapping[str, object]) -> None:
     """Print names and values, one a line."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        say(f"{name:<{width}}  {one_line(value)}", hang=width + 2)
+        echo(f"{name:<{width}}  {one_line(value)}", hang=width + 2)
 
 
 def show_error(error: "CadenceSyncError", stream: TextIO | None = None) -> None:
     """Print one sentence and a hint on stderr."""
     lines = [f"Error: {error.message}", *([f"Hint: {error.hint}"] if error.hint else [])]
-    say("\n".join(one_line(line) for line in lines), stream or sys.stderr)
+    echo("\n".join(one_line(line) for line in lines), stream or sys.stderr)
 
 
 def shown_error(error: "CadenceSyncError") -> dict[str, str]:
@@ -49,12 +49,12 @@ def shown_error(error: "CadenceSyncError") -> dict[str, str]:
 
 def show_warning(sentence: str, hint: str) -> None:
     """Print what a command does not stop for on stderr."""
-    say(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", sys.stderr)
+    echo(f"Warning: {one_line(sentence)}\nHint: {one_line(hint)}", sys.stderr)
 
 
 def show_note(sentence: str) -> None:
     """Print on stderr what an answer on stdout cannot say of itself."""
-    say(f"Note: {one_line(sentence)}", sys.stderr)
+    echo(f"Note: {one_line(sentence)}", sys.stderr)
 
 
 def not_before(time: datetime) -> str:

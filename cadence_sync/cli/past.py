@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cadence_sync.cli.options import At, Axis, CadenceId, Format, Json, OneOrg, WhichAxis
+from cadence_sync.cli.options import At, AxisOption, CadenceId, Format, Json, OneOrg, WhichAxis
 from cadence_sync.cli.run import run
 
 
@@ -31,14 +31,14 @@ def diff(  # noqa: PLR0913 - each is an option
     from_org: Annotated[str | None, typer.Option("--from-org", help="Compare this organization …")] = None,
     to_org: Annotated[str | None, typer.Option("--to-org", help="… with this one.")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="T", help="When; default: now.")] = None,
-    axis: WhichAxis = Axis.VALID,
+    axis: WhichAxis = AxisOption.VALID,
     as_json: Json = False,
 ) -> None:
     """Show what differs between two times, or between two organizations."""
-    from cadence_sync.cli.diff import Asked, diff_command
+    from cadence_sync.cli.diff import DiffArgs, diff_command
 
-    asked = Asked(from_, to, org, from_org, to_org, at, axis, as_json)
-    run(diff_command(context.obj.settings, asked))
+    args = DiffArgs(from_, to, org, from_org, to_org, at, axis, as_json)
+    run(diff_command(context.obj.settings, args))
 
 
 def export(  # noqa: PLR0913 - each is an option
@@ -46,7 +46,7 @@ def export(  # noqa: PLR0913 - each is an option
     *,
     at: At = "now",
     org: OneOrg = None,
-    axis: WhichAxis = Axis.VALID,
+    axis: WhichAxis = AxisOption.VALID,
     form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
     output: Annotated[
         str | None,
@@ -58,6 +58,6 @@ def export(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
-    from cadence_sync.cli.export import Asked, export_command
+    from cadence_sync.cli.export import ExportArgs, export_command
 
-    run(export_command(context.obj.settings, Asked(at, org, axis, form, output, git, as_json)))
+    run(export_command(context.obj.settings, ExportArgs(at, org, axis, form, output, git, as_json)))

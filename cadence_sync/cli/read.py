@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
 from cadence_sync.cli.watching import check_org
 from cadence_sync.errors import NotFoundError
@@ -50,9 +50,9 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
     for row in rows:
         if row["held"]:
             run = row["held_run_id"]
-            say(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
+            echo(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
         if row["last_error_message"]:
-            say(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
+            echo(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 
 
 async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
@@ -62,7 +62,7 @@ async def list_command(settings: Settings, org_id: str | None, *, deleted: bool,
     async with wiring.database(settings) as engine:
         if org_id is not None:
             async with past.snapshot(engine) as connection:
-                check_org(await past.watched(connection), org_id)
+                check_org(await past.history_start(connection), org_id)
         rows = await queries.list_cadences(engine, org_id, deleted=deleted)
     if as_json:
         print_json(rows)

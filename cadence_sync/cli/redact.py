@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.decide import whoever
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
-from cadence_sync.errors import NotFoundError, see
+from cadence_sync.errors import NotFoundError, docs_hint
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KEPT: Final = (
     "{org}: {count} version(s) name this user in unenroll_properties. That is configuration, and stays.\n"
-    f"Hint: remove the user from those rules in Zoho. {see('Redact a person')}"
+    f"Hint: remove the user from those rules in Zoho. {docs_hint('Redact a person')}"
 )
 
 
@@ -44,6 +44,6 @@ def _print(done: "list[Redaction]") -> None:
     print_table("Rows rewritten", ("org_id", *tables), [(each.org_id, *each.counts.values()) for each in done])
     for each in done:
         if not any(each.counts.values()):
-            say(one_line(f"{each.org_id}: nothing was left to rewrite; the name will not come back."))
+            echo(one_line(f"{each.org_id}: nothing was left to rewrite; the name will not come back."))
         if each.kept:
-            say(_KEPT.format(org=one_line(each.org_id), count=each.kept), sys.stderr)
+            echo(_KEPT.format(org=one_line(each.org_id), count=each.kept), sys.stderr)

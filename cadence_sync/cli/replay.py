@@ -8,12 +8,12 @@ from urllib.parse import quote
 from cadence_sync import wiring
 from cadence_sync.cli.export import as_yaml
 from cadence_sync.cli.git import NEXT, Repository
-from cadence_sync.cli.messages import Version, identity, learnt_message, message
+from cadence_sync.cli.messages import Version, discovered_message, identity, message
 from cadence_sync.cli.output import show_note
 from cadence_sync.cli.watching import check_org
-from cadence_sync.core.blame import LEARNT
+from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.document import from_document, to_document
-from cadence_sync.core.fields import LEAVES
+from cadence_sync.core.fields import FIELDS
 from cadence_sync.core.model import Config
 from cadence_sync.settings import Settings
 
@@ -27,7 +27,7 @@ async def replay_into(repository: Repository, settings: Settings, org: str | Non
     from cadence_sync.db import past
 
     async with wiring.database(settings) as engine, past.snapshot(engine) as connection:
-        check_org(await past.watched(connection), org)
+        check_org(await past.history_start(connection), org)
         await repository.take(org, _stream(past.replay(connection, org)))
     if not await repository.has_commits():
         show_note("No cadence is stored yet: the repository has no commit.")
@@ -57,14 +57,14 @@ def _act(version: Version) -> tuple[object, ...]:
 def commit(group: Sequence[Version]) -> bytes:
     """Return the commit of versions that one person made at one time, all of one kind.
 
-    What was learnt before goes ahead in a commit of its own: git would blame that person for it.
+    What was discovered before goes ahead in a commit of its own: git would blame that person for it.
     """
     first = group[0]
     author = identity(first["changed_by_id"], first["changed_by_name"])
     befores = [(version, _before(version)) for version in group]
-    learnt = [(version, before, more) for version, before in befores if (more := _learnt(version, before))]
-    ahead = _learnt_commit(learnt, seconds(first)) if learnt else b""
-    if first["kind"] == LEARNT:
+    discovered = [(version, before, more) for version, before in befores if (more := _is_discovered(version, before))]
+    ahead = _discovered_commit(discovered, seconds(first)) if discovered else b""
+    if first["kind"] == DISCOVERED:
         return ahead
     return b"".join(
         [
@@ -77,13 +77,13 @@ def commit(group: Sequence[Version]) -> bytes:
 
 def _before(version: Version) -> Config:
     """Return what was known of a cadence before this."""
-    return from_document(version["before"] or {}) | (version["learnt_before"] or {})
+    return from_document(version["before"] or {}) | (version["discovered_before"] or {})
 
 
-def _learnt(version: Version, before: Config) -> Config:
+def _is_discovered(version: Version, before: Config) -> Config:
     """Return what became known: by itself, or with a change of something else."""
-    if version["kind"] == LEARNT:
-        return dict(version["learnt"])
+    if version["kind"] == DISCOVERED:
+        return dict(version["discovered"])
     if version["kind"] != "updated":
         return {}
     return {path: leaf for path, leaf in from_document(version["document"]).items() if path not in before}
@@ -104,7 +104,7 @@ def content(version: Version, config: Config) -> str:
 
     Labels are no part of the history, so they are not here: a commit never changes once it is made.
     """
-    paths = {_column(path): path for path in LEAVES if path != "id" and "unenroll" not in path.rpartition(".")[0]}
+    paths = {_column(path): path for path in FIELDS if path != "id" and "unenroll" not in path.rpartition(".")[0]}
     known = {column: config[path] for column, path in paths.items() if path in config}
     execution = to_document(config).get("execution_details")
     if isinstance(execution, dict) and "unenroll_properties" in execution:
@@ -151,8 +151,8 @@ def _data(text: str) -> bytes:
     return b"data %d\n%s\n" % (len(encoded), encoded)
 
 
-def _learnt_commit(learnt: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
+def _discovered_commit(discovered: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
     """Nobody knows since when or by whom they are so: the commit has no author."""
-    files = [_file(version, known | more) for version, known, more in learnt]
-    text = learnt_message([(version, more) for version, _, more in learnt])
+    files = [_file(version, known | more) for version, known, more in discovered]
+    text = discovered_message([(version, more) for version, _, more in discovered])
     return b"".join([_header(identity(None, None), time, text), *files])

@@ -9,10 +9,10 @@ from cadence_sync.settings import Settings
 
 async def rotate_command(settings: Settings, *, as_json: bool) -> None:
     """Say what was encrypted anew; raises `SettingsError` naming what no key fits."""
-    from cadence_sync.db.credentials import rotate
+    from cadence_sync.db.credentials import rotate_keys
 
     async with wiring.database(settings) as engine:
-        done = await rotate(engine, settings.encryption_key_list)
+        done = await rotate_keys(engine, settings.encryption_key_list)
     if as_json:
         print_json(asdict(done))
     else:

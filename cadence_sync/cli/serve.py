@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 from cadence_sync import wiring
 from cadence_sync.cli.hosts import check_host
-from cadence_sync.cli.request import ask_for
+from cadence_sync.cli.request import enqueue_org
 from cadence_sync.cli.worker import check_database, until_stopped, usable_orgs, working
 from cadence_sync.cli.worker import unready as worker_lacks
 from cadence_sync.db.direct import driver_of
 from cadence_sync.db.pruning import prune
-from cadence_sync.db.registry import registered
+from cadence_sync.db.registry import load_scheduled_orgs
 from cadence_sync.fleet import plans
 from cadence_sync.fleet.gauges import Gauges
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.ports import Clock
 from cadence_sync.settings import Settings, seconds_of
-from cadence_sync.web.app import page_app
+from cadence_sync.web.app import web_ui_app
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
@@ -33,27 +33,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Schedule:
+class _ScheduleSource:
     """Who is to be synced, and how often, as settings and database say it now."""
 
     settings: Settings
     engine: "AsyncEngine"
     configured: Mapping[str, OrgConfig]
-    complaints: plans.Complaints = field(default_factory=plans.Complaints)
-    told_of_nobody: bool = False
+    logger: plans.OncePerMessageLogger = field(default_factory=plans.OncePerMessageLogger)
+    warned_of_no_orgs: bool = False
 
-    async def ask(self, connection: "Connection") -> Mapping[str, Rhythm]:
+    async def ask(self, connection: "Connection") -> Mapping[str, OrgSchedule]:
         """Return it for the scheduler, and log what is wrong with it once."""
-        found = plans.rhythms(self.settings, self.configured, await registered(connection), self.complaints.tell)
-        if not found and not self.told_of_nobody:
+        found = plans.org_schedules(
+            self.settings, self.configured, await load_scheduled_orgs(connection), self.logger.log_once
+        )
+        if not found and not self.warned_of_no_orgs:
             log.warning("no_orgs", hint="Run `cadence-sync init`, or add one with `cadence-sync org add`.")
-        self.told_of_nobody = not found
+        self.warned_of_no_orgs = not found
         return found
 
-    async def look(self) -> Mapping[str, Rhythm]:
+    async def look(self) -> Mapping[str, OrgSchedule]:
         """Return it for whoever only watches."""
         async with driver_of(self.engine) as connection:
-            return plans.rhythms(self.settings, self.configured, await registered(connection))
+            return plans.org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 
 
 async def serve_command(settings: Settings) -> None:
@@ -62,9 +64,9 @@ async def serve_command(settings: Settings) -> None:
     check_host(settings)
     plans.check_default(settings)
     configured, clock = usable_orgs(settings), wiring.SystemClock()
-    async with wiring.steady_database(settings) as (engine, url):
+    async with wiring.long_lived_database(settings) as (engine, url):
         await check_database(engine)
-        schedule = _Schedule(settings, engine, configured)
+        schedule = _ScheduleSource(settings, engine, configured)
         gauges = Gauges(engine, clock, schedule.look)
         clean_up = partial(_clean_up, settings, engine, clock)
         scheduler = Scheduler(url, schedule.ask, clock, seconds_of(settings.sync_misfire_grace), clean_up)
@@ -77,9 +79,9 @@ async def serve_command(settings: Settings) -> None:
             return plans.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
 
         def intervals() -> dict[str, float]:
-            return plans.intervals(scheduler.known or gauges.rhythms, clock.now())
+            return plans.intervals(scheduler.known or gauges.schedules, clock.now())
 
-        page = page_app(settings, engine, clock, partial(ask_for, settings, engine, url), intervals)
+        page = web_ui_app(settings, engine, clock, partial(enqueue_org, settings, engine, url), intervals)
         probes = Probes(unready, gauges.text)
         async with (
             working(settings, engine, url, configured) as worker,

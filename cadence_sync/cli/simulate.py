@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from cadence_sync.cli.program import program_name
 from cadence_sync.errors import SettingsError
 from cadence_sync.simulator.server import running
-from cadence_sync.simulator.settings import Settings as Behavior
+from cadence_sync.simulator.settings import SimulatorSettings as Behavior
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from cadence_sync.wiring import SystemClock
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class SimulationOptions:
     """What to simulate; times in seconds."""
 
     port: int
@@ -24,7 +24,7 @@ class Scene:
     latency: float
 
 
-async def simulate_command(scene: Scene) -> None:
+async def simulate_command(scene: SimulationOptions) -> None:
     """Serve until canceled."""
     behavior = Behavior(latency=scene.latency, edit_every=scene.edit_every or None)
     simulator = Simulator(scene.orgs, scene.cadences, scene.seed, clock=SystemClock().now, settings=behavior)
@@ -36,7 +36,7 @@ async def simulate_command(scene: Scene) -> None:
         raise SettingsError(f"Port {scene.port} on 127.0.0.1 is taken.", hint="Choose another with --port.") from error
 
 
-def _instructions(scene: Scene, url: str) -> str:
+def _instructions(scene: SimulationOptions, url: str) -> str:
     first, program = credentials(0), program_name()
     more = (
         f"Organization number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"

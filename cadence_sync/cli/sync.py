@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
-from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.orgs import OrgConfig
-from cadence_sync.ports import OnPage
-from cadence_sync.roster import due_orgs, wanted_orgs
+from cadence_sync.ports import ProgressCallback
+from cadence_sync.roster import enabled_orgs, select_orgs
 from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 _HELD: Final = (
-    "{count} missing cadence(s) are held: too many to be retired unasked.\n"
-    "Hint: `cadence-sync approve {run}` retires them, `cadence-sync reject {run}` keeps them."
+    "{count} missing cadence(s) are held: too many to be deleted unasked.\n"
+    "Hint: `cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
 )
 TRIGGER: Final = "command"
 _COLUMNS: Final = (
@@ -31,38 +31,38 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SyncArgs:
     """What the command line asked for."""
 
     orgs: Sequence[str]
     dry_run: bool
     as_json: bool
-    mass_delete: bool = False
-    other_org: bool = False
+    allow_mass_delete: bool = False
+    allow_other_org: bool = False
 
 
-async def sync_command(settings_of: Callable[[], Settings], asked: Asked) -> int:
+async def sync_command(settings_of: Callable[[], Settings], args: SyncArgs) -> int:
     """Sync the wanted organizations one after the other; one's failure never stops another."""
     try:
         settings = settings_of()
         async with wiring.database(settings) as engine:
-            orgs = await (wanted_orgs(settings, engine, asked.orgs) if asked.orgs else due_orgs(settings, engine))
-            reports = [await _sync_one(settings, engine, name, org, asked) for name, org in orgs.items()]
+            orgs = await (select_orgs(settings, engine, args.orgs) if args.orgs else enabled_orgs(settings, engine))
+            reports = [await _sync_one(settings, engine, name, org, args) for name, org in orgs.items()]
     except CadenceSyncError as error:
-        reports = [Report(None, None, Outcome.FAILED, None, error=Problem.of(error))]
-    _print(reports, as_json=asked.as_json)
+        reports = [Report(None, None, Outcome.FAILED, None, error=ErrorInfo.of(error))]
+    _print(reports, as_json=args.as_json)
     return exit_code_of(reports)
 
 
 async def _sync_one(
-    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | CadenceSyncError, asked: Asked
+    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | CadenceSyncError, args: SyncArgs
 ) -> Report:
     if isinstance(org, CadenceSyncError):
-        return Report(org_id, None, Outcome.FAILED, Counters(), error=Problem.of(org))
-    permits = {"mass_delete": asked.mass_delete, "other_org": asked.other_org}
-    with _progress(org_id, quiet=asked.as_json) as on_page:
-        async with wiring.sync(settings, engine, org, on_page, **permits) as sync:
-            return await (sync.preview() if asked.dry_run else sync.run(TRIGGER))
+        return Report(org_id, None, Outcome.FAILED, Counters(), error=ErrorInfo.of(org))
+    permits = {"allow_mass_delete": args.allow_mass_delete, "allow_other_org": args.allow_other_org}
+    with _progress(org_id, quiet=args.as_json) as on_progress:
+        async with wiring.sync(settings, engine, org, on_progress, **permits) as sync:
+            return await (sync.preview() if args.dry_run else sync.run(TRIGGER))
 
 
 def _print(reports: Sequence[Report], *, as_json: bool) -> None:
@@ -74,7 +74,7 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
         print_table("Sync", _COLUMNS, [[row[name] for name in _COLUMNS] for row in known])
     for report in reports:
         if report.outcome is Outcome.HELD and report.counters is not None:
-            say(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), sys.stderr)
+            echo(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), sys.stderr)
         if report.error is not None:
             where = f"{report.org_id}: " if report.org_id and len(reports) > 1 else ""
             error = report.error
@@ -82,7 +82,7 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(org_id: str, *, quiet: bool) -> Iterator[OnPage | None]:
+def _progress(org_id: str, *, quiet: bool) -> Iterator[ProgressCallback | None]:
     """Show a bar of pages on a terminal, and nothing where nobody looks."""
     if quiet or not sys.stderr.isatty():
         yield None

@@ -8,12 +8,20 @@ from operator import itemgetter
 from typing import Any
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import say
+from cadence_sync.cli.lines import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.words import KINDS, Field, draft_in_words, in_words, returned_with, told, value_in_words
-from cadence_sync.core.blame import LEARNT
-from cadence_sync.core.wording import UNSEEN
+from cadence_sync.cli.words import (
+    KINDS,
+    Field,
+    describe_field,
+    draft_in_words,
+    returned_with,
+    value_in_words,
+    visible_changes,
+)
+from cadence_sync.core.blame import DISCOVERED
+from cadence_sync.core.wording import INVISIBLE_EDIT
 from cadence_sync.settings import Settings
 
 _INDENT = " " * 16
@@ -36,8 +44,8 @@ async def history_command(settings: Settings, org_id: str | None, cadence_id: st
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
     """Print versions, each followed by what changed in it."""
     if sys.stdout.isatty():
-        say(f"History of {one_line(name)} (times in UTC)")
-        say("\n".join(timeline(versions)), hang=len(_INDENT) + 2)
+        echo(f"History of {one_line(name)} (times in UTC)")
+        echo("\n".join(timeline(versions)), hang=len(_INDENT) + 2)
         return
     columns = ("version", "from", "kind", "field", "before", "after", "by", "run")
     print_table("", columns, [line for version in versions for line in _lines(version)])
@@ -54,32 +62,34 @@ def timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
     """Yield the time and the lines of each version, and of what became known of it before the next."""
     for before, version in zip([None, *versions[:-1]], versions, strict=True):
-        yield version["valid_from"], _told(before, version)
-        in_order = sorted(version["learnt"], key=itemgetter("observed_at"))
+        yield version["valid_from"], _describe_changes(before, version)
+        in_order = sorted(version["discovered"], key=itemgetter("observed_at"))
         for time, fields in groupby(in_order, itemgetter("observed_at")):
-            yield time, _learnt(time, list(fields))
+            yield time, _discovered_entry(time, list(fields))
 
 
-def _learnt(time: datetime, fields: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Iterator[str]:
     run = fields[0]["run_id"]
     yield f"  {time:%H:%M:%S}       became known, not sent before{'' if run is None else f' (run {run})'}"
     yield from (f"{_INDENT}{field['field']}: {value_in_words(field['value'])}" for field in fields)
 
 
-def _told(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
+def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
     fields = [(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
     if version["kind"] == "restored" and before is not None:
         fields = returned_with(before["document"], version["document"])
-    shown = told(fields)
+    shown = visible_changes(fields)
     yield f"  {version['valid_from']:%H:%M:%S}  {'v' + str(version['version']):<4} {_headline(version, shown)}"
-    yield from (f"{_INDENT}{in_words(field)}" for field in shown)
+    yield from (f"{_INDENT}{describe_field(field)}" for field in shown)
     draft = draft_in_words(before, version)
     if draft is not None:
         yield f"{_INDENT}{draft}"
 
 
 def _headline(version: dict[str, Any], shown: Sequence[Field]) -> str:
-    what, more = (UNSEEN if version["kind"] == "updated" and not shown else KINDS[version["kind"]]).partition(",")[::2]
+    what, more = (INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KINDS[version["kind"]]).partition(
+        ","
+    )[::2]
     names = {c["changed_by_name"] or c["changed_by_id"] for c in version["changes"]} - {None}
     who = f" by {one_line(min(names))}" if names else ""
     seen = "" if version["valid_from"] == version["observed_at"] else f", seen {one_line(version['observed_at'])}"
@@ -95,8 +105,8 @@ def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
         for change in version["changes"]
         if change["field"] != "*"
     ]
-    learnt = [
-        (number, field["observed_at"], LEARNT, field["field"], None, field["value"], None, field["run_id"])
-        for field in version["learnt"]
+    discovered = [
+        (number, field["observed_at"], DISCOVERED, field["field"], None, field["value"], None, field["run_id"])
+        for field in version["discovered"]
     ]
-    return [*(changes or [(*head, None, None, None, who, run)]), *learnt]
+    return [*(changes or [(*head, None, None, None, who, run)]), *discovered]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cadence_sync.cli.output import one_line
-from cadence_sync.core.document import changed_leaves, from_document
-from cadence_sync.core.wording import SIGNATURE
+from cadence_sync.core.document import changed_fields, from_document
+from cadence_sync.core.wording import AUDIT_FIELDS
 
 Field = tuple[str, Any, Any]
 """A path, the value before, the value after."""
@@ -26,15 +26,15 @@ OF_MANY: Final = {
 
 def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
     """Return what a restored cadence has otherwise than when it went: it has no rows of fields."""
-    return [*changed_leaves(from_document(dict(before)), from_document(dict(document)))]
+    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
 
 
-def told(fields: Sequence[Field]) -> list[Field]:
+def visible_changes(fields: Sequence[Field]) -> list[Field]:
     """Return the fields that say what an edit was."""
-    return [field for field in fields if field[0] not in SIGNATURE]
+    return [field for field in fields if field[0] not in AUDIT_FIELDS]
 
 
-def in_words(field: Field) -> str:
+def describe_field(field: Field) -> str:
     """Return `name: old → new` on one line."""
     path, old, new = field
     return f"{path}: {value_in_words(old)} → {value_in_words(new)}"

@@ -16,14 +16,14 @@ from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import about, forward_libraries, log
 from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.ports import UNKNOWN_ORG, Org
-from cadence_sync.roster import Configs
+from cadence_sync.roster import OrgConfigCache
 from cadence_sync.settings import Settings
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.fleet.queue import Due
+    from cadence_sync.fleet.queue import SyncJob
 
 ATTEMPTS: Final = 12
 """How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
@@ -36,7 +36,7 @@ async def worker_command(settings: Settings) -> None:
     forward_libraries()
     if settings.worker_port is not None:
         check_host(settings)
-    async with wiring.steady_database(settings) as (engine, url):
+    async with wiring.long_lived_database(settings) as (engine, url):
         await check_database(engine)
         async with working(settings, engine, url, usable_orgs(settings)) as worker, AsyncExitStack() as stack:
             if settings.worker_port is not None:
@@ -68,13 +68,13 @@ async def working(
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         await stack.enter_async_context(wiring.sending_alerts(settings, engine, metrics.count_alert))
         sync_of = await stack.enter_async_context(wiring.many_syncs(settings, engine, metrics.count_token))
-        config = Configs(settings, engine, configured)
+        config = OrgConfigCache(settings, engine, configured)
         await config.check()
 
-        async def sync_org(due: "Due", attempts: int) -> bool:
+        async def sync_org(due: "SyncJob", attempts: int) -> bool:
             with about(org_id=due.org_id), traced(due.org_id, due.trigger) as tell:
                 try:
-                    org = await config.of(due.org_id)
+                    org = await config.get(due.org_id)
                 except CadenceSyncError as error:
                     if error.code == UNKNOWN_ORG:
                         log.info("org_removed")
@@ -116,10 +116,10 @@ def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
 async def check_database(engine: "AsyncEngine") -> None:
     """Raise `DatabaseError` where it cannot be reached, or lacks tables."""
     from cadence_sync.db.direct import check_queue
-    from cadence_sync.db.engine import our_errors
+    from cadence_sync.db.engine import translate_errors
     from cadence_sync.db.revision import check_migrated
 
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await check_migrated(connection)
             await check_queue(connection)

@@ -90,7 +90,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Alerting:
+class AlertRouting:
     """All rules, and how often the channels want to hear."""
 
     rules: tuple[Rule, ...] = ()
@@ -99,13 +99,13 @@ class Alerting:
     failing_after: int = 3
     """So many failed runs in a row are worth a message."""
 
-    def told_of_change(self, org_id: str, version: Version) -> list[str]:
+    def channels_for_change(self, org_id: str, version: Version) -> list[str]:
         """Return the channels that a version is announced to; what was there before is no news."""
         if version.kind is Kind.BASELINE:
             return []
         return _channels(rule for rule in self.rules if rule.wants_change(org_id, version))
 
-    def told_of(self, event: Event, org_id: str) -> list[str]:
+    def channels_for(self, event: Event, org_id: str) -> list[str]:
         """Return the channels that an event of an organization is announced to."""
         return _channels(rule for rule in self.rules if rule.wants(TOPICS[event], org_id))
 

@@ -1,4 +1,4 @@
-"""Of each field of a cadence: which version gave it its value, or which run learnt it. Pure."""
+"""Of each field of a cadence: which version gave it its value, or which run discovered it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from datetime import datetime
 from typing import Final
 
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.document import changed_leaves
-from cadence_sync.core.fields import LEAVES, UNENROLL
-from cadence_sync.core.model import Config, Leaf
+from cadence_sync.core.document import changed_fields
+from cadence_sync.core.fields import FIELDS, UNENROLL
+from cadence_sync.core.model import Config, FieldValue
 
-LEARNT: Final = "learnt"
+DISCOVERED: Final = "discovered"
 """Stands beside the kinds of versions for a field that Zoho had not sent before: it did not change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class DiscoveredField:
     """A field that became known after its version began; no run where an older release saw it."""
 
-    value: Leaf
+    value: FieldValue
     observed_at: datetime
     run_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedVersion:
     """One version of a cadence, what its change rows say, and what became known of it later."""
 
     version: int
@@ -37,17 +37,17 @@ class Seen:
     """Paths that have a row of their own; only `updated` versions have such rows."""
     changed_by_id: str | None = None
     changed_by_name: str | None = None
-    learnt: Mapping[str, Learnt] = field(default_factory=dict)
+    discovered: Mapping[str, DiscoveredField] = field(default_factory=dict)
 
     @property
     def known(self) -> Config:
         """All that was known of it when it ended."""
-        return self.config | {path: learnt.value for path, learnt in self.learnt.items()}
+        return self.config | {path: discovered.value for path, discovered in self.discovered.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of a field comes from; it was so at least since, where it was there already or was learnt."""
+    """Where the value of a field comes from; it was so at least since, where it was there already or was discovered."""
 
     kind: str
     since: datetime
@@ -62,35 +62,35 @@ class Blamed:
     """A field, its value, and where that comes from."""
 
     field: str
-    value: Leaf
+    value: FieldValue
     origin: Origin
 
 
-def blame(versions: Sequence[Seen]) -> list[Blamed]:
+def blame(versions: Sequence[ObservedVersion]) -> list[Blamed]:
     """Return every field that is known; `versions` are all of them, oldest first."""
     origins: dict[str, Origin] = {}
     known: Config = {}
     for seen in versions:
         by = (seen.changed_by_id, seen.changed_by_name)
         own = Origin(seen.kind.value, seen.valid_from, seen.version, seen.run_id, *by)
-        beside = Origin(LEARNT, seen.observed_at, seen.version, seen.run_id)
+        beside = Origin(DISCOVERED, seen.observed_at, seen.version, seen.run_id)
         changed = seen.config if seen.version == 1 else changed_in(known, seen)
         origins |= dict.fromkeys(changed, own)
         origins = dict.fromkeys(seen.config, beside) | origins
-        for path, learnt in seen.learnt.items():
-            origins[path] = Origin(LEARNT, learnt.observed_at, seen.version, learnt.run_id)
+        for path, discovered in seen.discovered.items():
+            origins[path] = Origin(DISCOVERED, discovered.observed_at, seen.version, discovered.run_id)
         known = seen.known
     return [Blamed(path, known[path], origins[path]) for path in _shown(known)]
 
 
-def changed_in(before: Config, seen: Seen) -> frozenset[str]:
+def changed_in(before: Config, seen: ObservedVersion) -> frozenset[str]:
     """Return the paths whose values a version changed; a return has no rows for them, only two documents."""
     if seen.kind is Kind.RESTORED:
-        return frozenset(path for path, _, _ in changed_leaves(before, seen.config))
+        return frozenset(path for path, _, _ in changed_fields(before, seen.config))
     return seen.changed
 
 
 def _shown(config: Config) -> list[str]:
     """Return the known paths in Zoho's order, of `unenroll_properties` only those of the form that it has."""
     hidden = {f"{UNENROLL}.type", f"{UNENROLL}.end_date"} if isinstance(config.get(UNENROLL), list) else {UNENROLL}
-    return [path for path in (*LEAVES, UNENROLL) if path in config and path not in hidden and path != "id"]
+    return [path for path in (*FIELDS, UNENROLL) if path in config and path not in hidden and path != "id"]

@@ -6,12 +6,12 @@ from typing import Final, TypeAlias
 import msgspec
 
 from cadence_sync.core.duplicates import check_keys, may_repeat_keys
-from cadence_sync.core.index import NOTHING, Index, digest_of
-from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
-from cadence_sync.core.reader import read_record
+from cadence_sync.core.index import EMPTY_INDEX, DigestIndex, digest_of
+from cadence_sync.core.model import Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.reader import normalize_record
 from cadence_sync.core.scan import BordersError, nests_deeper, split_records, top_level_id
 from cadence_sync.core.values import UnreadableError
-from cadence_sync.errors import BadAnswer
+from cadence_sync.errors import InvalidResponseError
 
 _DEEPEST: Final = 100
 """Levels of nesting that are followed; Zoho's own records have ten, Python's stack less than a thousand."""
@@ -25,17 +25,17 @@ class _Envelope(msgspec.Struct):
     info: msgspec.Raw
 
 
-def decode_page(body: bytes, index: Index = NOTHING) -> Page:
+def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
     """Decode the body of a 200 answer but for the records that are stored to the byte.
 
-    Raises `BadAnswer` where no records can be told apart in it.
+    Raises `InvalidResponseError` where no records can be told apart in it.
     """
     try:
         records, info = _split_fast(body)
     except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         records, info = _split_slowly(body)
     unchanged: list[int] = []
-    others: list[Sighting | Quarantined] = []
+    others: list[Record | QuarantinedRecord] = []
     for record in records:
         digest = digest_of(record)
         position = index.find(digest)
@@ -47,26 +47,29 @@ def decode_page(body: bytes, index: Index = NOTHING) -> Page:
 
 
 def listed_ids(body: bytes) -> list[str | None]:
-    """Return the ids of a body's records, None where one is unreadable; raises `BadAnswer` as `decode_page`."""
+    """Return the ids of a body's records, None where one is unreadable.
+
+    Raises `InvalidResponseError` as `decode_page`.
+    """
     try:
         return [top_level_id(record) for record in split_records(body)[0]]
     except BordersError as error:
-        raise BadAnswer(f"Zoho's answer holds no cadences ({error}).") from error
+        raise InvalidResponseError(f"Zoho's answer holds no cadences ({error}).") from error
 
 
-def decode_record(raw: bytes, digest: bytes | None = None) -> Sighting | Quarantined:
+def decode_record(raw: bytes, digest: bytes | None = None) -> Record | QuarantinedRecord:
     """Decode one record's JSON text, whose digest may be known; what cannot be stored faithfully is quarantined."""
     if nests_deeper(raw, _DEEPEST):
-        return Quarantined(top_level_id(raw), f"nested more than {_DEEPEST} levels deep", raw)
+        return QuarantinedRecord(top_level_id(raw), f"nested more than {_DEEPEST} levels deep", raw)
     try:
         document = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Quarantined(top_level_id(raw), f"not readable as JSON: {error}", raw)
+        return QuarantinedRecord(top_level_id(raw), f"not readable as JSON: {error}", raw)
     try:
         check_keys(raw, document)
-        return read_record(document, raw, digest or digest_of(raw))
+        return normalize_record(document, raw, digest or digest_of(raw))
     except UnreadableError as error:
-        return Quarantined(top_level_id(raw), str(error), raw)
+        return QuarantinedRecord(top_level_id(raw), str(error), raw)
 
 
 def _split_fast(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
@@ -93,7 +96,7 @@ def _split_slowly(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
         records, rest = split_records(body)
         return records, _split_fast(rest)[1]
     except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise BadAnswer(
+        raise InvalidResponseError(
             f"Zoho's answer is not a list of cadences ({error}).",
             hint="If it persists, something between this machine and Zoho answers in Zoho's place.",
         ) from error

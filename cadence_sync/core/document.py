@@ -5,11 +5,11 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from cadence_sync.core.fields import LEAVES, UNENROLL
-from cadence_sync.core.model import Config, Known, Leaf, Stored
-from cadence_sync.core.rules import comparable
+from cadence_sync.core.fields import FIELDS, UNENROLL
+from cadence_sync.core.model import Config, CurrentState, FieldValue, StoredCadence
+from cadence_sync.core.rules import canonical_value
 
-_PATHS = (*LEAVES, UNENROLL)
+_PATHS = (*FIELDS, UNENROLL)
 
 
 def to_document(config: Config) -> dict[str, object]:
@@ -24,17 +24,21 @@ def from_document(document: dict[str, object]) -> Config:
     return config
 
 
-def known_of(stored: Stored) -> Known:
+def load_state(stored: StoredCadence) -> CurrentState:
     """Read what the store holds of a cadence."""
-    config = from_document(msgspec.json.decode(stored.document)) | msgspec.json.decode(stored.learnt)
+    config = from_document(msgspec.json.decode(stored.document)) | msgspec.json.decode(stored.discovered)
     extra = msgspec.json.decode(stored.extra)
-    return Known(stored.cadence_id, stored.version, stored.deleted, stored.valid_from, config, stored.labels, extra)
+    return CurrentState(
+        stored.cadence_id, stored.version, stored.deleted, stored.valid_from, config, stored.labels, extra
+    )
 
 
-def changed_leaves(old: Config, new: Config) -> list[tuple[str, Leaf, Leaf]]:
+def changed_fields(old: Config, new: Config) -> list[tuple[str, FieldValue, FieldValue]]:
     """Return (path, old, new) of each leaf known on both sides whose value is not the same."""
     differing = sorted(path for path, leaf in new.items() if path in old and old[path] != leaf)
-    return [(path, old[path], new[path]) for path in differing if comparable(old[path]) != comparable(new[path])]
+    return [
+        (path, old[path], new[path]) for path in differing if canonical_value(old[path]) != canonical_value(new[path])
+    ]
 
 
 def _nested(tree: "_Tree", config: Config) -> tuple[dict[str, object], bool]:
@@ -75,7 +79,7 @@ def _collect(path: str, document: dict[str, object], config: Config) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Node:
     """Where a key of a document belongs; where it holds no object, all leaves `below` are null."""
 
     path: str
@@ -89,19 +93,19 @@ _Tree: TypeAlias = tuple[tuple[str, str, "_Tree"], ...]
 
 def _tree(parent: str = "") -> _Tree:
     prefix = f"{parent}." if parent else ""
-    names = dict.fromkeys(path[len(prefix) :].partition(".")[0] for path in LEAVES if path.startswith(prefix))
+    names = dict.fromkeys(path[len(prefix) :].partition(".")[0] for path in FIELDS if path.startswith(prefix))
     return tuple((name, prefix + name, _tree(prefix + name)) for name in names)
 
 
-def _places() -> dict[str, dict[str, _Place]]:
+def _nodes() -> dict[str, dict[str, _Node]]:
     """Return object path → key → its place."""
-    places: dict[str, dict[str, _Place]] = {}
+    places: dict[str, dict[str, _Node]] = {}
 
     def place(parent: str, tree: _Tree) -> None:
         places[parent] = {}
         for name, path, children in tree:
             below: Config = {leaf: None for leaf in _PATHS if leaf.startswith(f"{path}.")}
-            places[parent][name] = _Place(path, path in _PATHS, below)
+            places[parent][name] = _Node(path, path in _PATHS, below)
             if children:
                 place(path, children)
 
@@ -110,4 +114,4 @@ def _places() -> dict[str, dict[str, _Place]]:
 
 
 _TREE: Final = _tree()
-_PLACES: Final = _places()
+_PLACES: Final = _nodes()

@@ -7,7 +7,7 @@ A *leaf* is a value inside Zoho's nested object, named by its dotted path. Sourc
 from enum import Enum
 
 
-class LeafType(Enum):
+class FieldType(Enum):
     """How a leaf is read and stored."""
 
     TEXT = "text"
@@ -24,31 +24,31 @@ UNENROLL = "execution_details.unenroll_properties"
 UNIT = "execution_details.execute_every.unit"
 PERIOD = "execution_details.execute_every.period"
 
-LEAVES: dict[str, LeafType] = {
-    "id": LeafType.ID,
-    "name": LeafType.TEXT,
-    "description": LeafType.TEXT,
-    "type": LeafType.TYPE,
-    "status": LeafType.STATUS,
-    "active": LeafType.FLAG,
-    "published": LeafType.FLAG,
-    "module.id": LeafType.ID,
-    "custom_view.id": LeafType.ID,
-    "created_time": LeafType.INSTANT,
-    "created_by.id": LeafType.ID,
-    "modified_time": LeafType.INSTANT,
-    "modified_by.id": LeafType.ID,
-    "summary.email_follow_up_count": LeafType.COUNT,
-    "summary.task_follow_up_count": LeafType.COUNT,
-    "summary.call_follow_up_count": LeafType.COUNT,
-    "summary.whatsapp_follow_up_count": LeafType.COUNT,
-    "execution_details.type": LeafType.TEXT,
-    "execution_details.end_date": LeafType.DAY,
-    "execution_details.automatic_unenroll": LeafType.FLAG,
-    UNIT: LeafType.COUNT,
-    PERIOD: LeafType.TEXT,
-    f"{UNENROLL}.type": LeafType.TEXT,
-    f"{UNENROLL}.end_date": LeafType.DAY,
+FIELDS: dict[str, FieldType] = {
+    "id": FieldType.ID,
+    "name": FieldType.TEXT,
+    "description": FieldType.TEXT,
+    "type": FieldType.TYPE,
+    "status": FieldType.STATUS,
+    "active": FieldType.FLAG,
+    "published": FieldType.FLAG,
+    "module.id": FieldType.ID,
+    "custom_view.id": FieldType.ID,
+    "created_time": FieldType.INSTANT,
+    "created_by.id": FieldType.ID,
+    "modified_time": FieldType.INSTANT,
+    "modified_by.id": FieldType.ID,
+    "summary.email_follow_up_count": FieldType.COUNT,
+    "summary.task_follow_up_count": FieldType.COUNT,
+    "summary.call_follow_up_count": FieldType.COUNT,
+    "summary.whatsapp_follow_up_count": FieldType.COUNT,
+    "execution_details.type": FieldType.TEXT,
+    "execution_details.end_date": FieldType.DAY,
+    "execution_details.automatic_unenroll": FieldType.FLAG,
+    UNIT: FieldType.COUNT,
+    PERIOD: FieldType.TEXT,
+    f"{UNENROLL}.type": FieldType.TEXT,
+    f"{UNENROLL}.end_date": FieldType.DAY,
 }
 """Every leaf but the array form of `unenroll_properties`, which is one leaf of its own: `UNENROLL`."""
 
@@ -60,7 +60,7 @@ LABELS: dict[str, str] = {
 }
 """Names of things that have an id: shown, refreshed, and no part of the history. Value: the id's path."""
 
-OBJECTS = frozenset(path[: path.rindex(".")] for path in (*LEAVES, *LABELS) if "." in path) | {"execution_details"}
+OBJECTS = frozenset(path[: path.rindex(".")] for path in (*FIELDS, *LABELS) if "." in path) | {"execution_details"}
 """Paths at which Zoho sends an object (or null)."""
 
 KNOWN_WORDS: dict[str, frozenset[str]] = {

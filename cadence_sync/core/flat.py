@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from cadence_sync.core.fields import LABELS, LEAVES, LeafType
-from cadence_sync.core.told import Change
-from cadence_sync.core.wording import field_title, in_words
+from cadence_sync.core.fields import FIELDS, LABELS, FieldType
+from cadence_sync.core.told import LabeledChange
+from cadence_sync.core.wording import field_title, humanize
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
@@ -25,7 +25,7 @@ _ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()|(?<
 """Places at which services begin a mention, a tag, a channel or a link, or hide or strike through what follows."""
 
 
-def flat(value: object) -> str:
+def sanitize(value: object) -> str:
     """Return a value on one line, in which nothing is active and nothing moves the cursor or what stands around it."""
     if value is None:
         return EMPTY
@@ -45,13 +45,13 @@ def _plain(char: str) -> str:
     return " " if unicodedata.category(char) == "Zs" else _UNSEEN
 
 
-def moved_in_words(change: Change) -> str:
+def format_change(change: LabeledChange) -> str:
     """Return `title: old → new` on one line."""
     path, old, new, *labels = change
     if labels[0] == labels[1]:  # two things of one name
         labels = [label and f"{label} ({given})" for label, given in zip(labels, (old, new), strict=True)]
     shown = [_value(path, given, label) for given, label in zip((old, new), labels, strict=True)]
-    return f"{flat(field_title(path))}: {' → '.join(shown)}"
+    return f"{sanitize(field_title(path))}: {' → '.join(shown)}"
 
 
 def _value(path: str, given: object, label: str | None) -> str:
@@ -61,13 +61,13 @@ def _value(path: str, given: object, label: str | None) -> str:
     if isinstance(given, bool):
         return "yes" if given else "no"
     if path in IDS and label:
-        return flat(label)
-    if LEAVES.get(path) is LeafType.INSTANT and isinstance(given, str):
+        return sanitize(label)
+    if FIELDS.get(path) is FieldType.INSTANT and isinstance(given, str):
         with suppress(ValueError, OverflowError):
-            return time_in_words(datetime.fromisoformat(given).astimezone(UTC))
-    return flat(in_words(path, given) if isinstance(given, str) else given)
+            return format_time(datetime.fromisoformat(given).astimezone(UTC))
+    return sanitize(humanize(path, given) if isinstance(given, str) else given)
 
 
-def time_in_words(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """Return a time as messages show it: they do not know the reader's zone."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -8,7 +8,7 @@ _BUCKET: Final = 100_000
 """Ids that are looked at together: so many take a few megabytes as a set of Python's own."""
 
 
-class Ids:
+class IdHashSet:
     """Ids by Python's keyed 64-bit hash: among a million, two that differ meet once in 10^7 processes."""
 
     def __init__(self) -> None:

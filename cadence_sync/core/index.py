@@ -1,4 +1,4 @@
-"""What the store holds of an organization, in some 60 bytes a cadence, and what of it a walk found as it was."""
+"""What the store holds of an organization, in some 60 bytes a cadence, and what of it a listing found as it was."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,30 +6,30 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Final
 
-from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES
+from cadence_sync.core.fields import FIELDS, KNOWN_WORDS, LABELS
 
-READING: Final = 1
+DECODER_VERSION: Final = 1
 """To be raised when a value is read in another way than before."""
 DIGEST_SIZE: Final = 16
 """Bytes; two different records of one digest are not to be expected: 1 in 2^128 for each comparison."""
 
 
-def _way_of_reading() -> bytes:
+def _schema_hash() -> bytes:
     words = {path: sorted(each) for path, each in KNOWN_WORDS.items()}
-    return blake2b(repr((READING, LEAVES, LABELS, words)).encode(), digest_size=DIGEST_SIZE).digest()
+    return blake2b(repr((DECODER_VERSION, FIELDS, LABELS, words)).encode(), digest_size=DIGEST_SIZE).digest()
 
 
-_WAY_OF_READING = _way_of_reading()
+_SCHEMA_HASH = _schema_hash()
 """What of a record is known to this version. Another version must look at every record once: a field that it learns
-to know is learnt before it changes, or its first change would be lost."""
+to know is discovered before it changes, or its first change would be lost."""
 
 
 def digest_of(raw: bytes | memoryview) -> bytes:
     """Return the digest of a record's bytes, as this version of the program reads them."""
-    return blake2b(raw, digest_size=DIGEST_SIZE, person=_WAY_OF_READING).digest()
+    return blake2b(raw, digest_size=DIGEST_SIZE, person=_SCHEMA_HASH).digest()
 
 
-class Index:
+class DigestIndex:
     """The live cadences of an organization, found by the digest of the record that was last written.
 
     `digests` and `ids` are joined in one order, `lengths` say how many characters each id has: as Python
@@ -73,14 +73,14 @@ def _hash_table(digests: bytes, mask: int) -> "array[int]":
     return slots
 
 
-NOTHING: Final = Index()
+EMPTY_INDEX: Final = DigestIndex()
 """The index of an organization of which nothing is stored."""
 
 
-class Marks:
-    """Which cadences of an index a walk found with the record that was last written."""
+class SeenSet:
+    """Which cadences of an index a listing found with the record that was last written."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: DigestIndex) -> None:
         self.index = index
         self._found = bytearray(len(index))
 

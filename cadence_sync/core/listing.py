@@ -3,23 +3,23 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cadence_sync.core.ids import Ids
-from cadence_sync.core.index import Marks
-from cadence_sync.core.model import Quarantined
-from cadence_sync.core.sightings import Sightings
+from cadence_sync.core.ids import IdHashSet
+from cadence_sync.core.index import SeenSet
+from cadence_sync.core.model import QuarantinedRecord
+from cadence_sync.core.sightings import RecordSpool
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete, self-consistent walk over an organization's cadences."""
+    """A complete, self-consistent listing of an organization's cadences."""
 
     started_at: datetime
-    changed: Sightings
+    changed: RecordSpool
     """What is new, restored, or not byte for byte what was last written; each id once."""
-    changed_ids: Ids
-    unchanged: Marks
+    changed_ids: IdHashSet
+    unchanged: SeenSet
     """Which live cadences came as they were last written."""
-    quarantined: tuple[Quarantined, ...] = ()
+    quarantined: tuple[QuarantinedRecord, ...] = ()
     pages: int = 0
     rejected_page_size: int | None = None
 

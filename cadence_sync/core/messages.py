@@ -10,9 +10,9 @@ from typing import Final
 from urllib.parse import quote
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.flat import flat, moved_in_words, time_in_words
-from cadence_sync.core.told import Standing, Told
-from cadence_sync.core.wording import NAMELESS, UNSEEN, plural, seen, told
+from cadence_sync.core.flat import format_change, format_time, sanitize
+from cadence_sync.core.told import AlertEvent, HoldState
+from cadence_sync.core.wording import INVISIBLE_EDIT, UNNAMED, display_name, plural, visible_changes
 
 MOST_FIELDS: Final = 20
 _KINDS: Final = {
@@ -31,36 +31,38 @@ class Message:
     body: str
 
 
-def message(told: Sequence[Told], web_url: str | None, limit: int) -> Message:
+def render_message(alerts: Sequence[AlertEvent], web_url: str | None, limit: int) -> Message:
     """Return what is written of some events, in about `limit` characters; those that find no room are counted."""
-    orgs = list(dict.fromkeys(each.org_id for each in told))
-    where = flat(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organizations"
-    kinds = {each.event for each in told}
-    what = _title(told[0]) if len(told) == 1 else f"{len(told)} {'changes' if kinds == {Event.CHANGE} else 'events'}"
+    orgs = list(dict.fromkeys(each.org_id for each in alerts))
+    where = sanitize(orgs[0]) if len(orgs) == 1 else f"{len(orgs)} organizations"
+    kinds = {each.event for each in alerts}
+    what = (
+        _title(alerts[0]) if len(alerts) == 1 else f"{len(alerts)} {'changes' if kinds == {Event.CHANGE} else 'events'}"
+    )
     title = f"{what}: {where}" if where else what
     parts: list[str] = []
     room = limit
-    for number, each in enumerate(told):
+    for number, each in enumerate(alerts):
         part = _part(each, web_url, limit)
         room -= len(part) + 2
         if parts and room < 0:
-            parts.append(f"… and {len(told) - number} more" + (f": {_rest(told, web_url)}" if web_url else "."))
+            parts.append(f"… and {len(alerts) - number} more" + (f": {_rest(alerts, web_url)}" if web_url else "."))
             break
         parts.append(part)
     return Message(title, "\n\n".join(parts))
 
 
-def _rest(told: Sequence[Told], web_url: str) -> str:
+def _rest(alerts: Sequence[AlertEvent], web_url: str) -> str:
     """Return where those are that found no room: in their run, if it is one, else among all changes."""
-    runs = {each.run_id for each in told}
-    return f"{web_url}/runs/{told[0].run_id}" if len(runs) == 1 and None not in runs else f"{web_url}/changes"
+    runs = {each.run_id for each in alerts}
+    return f"{web_url}/runs/{alerts[0].run_id}" if len(runs) == 1 and None not in runs else f"{web_url}/changes"
 
 
-def _part(told: Told, web_url: str | None, limit: int) -> str:
+def _part(alert: AlertEvent, web_url: str | None, limit: int) -> str:
     """Return what is written of one event: where that is too long, details go rather than who, when and the link."""
-    most, url = MOST_FIELDS, url_of(told, web_url)
+    most, url = MOST_FIELDS, event_url(alert, web_url)
     link = [] if url is None else [url]
-    while len(part := "\n".join([*_lines(told, most, has_link=bool(link)), *link])) > limit and most > 0:
+    while len(part := "\n".join([*_lines(alert, most, has_link=bool(link)), *link])) > limit and most > 0:
         most -= 1
     return part
 
@@ -82,27 +84,27 @@ _TITLES: Final = {
 }
 
 
-def _lines(told: Told, most: int, *, has_link: bool) -> list[str]:
-    org, at = flat(told.org_id), time_in_words(told.at)
-    match told.event:
+def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
+    org, at = sanitize(alert.org_id), format_time(alert.at)
+    match alert.event:
         case Event.CHANGE:
-            who = flat(told.changed_by_name or told.changed_by_id) if told.has_author else "somebody unknown"
-            head = f"{_name(told)} {_KINDS.get(told.kind or '', 'was changed')}"
-            return [head, *_fields(told, most), f"{who} · {at} · {org}"]
+            who = sanitize(alert.changed_by_name or alert.changed_by_id) if alert.has_author else "somebody unknown"
+            head = f"{_name(alert)} {_KINDS.get(alert.kind or '', 'was changed')}"
+            return [head, *_fields(alert, most), f"{who} · {at} · {org}"]
         case Event.HELD:
-            return [*_held(told, most), _standing(told, has_link=has_link), f"{at} · {org}"]
+            return [*_held(alert, most), _hold_state(alert, has_link=has_link), f"{at} · {org}"]
         case Event.DECIDED:
-            stay = "it stays live" if told.count == 1 else "they stay live"
-            then = "the next sync retires what is still missing" if told.decision == "approved" else stay
-            what = f"The deletion of {plural(told.count, 'cadence')} was {flat(told.decision)}: {then}."
-            return [what, f"{flat(told.decided_by)} · {at} · {org}"]
+            stay = "it stays live" if alert.count == 1 else "they stay live"
+            then = "the next sync deletes what is still missing" if alert.decision == "approved" else stay
+            what = f"The deletion of {plural(alert.count, 'cadence')} was {sanitize(alert.decision)}: {then}."
+            return [what, f"{sanitize(alert.decided_by)} · {at} · {org}"]
         case Event.FAILING:
-            why = [flat(text) for text in (told.error, told.hint) if text]
-            return [_sentence(told), *why, f"since {at} · {org}"]
+            why = [sanitize(text) for text in (alert.error, alert.hint) if text]
+            return [_sentence(alert), *why, f"since {at} · {org}"]
         case Event.TEST:
-            return [_sentence(told), *_fields(told, most), at]
+            return [_sentence(alert), *_fields(alert, most), at]
         case _:
-            return [_sentence(told), f"last read {at} · {org}"]
+            return [_sentence(alert), f"last read {at} · {org}"]
 
 
 _SENTENCES: Final = {
@@ -126,61 +128,61 @@ _OVER: Final = {
 """Titles and sentences where a message comes after its episode."""
 
 
-def _title(told: Told) -> str:
-    if told.event is Event.HELD and told.standing is not Standing.OPEN:
+def _title(alert: AlertEvent) -> str:
+    if alert.event is Event.HELD and alert.hold_state is not HoldState.OPEN:
         return "Deletions were held"
-    if told.event is Event.CHANGE and told.kind in _CAME_OR_WENT:
-        return _CAME_OR_WENT[told.kind]
-    return _OVER[told.event][0] if told.is_over and told.event in _OVER else _TITLES[told.event]
+    if alert.event is Event.CHANGE and alert.kind in _CAME_OR_WENT:
+        return _CAME_OR_WENT[alert.kind]
+    return _OVER[alert.event][0] if alert.is_over and alert.event in _OVER else _TITLES[alert.event]
 
 
-def _sentence(told: Told) -> str:
-    return _OVER[told.event][1] if told.is_over and told.event in _OVER else _SENTENCES[told.event]
+def _sentence(alert: AlertEvent) -> str:
+    return _OVER[alert.event][1] if alert.is_over and alert.event in _OVER else _SENTENCES[alert.event]
 
 
-def _held(told: Told, most: int) -> list[str]:
-    names = told.names[:most]
-    more = told.count - len(names) if told.names else 0
-    tense = ("is", "are") if told.standing is Standing.OPEN else ("was", "were")
-    are = plural(told.count, *(f"{noun} {verb}" for noun, verb in zip(("cadence", "cadences"), tense, strict=True)))
+def _held(alert: AlertEvent, most: int) -> list[str]:
+    names = alert.names[:most]
+    more = alert.count - len(names) if alert.names else 0
+    tense = ("is", "are") if alert.hold_state is HoldState.OPEN else ("was", "were")
+    are = plural(alert.count, *(f"{noun} {verb}" for noun, verb in zip(("cadence", "cadences"), tense, strict=True)))
     return [
-        f"{are} missing at Zoho: too many to retire without asking.",
-        *(f"- {flat(seen(name))}" for name in names),
+        f"{are} missing at Zoho: too many to delete without asking.",
+        *(f"- {sanitize(display_name(name))}" for name in names),
         *([f"- … and {more} more"] if more > 0 else []),
     ]
 
 
-def _standing(told: Told, *, has_link: bool) -> str:
-    commands = f"`cadence-sync approve {told.run_id}` or `cadence-sync reject {told.run_id}`"
+def _hold_state(alert: AlertEvent, *, has_link: bool) -> str:
+    commands = f"`cadence-sync approve {alert.run_id}` or `cadence-sync reject {alert.run_id}`"
     return {
-        Standing.OPEN: "Approve or reject that in the web UI." if has_link else f"Decide: {commands}",
-        Standing.APPROVED: f"Decided since: approved by {flat(told.decided_by)}.",
-        Standing.REJECTED: f"Decided since: rejected by {flat(told.decided_by)}.",
-        Standing.REPLACED: "Nothing to decide here: a newer case has taken its place.",
-        Standing.SETTLED: "Nothing to decide any more: they are there again, or retired.",
-    }[told.standing]
+        HoldState.OPEN: "Approve or reject that in the web UI." if has_link else f"Decide: {commands}",
+        HoldState.APPROVED: f"Decided since: approved by {sanitize(alert.decided_by)}.",
+        HoldState.REJECTED: f"Decided since: rejected by {sanitize(alert.decided_by)}.",
+        HoldState.REPLACED: "Nothing to decide here: a newer case has taken its place.",
+        HoldState.SETTLED: "Nothing to decide any more: they are there again, or deleted.",
+    }[alert.hold_state]
 
 
-def _name(told: Told) -> str:
-    name = seen(told.name)
-    return flat(name) if name != NAMELESS else f"{NAMELESS} {flat(told.cadence_id)}"
+def _name(alert: AlertEvent) -> str:
+    name = display_name(alert.name)
+    return sanitize(name) if name != UNNAMED else f"{UNNAMED} {sanitize(alert.cadence_id)}"
 
 
-def _fields(about: Told, most: int) -> list[str]:
+def _fields(about: AlertEvent, most: int) -> list[str]:
     """Return a line a field; those that every edit moves only where there is nothing else to say."""
-    shown = told(about.changes)
+    shown = visible_changes(about.changes)
     if about.kind == "updated" and not shown:
-        return [UNSEEN]
-    lines, more = [moved_in_words(change) for change in shown[:most]], len(shown) - most
+        return [INVISIBLE_EDIT]
+    lines, more = [format_change(change) for change in shown[:most]], len(shown) - most
     return [*lines, f"… and {plural(more, 'more field')}"] if more > 0 else lines
 
 
-def url_of(told: Told, web_url: str | None) -> str | None:
+def event_url(alert: AlertEvent, web_url: str | None) -> str | None:
     """Return where something can be done about it in the web UI."""
-    if web_url is None or told.event is Event.TEST:
+    if web_url is None or alert.event is Event.TEST:
         return web_url
-    if told.cadence_id is not None:
-        return cadence_url(web_url, told.org_id, told.cadence_id)
-    if told.run_id is not None:  # where it is decided about, or told why it failed
-        return f"{web_url}/runs/{told.run_id}"
-    return f"{web_url}/organization?org={quote(told.org_id, safe='')}"
+    if alert.cadence_id is not None:
+        return cadence_url(web_url, alert.org_id, alert.cadence_id)
+    if alert.run_id is not None:  # where it is decided about, or told why it failed
+        return f"{web_url}/runs/{alert.run_id}"
+    return f"{web_url}/organization?org={quote(alert.org_id, safe='')}"

@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-Leaf: TypeAlias = str | int | bool | list[object] | None
-Config: TypeAlias = dict[str, Leaf]
+FieldValue: TypeAlias = str | int | bool | list[object] | None
+Config: TypeAlias = dict[str, FieldValue]
 """Leaf path → value. A path that is missing was never sent; `None` was sent as null or as "".
 
 Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and serialize as they stand.
@@ -16,7 +16,7 @@ Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and se
 Labels: TypeAlias = dict[str, str | None]
 
 
-class Sighting(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, array_like=True):
     """One cadence as one listing showed it; `raw` is the record's JSON text, to the byte."""
 
     cadence_id: str
@@ -30,7 +30,7 @@ class Sighting(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class QuarantinedRecord:
     """A record that cannot be stored faithfully; `cadence_id` is None where not even the id is readable."""
 
     cadence_id: str | None
@@ -53,7 +53,7 @@ class Page:
     """One decoded page: `info` is None for the empty 204 answer."""
 
     info: PageInfo | None
-    records: tuple[Sighting | Quarantined, ...]
+    records: tuple[Record | QuarantinedRecord, ...]
     """Records that are not stored to the byte."""
     unchanged: tuple[int, ...] = ()
     """Positions, in the index that the page was decoded against, of those that are."""
@@ -62,8 +62,8 @@ class Page:
         return len(self.records) + len(self.unchanged)
 
 
-class Stored(NamedTuple):
-    """A cadence as the store holds it, its objects as JSON text: `document.known_of` reads them."""
+class StoredCadence(NamedTuple):
+    """A cadence as the store holds it, its objects as JSON text: `document.load_state` reads them."""
 
     cadence_id: str
     version: int
@@ -71,15 +71,15 @@ class Stored(NamedTuple):
     valid_from: datetime
     document: str
     """Of the open version."""
-    learnt: str
+    discovered: str
     """Leaves that became known since."""
     extra: str
     labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the store holds of a cadence: its open version, and what was learnt since that began."""
+class CurrentState:
+    """What the store holds of a cadence: its open version, and what was discovered since that began."""
 
     cadence_id: str
     version: int

@@ -1,19 +1,19 @@
-"""A walk over the pages of a list, without I/O: what to ask next, and whether the answers fit together."""
+"""Pagination of a list, without I/O: what to ask next, and whether the answers fit together."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TypeAlias
 
-from cadence_sync.core.document import changed_leaves
-from cadence_sync.core.ids import Ids
-from cadence_sync.core.index import Index, Marks
+from cadence_sync.core.document import changed_fields
+from cadence_sync.core.ids import IdHashSet
+from cadence_sync.core.index import DigestIndex, SeenSet
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
-from cadence_sync.core.sightings import Sightings
-from cadence_sync.errors import InconsistentListing
+from cadence_sync.core.model import Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.sightings import RecordSpool
+from cadence_sync.errors import InconsistentListingError
 
-Record: TypeAlias = Sighting | Quarantined
+ListedRecord: TypeAlias = Record | QuarantinedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +28,25 @@ class _Received:
         return self.info is not None and self.info.more_records
 
 
-class Walk:
-    """One walk: ask `wanted()`, give every answer to `receive()`, and take `listing()` when none is wanted.
+class Paginator:
+    """One listing: ask for `next_pages()`, give every answer to `add_page()`, and take `listing()` when there are none.
 
-    As many pages as the last walk had, `expected_pages`, are asked side by side; past them one page is asked
-    at a time, so that no call is wasted. `open_file` is for `Sightings`.
+    As many pages as the last listing had, `expected_pages`, are asked side by side; past them one page is asked
+    at a time, so that no call is wasted. `open_file` is for `RecordSpool`.
     """
 
-    def __init__(self, index: Index, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
+    def __init__(self, index: DigestIndex, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
         self._expected_pages = expected_pages
         self._pages: dict[int, _Received] = {}
         self._contents: set[int] = set()
         self._asked = 0
         self._ended = False
-        self._unchanged = Marks(index)
-        self._changed = Sightings(open_file)
-        self._changed_ids = Ids()
-        self._quarantined: list[Quarantined] = []
+        self._unchanged = SeenSet(index)
+        self._changed = RecordSpool(open_file)
+        self._changed_ids = IdHashSet()
+        self._quarantined: list[QuarantinedRecord] = []
 
-    def wanted(self) -> list[int]:
+    def next_pages(self) -> list[int]:
         """Return the numbers of the pages to ask for now; call it when every asked page has arrived."""
         if self._ended:
             return []
@@ -54,8 +54,8 @@ class Walk:
         self._asked = max(self._expected_pages, first)
         return list(range(first, self._asked + 1))
 
-    def receive(self, number: int, page: Page) -> None:
-        """Take the answer for one page; raises `InconsistentListing` where it cannot belong to the list."""
+    def add_page(self, number: int, page: Page) -> None:
+        """Take the answer for one page; raises `InconsistentListingError` where it cannot belong to the list."""
         _check_page(number, page)
         self._check_repeat(number, page)
         received = _Received(page.info, len(page))
@@ -63,7 +63,7 @@ class Walk:
         self._ended = self._ended or not received.promises_more
         self._unchanged.add(page.unchanged)
         for record in page.records:
-            if isinstance(record, Sighting):
+            if isinstance(record, Record):
                 self._changed.add(record)
                 self._changed_ids.add(record.cadence_id)
             else:
@@ -75,12 +75,15 @@ class Walk:
         return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
 
     def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
-        """Return the whole list, each id once; raises `InconsistentListing` where the pages contradict each other."""
+        """Return the whole list, each id once.
+
+        Raises `InconsistentListingError` where the pages contradict each other.
+        """
         last = self.pages
         self._check_end(last)
         sizes = {page.info.per_page for page in self._pages.values() if page.info and page.size}
         if len(sizes) > 1:
-            raise InconsistentListing("The pages of one listing differ in their size.")
+            raise InconsistentListingError("The pages of one listing differ in their size.")
         self._check_repeated_ids()
         return Listing(
             started_at,
@@ -94,12 +97,12 @@ class Walk:
 
     def _check_end(self, last: int) -> None:
         if last == 0 or any(number not in self._pages for number in range(1, last)):
-            raise InconsistentListing("The listing was left before its last page.")
+            raise InconsistentListingError("The listing was left before its last page.")
         if last > 1 and not self._pages[last].size:
-            raise InconsistentListing(f"Page {last - 1} promised more records, but page {last} is empty.")
+            raise InconsistentListingError(f"Page {last - 1} promised more records, but page {last} is empty.")
         for number, page in self._pages.items():
             if number > last and page.size:
-                raise InconsistentListing(f"Page {last} called itself the last, but page {number} has records.")
+                raise InconsistentListingError(f"Page {last} called itself the last, but page {number} has records.")
 
     def _check_repeat(self, number: int, page: Page) -> None:
         """Notice a server that sends the same records for ever under ever new page numbers."""
@@ -107,7 +110,7 @@ class Walk:
             return
         content = hash((page.unchanged, tuple(record.raw for record in page.records)))
         if content in self._contents:
-            raise InconsistentListing(f"Page {number} repeats the records of an earlier page.")
+            raise InconsistentListingError(f"Page {number} repeats the records of an earlier page.")
         self._contents.add(content)
 
     def _check_repeated_ids(self) -> None:
@@ -126,16 +129,16 @@ class Walk:
     def _keep_once(self, suspects: set[int]) -> None:
         """Look closely at ids whose hashes came more than once."""
         others = {cadence_id for cadence_id in self._other_ids() if hash(cadence_id) in suspects}
-        first: dict[str, Sighting] = {}
+        first: dict[str, Record] = {}
         repeats = 0
-        for sighting in self._changed:
-            if hash(sighting.cadence_id) not in suspects:
+        for record in self._changed:
+            if hash(record.cadence_id) not in suspects:
                 continue
-            if sighting.cadence_id in others:
-                raise _moved(sighting.cadence_id)
-            repeats += sighting.cadence_id in first
-            if not _say_the_same(first.setdefault(sighting.cadence_id, sighting), sighting):
-                raise _moved(sighting.cadence_id)
+            if record.cadence_id in others:
+                raise _moved(record.cadence_id)
+            repeats += record.cadence_id in first
+            if not _say_the_same(first.setdefault(record.cadence_id, record), record):
+                raise _moved(record.cadence_id)
         self._changed.keep_once(first, repeats)
 
 
@@ -144,17 +147,17 @@ def _check_page(number: int, page: Page) -> None:
     if info is None:
         return
     if info.page != number:
-        raise InconsistentListing(f"Page {number} was asked for and page {info.page} came.")
+        raise InconsistentListingError(f"Page {number} was asked for and page {info.page} came.")
     if info.count != len(page):
-        raise InconsistentListing(f"Page {number} says it holds {info.count} records and holds {len(page)}.")
+        raise InconsistentListingError(f"Page {number} says it holds {info.count} records and holds {len(page)}.")
     if info.more_records and not len(page):
-        raise InconsistentListing(f"Page {number} is empty and promises more records.")
+        raise InconsistentListingError(f"Page {number} is empty and promises more records.")
 
 
-def _distinct(records: Iterable[Quarantined]) -> list[Quarantined]:
+def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
     """Return unreadable records, those of one id once."""
-    by_id: dict[str, Quarantined] = {}
-    anonymous: list[Quarantined] = []
+    by_id: dict[str, QuarantinedRecord] = {}
+    anonymous: list[QuarantinedRecord] = []
     for record in records:
         if record.cadence_id is None:
             anonymous.append(record)
@@ -163,14 +166,14 @@ def _distinct(records: Iterable[Quarantined]) -> list[Quarantined]:
     return [*by_id.values(), *anonymous]
 
 
-def _say_the_same(one: Sighting, other: Sighting) -> bool:
+def _say_the_same(one: Record, other: Record) -> bool:
     """Whether two records of one cadence are equal but for their spelling."""
     return (
         one.config.keys() == other.config.keys()
-        and not changed_leaves(one.config, other.config)
+        and not changed_fields(one.config, other.config)
         and (one.labels, one.extra) == (other.labels, other.extra)
     )
 
 
-def _moved(cadence_id: str) -> InconsistentListing:
-    return InconsistentListing(f"Cadence {cadence_id} came twice with different content.")
+def _moved(cadence_id: str) -> InconsistentListingError:
+    return InconsistentListingError(f"Cadence {cadence_id} came twice with different content.")

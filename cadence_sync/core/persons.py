@@ -30,7 +30,7 @@ Span: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RedactionTarget:
     """Whom to look for."""
 
     ids: frozenset[str]
@@ -41,13 +41,13 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Found:
+class PersonMatches:
     """Where in a text somebody is named."""
 
     spans: list[Span] = field(default_factory=list)
-    met: bool = False
+    found: bool = False
     """Whether the id was there, with or without a name."""
-    kept: bool = False
+    retained: bool = False
     """Whether they are named in `unenroll_properties`, which is configuration."""
 
 
@@ -66,12 +66,12 @@ class _Frame:
     spans: list[Span] = field(default_factory=list)
 
 
-def may_name(raw: bytes, ids: Iterable[str]) -> bool:
+def may_contain(raw: bytes, ids: Iterable[str]) -> bool:
     """Whether one of the ids can be in a text at all: most texts need no closer look."""
     return any(each.encode() in raw for each in ids) or _ESCAPED_ASCII.search(raw) is not None
 
 
-def find_persons(raw: bytes, wanted: Wanted, *, cut: bool = False) -> Found:
+def find_persons(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> PersonMatches:
     """Find whom is `wanted` in the text of a record; where it is `cut`, what has no end and no other id is theirs."""
     scan = _Scan(raw, wanted, cut=cut)
     for match in _TOKEN.finditer(raw):
@@ -94,16 +94,16 @@ def text_of(token: bytes) -> str:
 
 
 class _Scan:
-    """Walks over the tokens of one text."""
+    """Goes over the tokens of one text."""
 
     __slots__ = ("_cut", "_raw", "_stack", "_wanted", "found")
 
-    def __init__(self, raw: bytes, wanted: Wanted, *, cut: bool) -> None:
+    def __init__(self, raw: bytes, wanted: RedactionTarget, *, cut: bool) -> None:
         self._raw = raw
         self._wanted = wanted
         self._cut = cut
         self._stack = [_Frame(0, None, is_person=False, is_config=False)]
-        self.found = Found()
+        self.found = PersonMatches()
 
     def take(self, start: int, end: int) -> None:
         """Take the next token."""
@@ -149,9 +149,9 @@ class _Scan:
         if not frame.is_person:
             return
         spans = frame.spans if frame.theirs or self._is_unnamed(frame, closed=closed) else self._said(frame)
-        self.found.met = self.found.met or frame.theirs
+        self.found.found = self.found.found or frame.theirs
         if frame.is_config:
-            self.found.kept = self.found.kept or bool(spans)
+            self.found.retained = self.found.retained or bool(spans)
         else:
             self.found.spans += spans
 

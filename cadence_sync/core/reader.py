@@ -6,21 +6,21 @@ from typing import Final, TypeAlias, cast
 
 import msgspec
 
-from cadence_sync.core.fields import KNOWN_WORDS, LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
-from cadence_sync.core.model import Config, Labels, Leaf, Sighting
+from cadence_sync.core.fields import FIELDS, KNOWN_WORDS, LABELS, OBJECTS, PERIOD, UNENROLL, UNIT, FieldType
+from cadence_sync.core.model import Config, FieldValue, Labels, Record
 from cadence_sync.core.rules import read_rules
 from cadence_sync.core.values import READERS, UnreadableError, holds_nul
 
 SAMPLE_LENGTH: Final = 200
 
-_Read: TypeAlias = Callable[["_Reader", object], None]
-_Leaf: TypeAlias = tuple[str, Callable[[object], Leaf]]
+_Read: TypeAlias = Callable[["_Normalizer", object], None]
+_Leaf: TypeAlias = tuple[str, Callable[[object], FieldValue]]
 """The path of a leaf or a label, and what makes its value canonical."""
 
 
-def read_record(document: object, raw: bytes, digest: bytes) -> Sighting:
+def normalize_record(document: object, raw: bytes, digest: bytes) -> Record:
     """Read a record; raises `UnreadableError` where something in it cannot be stored faithfully."""
-    reader = _Reader()
+    reader = _Normalizer()
     reader.read_object("", document)
     config = reader.config
     cadence_id = config.get("id")
@@ -33,11 +33,11 @@ def read_record(document: object, raw: bytes, digest: bytes) -> Sighting:
         word = config.get(path)
         if word is not None and word not in words:
             reader.note(path, word)
-    return Sighting(cadence_id, config, reader.labels, reader.extra, raw, digest, tuple(reader.drift))
+    return Record(cadence_id, config, reader.labels, reader.extra, raw, digest, tuple(reader.drift))
 
 
-class _Reader:
-    """Walks one record, sorting what it finds into configuration, labels, and what is not known yet."""
+class _Normalizer:
+    """Goes through one record, sorting what it finds into configuration, labels, and what is not known yet."""
 
     __slots__ = ("config", "drift", "extra", "labels")
 
@@ -96,7 +96,7 @@ class _Reader:
         self.note(path, value)
 
 
-def _read(leaf: _Leaf, value: object) -> Leaf:
+def _read(leaf: _Leaf, value: object) -> FieldValue:
     """Return a leaf's canonical value; null and "" are one: Zoho sends either for "not set"."""
     if value is None or value == "":
         return None
@@ -119,21 +119,21 @@ def _known_in(path: str) -> tuple[dict[str, _Leaf], dict[str, _Leaf], dict[str, 
             if parent == path:
                 yield key, each
 
-    leaves = {key: (leaf, READERS[LEAVES[leaf]]) for key, leaf in below(LEAVES)}
-    labels = {key: (label, READERS[LeafType.TEXT]) for key, label in below(LABELS)}
+    leaves = {key: (leaf, READERS[FIELDS[leaf]]) for key, leaf in below(FIELDS)}
+    labels = {key: (label, READERS[FieldType.TEXT]) for key, label in below(LABELS)}
     others: dict[str, _Read] = {key: partial(_read_inner, inner) for key, inner in below(OBJECTS)}
     if path == UNENROLL.rpartition(".")[0]:
-        others[UNENROLL.rpartition(".")[2]] = _Reader.read_unenroll
+        others[UNENROLL.rpartition(".")[2]] = _Normalizer.read_unenroll
     return leaves, labels, others
 
 
-def _read_inner(path: str, reader: _Reader, value: object) -> None:
+def _read_inner(path: str, reader: _Normalizer, value: object) -> None:
     reader.read_object(path, value)
 
 
 def _below(path: str) -> tuple[Config, Labels]:
     prefix = f"{path}." if path else ""
-    leaves: Config = {leaf: None for leaf in (*LEAVES, UNENROLL) if path and leaf.startswith(prefix)}
+    leaves: Config = {leaf: None for leaf in (*FIELDS, UNENROLL) if path and leaf.startswith(prefix)}
     labels: Labels = {label: None for label in LABELS if path and label.startswith(prefix)}
     return leaves, labels
 

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from cadence_sync.core.model import Sighting
-from cadence_sync.core.persons import Span, Wanted, find_persons, may_name, text_of
-from cadence_sync.core.reader import SAMPLE_LENGTH, read_record
+from cadence_sync.core.model import Record
+from cadence_sync.core.persons import RedactionTarget, Span, find_persons, may_contain, text_of
+from cadence_sync.core.reader import SAMPLE_LENGTH, normalize_record
 
 WORD: Final = "redacted"
 """What stands in the place of a name."""
@@ -29,30 +29,30 @@ class Redacted:
     raw: bytes
     texts: frozenset[str]
     """The names that it held."""
-    met: bool
-    kept: bool
+    found: bool
+    retained: bool
 
 
-def redact(raw: bytes, wanted: Wanted, *, cut: bool = False) -> Redacted:
+def redact(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> Redacted:
     """Redact the text of a record, whether or not a decoder reads it."""
     found = find_persons(raw, wanted, cut=cut)
     texts = {text_of(raw[start:end]) for start, end in found.spans if raw[start : start + 1] not in b"{["}
-    return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.met, found.kept)
+    return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.found, found.retained)
 
 
-def redact_sightings(block: Iterable[Sighting], ids: Collection[str]) -> list[Sighting]:
+def redact_records(block: Iterable[Record], ids: Collection[str]) -> list[Record]:
     """Redact what a listing shows; digests stay those of what Zoho sent, so that it is known again."""
-    wanted = Wanted(frozenset(ids))
-    return [_redact_sighting(sighting, wanted) for sighting in block]
+    wanted = RedactionTarget(frozenset(ids))
+    return [_redact_record(record, wanted) for record in block]
 
 
-def redact_sample(path: str, sample: str, wanted: Wanted) -> str:
+def redact_sample(path: str, sample: str, wanted: RedactionTarget) -> str:
     """Redact a sample of drift, which may have been cut: where it may be theirs, it counts as theirs."""
     steps = path.split(".")
     head = b"".join(b"{" + msgspec.json.encode(step) + b":" for step in steps)
     raw, cut = sample.encode(), not is_json(sample)
     tail = b"" if cut else b"}" * len(steps)
-    theirs = Wanted(wanted.ids, frozenset(ROLES), wanted.texts)
+    theirs = RedactionTarget(wanted.ids, frozenset(ROLES), wanted.texts)
     redacted = redact(head + raw + tail, theirs, cut=cut).raw
     inner = redact_text(redacted[len(head) : len(redacted) - len(tail)], wanted.texts).decode(errors="ignore")
     return (_without_end(inner, wanted.texts) if cut else inner)[:SAMPLE_LENGTH]
@@ -76,11 +76,11 @@ def is_json(text: str | bytes) -> bool:
     return True
 
 
-def _redact_sighting(sighting: Sighting, wanted: Wanted) -> Sighting:
-    if not may_name(sighting.raw, wanted.ids):
-        return sighting
-    raw = redact(sighting.raw, wanted).raw
-    return sighting if raw == sighting.raw else read_record(msgspec.json.decode(raw), raw, sighting.digest)
+def _redact_record(record: Record, wanted: RedactionTarget) -> Record:
+    if not may_contain(record.raw, wanted.ids):
+        return record
+    raw = redact(record.raw, wanted).raw
+    return record if raw == record.raw else normalize_record(msgspec.json.decode(raw), raw, record.digest)
 
 
 def _without(raw: bytes, spans: Iterable[Span]) -> bytes:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cadence_sync.core.diff import Kind, Plan
-from cadence_sync.core.guard import Verdict
+from cadence_sync.core.guard import DeletionPlan
 from cadence_sync.core.listing import Listing
 from cadence_sync.errors import CadenceSyncError
 
@@ -22,12 +22,12 @@ class Outcome(StrEnum):
 
 
 _EXIT_CODES: Final = {Outcome.SUCCEEDED: 0, Outcome.PARTIAL: 7, Outcome.HELD: 6}
-_GRAVEST_FAILURE_FIRST: Final = (5, 3, 2, 4, 8)
-_GRAVEST_FIRST: Final = (*_GRAVEST_FAILURE_FIRST, 1, 6, 7)
+_FAILURES_BY_SEVERITY: Final = (5, 3, 2, 4, 8)
+_EXIT_CODES_BY_SEVERITY: Final = (*_FAILURES_BY_SEVERITY, 1, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ErrorInfo:
     """An error as it is shown and stored."""
 
     code: str
@@ -36,7 +36,7 @@ class Problem:
     exit_code: int
 
     @classmethod
-    def of(cls, error: CadenceSyncError) -> "Problem":
+    def of(cls, error: CadenceSyncError) -> "ErrorInfo":
         """Return what is told of an error."""
         return cls(error.code, error.message, error.hint, error.exit_code)
 
@@ -61,7 +61,7 @@ class Counters:
         return self.created + self.updated + self.deleted + self.restored
 
 
-class Tally:
+class CounterBuilder:
     """Counts what a run writes, plan by plan."""
 
     def __init__(self) -> None:
@@ -71,14 +71,14 @@ class Tally:
         """Count one more plan."""
         self._kinds.update(version.kind for version in plan.versions)
 
-    def counters(self, listing: Listing, verdict: Verdict) -> Counters:
+    def counters(self, listing: Listing, deletions: DeletionPlan) -> Counters:
         """Return the counters of a run that has written all of its plans."""
         made = self._kinds.total() - self._kinds[Kind.DELETED]
         return Counters(
             seen=listing.seen,
             unchanged=listing.seen - listing.unreadable - made,
             quarantined=listing.unreadable,
-            held=len(verdict.hold),
+            held=len(deletions.hold),
             **{str(kind): self._kinds[kind] for kind in Kind},
         )
 
@@ -93,7 +93,7 @@ class Report:
     counters: Counters | None
     api_calls: int | None = None
     duration_seconds: float | None = None
-    error: Problem | None = None
+    error: ErrorInfo | None = None
 
     @property
     def exit_code(self) -> int:
@@ -128,10 +128,10 @@ def outcome_of(counters: Counters) -> Outcome:
 
 def exit_code_of(reports: Iterable[Report]) -> int:
     """Return the exit code of the gravest outcome: failed > held > partial > succeeded."""
-    return gravest(report.exit_code for report in reports)
+    return most_severe(report.exit_code for report in reports)
 
 
-def gravest(exit_codes: Iterable[int]) -> int:
+def most_severe(exit_codes: Iterable[int]) -> int:
     """Return the exit code that stands for all."""
     codes = set(exit_codes)
-    return next((code for code in _GRAVEST_FIRST if code in codes), max(codes, default=0))
+    return next((code for code in _EXIT_CODES_BY_SEVERITY if code in codes), max(codes, default=0))

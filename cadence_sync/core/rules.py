@@ -3,7 +3,7 @@
 import msgspec
 
 from cadence_sync.core.fields import UNENROLL
-from cadence_sync.core.model import Config, Leaf
+from cadence_sync.core.model import Config, FieldValue
 from cadence_sync.core.values import UnreadableError, holds_nul, read_day
 
 _END_DATE = "end_date"
@@ -21,7 +21,7 @@ def read_rules(rules: list[object]) -> list[object] | None:
     return rules or None
 
 
-def unenroll_type(config: Config) -> Leaf:
+def unenroll_type(config: Config) -> FieldValue:
     """Return the type of the only rule, `multiple` for several."""
     rules = config.get(UNENROLL)
     if not isinstance(rules, list):
@@ -29,13 +29,13 @@ def unenroll_type(config: Config) -> Leaf:
     return _rule_type(rules[0]) if len(rules) == 1 else _SEVERAL
 
 
-def unenroll_end_date(config: Config) -> Leaf:
+def unenroll_end_date(config: Config) -> FieldValue:
     """Return the date of the rule that ends on a date, as `YYYY-MM-DD`."""
     rules = config.get(UNENROLL)
     return _end_date(rules) if isinstance(rules, list) else config.get(f"{UNENROLL}.end_date")
 
 
-def comparable(leaf: Leaf) -> object:
+def canonical_value(leaf: FieldValue) -> object:
     """Return a form in which two spellings of one value are equal.
 
     Rules have no order, a key that is null or empty is as good as absent, and ids come as numbers or as text.

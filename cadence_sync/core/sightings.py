@@ -6,17 +6,17 @@ from weakref import finalize
 
 import msgspec
 
-from cadence_sync.core.model import Sighting
+from cadence_sync.core.model import Record
 from cadence_sync.errors import SpoolError
 
 BLOCK: Final = 500
-"""Sightings that are kept in memory, and handled at a time: some 3 MB."""
+"""Records that are kept in memory, and handled at a time: some 3 MB."""
 
-_DECODER: Final = msgspec.json.Decoder(list[Sighting])
+_DECODER: Final = msgspec.json.Decoder(list[Record])
 
 
-class Sightings:
-    """Takes sightings one by one and gives them back in blocks, as often as wanted.
+class RecordSpool:
+    """Takes records one by one and gives them back in blocks, as often as wanted.
 
     `open_file` opens a private file, which is written only from the first full block on. Raises `SpoolError`
     where that fails.
@@ -26,16 +26,16 @@ class Sightings:
         self._open = open_file
         self._file: IO[bytes] | None = None
         self._sizes: list[int] = []
-        self._last: list[Sighting] = []
+        self._last: list[Record] = []
         self._once: frozenset[str] = frozenset()
         self._dropped = 0
 
     def __len__(self) -> int:
         return len(self._sizes) * BLOCK + len(self._last) - self._dropped
 
-    def add(self, sighting: Sighting) -> None:
-        """Add a sighting behind the others."""
-        self._last.append(sighting)
+    def add(self, record: Record) -> None:
+        """Add a record behind the others."""
+        self._last.append(record)
         if len(self._last) == BLOCK:
             self._spill()
 
@@ -43,13 +43,13 @@ class Sightings:
         """Give these only when they come first; so many of them come again."""
         self._once, self._dropped = frozenset(cadence_ids), dropped
 
-    def blocks(self) -> Iterator[list[Sighting]]:
-        """Yield all sightings in the order in which they came, at most `BLOCK` at a time."""
+    def blocks(self) -> Iterator[list[Record]]:
+        """Yield all records in the order in which they came, at most `BLOCK` at a time."""
         met: set[str] = set()
         for block in self._stored():
-            yield [sighting for sighting in block if self._is_first(sighting.cadence_id, met)]
+            yield [record for record in block if self._is_first(record.cadence_id, met)]
 
-    def __iter__(self) -> Iterator[Sighting]:
+    def __iter__(self) -> Iterator[Record]:
         for block in self.blocks():
             yield from block
 
@@ -60,7 +60,7 @@ class Sightings:
         met.add(cadence_id)
         return first
 
-    def _stored(self) -> Iterator[list[Sighting]]:
+    def _stored(self) -> Iterator[list[Record]]:
         position = 0
         for size in self._sizes:
             yield _DECODER.decode(self._read(position, size))

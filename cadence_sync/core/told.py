@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cadence_sync.core.alerts import Event
 
 
-class Standing(StrEnum):
+class HoldState(StrEnum):
     """What became of held deletions until they are told of."""
 
     OPEN = "open"
@@ -17,10 +17,10 @@ class Standing(StrEnum):
     REPLACED = "replaced"
     """A newer case holds other deletions."""
     SETTLED = "settled"
-    """They reappeared, or were retired by a run that was allowed to."""
+    """They reappeared, or were deleted by a run that was allowed to."""
 
 
-class Change(NamedTuple):
+class LabeledChange(NamedTuple):
     """One field of a version; labels are the names of what ids stand for, where Zoho sent them."""
 
     field: str
@@ -31,7 +31,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlertEvent:
     """One event, with what is known of it when it is sent."""
 
     event: Event
@@ -42,7 +42,7 @@ class Told:
     version: int | None = None
     kind: str | None = None
     name: str | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[LabeledChange, ...] = ()
     changed_by_id: str | None = None
     changed_by_name: str | None = None
     run_id: int | None = None
@@ -50,7 +50,7 @@ class Told:
     """Cadences that are held, or were decided about."""
     names: tuple[str, ...] = ()
     """Some of those that are held."""
-    standing: Standing = Standing.OPEN
+    hold_state: HoldState = HoldState.OPEN
     is_over: bool = False
     """Whether syncs work again, or the copy is read again, since."""
     decision: str | None = None

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from cadence_sync.core.fields import LeafType
-from cadence_sync.core.model import Leaf
+from cadence_sync.core.fields import FieldType
+from cadence_sync.core.model import FieldValue
 
 INTEGER_MAX: Final = 2**31 - 1
 ID_LENGTH_MAX: Final = 255
@@ -132,13 +132,13 @@ def _kind(value: object) -> str:
     return names.get(type(value), "null")
 
 
-READERS: Final[dict[LeafType, Callable[[object], Leaf]]] = {
-    LeafType.TEXT: read_text,
-    LeafType.ID: read_id,
-    LeafType.STATUS: read_status,
-    LeafType.TYPE: read_type,
-    LeafType.FLAG: read_flag,
-    LeafType.COUNT: read_count,
-    LeafType.INSTANT: read_instant,
-    LeafType.DAY: read_day,
+READERS: Final[dict[FieldType, Callable[[object], FieldValue]]] = {
+    FieldType.TEXT: read_text,
+    FieldType.ID: read_id,
+    FieldType.STATUS: read_status,
+    FieldType.TYPE: read_type,
+    FieldType.FLAG: read_flag,
+    FieldType.COUNT: read_count,
+    FieldType.INSTANT: read_instant,
+    FieldType.DAY: read_day,
 }

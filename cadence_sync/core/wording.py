@@ -5,7 +5,7 @@ from typing import Final, Protocol, TypeVar
 
 from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
 
-FIELDS: Final = {
+FIELD_TITLES: Final = {
     "name": "Name",
     "description": "Description",
     "type": "How records enter",
@@ -33,43 +33,43 @@ FIELDS: Final = {
 }
 """Every known field, in the words of the web UI."""
 
-UNSEEN: Final = "edited, but in no field that the list shows"
-SIGNATURE: Final = frozenset({"modified_time", "modified_by.id"})
+INVISIBLE_EDIT: Final = "edited, but in no field that the list shows"
+AUDIT_FIELDS: Final = frozenset({"modified_time", "modified_by.id"})
 """Fields that move with every edit: they say that there was one, not what it was."""
-NAMELESS: Final = "(without a name)"
+UNNAMED: Final = "(without a name)"
 _WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
 """Fields whose values are words of Zoho's, such as `complete_task`."""
-_PLACES: Final = {path: place for place, path in enumerate(FIELDS)}
+_PLACES: Final = {path: place for place, path in enumerate(FIELD_TITLES)}
 
 
-class _OfField(Protocol):
+class _HasField(Protocol):
     @property
     def field(self) -> str: ...
 
 
-F = TypeVar("F", bound=_OfField)
+F = TypeVar("F", bound=_HasField)
 
 
 def field_title(path: str) -> str:
     """Return what a field is called here; one that is not known yet has only its path."""
-    return FIELDS.get(path, path)
+    return FIELD_TITLES.get(path, path)
 
 
-def in_words(path: str, value: str) -> str:
+def humanize(path: str, value: str) -> str:
     """Return a value as people read it: what Zoho joins to one word is taken apart."""
     return value.replace("_", " ") if path in _WORDS else value
 
 
-def told(fields: Sequence[F]) -> list[F]:
+def visible_changes(fields: Sequence[F]) -> list[F]:
     """Return the fields that say what an edit was, in the order of the settings."""
-    shown = [field for field in fields if field.field not in SIGNATURE]
+    shown = [field for field in fields if field.field not in AUDIT_FIELDS]
     return sorted(shown, key=lambda field: _PLACES.get(field.field, len(_PLACES)))
 
 
-def seen(text: str | None) -> str:
+def display_name(text: str | None) -> str:
     """Return a name that can be seen and clicked, whatever it is made of."""
     if text is None or not any(character.isprintable() and not character.isspace() for character in text):
-        return NAMELESS
+        return UNNAMED
     return text
 
 

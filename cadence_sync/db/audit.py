@@ -7,10 +7,10 @@ import msgspec
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import Alerting
+from cadence_sync.core.alerts import AlertRouting
 from cadence_sync.core.wording import plural
-from cadence_sync.db.docket import Decision, decide_within
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.docket import Decision, review_deletions_within
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.tables import audit_log
 
 _ACTIONS: Final = text("""
@@ -35,18 +35,18 @@ async def enter_action(
     engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str
 ) -> None:
     """Enter what was done; such a row is never changed."""
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
             await _enter(connection, org_id, who, action, run_id, result)
 
 
 async def decide_and_enter(
-    engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: Alerting
+    engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
 ) -> int:
     """Decide about what a run held and enter it, both or neither; returns how many cadences it is about."""
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
-            org_id, count = await decide_within(connection, run_id, decision, f"{who} (page)", alerting)
+            org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
             await _enter(connection, org_id, who, action, run_id, f"{decision}: {plural(count, 'cadence')}")
             return count
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Executable, Table, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.sets import Rows, rows_select
+from cadence_sync.db.sets import Rows, values_as_select
 
 BLOCK: Final = 500
 
@@ -33,7 +33,7 @@ async def blocks_of(
 
 def rewriting(table: Table, org_id: str, rows: Rows) -> Executable:
     """Return the statement that gives rows, found by their keys, the other columns that they name."""
-    new = rows_select(table, rows).subquery("new")
+    new = values_as_select(table, rows).subquery("new")
     keys = _keys(table)
     values = {name: new.c[name] for name in rows[0] if name not in {key.name for key in keys}}
     return update(table).where(table.c.org_id == org_id, *(key == new.c[key.name] for key in keys)).values(**values)

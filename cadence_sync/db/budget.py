@@ -18,10 +18,10 @@ SPENT: Final = func.coalesce(
 """Calls of some runs; one that is under way or was killed counts with what it reserved: what it spent is unknown."""
 SPARE: Final = 50
 PER_PAGE: Final = 10
-"""A run reserves ten calls for each page of the last walk and fifty more: what it could need with retries."""
+"""A run reserves ten calls for each page of the last listing and fifty more: what it could need with retries."""
 
 
-async def allow(connection: AsyncConnection, run: Run, budget: int) -> int:
+async def reserve_calls(connection: AsyncConnection, run: Run, budget: int) -> int:
     """Reserve calls for a run and return how many; raises `BudgetError` where none are left."""
     await connection.execute(LOCK_ORG, {"org_id": run.org_id})
     mine = and_(sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY)
@@ -29,7 +29,7 @@ async def allow(connection: AsyncConnection, run: Run, budget: int) -> int:
     left = budget - int(used or 0)
     if left <= 0:
         raise BudgetError(f"The {budget} API calls of this day are spent.")
-    reserved = min(left, PER_PAGE * run.hint.pages + SPARE)
+    reserved = min(left, PER_PAGE * run.paging.pages + SPARE)
     await connection.execute(
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.budget import SPENT
 from cadence_sync.db.direct import Depth, depth
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.tables import schema_drift, sync_runs
 
 DAY: Final = timedelta(days=1)
@@ -77,28 +77,28 @@ class Size:
 
 async def server(engine: AsyncEngine) -> Server:
     """Return what kind of server it is."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             return Server(**(await connection.execute(_SERVER)).mappings().one())
 
 
 async def lacking_rights(engine: AsyncEngine) -> list[str]:
     """Return what this user may not do with the tables, though a sync or a daemon has to."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             return list(await connection.scalars(_LACKING))
 
 
 async def queue(engine: AsyncEngine) -> tuple[Depth, Daemons]:
     """Return how long the queue is, and who works on it."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             return await depth(connection), Daemons(**(await connection.execute(_DAEMONS)).mappings().one())
 
 
 async def size(engine: AsyncEngine) -> Size:
     """Return how much room everything takes."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             return Size(**(await connection.execute(_SIZE)).mappings().one())
 
@@ -116,6 +116,6 @@ async def drift(engine: AsyncEngine) -> Mapping[str, list[str]]:
 
 
 async def _by_org(engine: AsyncEngine, statement: Select[Any]) -> dict[str, Any]:
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             return {row[0]: row[1] for row in await connection.execute(statement)}

@@ -4,31 +4,31 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
-from cadence_sync.core.diff import Row
-from cadence_sync.core.fields import LABELS, LEAVES, PERIOD, UNIT, LeafType
-from cadence_sync.core.model import Config, Leaf
+from cadence_sync.core.diff import CurrentRow
+from cadence_sync.core.fields import FIELDS, LABELS, PERIOD, UNIT, FieldType
+from cadence_sync.core.model import Config, FieldValue
 from cadence_sync.core.rules import unenroll_end_date, unenroll_type
 
 _Column: TypeAlias = tuple[str, str, Callable[[str], object] | None]
 """A column, its leaf's path, and what makes the driver's value of the leaf, where that is another."""
 
-_CONVERTERS: Final[dict[LeafType, Callable[[str], object]]] = {
-    LeafType.INSTANT: datetime.fromisoformat,
-    LeafType.DAY: date.fromisoformat,
+_CONVERTERS: Final[dict[FieldType, Callable[[str], object]]] = {
+    FieldType.INSTANT: datetime.fromisoformat,
+    FieldType.DAY: date.fromisoformat,
 }
 
 
 def _columns(paths: dict[str, str]) -> tuple[_Column, ...]:
-    return tuple((column, path, _CONVERTERS.get(LEAVES[path])) for column, path in paths.items())
+    return tuple((column, path, _CONVERTERS.get(FIELDS[path])) for column, path in paths.items())
 
 
-CADENCE_LEAVES: Final = {
+CADENCE_FIELDS: Final = {
     path.replace(".", "_"): path
-    for path in LEAVES
+    for path in FIELDS
     if path != "id" and not path.startswith(("summary.", "execution_details."))
 }
-SUMMARY_LEAVES: Final = {path.removeprefix("summary."): path for path in LEAVES if path.startswith("summary.")}
-EXECUTION_LEAVES: Final = {
+SUMMARY_FIELDS: Final = {path.removeprefix("summary."): path for path in FIELDS if path.startswith("summary.")}
+EXECUTION_FIELDS: Final = {
     "type": "execution_details.type",
     "end_date": "execution_details.end_date",
     "automatic_unenroll": "execution_details.automatic_unenroll",
@@ -36,10 +36,10 @@ EXECUTION_LEAVES: Final = {
     "execute_every_period": PERIOD,
 }
 CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
-_CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_LEAVES, SUMMARY_LEAVES, EXECUTION_LEAVES))
+_CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_FIELDS, SUMMARY_FIELDS, EXECUTION_FIELDS))
 
 
-def cadence_values(row: Row) -> dict[str, object]:
+def cadence_values(row: CurrentRow) -> dict[str, object]:
     """Return the values of the `cadences` columns that a row decides."""
     values = _values(_CADENCE, row.config)
     for column, path in CADENCE_LABELS.items():
@@ -79,5 +79,5 @@ def _some(values: dict[str, object]) -> bool:
     return any(value is not None for value in values.values())
 
 
-def _day(leaf: Leaf) -> date | None:
+def _day(leaf: FieldValue) -> date | None:
     return date.fromisoformat(leaf) if isinstance(leaf, str) else None

@@ -9,15 +9,15 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.secrets import Vault, vault_of
+from cadence_sync.db.secrets import Cipher, make_cipher
 from cadence_sync.db.tables import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
 from cadence_sync.orgs import OrgConfig
 
 
-class _Sealed(msgspec.Struct, omit_defaults=True):
+class _CredentialsPayload(msgspec.Struct, omit_defaults=True):
     """What is encrypted; with the organization, so that no row can stand in for another's."""
 
     org_id: str
@@ -29,25 +29,25 @@ class _Sealed(msgspec.Struct, omit_defaults=True):
     accounts_url: str | None = None
 
 
-def opened(keys: Sequence[str], org_id: str, sealed: bytes) -> OrgConfig:
+def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig:
     """Return what was stored; raises `SettingsError` where no key fits, or the row is another organization's."""
-    plain = vault_of(keys).open(sealed)
-    found = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
+    plain = make_cipher(keys).decrypt(encrypted)
+    found = None if plain is None else msgspec.json.decode(plain, type=_CredentialsPayload)
     if found is None or found.org_id != org_id:
         raise _lost([f"credentials of {org_id!r}"])
     return OrgConfig(**msgspec.structs.asdict(found), stored=True)
 
 
-async def store(connection: AsyncConnection, vault: Vault, org: OrgConfig) -> None:
+async def store_credentials(connection: AsyncConnection, cipher: Cipher, org: OrgConfig) -> None:
     """Write an organization's credentials, in place of those that it had."""
-    known = _Sealed(**{name: getattr(org, name) for name in _Sealed.__struct_fields__})
-    sealed = vault.seal(msgspec.json.encode(known))
-    statement = insert(org_credentials).values(org_id=org.org_id, encrypted_credentials=sealed)
-    new = {"encrypted_credentials": sealed, "updated_at": func.now()}
+    known = _CredentialsPayload(**{name: getattr(org, name) for name in _CredentialsPayload.__struct_fields__})
+    encrypted = cipher.encrypt(msgspec.json.encode(known))
+    statement = insert(org_credentials).values(org_id=org.org_id, encrypted_credentials=encrypted)
+    new = {"encrypted_credentials": encrypted, "updated_at": func.now()}
     await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=new))
 
 
-async def forget(connection: AsyncConnection, org_id: str) -> None:
+async def delete_credentials(connection: AsyncConnection, org_id: str) -> None:
     """Delete an organization's credentials and its cached tokens."""
     for table in (org_credentials, oauth_tokens):
         await connection.execute(table.delete().where(table.c.org_id == org_id))
@@ -70,32 +70,32 @@ class Rotation:
             raise _lost(self.lost)
 
 
-async def rotate(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
+async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     """Encrypt everything under the first key, in one transaction; what is so already is left alone."""
-    vault, done = vault_of(keys), Rotation()
-    with our_errors():
+    cipher, done = make_cipher(keys), Rotation()
+    with translate_errors():
         async with engine.begin() as connection:
             await check_migrated(connection)
             done.credentials = await _rotate(
-                connection, vault, org_credentials, "encrypted_credentials", "credentials", done
+                connection, cipher, org_credentials, "encrypted_credentials", "credentials", done
             )
             # A token that has ended is no loss, whatever it was encrypted under.
             ended = oauth_tokens.c.expires_at < func.now()
             emptied = oauth_tokens.update().where(ended).values(encrypted_token=b"")
             await connection.execute(emptied)
-            done.tokens = await _rotate(connection, vault, oauth_tokens, "encrypted_token", "access token", done)
+            done.tokens = await _rotate(connection, cipher, oauth_tokens, "encrypted_token", "access token", done)
     return done
 
 
 async def _rotate(
-    connection: AsyncConnection, vault: Vault, table: Table, column: str, what: str, done: Rotation
+    connection: AsyncConnection, cipher: Cipher, table: Table, column: str, what: str, done: Rotation
 ) -> int:
     key = list(table.primary_key)
-    sealed = table.c[column]
+    encrypted = table.c[column]
     rows = await connection.execute(
-        select(*key, sealed.label("sealed")).where(func.length(sealed) > 0).order_by(*key).with_for_update()
+        select(*key, encrypted.label("sealed")).where(func.length(encrypted) > 0).order_by(*key).with_for_update()
     )
-    new = list(_renewed(vault, rows.mappings(), what, done))
+    new = list(_renewed(cipher, rows.mappings(), what, done))
     if new:
         mine = [part == bindparam(f"key_{part.name}") for part in key]
         statement = table.update().where(*mine).values({column: bindparam("new")})
@@ -105,14 +105,14 @@ async def _rotate(
     return len(new)
 
 
-def _renewed(vault: Vault, rows: Iterable[Any], what: str, done: Rotation) -> Iterable[dict[str, Any]]:
+def _renewed(cipher: Cipher, rows: Iterable[Any], what: str, done: Rotation) -> Iterable[dict[str, Any]]:
     for row in rows:
-        if vault.is_current(row["sealed"]):
+        if cipher.is_current(row["sealed"]):
             done.current += 1
-        elif (plain := vault.open(row["sealed"])) is None:
+        elif (plain := cipher.decrypt(row["sealed"])) is None:
             done.lost.append(f"{what} of {row['org_id']!r}")
         else:
-            yield dict(row) | {"new": vault.seal(plain)}
+            yield dict(row) | {"new": cipher.encrypt(plain)}
 
 
 def _lost(what: Sequence[str]) -> SettingsError:

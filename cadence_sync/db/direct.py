@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import CONNECT_TIMEOUT, connected, our_errors
+from cadence_sync.db.engine import CONNECT_TIMEOUT, connect, translate_errors
 from cadence_sync.errors import DatabaseError
 
 Connection: TypeAlias = asyncpg.Connection
@@ -40,8 +40,8 @@ _BATCH: Final = 10_000
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Connection]:
     """Yield a connection of its own that may listen and hold session locks; behind a pooler it could do neither."""
-    with our_errors():
-        connection = await connected(
+    with translate_errors():
+        connection = await connect(
             url,
             command_timeout=STATEMENT_TIMEOUT,
             server_settings={"application_name": "cadence-sync queue"},
@@ -56,7 +56,7 @@ async def direct(url: str) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def driver_of(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """Yield the driver's own connection of an engine."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             raw = (await connection.get_raw_connection()).driver_connection
             if raw is None:
@@ -74,7 +74,7 @@ async def check_queue(connection: AsyncConnection) -> None:
 
 async def move_ahead(connection: Connection, org_ids: Sequence[str], priority: int) -> set[str]:
     """Let jobs that wait go before others; returns the organizations whose job waits."""
-    with our_errors():
+    with translate_errors():
         return {row["dedupe_key"] for row in await connection.fetch(_AHEAD, org_ids, priority)}
 
 

@@ -6,13 +6,13 @@ from typing import Final, Literal
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import Alerting
-from cadence_sync.core.guard import Docket, Verdict
+from cadence_sync.core.alerts import AlertRouting
+from cadence_sync.core.guard import DeletionPlan, PendingDeletions
 from cadence_sync.db import outbox
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.sets import all_of, send, upserting
+from cadence_sync.db.sets import all_of, execute, upsert_rows
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Run
@@ -21,10 +21,10 @@ Decision = Literal["approved", "rejected"]
 DAY: Final = timedelta(days=1)
 
 
-async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
-    """Return what is held or decided, and how many cadences were retired unasked within a day."""
+async def load_pending_deletions(connection: AsyncConnection, run: Run) -> PendingDeletions:
+    """Return what is held or decided, and how many cadences were deleted unasked within a day."""
     rows = (await connection.execute(select(held_deletions).where(held_deletions.c.org_id == run.org_id))).all()
-    retired = await connection.scalar(
+    deleted = await connection.scalar(
         select(func.coalesce(func.sum(sync_runs.c.auto_deleted), 0)).where(
             sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY
         )
@@ -33,23 +33,25 @@ async def read_docket(connection: AsyncConnection, run: Run) -> Docket:
         decision: frozenset(row.cadence_id for row in rows if row.decision == decision)
         for decision in (None, "approved", "rejected")
     }
-    return Docket(
+    return PendingDeletions(
         held=by_decision[None],
-        case=max((row.hold_id for row in rows if row.decision is None), default=None),
+        hold_id=max((row.hold_id for row in rows if row.decision is None), default=None),
         approved=by_decision["approved"],
         rejected=by_decision["rejected"],
-        retired_today=int(retired or 0),
+        auto_deleted_today=int(deleted or 0),
     )
 
 
-async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, seen_at: datetime) -> None:
-    """Drop what reappeared or was retired; enter a case where other cadences are held than before."""
-    if run.has_docket:
-        stay = all_of([*verdict.hold, *verdict.keep])
+async def save_held_deletions(
+    connection: AsyncConnection, run: Run, deletions: DeletionPlan, seen_at: datetime
+) -> None:
+    """Drop what reappeared or was deleted; enter a case where other cadences are held than before."""
+    if run.has_pending_deletions:
+        stay = all_of([*deletions.hold, *deletions.keep])
         await connection.execute(
             delete(held_deletions).where(held_deletions.c.org_id == run.org_id, held_deletions.c.cadence_id != stay)
         )
-    if verdict.case is None:
+    if deletions.hold_id is None:
         rows = [
             {
                 "org_id": run.org_id,
@@ -59,22 +61,22 @@ async def write_docket(connection: AsyncConnection, run: Run, verdict: Verdict, 
                 "decision": None,
                 "decided_at": None,
             }
-            for cadence_id in verdict.hold
+            for cadence_id in deletions.hold
         ]
-        await send(connection, upserting(held_deletions, rows, keep=frozenset({"missing_since"})))
+        await execute(connection, upsert_rows(held_deletions, rows, keep=frozenset({"missing_since"})))
 
 
-async def decide(
-    engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: Alerting | None = None
+async def review_deletions(
+    engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
     """Note a decision about what a run held; returns the organization and how many cadences it is about."""
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
-            return await decide_within(connection, run_id, decision, by, alerting)
+            return await review_deletions_within(connection, run_id, decision, by, alerting)
 
 
-async def decide_within(
-    connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: Alerting | None = None
+async def review_deletions_within(
+    connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
     """Do what `decide` does, in a transaction of the caller's."""
     await check_migrated(connection)
@@ -92,7 +94,7 @@ async def decide_within(
             f"What run {run_id} held is settled, or a newer run replaced it.",
             hint="`cadence-sync status` names the newest.",
         )
-    # A run that read the docket before this must not write by it.
+    # A run that read the pending deletions before this must not write by it.
     await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
     decisions = await connection.execute(
         insert(deletion_decisions)
@@ -100,5 +102,5 @@ async def decide_within(
         .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
     )
     number, at = decisions.one()
-    await outbox.enter_decision(connection, alerting or Alerting(), run.org_id, run.hold_id, number, at)
+    await outbox.enter_decision(connection, alerting or AlertRouting(), run.org_id, run.hold_id, number, at)
     return run.org_id, decided.rowcount

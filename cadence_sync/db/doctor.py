@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.document import from_document
 from cadence_sync.core.model import Config
-from cadence_sync.core.rules import comparable
-from cadence_sync.db.engine import our_errors
+from cadence_sync.core.rules import canonical_value
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.invariants import INVARIANTS
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields
@@ -32,7 +32,7 @@ class Finding:
 
 async def examine(engine: AsyncEngine) -> list[Finding]:
     """Check everything in one snapshot of the database; costs a pass over the whole history."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             await check_migrated(connection)
@@ -45,12 +45,12 @@ async def _rows(connection: AsyncConnection, sql: str) -> list[tuple[str, str | 
 
 
 async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | None, int]]:
-    """Apply each version's changes to what was known of the one before it; fields learnt with it may be new."""
+    """Apply each version's changes to what was known of the one before it; fields discovered with it may be new."""
     versions, key = cadence_versions.c, ("org_id", "cadence_id", "version")
     written = await _by_version(
         connection, select(cadence_changes).where(cadence_changes.c.kind == "updated"), "new_value"
     )
-    learnt = await _by_version(connection, select(discovered_fields), "value")
+    discovered = await _by_version(connection, select(discovered_fields), "value")
     statement = select(versions.org_id, versions.cadence_id, versions.version, versions.kind, versions.document)
     wrong: list[tuple[str, str | None, int]] = []
     known: Config = {}
@@ -61,7 +61,7 @@ async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | Non
             # A restored cadence may differ freely.
             if row["version"] > 1 and row["kind"] != "restored" and not _follows(known, now, written.get(place, {})):
                 wrong.append(place)
-            known = now | learnt.get(place, {})
+            known = now | discovered.get(place, {})
     return wrong
 
 
@@ -81,4 +81,4 @@ def _follows(known: Config, now: Config, changes: Config) -> bool:
 
 
 def _comparable(config: Config, paths: Config) -> dict[str, object]:
-    return {path: comparable(config[path]) for path in paths if path in config}
+    return {path: canonical_value(config[path]) for path in paths if path in config}

@@ -20,13 +20,13 @@ CONNECT_TIMEOUT: Final = 10.0
 POOL_SIZE: Final = 2
 POOL_OVERFLOW: Final = 48
 """Connections that stay open between two uses, and how many more may be open while they are used."""
-STEADY_TIMEOUT: Final = 300.0
+LONG_LIVED_TIMEOUT: Final = 300.0
 """Seconds that a daemon waits for a statement: a connection that nobody ended may have no other end any more."""
-STEADY_SIZE: Final = 16
+LONG_LIVED_SIZE: Final = 16
 """Connections that a daemon keeps open for its runs; two more are for whoever watches it."""
 POOL_RECYCLE: Final = 60
 """Seconds after which a connection is not used again: firewalls forget idle ones."""
-STEADY_RECYCLE: Final = 600
+LONG_LIVED_RECYCLE: Final = 600
 """The same for a daemon, which uses them all the time."""
 
 LOCKED: Final = "55P03"
@@ -64,7 +64,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-async def connected(url: str, **options: Any) -> Any:
+async def connect(url: str, **options: Any) -> Any:
     """Return a connection; a parameter of the URL that neither driver nor server knows is an error of the settings."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
@@ -82,7 +82,7 @@ async def connected(url: str, **options: Any) -> Any:
         raise SettingsError("The database URL or a variable PG… cannot work.", hint=_REACH) from None
 
 
-def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
+def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
     """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
 
     No statement has a name and none is kept: behind a pooler in transaction mode one session of the server
@@ -90,10 +90,10 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     server, of which some stay open: their statements are prepared once, and nothing is asked before one is used.
     """
 
-    async def connect() -> object:
-        return await connected(
+    async def open_connection() -> object:
+        return await connect(
             url,
-            command_timeout=None if steady is None else STEADY_TIMEOUT,
+            command_timeout=None if long_lived is None else LONG_LIVED_TIMEOUT,
             statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},
         )
@@ -102,15 +102,15 @@ def create_engine(url: str, steady: int | None = None) -> AsyncEngine:
     unnamed = {"prepared_statement_name_func": _no_name, "prepared_statement_cache_size": 0}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"async_creator_fn": connect, **(unnamed if steady is None else {})},
-        pool_size=POOL_SIZE if steady is None else min(steady, STEADY_SIZE) + POOL_SIZE,
+        connect_args={"async_creator_fn": open_connection, **(unnamed if long_lived is None else {})},
+        pool_size=POOL_SIZE if long_lived is None else min(long_lived, LONG_LIVED_SIZE) + POOL_SIZE,
         # Nobody waits for one: whoever refreshes a token holds a connection while Zoho takes its time.
-        max_overflow=POOL_OVERFLOW if steady is None else max(0, steady - STEADY_SIZE),
-        pool_recycle=POOL_RECYCLE if steady is None else STEADY_RECYCLE,
-        pool_pre_ping=steady is None,
+        max_overflow=POOL_OVERFLOW if long_lived is None else max(0, long_lived - LONG_LIVED_SIZE),
+        pool_recycle=POOL_RECYCLE if long_lived is None else LONG_LIVED_RECYCLE,
+        pool_pre_ping=long_lived is None,
         json_deserializer=msgspec.json.decode,
     )
-    if steady is not None:
+    if long_lived is not None:
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
@@ -126,9 +126,9 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str, steady: int | None = None) -> AsyncIterator[AsyncEngine]:
+async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[AsyncEngine]:
     """Yield an engine and dispose of it."""
-    engine = create_engine(url, steady)
+    engine = create_engine(url, long_lived)
     try:
         yield engine
     finally:
@@ -136,16 +136,16 @@ async def opened(url: str, steady: int | None = None) -> AsyncIterator[AsyncEngi
 
 
 @contextmanager
-def our_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raise what the driver raises as our errors; texts of the driver that may hold secrets stay out of them."""
     try:
         yield
     except CadenceSyncError:
         raise
     except DBAPIError as error:
-        raise _translated(_driver_error(error)) from error
+        raise _translate(_driver_error(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, InterfaceError, OSError, TimeoutError) as error:
-        raise _translated(error) from error
+        raise _translate(error) from error
 
 
 def sqlstate_of(error: DBAPIError) -> str | None:
@@ -158,7 +158,7 @@ def _driver_error(error: DBAPIError) -> BaseException:
     return (original.__cause__ or original) if original is not None else error
 
 
-def _misconfigured(error: BaseException) -> SettingsError:
+def _explain_configuration(error: BaseException) -> SettingsError:
     """Name what the driver names; the rest of its text may hold parts of the URL.
 
     The settings are checked before: this is a variable of libpq's own, such as PGSSLMODE, or a file that is missing.
@@ -182,9 +182,9 @@ def _misconfigured(error: BaseException) -> SettingsError:
     )
 
 
-def _translated(error: BaseException) -> CadenceSyncError:
+def _translate(error: BaseException) -> CadenceSyncError:
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return _misconfigured(error)
+        return _explain_configuration(error)
     sqlstate = getattr(error, "sqlstate", None)
     if sqlstate in _BY_SQLSTATE:
         code, message, hint = _BY_SQLSTATE[sqlstate]

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.migration_files import REPORTING
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import SCHEMA
@@ -43,7 +43,7 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
     Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role reads the tables
     by other ways: as a superuser, as their owner, or as a member of another role.
     """
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
             await check_migrated(connection)
             if not await _exists(connection, role):

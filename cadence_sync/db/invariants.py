@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from cadence_sync.core.fields import LEAVES, UNENROLL, LeafType
-from cadence_sync.db.columns import CADENCE_LEAVES, EXECUTION_LEAVES, SUMMARY_LEAVES
+from cadence_sync.core.fields import FIELDS, UNENROLL, FieldType
+from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FIELDS
 
 _TYPES: Final = {
-    LeafType.FLAG: "boolean",
-    LeafType.COUNT: "integer",
-    LeafType.INSTANT: "timestamptz",
-    LeafType.DAY: "date",
+    FieldType.FLAG: "boolean",
+    FieldType.COUNT: "integer",
+    FieldType.INSTANT: "timestamptz",
+    FieldType.DAY: "date",
 }
 
 _CHAIN: Final = """
@@ -73,7 +73,7 @@ _CHANGES: Final = """
 """
 
 
-_LEARNT: Final = """
+_DISCOVERED: Final = """
     SELECT l.org_id, l.cadence_id, l.version
     FROM cadence_sync.discovered_fields AS l
     JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
@@ -85,20 +85,20 @@ _LEARNT: Final = """
 
 
 def _known(path: str) -> str:
-    """Return SQL for a leaf as the open version or what was learnt since says it, as text."""
+    """Return SQL for a leaf as the open version or what was discovered since says it, as text."""
     steps = ",".join(path.split("."))
     return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{steps}}}')"
 
 
 def _differs(table: str, column: str, path: str) -> str:
-    kind = _TYPES.get(LEAVES[path])
+    kind = _TYPES.get(FIELDS[path])
     cast = f"::{kind}" if kind else ""
     return f"({_known(path)}){cast} IS DISTINCT FROM {table}.{column}"
 
 
 def _current() -> str:
     """Compare every column of the current rows with the document of the open version."""
-    named = [("c", CADENCE_LEAVES), ("s", SUMMARY_LEAVES), ("e", EXECUTION_LEAVES)]
+    named = [("c", CADENCE_FIELDS), ("s", SUMMARY_FIELDS), ("e", EXECUTION_FIELDS)]
     differences = [_differs(table, column, path) for table, leaves in named for column, path in leaves.items()]
     as_object = f"jsonb_typeof(v.document #> '{{{UNENROLL.replace('.', ',')}}}') IS DISTINCT FROM 'array'"
     rules = [("unenroll_type", f"{UNENROLL}.type"), ("unenroll_end_date", f"{UNENROLL}.end_date")]
@@ -123,7 +123,7 @@ INVARIANTS: Final = {
     "every current row says what its open version says": _current(),
     "every version has the changes that its kind demands": _CHANGES,
     "every version was written by a run that was applied": _RUNS,
-    "every field that became known did so after its version began, in a run that was applied": _LEARNT,
+    "every field that became known did so after its version began, in a run that was applied": _DISCOVERED,
     "every run's counters are what it wrote": _COUNTERS,
 }
 """What holds → SQL for (org_id, cadence_id, version) of each exception."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 
 STALE: Final = 10
 """Seconds without a beat after which a leader is taken for frozen."""
@@ -27,8 +27,8 @@ EXISTS: Final = """
         WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader'
     )
 """
-_TAKE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"
-_BEAT: Final = """
+_ACQUIRE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"
+_HEARTBEAT: Final = """
     INSERT INTO cadence_queue.leader (backend_pid, beat_at) VALUES (pg_backend_pid(), clock_timestamp())
     ON CONFLICT (one) DO UPDATE SET backend_pid = excluded.backend_pid, beat_at = excluded.beat_at
 """
@@ -42,17 +42,17 @@ _END_FROZEN: Final = """
 """
 
 
-async def take(connection: asyncpg.Connection) -> bool:
+async def try_acquire(connection: asyncpg.Connection) -> bool:
     """Try to lead; a leader that has frozen is ended, so that the next attempt succeeds."""
-    with our_errors():
-        if await connection.fetchval(_TAKE):
-            await connection.execute(_BEAT)
+    with translate_errors():
+        if await connection.fetchval(_ACQUIRE):
+            await connection.execute(_HEARTBEAT)
             return True
         await connection.fetch(_END_FROZEN, float(STALE))
         return False
 
 
-async def beat(connection: asyncpg.Connection) -> None:
+async def heartbeat(connection: asyncpg.Connection) -> None:
     """Show that the leader lives; raises `DatabaseError` where its session is gone, and with it the lead."""
-    with our_errors():
-        await connection.execute(_BEAT)
+    with translate_errors():
+        await connection.execute(_HEARTBEAT)

@@ -9,16 +9,16 @@ from sqlalchemy import Row, Select, Update, exists, func, literal, select, true,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.guard import Verdict
+from cadence_sync.core.guard import DeletionPlan
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.report import Counters, Outcome, Problem
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome
 from cadence_sync.db import processes
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
 from cadence_sync.errors import OrgBusyError, SettingsError
-from cadence_sync.ports import UNKNOWN_ORG, Hint, Org, Run, Traffic
+from cadence_sync.ports import UNKNOWN_ORG, ApiUsage, Org, PagingHint, Run
 
 DAY: Final = timedelta(days=1)
-ABANDONED: Final = Problem(
+ABANDONED: Final = ErrorInfo(
     "ABANDONED",
     "The process ended before the run did.",
     "The next run took over; nothing was applied by this one.",
@@ -26,12 +26,12 @@ ABANDONED: Final = Problem(
 )
 
 
-async def enter(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
+async def start_run(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
     """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds.
 
     One statement where the organization is known and no run of it is open, which is nearly always.
     """
-    statement = _entering(org, trigger, started_at, lease)
+    statement = _insert_run(org, trigger, started_at, lease)
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         await _make_known(connection, org)
@@ -47,19 +47,19 @@ async def _make_known(connection: AsyncConnection, org: Org) -> None:
     if org.stored:
         there = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
         if (await connection.execute(update(orgs).where(*there).values(values))).rowcount == 0:
-            raise removed(org.org_id)
+            raise org_removed(org.org_id)
         return
     again = values | {"removed_at": None}  # the settings name it
     await connection.execute(insert(orgs).values(values).on_conflict_do_update(index_elements=["org_id"], set_=again))
 
 
-async def look(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
+async def preview_run(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
     """Return what `enter` would, as run 0, without entering anything."""
-    row = (await connection.execute(select(*_known()).where(orgs.c.org_id == org.org_id))).one_or_none()
-    return Run(0, org.org_id, started_at, 0, None, Hint()) if row is None else _run_of(row, 0, started_at)
+    row = (await connection.execute(select(*_state_columns()).where(orgs.c.org_id == org.org_id))).one_or_none()
+    return Run(0, org.org_id, started_at, 0, None, PagingHint()) if row is None else _run_of(row, 0, started_at)
 
 
-def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
+def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
     """Return what enters a run of an organization that is known under that data center, and says what is known."""
     me = processes.current()
     values = {
@@ -87,16 +87,16 @@ def _entering(org: Org, trigger: str, started_at: datetime, lease: float) -> Sel
             )
         )
     ).where(sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.is_(None))
-    asked = [*_known(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
+    asked = [*_state_columns(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
     return select(*asked).select_from(orgs.join(entered, true())).where(*mine)
 
 
-def _known() -> tuple[Any, ...]:
+def _state_columns() -> tuple[Any, ...]:
     """Return what is asked of an organization when a run begins."""
-    docket = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_docket")
+    pending = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_pending_deletions")
     # Read together with the fence: a redaction that comes later moves it.
     redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
-    return (orgs, docket, redacted.scalar_subquery().label("redacted"))
+    return (orgs, pending, redacted.scalar_subquery().label("redacted"))
 
 
 def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
@@ -106,36 +106,36 @@ def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
         started_at,
         row.fence,
         row.last_listed_at,
-        Hint(row.last_page_count, row.rejected_page_size),
-        has_docket=row.has_docket,
+        PagingHint(row.last_page_count, row.rejected_page_size),
+        has_pending_deletions=row.has_pending_deletions,
         had_unreadable_ids=row.had_unreadable_ids,
         redacted=frozenset(row.redacted or ()),
-        may_respell=row.digests_refreshed_at is None or row.digests_refreshed_at < started_at - DAY,
+        may_refresh_digests=row.digests_refreshed_at is None or row.digests_refreshed_at < started_at - DAY,
     )
 
 
-async def close(
+async def finish_run(
     connection: AsyncConnection,
     run: Run,
     outcome: Outcome,
-    traffic: Traffic,
+    usage: ApiUsage,
     finished_at: datetime,
-    told: Mapping[str, object],
+    values: Mapping[str, object],
 ) -> None:
     """Give a run its outcome and what is `told` of it; raises `OrgBusyError` where another process has closed it."""
-    result = await connection.execute(_closing(run, outcome, traffic, finished_at, told))
+    result = await connection.execute(_finish_statement(run, outcome, usage, finished_at, values))
     if result.rowcount != 1:
-        raise taken_for_dead()
+        raise marked_abandoned()
 
 
-async def settle(
+async def finish_unchanged(
     connection: AsyncConnection,
     run: Run,
     listing: Listing,
     outcome: Outcome,
-    traffic: Traffic,
+    usage: ApiUsage,
     finished_at: datetime,
-    told: Mapping[str, object],
+    values: Mapping[str, object],
 ) -> None:
     """Pass the fence and close a run that has nothing else to write, in one statement; raises `OrgBusyError`.
 
@@ -148,13 +148,13 @@ async def settle(
         .cte("free")
     )
     closed = (
-        _closing(run, outcome, traffic, finished_at, told)
+        _finish_statement(run, outcome, usage, finished_at, values)
         .where(exists().where(free.c.org_id == run.org_id))
         .returning(sync_runs.c.run_id)
         .cte("closed")
     )
     passed = (
-        passing(run, listing)
+        advance_fence(run, listing)
         .where(exists().where(closed.c.run_id == run.run_id))
         .returning(orgs.c.org_id)
         .cte("passed")
@@ -165,13 +165,13 @@ async def settle(
         )
     ).one()
     if not is_free:
-        raise overtaken()
+        raise superseded()
     if not is_closed:
-        raise taken_for_dead()
+        raise marked_abandoned()
 
 
-def passing(run: Run, listing: Listing) -> Update:
-    """Return what moves the fence that a run read at its start, and notes what its walk taught."""
+def advance_fence(run: Run, listing: Listing) -> Update:
+    """Return what moves the fence that a run read at its start, and notes what its listing taught."""
     return (
         update(orgs)
         .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
@@ -196,34 +196,36 @@ async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
     return consecutive_failures
 
 
-def removed(org_id: str) -> SettingsError:
+def org_removed(org_id: str) -> SettingsError:
     """Return what is said of an organization that was removed while its job waited."""
     return SettingsError(f"The organization {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
 
 
-def overtaken() -> OrgBusyError:
+def superseded() -> OrgBusyError:
     """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
     return OrgBusyError(
         "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
     )
 
 
-def taken_for_dead() -> OrgBusyError:
+def marked_abandoned() -> OrgBusyError:
     """Return what is said of a run that another one closed."""
     return OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
 
 
-def _closing(run: Run, outcome: Outcome, traffic: Traffic, finished_at: datetime, told: Mapping[str, object]) -> Update:
+def _finish_statement(
+    run: Run, outcome: Outcome, usage: ApiUsage, finished_at: datetime, values: Mapping[str, object]
+) -> Update:
     return (
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
         .values(
             outcome=str(outcome),
             finished_at=finished_at,
-            api_calls=traffic.api_calls,
-            pages=traffic.pages,
-            credits_left=traffic.credits_left,
-            **told,
+            api_calls=usage.api_calls,
+            pages=usage.pages,
+            credits_left=usage.credits_left,
+            **values,
         )
     )
 
@@ -244,7 +246,7 @@ async def _close_abandoned(
             .values(
                 outcome=str(Outcome.FAILED),
                 finished_at=func.greatest(sync_runs.c.started_at, now),
-                **failed(ABANDONED),
+                **failure_values(ABANDONED),
             )
         )
         # One whose runs keep ending their processes is polled ever more rarely, too.
@@ -255,12 +257,12 @@ async def _close_abandoned(
         )
 
 
-def written(run: Run, counters: Counters, verdict: Verdict) -> dict[str, int | None]:
+def success_values(run: Run, counters: Counters, deletions: DeletionPlan) -> dict[str, int | None]:
     """Return what is told of a run that wrote."""
-    hold_id = (verdict.case or run.run_id) if verdict.hold else None
-    return {**asdict(counters), "auto_deleted": verdict.unasked, "hold_id": hold_id}
+    hold_id = (deletions.hold_id or run.run_id) if deletions.hold else None
+    return {**asdict(counters), "auto_deleted": deletions.auto_deleted, "hold_id": hold_id}
 
 
-def failed(problem: Problem) -> dict[str, str]:
+def failure_values(problem: ErrorInfo) -> dict[str, str]:
     """Return what is told of a run that failed."""
     return {"error_code": problem.code, "error_message": problem.message, "error_hint": problem.hint}

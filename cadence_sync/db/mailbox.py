@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.revision import check_migrated
 
 LEASE: Final = timedelta(minutes=3)
@@ -123,7 +123,7 @@ _DROP: Final = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueBatch:
     """Where something is due; `unbundled` where it waited for a digest."""
 
     channel: str
@@ -132,7 +132,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutboxMessage:
     """A message that is this process's own for the lease; `attempts` counts this one too."""
 
     message_id: str
@@ -140,84 +140,84 @@ class Letter:
     attempts: int
 
 
-async def due(engine: AsyncEngine, channels: Collection[str]) -> list[Due]:
+async def load_due(engine: AsyncEngine, channels: Collection[str]) -> list[DueBatch]:
     """Return what is due on these channels, the organization that has waited longest first."""
-    async with alone(engine) as connection:
-        return [Due(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
+    async with autocommit(engine) as connection:
+        return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 
 
-async def bundle(engine: AsyncEngine, channel: str, following: datetime) -> None:
+async def build_digest(engine: AsyncEngine, channel: str, following: datetime) -> None:
     """Make one message of all that waits for a channel's digest; what comes late waits for the one that follows."""
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
             await connection.execute(_LOCK_CHANNEL, {"channel": channel})
             await connection.execute(_LATE, {"channel": channel, "next": following})
             await connection.execute(_BUNDLE, {"channel": channel})
 
 
-async def take(engine: AsyncEngine, what: Due) -> Letter | None:
+async def claim(engine: AsyncEngine, what: DueBatch) -> OutboxMessage | None:
     """Take the message that has waited longest, or None; other processes leave it alone meanwhile."""
     about = {"org_id": what.org_id, "channel": what.channel, "lease": LEASE}
-    async with alone(engine) as connection:
+    async with autocommit(engine) as connection:
         row = (await connection.execute(_TAKE, about)).one_or_none()
-    return None if row is None else Letter(row.message_id, row.channel, row.attempts)
+    return None if row is None else OutboxMessage(row.message_id, row.channel, row.attempts)
 
 
-async def give_back(engine: AsyncEngine, letter: Letter) -> None:
+async def release(engine: AsyncEngine, message: OutboxMessage) -> None:
     """Let a message wait as if nobody had taken it."""
-    about = {"message_id": letter.message_id, "attempts": letter.attempts}
-    async with alone(engine) as connection:
+    about = {"message_id": message.message_id, "attempts": message.attempts}
+    async with autocommit(engine) as connection:
         await connection.execute(_GIVE_BACK, about)
 
 
-async def renew(engine: AsyncEngine, letter: Letter) -> None:
+async def renew_lease(engine: AsyncEngine, message: OutboxMessage) -> None:
     """Keep a message that is still being sent for another lease."""
-    about = {"message_id": letter.message_id, "attempts": letter.attempts, "lease": LEASE}
-    async with alone(engine) as connection:
+    about = {"message_id": message.message_id, "attempts": message.attempts, "lease": LEASE}
+    async with autocommit(engine) as connection:
         await connection.execute(_RENEW, about)
 
 
-async def sent(engine: AsyncEngine, letter: Letter) -> None:
+async def mark_sent(engine: AsyncEngine, message: OutboxMessage) -> None:
     """Note that the receiver has it."""
-    async with alone(engine) as connection:
-        await connection.execute(_SENT, {"message_id": letter.message_id})
+    async with autocommit(engine) as connection:
+        await connection.execute(_SENT, {"message_id": message.message_id})
 
 
-async def failed(engine: AsyncEngine, letter: Letter, error: str, pause: timedelta | None) -> None:
+async def mark_failed(engine: AsyncEngine, message: OutboxMessage, error: str, pause: timedelta | None) -> None:
     """Note that it was not taken: it is tried again after a pause, or never."""
-    about: dict[str, Any] = {"message_id": letter.message_id, "attempts": letter.attempts, "error": error}
-    async with alone(engine) as connection:
+    about: dict[str, Any] = {"message_id": message.message_id, "attempts": message.attempts, "error": error}
+    async with autocommit(engine) as connection:
         if pause is None:
             await connection.execute(_DEAD, about)
         else:
             await connection.execute(_AGAIN, about | {"pause": pause})
 
 
-async def status(engine: AsyncEngine) -> list[dict[str, Any]]:
+async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
     """Return one row a channel that ever had something to tell."""
-    async with alone(engine) as connection:
+    async with autocommit(engine) as connection:
         await check_migrated(connection)
         return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
 
 
-async def retry(engine: AsyncEngine, channels: Collection[str]) -> int:
+async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
     """Let what failed be tried at once, dead letters too; returns how many events that are."""
-    async with alone(engine) as connection:
+    async with autocommit(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_RETRY, {"channels": list(channels)})).rowcount)
 
 
-async def drop(engine: AsyncEngine, channels: Collection[str]) -> int:
+async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
     """Forget what was not sent, and do not tell of its end; returns how many events that were."""
-    async with alone(engine) as connection:
+    async with autocommit(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
 
 
 @asynccontextmanager
-async def alone(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Yield a connection on which each statement is a transaction of its own."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db import reporting_layer
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.locks import LOCK_MIGRATION, SHORT_LOCKS
 from cadence_sync.db.migration_files import REPORTING, load_reporting_layer, migrations_folder
 from cadence_sync.db.reader_grants import granted, lacking_grants, renew_grants, restore_grants
@@ -32,7 +32,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
     Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
     alter: the rights on them are checked together with those that are needed here, before anything is changed.
     """
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await _refuse_old_server(connection)
             schemas = await _outdated_schemas(connection)
@@ -46,7 +46,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
 
 async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:
     """Raise the `DatabaseError` that `migrate` would raise for rights which its user lacks."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await _check_rights(connection, [*await _outdated_schemas(connection), *also])
 

@@ -12,11 +12,11 @@ from sqlalchemy import and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import ENDS, Alerting, Event
+from cadence_sync.core.alerts import ENDS, AlertRouting, Event
 from cadence_sync.core.diff import Plan
-from cadence_sync.core.guard import Verdict
-from cadence_sync.db.engine import our_errors
-from cadence_sync.db.sets import Write, copying
+from cadence_sync.core.guard import DeletionPlan
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.sets import Write, copy_rows
 from cadence_sync.db.tables import alert_outbox, orgs, sync_runs
 from cadence_sync.ports import Run
 
@@ -43,7 +43,7 @@ IsStale: TypeAlias = Callable[[str, datetime], bool]
 """Says of an organization, by when it was last read, whether that is worth a message."""
 
 
-def of_plan(alerting: Alerting, run: Run, plan: Plan) -> Iterator[Write]:
+def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:
     """Yield what announces the versions of a plan; nothing where no rule asks for them."""
     if not alerting.rules:
         return
@@ -54,56 +54,56 @@ def of_plan(alerting: Alerting, run: Run, plan: Plan) -> Iterator[Write]:
             run_id=run.run_id,
         )
         for version in plan.versions
-        for channel in alerting.told_of_change(run.org_id, version)
+        for channel in alerting.channels_for_change(run.org_id, version)
     ]  # fmt: skip
-    yield from copying(alert_outbox, entries)
+    yield from copy_rows(alert_outbox, entries)
 
 
-async def share(connection: AsyncConnection, run: Run) -> None:
+async def coalesce(connection: AsyncConnection, run: Run) -> None:
     """Let the changes of a run be one message on each channel to which it would send a flood of them."""
     await connection.execute(_SHARE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
-def of_verdict(alerting: Alerting, run: Run, verdict: Verdict) -> Iterator[Write]:
+def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> Iterator[Write]:
     """Yield what announces a new case of held deletions; one that is open was announced."""
-    if verdict.hold and verdict.case is None:
-        yield from of_run(alerting, run, Event.HELD)
+    if deletions.hold and deletions.hold_id is None:
+        yield from run_entries(alerting, run, Event.HELD)
 
 
-def of_run(alerting: Alerting, run: Run, event: Event) -> Iterator[Write]:
+def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
     """Yield what announces an event of a run."""
-    yield from copying(
+    yield from copy_rows(
         alert_outbox,
         [
             _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
-            for channel in alerting.told_of(event, run.org_id)
+            for channel in alerting.channels_for(event, run.org_id)
         ],
     )
 
 
 async def enter_decision(
-    connection: AsyncConnection, alerting: Alerting, org_id: str, case: int, decision: int, now: datetime
+    connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
     """Announce what a person decided."""
-    channels = alerting.told_of(Event.DECIDED, org_id)
+    channels = alerting.channels_for(Event.DECIDED, org_id)
     entries = [_entry(alerting, org_id, c, Event.DECIDED, str(decision), now, run_id=case) for c in channels]
     await _insert(connection, entries)
 
 
-async def watch(engine: AsyncEngine, alerting: Alerting, now: datetime, is_stale: IsStale) -> None:
+async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: datetime, is_stale: IsStale) -> None:
     """Announce organizations that were not read for too long, and all that is well again.
 
     Any number of processes may do so at any time: each episode has one row a channel.
     """
     if not alerting.rules:
         return
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
-            await _insert(connection, await _ended(connection, alerting, now))
-            await _insert(connection, await _gone_stale(connection, alerting, now, is_stale))
+            await _insert(connection, await _end_episodes(connection, alerting, now))
+            await _insert(connection, await _begin_episodes(connection, alerting, now, is_stale))
 
 
-async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime) -> list[dict[str, Any]]:
+async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[dict[str, Any]]:
     """Close the episodes that are over, and return what is told of their ends."""
     rows, o = alert_outbox, orgs
     good = select(sync_runs.c.run_id).where(
@@ -123,7 +123,7 @@ async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime)
         )  # fmt: skip
         for row in ended:
             end, number = ENDS[event], row.event_key.partition("/")[2]
-            if not row.was_dropped and row.channel in alerting.told_of(end, row.org_id):
+            if not row.was_dropped and row.channel in alerting.channels_for(end, row.org_id):
                 at = row.last_listed_at or now
                 entries.append(
                     _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)
@@ -131,8 +131,8 @@ async def _ended(connection: AsyncConnection, alerting: Alerting, now: datetime)
     return entries
 
 
-async def _gone_stale(
-    connection: AsyncConnection, alerting: Alerting, now: datetime, is_stale: IsStale
+async def _begin_episodes(
+    connection: AsyncConnection, alerting: AlertRouting, now: datetime, is_stale: IsStale
 ) -> list[dict[str, Any]]:
     known = select(orgs.c.org_id, orgs.c.last_listed_at).where(
         orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_listed_at.is_not(None)
@@ -145,7 +145,7 @@ async def _gone_stale(
         _entry(alerting, org_id, channel, Event.STALE, f"{last.timestamp():.6f}", now, happened_at=last)
         for org_id, last in await connection.execute(known)
         if is_stale(org_id, last)
-        for channel in alerting.told_of(Event.STALE, org_id)
+        for channel in alerting.channels_for(Event.STALE, org_id)
         if (org_id, channel) not in announced
     ]
 
@@ -156,7 +156,7 @@ async def _insert(connection: AsyncConnection, entries: Sequence[dict[str, Any]]
 
 
 def _entry(  # noqa: PLR0913 - what a row holds
-    alerting: Alerting,
+    alerting: AlertRouting,
     org_id: str,
     channel: str,
     event: Event,

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import our_errors
-from cadence_sync.db.queries import Answer
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.queries import QueryRows
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
 from cadence_sync.errors import ArgumentError
@@ -38,7 +38,7 @@ _COMPARISON: Final = text("""
 """)
 # What a return changed, and what became known with a change, is only to be seen beside what was known before.
 _REPLAY: Final = text("""
-    WITH learnt AS (
+    WITH discovered AS (
         SELECT org_id, cadence_id, version, observed_at, run_id, jsonb_object_agg(field, value) AS fields
         FROM cadence_sync.discovered_fields
         WHERE CAST(:org AS text) IS NULL OR org_id = :org
@@ -46,7 +46,7 @@ _REPLAY: Final = text("""
     ), acts AS (
         SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from,
                NULL::timestamptz AS seen_at, version.run_id, version.document, before.document AS before,
-               NULL::jsonb AS learnt, said.fields, said.changed_by_id, said.changed_by_name
+               NULL::jsonb AS discovered, said.fields, said.changed_by_id, said.changed_by_name
         FROM cadence_sync.cadence_versions AS version
         LEFT JOIN cadence_sync.cadence_versions AS before
           ON before.org_id = version.org_id AND before.cadence_id = version.cadence_id
@@ -62,32 +62,32 @@ _REPLAY: Final = text("""
         WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
         UNION ALL
         -- Before the next version, whatever a clock that was set back says.
-        SELECT version.org_id, version.cadence_id, version.version, 'learnt',
-               least(learnt.observed_at, version.valid_to - interval '1 microsecond'), learnt.observed_at,
-               learnt.run_id, version.document, version.document, learnt.fields, NULL, NULL, NULL
-        FROM learnt
+        SELECT version.org_id, version.cadence_id, version.version, 'discovered',
+               least(discovered.observed_at, version.valid_to - interval '1 microsecond'), discovered.observed_at,
+               discovered.run_id, version.document, version.document, discovered.fields, NULL, NULL, NULL
+        FROM discovered
         JOIN cadence_sync.cadence_versions AS version USING (org_id, cadence_id, version)
     )
-    SELECT acts.*, earlier.fields AS learnt_before
+    SELECT acts.*, earlier.fields AS discovered_before
     FROM acts
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(field, value) AS fields
         FROM cadence_sync.discovered_fields AS earlier
         WHERE earlier.org_id = acts.org_id AND earlier.cadence_id = acts.cadence_id
           AND CASE acts.kind
-              WHEN 'learnt' THEN earlier.version = acts.version AND earlier.observed_at < acts.seen_at
+              WHEN 'discovered' THEN earlier.version = acts.version AND earlier.observed_at < acts.seen_at
               ELSE earlier.version = acts.version - 1
           END
     ) AS earlier
     ORDER BY acts.valid_from, acts.seen_at NULLS FIRST, acts.run_id, acts.org_id COLLATE "C",
              acts.changed_by_id COLLATE "C", acts.changed_by_name COLLATE "C", acts.kind, acts.cadence_id COLLATE "C"
-""").columns(document=JSONB, before=JSONB, learnt=JSONB, fields=JSONB, learnt_before=JSONB)
+""").columns(document=JSONB, before=JSONB, discovered=JSONB, fields=JSONB, discovered_before=JSONB)
 
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Yield a connection whose statements all see the same state, whatever a sync commits meanwhile."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             await check_migrated(connection)
@@ -103,29 +103,31 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 ) from error
 
 
-async def watched(connection: AsyncConnection) -> dict[str, datetime | None]:
+async def history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
     """Return every stored organization and since when it is watched: of the time before nothing is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
 
-async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> Answer:
+async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> QueryRows:
     """One row a cadence that was live at that time; nothing in it depends on when it is asked for."""
     rows = await _answer(connection, _STATE, at=at, org=org, axis=axis)
     return [{name: value for name, value in row.items() if name not in _AGES} for row in rows]
 
 
-async def diff(connection: AsyncConnection, from_at: datetime, to_at: datetime, org: str | None, axis: str) -> Answer:
+async def diff(
+    connection: AsyncConnection, from_at: datetime, to_at: datetime, org: str | None, axis: str
+) -> QueryRows:
     """One row a field that differs between two times, `*` for a cadence that came or went."""
     return await _answer(connection, _DIFF, from_at=from_at, to_at=to_at, org=org, axis=axis)
 
 
-async def compare(connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: str) -> Answer:
+async def compare(connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: str) -> QueryRows:
     """One row a field that differs between cadences of one name, `*` for one that only one side has."""
     return await _answer(connection, _COMPARISON, left_org=left_org, right_org=right_org, at=at, axis=axis)
 
 
-async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> Answer:
+async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
     """One row a version of a cadence, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
@@ -138,7 +140,7 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     rows = [dict(row) for row in found.mappings()]
     for name, table, order in (
         ("changes", cadence_changes, cadence_changes.c.change_id),
-        ("learnt", discovered_fields, discovered_fields.c.field),
+        ("discovered", discovered_fields, discovered_fields.c.field),
     ):
         statement = select(table).where(table.c.org_id == org_id, table.c.cadence_id == cadence_id).order_by(order)
         parts = [dict(part) for part in (await connection.execute(statement)).mappings()]
@@ -148,7 +150,7 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
 
 
 async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield every version in the order in which they began, and between them what became known, of the kind `learnt`.
+    """Yield every version by its begin, and what became known in between, of the kind `discovered`.
 
     Those of one run, time, person and kind stand together.
     """
@@ -158,5 +160,5 @@ async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[
                 yield dict(row)
 
 
-async def _answer(connection: AsyncConnection, statement: TextClause | Any, **values: object) -> Answer:
+async def _answer(connection: AsyncConnection, statement: TextClause | Any, **values: object) -> QueryRows:
     return [dict(row) for row in (await connection.execute(statement, values)).mappings()]

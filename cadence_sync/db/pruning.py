@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.direct import LOG, STATISTICS, prune_log
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.ledger import DAY
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import orgs
@@ -55,7 +55,7 @@ _PRUNABLE: Final = """
     AND (r.hold_id IS NULL OR r.run_id < (
         SELECT max(n.run_id) FROM cadence_sync.sync_runs AS n WHERE n.org_id = :org_id AND n.hold_id IS NOT NULL
     ))
-    -- The first and the last sighting of each problem stay.
+    -- The first and the last record of each problem stay.
     AND r.run_id NOT IN (
         SELECT unnest(ARRAY[min(q.run_id), max(q.run_id)])
         FROM cadence_sync.quarantined_records AS q
@@ -126,11 +126,11 @@ class Pruned:
 async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run: bool = False) -> Pruned:
     """Delete what is older than `keep`, at least a day, and nobody needs; a dry run counts it.
 
-    The runs of the last day are what a budget of API calls and the brake on deletions count.
+    The runs of the last day are what a budget of API calls and the delete threshold count.
     """
     until = now - max(keep, DAY)
     runs = records = busy = alerts = 0
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await check_migrated(connection)

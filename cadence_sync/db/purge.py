@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.direct import drop_job
-from cadence_sync.db.directory import alone, no_such_org
+from cadence_sync.db.directory import no_such_org_error, org_transaction
 from cadence_sync.db.tables import SCHEMA, metadata
 
 _GUARDED = text("""
@@ -19,7 +19,7 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
     The triggers that keep history are the owner's to switch off, and only while the tables are locked against all
     other writers: to the commit nobody else can rewrite anything.
     """
-    async with alone(engine, org_id) as connection:
+    async with org_transaction(engine, org_id) as connection:
         # Whoever writes history moves a fence here first: later locks then wait for nobody.
         await connection.execute(text(f"LOCK TABLE {SCHEMA}.orgs IN SHARE ROW EXCLUSIVE MODE"))
         guarded = list(await connection.scalars(_GUARDED, {"schema": SCHEMA}))
@@ -30,7 +30,7 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
             deleted = await connection.execute(table.delete().where(table.c.org_id == org_id))
             counts[table.name] = deleted.rowcount
         if not counts["orgs"]:
-            raise no_such_org(org_id)
+            raise no_such_org_error(org_id)
         await drop_job(connection, org_id)  # a worker that took it would enter a run, and the organization with it
         # Deferred constraints are proved now: no table may be altered while they are pending.
         await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))

@@ -6,7 +6,7 @@ from sqlalchemy import Select, and_, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import (
     cadence_changes,
@@ -20,12 +20,12 @@ from cadence_sync.db.tables import (
     sync_runs,
 )
 
-Answer = list[dict[str, Any]]
+QueryRows = list[dict[str, Any]]
 _INNER: Final = {"version", "digest"}
 """Columns of `cadences` that are the store's own business."""
 
 
-async def status(engine: AsyncEngine) -> Answer:
+async def status(engine: AsyncEngine) -> QueryRows:
     """One row an organization: what is stored, the last run, the last success, and what wants attention."""
     last = _last_run()
     succeeded = select(func.max(sync_runs.c.finished_at)).where(
@@ -54,7 +54,7 @@ async def status(engine: AsyncEngine) -> Answer:
     return await _rows(engine, statement)
 
 
-async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> Answer:
+async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
     """One row a cadence, live ones unless the deleted are asked for too."""
     statement = _current().order_by(cadences.c.org_id, cadences.c.name, cadences.c.cadence_id)
     if org_id is not None:
@@ -64,7 +64,7 @@ async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: boo
     return await _rows(engine, statement)
 
 
-async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> Answer:
+async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
     """Return the current rows of this id: one an organization that has it."""
     statement = _current().where(cadences.c.cadence_id == cadence_id)
     if org_id is not None:
@@ -72,7 +72,7 @@ async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str)
     return await _rows(engine, statement)
 
 
-async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> Answer:
+async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
     """Return the newest changes of an organization, with the names of the cadences."""
     statement = (
         select(cadence_changes, cadences.c.name)
@@ -123,8 +123,8 @@ def _same_cadence(table: Any) -> Any:
     return and_(table.c.org_id == cadences.c.org_id, table.c.cadence_id == cadences.c.cadence_id)
 
 
-async def _rows(engine: AsyncEngine, statement: Select[Any]) -> Answer:
-    with our_errors():
+async def _rows(engine: AsyncEngine, statement: Select[Any]) -> QueryRows:
+    with translate_errors():
         async with engine.connect() as connection:
             await check_migrated(connection)
             return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, cast, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.persons import Wanted
+from cadence_sync.core.persons import RedactionTarget
 from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, redact_sample, redact_text
 from cadence_sync.db.blocks import blocks_of, rewriting
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.sets import Rows
@@ -45,7 +45,7 @@ class Redaction:
 
 async def organizations(engine: AsyncEngine, org_id: str | None) -> list[str]:
     """Return the ids of all organizations that were ever synced, or this one if it was."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             await check_migrated(connection)
             known = list(await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id)))
@@ -58,7 +58,7 @@ async def redact_person(engine: AsyncEngine, org_id: str, user_id: str, by: str)
     """Replace a user's name in an organization; returns None where that user was never seen there."""
     if not _USER_ID.fullmatch(user_id):
         return None
-    with our_errors():
+    with translate_errors():
         async with engine.begin() as connection:
             await connection.execute(LOCK_ORG, {"org_id": org_id})
             return await _Work(connection, org_id, user_id).run(by)
@@ -77,8 +77,8 @@ class _Work:
     kept: int = 0
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(frozenset({self.user_id}), texts=frozenset(self.texts))
+    def wanted(self) -> RedactionTarget:
+        return RedactionTarget(frozenset({self.user_id}), texts=frozenset(self.texts))
 
     async def run(self, by: str) -> Redaction | None:
         before = select(func.count()).select_from(redactions).where(*self._named(redactions.c.user_id))
@@ -115,10 +115,10 @@ class _Work:
         async for block in blocks_of(self.connection, cadence_versions, self.org_id, {"raw": raw}, may_name):
             rows: list[dict[str, Any]] = []
             for row in block:
-                found = redact(row["raw"].encode(), Wanted(frozenset({self.user_id})))
+                found = redact(row["raw"].encode(), RedactionTarget(frozenset({self.user_id})))
                 if not write:
                     self._learn(found)
-                    self.kept += found.kept
+                    self.kept += found.retained
                 if (text := found.raw.decode()) != row["raw"]:
                     rows.append(row | {"raw": text})
             count += await self._rewrite(cadence_versions, rows, write=write)
@@ -152,7 +152,9 @@ class _Work:
         roles = frozenset(role for role in ROLES if row[f"{role}_id"] == self.user_id)
         names = {f"{role}_name": WORD for role in roles if row[f"{role}_name"] is not None}
         wanted = self.wanted
-        found = redact(row["extra"].encode(), Wanted(wanted.ids, roles, frozenset() if learn else wanted.texts))
+        found = redact(
+            row["extra"].encode(), RedactionTarget(wanted.ids, roles, frozenset() if learn else wanted.texts)
+        )
         if learn:
             self._learn(found)
             self.met = self.met or bool(roles)
@@ -166,7 +168,7 @@ class _Work:
         ):
             rows: list[dict[str, Any]] = []
             for row in block:
-                found = redact(row["raw"], Wanted(frozenset({self.user_id})))
+                found = redact(row["raw"], RedactionTarget(frozenset({self.user_id})))
                 self._learn(found)
                 raw = found.raw if is_json(row["raw"]) else redact_text(found.raw, self.texts)
                 if raw != row["raw"]:
@@ -188,7 +190,7 @@ class _Work:
         return len(rows)
 
     def _learn(self, found: Redacted) -> None:
-        self.met = self.met or found.met
+        self.met = self.met or found.found
         self.texts |= found.texts
 
     def _named(self, user_id: ColumnElement[Any]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""What the scheduler knows of each organization: its rhythm, when it ran last, and how often it failed since."""
+"""What the scheduler knows of each organization: its schedule, when it ran last, and how often it failed since."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 
 _PLANNED: Final = """
     SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_interval_seconds,
@@ -19,7 +19,7 @@ _PLANNED: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class ScheduledOrg:
     """One organization as the database knows it."""
 
     org_id: str
@@ -31,11 +31,11 @@ class Registered:
     time_zone: str | None
     consecutive_failures: int
     last_run_at: datetime | None
-    edition: str
+    credentials_version: str
     """When its credentials were stored; empty where they come from the settings."""
 
 
-async def registered(connection: asyncpg.Connection) -> list[Registered]:
+async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[ScheduledOrg]:
     """Return every organization that has a row, paused and removed ones too."""
-    with our_errors():
-        return [Registered(*row) for row in await connection.fetch(_PLANNED)]
+    with translate_errors():
+        return [ScheduledOrg(*row) for row in await connection.fetch(_PLANNED)]

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cadence_sync.errors import SettingsError
 
 
-class Vault:
+class Cipher:
     """Encrypts under the first key and decrypts under any."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -18,20 +18,20 @@ class Vault:
         self._first = fernets[0]
         self._fernet = MultiFernet(fernets)
 
-    def seal(self, plain: bytes) -> bytes:
+    def encrypt(self, plain: bytes) -> bytes:
         """Return the encrypted text."""
         return self._fernet.encrypt(plain)
 
-    def open(self, sealed: bytes) -> bytes | None:
+    def decrypt(self, encrypted: bytes) -> bytes | None:
         """Return the plain text, or None where no key fits."""
-        return _opened(self._fernet, sealed)
+        return _decrypt(self._fernet, encrypted)
 
-    def is_current(self, sealed: bytes) -> bool:
+    def is_current(self, encrypted: bytes) -> bool:
         """Whether it is encrypted under the first key."""
-        return _opened(self._first, sealed) is not None
+        return _decrypt(self._first, encrypted) is not None
 
 
-def vault_of(keys: Sequence[str]) -> Vault:
+def make_cipher(keys: Sequence[str]) -> Cipher:
     """Return a vault for what cannot be had again; raises `SettingsError` without a key."""
     if not keys:
         raise SettingsError(
@@ -39,12 +39,12 @@ def vault_of(keys: Sequence[str]) -> Vault:
             hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
             code="NO_ENCRYPTION_KEYS",
         )
-    return Vault(keys)
+    return Cipher(keys)
 
 
-def _opened(fernet: Fernet | MultiFernet, sealed: bytes) -> bytes | None:
+def _decrypt(fernet: Fernet | MultiFernet, encrypted: bytes) -> bytes | None:
     try:
-        return fernet.decrypt(sealed)
+        return fernet.decrypt(encrypted)
     except InvalidToken:
         return None
 

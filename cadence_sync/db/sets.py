@@ -41,7 +41,7 @@ _SPECIAL: Final[dict[type, Callable[[Any], object]]] = {
 }
 
 
-def rows_select(table: Table, rows: Rows) -> Select[Any]:
+def values_as_select(table: Table, rows: Rows) -> Select[Any]:
     """Return `SELECT … FROM json_to_recordset(…)` over rows that hold values of this table's columns.
 
     One document costs the driver less than an array for each column, whose elements it looks at one by one.
@@ -57,7 +57,7 @@ def _document(columns: Sequence[Column[Any]], rows: Rows) -> str:
     """Return rows as JSON: bytes as Postgres writes them, values that are JSON already as they are."""
     special = {c.name: _SPECIAL[type(c.type)] for c in columns if type(c.type) in _SPECIAL}
     if special:
-        rows = [row | {n: None if row[n] is None else spell(row[n]) for n, spell in special.items()} for row in rows]
+        rows = [row | {n: None if row[n] is None else encode(row[n]) for n, encode in special.items()} for row in rows]
     return msgspec.json.encode(rows).decode()
 
 
@@ -71,11 +71,11 @@ def all_of(ids: Collection[str]) -> Any:
     return all_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
-def upserting(table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> "Iterator[Write]":
+def upsert_rows(table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> "Iterator[Write]":
     """Insert rows, or overwrite those that exist but for the columns in `keep`."""
     if not rows:
         return
-    statement = insert(table).from_select(list(rows[0]), rows_select(table, rows))
+    statement = insert(table).from_select(list(rows[0]), values_as_select(table, rows))
     key = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
     yield statement.on_conflict_do_update(index_elements=key, set_=overwritten)
@@ -93,13 +93,13 @@ class Copy:
 Write: TypeAlias = Executable | Copy
 
 
-def copying(table: Table, rows: Rows) -> Iterator[Copy]:
+def copy_rows(table: Table, rows: Rows) -> Iterator[Copy]:
     """Append rows."""
     if rows:
         yield Copy(table, list(rows[0]), [tuple(row.values()) for row in rows])
 
 
-async def send(connection: AsyncConnection, writes: Iterable[Write]) -> None:
+async def execute(connection: AsyncConnection, writes: Iterable[Write]) -> None:
     """Write what was made, inside the connection's transaction."""
     for write in writes:
         if isinstance(write, Copy):

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.core.alerts import Event
 from cadence_sync.core.fields import LABELS
-from cadence_sync.core.told import Change, Standing, Told
-from cadence_sync.db.mailbox import Letter, alone
-from cadence_sync.db.pages.edits import Edit, Moved, edits
+from cadence_sync.core.told import AlertEvent, HoldState, LabeledChange
+from cadence_sync.db.mailbox import OutboxMessage, autocommit
+from cadence_sync.db.pages.edits import EditedField, VersionEdit, edits
 
 MOST_NAMES: Final = 10
 """Held cadences that a message names."""
@@ -21,7 +21,7 @@ def _names(version: str) -> str:
     return f"json_build_object({', '.join(paths)})"
 
 
-_TELL: Final = text(f"""
+_ALERTS: Final = text(f"""
     SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
         v.document ->> 'name' AS name, {_names("b")} AS old_names, {_names("v")} AS new_names,
         r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
@@ -68,27 +68,27 @@ _TELL: Final = text(f"""
 """).columns(old_names=JSON, new_names=JSON)  # noqa: S608 - built from our own words
 
 
-async def told(engine: AsyncEngine, letter: Letter) -> list[Told]:
+async def load_alerts(engine: AsyncEngine, message: OutboxMessage) -> list[AlertEvent]:
     """Return what a message tells, as it is known now; nothing where it is gone, or not this process's any more."""
-    async with alone(engine) as connection:
-        about = {"message_id": letter.message_id, "attempts": letter.attempts, "most": MOST_NAMES}
-        rows = (await connection.execute(_TELL, about)).all()
+    async with autocommit(engine) as connection:
+        about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
+        rows = (await connection.execute(_ALERTS, about)).all()
         keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
         known = {edit.key: edit for edit in await edits(connection, keys)}
-        return [_told(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
+        return [_alert_event(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
 
 
-def _change(moved: Moved, row: Row[Any]) -> Change:
+def _labeled_change(moved: EditedField, row: Row[Any]) -> LabeledChange:
     """Return a field; what came back has names in its records only."""
     old = moved.old_label or row.old_names.get(moved.field)
     new = moved.new_label or row.new_names.get(moved.field)
-    return Change(moved.field, moved.old, moved.new, old, new)
+    return LabeledChange(moved.field, moved.old, moved.new, old, new)
 
 
-def _told(row: Row[Any], edit: Edit | None) -> Told:
+def _alert_event(row: Row[Any], edit: VersionEdit | None) -> AlertEvent:
     kind, by_id, by_name = (None, None, None) if edit is None else (edit.kind, edit.by_id, edit.by_name)
     moved = () if edit is None else edit.fields
-    return Told(
+    return AlertEvent(
         Event(row.event),
         row.event_key,
         row.org_id,
@@ -97,13 +97,13 @@ def _told(row: Row[Any], edit: Edit | None) -> Told:
         version=row.version,
         kind=kind,
         name=row.name,
-        changes=tuple(_change(each, row) for each in moved),
+        changes=tuple(_labeled_change(each, row) for each in moved),
         changed_by_id=by_id,
         changed_by_name=by_name,
         run_id=row.run_id,
         count=row.decided if row.event == "deletions_reviewed" else row.held or 0,
         names=tuple(row.names or ()),
-        standing=Standing(row.standing),
+        hold_state=HoldState(row.standing),
         is_over=row.is_over,
         decision=row.decision,
         decided_by=row.decided_by,

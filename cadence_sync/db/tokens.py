@@ -15,8 +15,8 @@ from sqlalchemy import exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import our_errors
-from cadence_sync.db.secrets import Vault
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.secrets import Cipher
 from cadence_sync.db.tables import oauth_tokens, orgs
 from cadence_sync.ports import AccessToken
 
@@ -31,7 +31,7 @@ _LOCK: Final = text(
 """Whoever freezes while it refreshes is cut off by the server, and the next one refreshes."""
 
 
-class _Sealed(msgspec.Struct):
+class _TokenPayload(msgspec.Struct):
     """What is encrypted; with the organization, so that no row can stand in for another's."""
 
     org_id: str
@@ -44,7 +44,7 @@ class TokenTable:
     """Implements `ports.TokenCache` for one organization and one set of credentials."""
 
     engine: AsyncEngine
-    vault: Vault
+    vault: Cipher
     org_id: str
     fingerprint: bytes
     patience: float
@@ -52,14 +52,14 @@ class TokenTable:
 
     async def load(self) -> AccessToken | None:
         """Return the token that is stored; one that cannot be decrypted is none."""
-        with our_errors():
+        with translate_errors():
             async with self.engine.connect() as connection:
                 return (await self._read(connection)).token
 
     @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator["TokenSlot"]:
+    async def refreshing(self) -> AsyncIterator["DatabaseTokenSlot"]:
         """Hold the right to refresh; what another process refreshed meanwhile is in the slot."""
-        with our_errors():
+        with translate_errors():
             async with self.engine.connect() as connection:
                 milliseconds = str(int(self.patience * 1000))
                 await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
@@ -74,21 +74,21 @@ class TokenTable:
 
     async def drop(self) -> None:
         """Forget the token: Zoho says that it was made for another scope."""
-        with our_errors():
+        with translate_errors():
             async with self.engine.begin() as connection:
                 await connection.execute(
                     oauth_tokens.update().where(*self._key()).values(encrypted_token=b"", expires_at=func.now())
                 )
 
-    async def _read(self, connection: AsyncConnection) -> "TokenSlot":
+    async def _read(self, connection: AsyncConnection) -> "DatabaseTokenSlot":
         row = (await connection.execute(select(oauth_tokens).where(*self._key()))).one_or_none()
         if row is None:
-            return TokenSlot(None, ())
-        plain = self.vault.open(row.encrypted_token)
-        sealed = None if plain is None else msgspec.json.decode(plain, type=_Sealed)
+            return DatabaseTokenSlot(None, ())
+        plain = self.vault.decrypt(row.encrypted_token)
+        sealed = None if plain is None else msgspec.json.decode(plain, type=_TokenPayload)
         if sealed is None or sealed.org_id != self.org_id:
-            return TokenSlot(None, tuple(row.issued_at))
-        return TokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.issued_at))
+            return DatabaseTokenSlot(None, tuple(row.issued_at))
+        return DatabaseTokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.issued_at))
 
     async def _write(
         self, connection: AsyncConnection, token: AccessToken | None, issued_at: tuple[datetime, ...]
@@ -100,7 +100,7 @@ class TokenTable:
         values = {
             "org_id": self.org_id,
             "credential_fingerprint": self.fingerprint,
-            "encrypted_token": b"" if token is None else self._sealed(token),
+            "encrypted_token": b"" if token is None else self._encrypt(token),
             "expires_at": issued_at[-1] if token is None else token.expires_at,
             "issued_at": list(issued_at)[-KEPT:],
         }
@@ -113,8 +113,8 @@ class TokenTable:
             statement.on_conflict_do_update(index_elements=["org_id", "credential_fingerprint"], set_=new)
         )
 
-    def _sealed(self, token: AccessToken) -> bytes:
-        return self.vault.seal(msgspec.json.encode(_Sealed(self.org_id, token.value, token.api_url)))
+    def _encrypt(self, token: AccessToken) -> bytes:
+        return self.vault.encrypt(msgspec.json.encode(_TokenPayload(self.org_id, token.value, token.api_url)))
 
     def _key(self) -> tuple[Any, ...]:
         return (
@@ -124,7 +124,7 @@ class TokenTable:
 
 
 @dataclass(slots=True)
-class TokenSlot:
+class DatabaseTokenSlot:
     """The right to refresh: the token that is stored, when tokens were made lately, and the new one to store."""
 
     token: AccessToken | None

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.direct import Depth, depth
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 
 _ORGS: Final = text("""
     SELECT f.org_id, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at IS NULL AS stays,
@@ -39,7 +39,7 @@ class Vitals:
 
 async def vitals(engine: AsyncEngine) -> Vitals:
     """Look once; costs some index lookups for each organization."""
-    with our_errors():
+    with translate_errors():
         async with engine.connect() as connection:
             orgs = list(await connection.execute(_ORGS))
             channels = (await connection.execute(_CHANNELS)).all()

@@ -8,14 +8,14 @@ import msgspec
 from sqlalchemy import Table, delete, update
 from sqlalchemy.dialects.postgresql import insert
 
-from cadence_sync.core.diff import Kind, Plan, Refresh, Row, Version
+from cadence_sync.core.diff import CurrentRow, Kind, Plan, Refresh, Version
 from cadence_sync.core.document import to_document
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Config
-from cadence_sync.core.persons import Wanted
+from cadence_sync.core.persons import RedactionTarget
 from cadence_sync.core.redact import redact
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
-from cadence_sync.db.sets import Rows, Write, any_of, copying, rows_select, upserting
+from cadence_sync.db.sets import Rows, Write, any_of, copy_rows, upsert_rows, values_as_select
 from cadence_sync.db.tables import (
     cadence_changes,
     cadence_versions,
@@ -43,20 +43,20 @@ def plan_writes(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     """Yield the writes of everything that a plan holds; none at all for a plan that holds nothing."""
     yield from _write_versions(run, listing, plan.versions)
     yield from _write_current(run, listing, plan)
-    yield from _respell(run, listing, plan.respelled)
+    yield from _refresh_digests(run, listing, plan.reencoded)
     yield from _note_drift(run, listing, plan.drift)
 
 
 def _write_versions(run: Run, listing: Listing, versions: list[Version]) -> Iterator[Write]:
     yield from _close_predecessors(run, [v for v in versions if v.number > 1])
-    yield from copying(cadence_versions, [_version_row(run, listing, version) for version in versions])
-    yield from copying(cadence_changes, list(_change_rows(run, listing, versions)))
+    yield from copy_rows(cadence_versions, [_version_row(run, listing, version) for version in versions])
+    yield from copy_rows(cadence_changes, list(_change_rows(run, listing, versions)))
 
 
 def _close_predecessors(run: Run, successors: list[Version]) -> Iterator[Write]:
     if not successors:
         return
-    ends = rows_select(
+    ends = values_as_select(
         cadence_versions,
         [{"cadence_id": v.row.cadence_id, "version": v.number - 1, "valid_to": v.valid_from} for v in successors],
     ).subquery("ends")
@@ -110,19 +110,19 @@ def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     yield from _mark_deleted(run, [v for v in plan.versions if v.kind is Kind.DELETED])
     new = [v for v in plan.versions if v.number == 1]
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
-    yield from copying(cadences, [_current_row(run, listing, v) for v in new])
-    yield from upserting(cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
+    yield from copy_rows(cadences, [_current_row(run, listing, v) for v in new])
+    yield from upsert_rows(cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
     yield from _refresh(run, listing, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, name, values_of in _SATELLITES:
-        yield from copying(table, _satellites(run, (v.row for v in new), values_of))
+        yield from copy_rows(table, _satellites(run, (v.row for v in new), values_of))
         others = [row for row in changed if name in row.objects]
-        yield from upserting(table, _satellites(run, others, values_of))
+        yield from upsert_rows(table, _satellites(run, others, values_of))
         yield from _drop_satellites(run, table, [r.cadence_id for r in others if values_of(r.config) is None])
 
 
 def _satellites(
-    run: Run, rows: Iterable[Row], values_of: Callable[[Config], dict[str, object] | None]
+    run: Run, rows: Iterable[CurrentRow], values_of: Callable[[Config], dict[str, object] | None]
 ) -> list[dict[str, Any]]:
     return [
         {"org_id": run.org_id, "cadence_id": row.cadence_id, **values}
@@ -153,7 +153,7 @@ def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]
 def _mark_deleted(run: Run, versions: list[Version]) -> Iterator[Write]:
     if not versions:
         return
-    marks = rows_select(
+    marks = values_as_select(
         cadences,
         [{"cadence_id": v.row.cadence_id, "version": v.number, "deleted_at": v.valid_from} for v in versions],
     ).subquery("marks")
@@ -180,19 +180,19 @@ def _refresh(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterator[W
         }
         for refresh in refreshes
     ]
-    new = rows_select(cadences, rows).subquery("new")
+    new = values_as_select(cadences, rows).subquery("new")
     values = {name: new.c[name] for name in rows[0] if name != "cadence_id"}
     yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
         .values(values)
     )
-    yield from copying(discovered_fields, list(_learnt_rows(run, listing, refreshes)))
+    yield from copy_rows(discovered_fields, list(_discovered_rows(run, listing, refreshes)))
 
 
-def _learnt_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterable[dict[str, Any]]:
+def _discovered_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterable[dict[str, Any]]:
     for refresh in refreshes:
-        for path, leaf in refresh.learnt.items():
+        for path, leaf in refresh.discovered.items():
             yield {
                 "org_id": run.org_id,
                 "cadence_id": refresh.row.cadence_id,
@@ -206,7 +206,7 @@ def _learnt_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterab
 
 def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
     """Keep the records of a listing that cannot be stored faithfully."""
-    redacted = Wanted(run.redacted)
+    redacted = RedactionTarget(run.redacted)
     rows = [
         {
             "org_id": run.org_id,
@@ -218,14 +218,16 @@ def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
         }
         for position, record in enumerate(listing.quarantined, 1)
     ]
-    return copying(quarantined_records, rows)
+    return copy_rows(quarantined_records, rows)
 
 
-def _respell(run: Run, listing: Listing, rows: list[Row]) -> Iterator[Write]:
-    """Remember the bytes in which Zoho now says what is stored already, so that the next walk knows them."""
-    if not rows or not run.may_respell:
+def _refresh_digests(run: Run, listing: Listing, rows: list[CurrentRow]) -> Iterator[Write]:
+    """Remember the bytes in which Zoho now says what is stored already, so that the next listing knows them."""
+    if not rows or not run.may_refresh_digests:
         return
-    new = rows_select(cadences, [{"cadence_id": row.cadence_id, "digest": row.digest} for row in rows]).subquery("new")
+    new = values_as_select(cadences, [{"cadence_id": row.cadence_id, "digest": row.digest} for row in rows]).subquery(
+        "new"
+    )
     yield (
         update(cadences)
         .where(cadences.c.org_id == run.org_id, cadences.c.cadence_id == new.c.cadence_id)
@@ -243,7 +245,7 @@ def _note_drift(run: Run, listing: Listing, samples: dict[str, str]) -> Iterator
         {"org_id": run.org_id, "path": path, "sample": sample, "first_seen_at": seen, "last_seen_at": seen}
         for path, sample in sorted(samples.items())
     ]
-    statement = insert(schema_drift).from_select(list(rows[0]), rows_select(schema_drift, rows))
+    statement = insert(schema_drift).from_select(list(rows[0]), values_as_select(schema_drift, rows))
     stale = schema_drift.c.last_seen_at < seen - DRIFT_PERIOD
     new = {name: statement.excluded[name] for name in ("sample", "last_seen_at")}
     yield statement.on_conflict_do_update(index_elements=["org_id", "path"], set_=new, where=stale)

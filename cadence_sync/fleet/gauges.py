@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from cadence_sync.db.vitals import Vitals, vitals
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.fleet import metrics
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.ports import Clock
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class Gauges:
 
     engine: "AsyncEngine"
     clock: Clock
-    look: Callable[[], Awaitable[Mapping[str, Rhythm]]] | None = None
+    look: Callable[[], Awaitable[Mapping[str, OrgSchedule]]] | None = None
     """Says what is to be synced how often, whoever leads; None where that is not known here."""
-    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
+    schedules: Mapping[str, OrgSchedule] = field(default_factory=dict)
     _looked: float | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -43,7 +43,7 @@ class Gauges:
                 try:
                     async with asyncio.timeout(PATIENCE):
                         if self.look is not None:
-                            self.rhythms = await self.look()
+                            self.schedules = await self.look()
                         self._show(await vitals(self.engine))
                     self._looked = now
                 except (CadenceSyncError, TimeoutError):
@@ -78,8 +78,8 @@ class Gauges:
         metrics.OLDEST.set(seen.queue.oldest)
 
     def _interval(self, org_id: str) -> float | None:
-        rhythm = self.rhythms.get(org_id)
-        return None if rhythm is None else rhythm.longest(self.clock.now())
+        schedule = self.schedules.get(org_id)
+        return None if schedule is None else schedule.max_interval(self.clock.now())
 
     def _clear(self) -> None:
         """Old values would look like present ones."""

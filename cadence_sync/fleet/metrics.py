@@ -44,11 +44,11 @@ ORG_GAUGES: Final = {
 ORGS: Final = Gauge("cadence_sync_orgs", "Organizations.", ["state"], registry=REGISTRY)
 JOBS: Final = Gauge("cadence_sync_queue_jobs", "Jobs in the queue.", ["state"], registry=REGISTRY)
 ALERTS_PENDING: Final = Gauge(
-    "cadence_sync_alerts_pending", "Events that a channel was not told of yet.", ["channel"], registry=REGISTRY
+    "cadence_sync_alerts_pending", "Alerts that a channel has not received yet.", ["channel"], registry=REGISTRY
 )
 ALERTS_DEAD_LETTERED: Final = Gauge(
     "cadence_sync_alerts_dead_lettered",
-    "Events that a channel did not take, and is not told of again.",
+    "Dead-lettered alerts.",
     ["channel"],
     registry=REGISTRY,
 )

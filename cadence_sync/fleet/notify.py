@@ -38,10 +38,10 @@ def notify(*lines: str) -> bool:
 
 def watchdog_seconds() -> float | None:
     """How often to say that the service lives: half of what `WatchdogSec=` allows; None where nobody asks."""
-    told, meant_for = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
-    if not told.isascii() or not told.isdigit() or int(told) == 0 or meant_for not in ("", str(os.getpid())):
+    timeout, meant_for = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not timeout.isascii() or not timeout.isdigit() or int(timeout) == 0 or meant_for not in ("", str(os.getpid())):
         return None
-    return int(told) / 2 / 1_000_000
+    return int(timeout) / 2 / 1_000_000
 
 
 async def watchdog(alive: Callable[[], bool]) -> None:

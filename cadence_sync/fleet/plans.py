@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from apscheduler.triggers.cron import CronTrigger
 
-from cadence_sync.db.registry import Registered
+from cadence_sync.db.registry import ScheduledOrg
 from cadence_sync.errors import SettingsError
 from cadence_sync.fleet.cron import cron_trigger as crontab
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.logs import log
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
@@ -38,65 +38,67 @@ def _pass_over(_org_id: str, _error: SettingsError) -> None:
     """Say nothing of it: somebody else does."""
 
 
-class Complaints:
+class OncePerMessageLogger:
     """Logs what is wrong with the schedule of an organization, once for as long as it is the same."""
 
     def __init__(self) -> None:
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
-    def tell(self, org_id: str, error: SettingsError) -> None:
+    def log_once(self, org_id: str, error: SettingsError) -> None:
         """Log it unless it was told."""
-        if self._told.get(org_id) != error.message:
-            self._told[org_id] = error.message
+        if self._logged.get(org_id) != error.message:
+            self._logged[org_id] = error.message
             log.error("org_not_scheduled", org_id=org_id, error=error.message, hint=error.hint)
 
 
-def _is_mine(row: Registered, configured: Mapping[str, OrgConfig]) -> bool:
+def _is_mine(row: ScheduledOrg, configured: Mapping[str, OrgConfig]) -> bool:
     """Whether its credentials are there; one that was removed is back once the settings name it."""
-    return row.org_id in configured or (bool(row.edition) and not row.removed)
+    return row.org_id in configured or (bool(row.credentials_version) and not row.removed)
 
 
-def rhythms(
+def org_schedules(
     settings: Settings,
     configured: Mapping[str, OrgConfig],
-    registered: Iterable[Registered],
+    registered: Iterable[ScheduledOrg],
     on_fault: Callable[[str, SettingsError], None] = _pass_over,
-) -> dict[str, Rhythm]:
-    """Return the rhythm of every organization that can be reached and is not paused; the faulty are left out."""
+) -> dict[str, OrgSchedule]:
+    """Return the schedule of every organization that can be reached and is not paused; the faulty are left out."""
     known = {row.org_id: row for row in registered}
     fresh = [
-        Registered(org_id, org.data_center, True, False, None, None, None, 0, None, "")  # noqa: FBT003 - a row
+        ScheduledOrg(org_id, org.data_center, True, False, None, None, None, 0, None, "")  # noqa: FBT003 - a row
         for org_id, org in configured.items()
         if org_id not in known
     ]
     reachable = [row for row in known.values() if row.enabled and _is_mine(row, configured)]
-    found: dict[str, Rhythm] = {}
+    found: dict[str, OrgSchedule] = {}
     for row in (*reachable, *fresh):
         try:
-            found[row.org_id] = rhythm_of(settings, row)
+            found[row.org_id] = org_schedule(settings, row)
         except SettingsError as error:
             on_fault(row.org_id, error)
     return found
 
 
-def rhythm_of(settings: Settings, row: Registered) -> Rhythm:
-    """Return the rhythm of one organization; raises `SettingsError` for a cron line that is nonsense."""
+def org_schedule(settings: Settings, row: ScheduledOrg) -> OrgSchedule:
+    """Return the schedule of one organization; raises `SettingsError` for a cron line that is nonsense."""
     own = row.seconds is not None or row.cron is not None
     line = row.cron if own else settings.sync_cron
     cron = None if line is None else cron_trigger(line, row.time_zone or settings.sync_time_zone)
     seconds = row.seconds if row.seconds is not None else settings.interval_seconds
-    return Rhythm(row.org_id, row.data_center, row.edition, seconds, cron, row.consecutive_failures, row.last_run_at)
+    return OrgSchedule(
+        row.org_id, row.data_center, row.credentials_version, seconds, cron, row.consecutive_failures, row.last_run_at
+    )
 
 
-def staleness(rhythms: Mapping[str, Rhythm], least: timedelta, now: datetime) -> Callable[[str, datetime], bool]:
+def staleness(schedules: Mapping[str, OrgSchedule], least: timedelta, now: datetime) -> Callable[[str, datetime], bool]:
     """Return what says of an organization, by when it was last read, whether that is worth a message."""
 
     def is_stale(org_id: str, last: datetime) -> bool:
-        return org_id in rhythms and rhythms[org_id].is_stale(last, now, least)
+        return org_id in schedules and schedules[org_id].is_stale(last, now, least)
 
     return is_stale
 
 
-def intervals(rhythms: Mapping[str, Rhythm], now: datetime) -> dict[str, float]:
+def intervals(schedules: Mapping[str, OrgSchedule], now: datetime) -> dict[str, float]:
     """Return how many seconds may lie between two runs of each organization."""
-    return {name: rhythm.longest(now) for name, rhythm in rhythms.items()}
+    return {name: schedule.max_interval(now) for name, schedule in schedules.items()}

@@ -17,7 +17,7 @@ from pgqueuer.domain.types import Channel
 
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, move_ahead
-from cadence_sync.db.engine import our_errors
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.locks import LOCK_MIGRATION
 
 SCHEMA: Final = "cadence_queue"
@@ -29,13 +29,13 @@ REQUESTED: Final = 10
 _SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, durability=Durability.balanced)
 
 
-class Due(msgspec.Struct, frozen=True):
+class SyncJob(msgspec.Struct, frozen=True):
     """The payload of a job: which organization, why, and which edition of its credentials is meant."""
 
     org_id: str
     data_center: str
     trigger: str
-    edition: str = ""
+    credentials_version: str = ""
 
 
 def entrypoint(data_center: str) -> str:
@@ -55,7 +55,7 @@ def queries_on(connection: Connection) -> Queries:
 
 async def is_pending(connection: Connection) -> bool:
     """Whether the queue's tables are missing, or are not those that this PgQueuer needs."""
-    with our_errors():
+    with translate_errors():
         async with connection.transaction(isolation="read_committed"):
             return bool(await _pending(connection))
 
@@ -65,7 +65,7 @@ async def install(connection: Connection) -> None:
 
     PgQueuer's own upgrade holds a lock of the session, which a pooler in transaction mode strands.
     """
-    with our_errors():
+    with translate_errors():
         while await _converge(connection):
             pass
 
@@ -91,11 +91,11 @@ async def _pending(connection: Connection) -> list[str]:
     return [*plan.statements, *([] if leads else [leader.TABLE])]
 
 
-async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0) -> list[str]:
+async def enqueue(connection: Connection, jobs: Sequence[SyncJob], priority: int = 0) -> list[str]:
     """Enter jobs, and return the organizations whose jobs are new: others have one that is queued or under way."""
     if not jobs:
         return []
-    with our_errors():
+    with translate_errors():
         entered = await queries_on(connection).enqueue(
             [entrypoint(job.data_center) for job in jobs],
             [msgspec.json.encode(job) for job in jobs],
@@ -106,7 +106,7 @@ async def enqueue(connection: Connection, jobs: Sequence[Due], priority: int = 0
     return [job.org_id for job, number in zip(jobs, entered, strict=True) if number is not None]
 
 
-async def request(connection: Connection, jobs: Sequence[Due]) -> dict[str, str]:
+async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[str, str]:
     """Enter what a person asked for, ahead of what the schedule did.
 
     Returns for each organization `entered`, `moved ahead` where its job waited already, or `running`.

@@ -18,12 +18,12 @@ FIRST_WAIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class OrgSchedule:
     """How often an organization is synced, and what became of its last runs."""
 
     org_id: str
     data_center: str
-    edition: str
+    credentials_version: str
     seconds: float
     cron: CronTrigger | None
     consecutive_failures: int
@@ -43,7 +43,7 @@ class Rhythm:
         missed = self.cron.get_next_fire_time(None, last + timedelta(seconds=1))
         return missed is not None and now - missed > least
 
-    def same_plan(self, other: "Rhythm") -> bool:
+    def same_schedule(self, other: "OrgSchedule") -> bool:
         """Whether it is still to be synced at the same times: that it ran again does not change them."""
         return replace(self, last_run_at=None) == replace(other, last_run_at=None)
 
@@ -53,7 +53,7 @@ class Rhythm:
             return self.cron
         return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)
 
-    def longest(self, now: datetime) -> float:
+    def max_interval(self, now: datetime) -> float:
         """Return the longest time between two runs of the coming week, in seconds, while none fails."""
         return self.seconds if self.cron is None else longest_pause(self.cron, now.date())
 

@@ -13,8 +13,8 @@ from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, direct
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.fleet import metrics, queue
-from cadence_sync.fleet.queue import Due
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.queue import SyncJob
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.logs import log
 from cadence_sync.ports import Clock
 
@@ -26,22 +26,22 @@ CLEAN_UP: Final = "*"
 RETRY: Final = 2.0
 """Seconds until a scheduler that does not lead tries again."""
 
-Rhythms = Callable[[Connection], Awaitable[Mapping[str, Rhythm]]]
+Schedules = Callable[[Connection], Awaitable[Mapping[str, OrgSchedule]]]
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """Leads if nobody else does. `rhythms` says, on a direct connection, which organizations are to be synced."""
+    """Leads if nobody else does. `schedules` says, on a direct connection, which organizations are to be synced."""
 
     url: str
-    rhythms: Rhythms
+    load_schedules: Schedules
     clock: Clock
     grace: float
     clean_up: Callable[[], Awaitable[None]]
     """Is called once an hour, by the leader alone."""
     leading: bool = False
     following: bool = False
-    known: Mapping[str, Rhythm] = field(default_factory=dict)
+    known: Mapping[str, OrgSchedule] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -53,7 +53,7 @@ class Scheduler:
         while True:
             try:
                 async with direct(self.url) as connection:
-                    while not await leader.take(connection):
+                    while not await leader.try_acquire(connection):
                         self.following = True
                         await asyncio.sleep(RETRY)
                     await self._lead(connection)
@@ -87,8 +87,8 @@ class Scheduler:
         self._set(leading=True)
         try:
             while True:
-                await leader.beat(connection)
-                self._arrange(scheduler, await self.rhythms(connection), due, fire)
+                await leader.heartbeat(connection)
+                self._arrange(scheduler, await self.load_schedules(connection), due, fire)
                 wake.clear()
                 await self._enter(connection, due)
                 try:
@@ -109,25 +109,25 @@ class Scheduler:
     def _arrange(
         self,
         scheduler: AsyncIOScheduler,
-        rhythms: Mapping[str, Rhythm],
+        schedules: Mapping[str, OrgSchedule],
         due: set[str],
         fire: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Bring APScheduler's jobs to what the organizations are now; one whose rhythm stayed is not touched."""
-        for org_id in self.known.keys() - rhythms.keys():
+        """Bring APScheduler's jobs to what the organizations are now; one whose schedule stayed is not touched."""
+        for org_id in self.known.keys() - schedules.keys():
             scheduler.remove_job(org_id)
             log.info("org_unscheduled", org_id=org_id)
         now = self.clock.now()
-        for org_id, rhythm in rhythms.items():
+        for org_id, schedule in schedules.items():
             before = self.known.get(org_id)
-            if before is not None and before.same_plan(rhythm):
+            if before is not None and before.same_schedule(schedule):
                 continue
-            first = rhythm.next_after(now, self.grace)
+            first = schedule.next_after(now, self.grace)
             if first > now:
-                due.discard(org_id)  # its old rhythm fired just before the new one was known
+                due.discard(org_id)  # its old schedule fired just before the new one was known
             scheduler.add_job(
                 fire,
-                rhythm.trigger(),
+                schedule.trigger(),
                 args=[org_id],
                 id=org_id,
                 next_run_time=first,
@@ -135,14 +135,14 @@ class Scheduler:
                 misfire_grace_time=max(1, round(self.grace)),
                 replace_existing=True,
             )
-            if rhythm.consecutive_failures:
+            if schedule.consecutive_failures:
                 log.warning(
                     "backoff_increased",
                     org_id=org_id,
-                    consecutive_failures=rhythm.consecutive_failures,
+                    consecutive_failures=schedule.consecutive_failures,
                     next_at=first.isoformat(),
                 )
-        self.known = rhythms
+        self.known = schedules
 
     async def _enter(self, connection: Connection, due: set[str]) -> None:
         """Enter what is due, all of it in one statement."""
@@ -150,9 +150,9 @@ class Scheduler:
         due.clear()
         await queue.enqueue(connection, jobs)
 
-    def _due(self, org_id: str) -> Due:
-        rhythm = self.known[org_id]
-        return Due(org_id, rhythm.data_center, "schedule", rhythm.edition)
+    def _due(self, org_id: str) -> SyncJob:
+        schedule = self.known[org_id]
+        return SyncJob(org_id, schedule.data_center, "schedule", schedule.credentials_version)
 
     def _set(self, *, leading: bool) -> None:
         self.leading = leading

@@ -55,8 +55,8 @@ def tracing(endpoint: str | None) -> Iterator[Tracing]:
 def _tell(span: Any, report: Report) -> None:
     from opentelemetry.trace import StatusCode
 
-    told = {name: value for name, value in report.to_json().items() if isinstance(value, str | int | float)}
-    span.set_attributes({f"cadence_sync.{name}": value for name, value in told.items()})
+    attributes = {name: value for name, value in report.to_json().items() if isinstance(value, str | int | float)}
+    span.set_attributes({f"cadence_sync.{name}": value for name, value in attributes.items()})
     if report.error is not None:
         span.set_attribute("cadence_sync.error_code", report.error.code)
         span.set_status(StatusCode.ERROR, report.error.message)

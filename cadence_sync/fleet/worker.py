@@ -16,7 +16,7 @@ from pgqueuer.domain.types import JobId
 from cadence_sync.db.direct import Connection, direct
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.fleet import queue
-from cadence_sync.fleet.queue import Due
+from cadence_sync.fleet.queue import SyncJob
 from cadence_sync.logs import log
 from cadence_sync.settings import DataCenter
 
@@ -40,7 +40,7 @@ class Worker:
     """
 
     url: str
-    sync_org: Callable[[Due, int], Awaitable[bool]]
+    sync_org: Callable[[SyncJob, int], Awaitable[bool]]
     concurrency: int
     per_data_center: int
     """How many organizations of one data center may be synced at once by all workers; 0 for any number."""
@@ -116,7 +116,7 @@ class Worker:
     async def _work(self, job: Job) -> None:
         if job.id in self._done:
             return
-        due = msgspec.json.decode(job.payload or b"", type=Due)
+        due = msgspec.json.decode(job.payload or b"", type=SyncJob)
         task, lost = self._begin(due, job), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +134,7 @@ class Worker:
         elif not task.result():
             raise RetryRequested(delay=LATER, reason="it could not be done here")
 
-    def _begin(self, due: Due, job: Job) -> asyncio.Task[bool]:
+    def _begin(self, due: SyncJob, job: Job) -> asyncio.Task[bool]:
         """Return what syncs an organization; one whose job comes again is being synced already."""
         task = self.running.get(due.org_id)
         if task is None:

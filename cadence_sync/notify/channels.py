@@ -1,12 +1,12 @@
 """The channels of the settings, ready to send."""
 
 from cadence_sync.alert_settings import ChannelSettings
-from cadence_sync.notify.senders import Sender
+from cadence_sync.notify.senders import Channel
 from cadence_sync.ports import Clock
 from cadence_sync.settings import Settings
 
 
-def open_channels(settings: Settings, clock: Clock) -> dict[str, Sender]:
+def open_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
     """Return a sender for each channel; raises `SettingsError` for the first whose address cannot work.
 
     Loads Apprise, which takes a second: do it in a thread.
@@ -14,12 +14,12 @@ def open_channels(settings: Settings, clock: Clock) -> dict[str, Sender]:
     return {name: _open(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
 
 
-def _open(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> Sender:
+def _open(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> Channel:
     if channel.webhook is not None and channel.secret is not None:
-        from cadence_sync.notify.webhook import Webhook
+        from cadence_sync.notify.webhook import WebhookChannel
 
         url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
-        return Webhook(name, url, secret, settings.web_url, clock)
+        return WebhookChannel(name, url, secret, settings.web_url, clock)
     from cadence_sync.notify.service import open_service
 
     url = "" if channel.url is None else channel.url.get_secret_value()

@@ -14,13 +14,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from cadence_sync.core.alerts import ATTEMPTS, Alerting, pause_after
+from cadence_sync.core.alerts import ATTEMPTS, AlertRouting, pause_after
 from cadence_sync.db import mailbox
-from cadence_sync.db.mailbox import Due, Letter
-from cadence_sync.db.telling import told as told_by
-from cadence_sync.errors import CadenceSyncError, RetryLater
+from cadence_sync.db.mailbox import DueBatch, OutboxMessage
+from cadence_sync.db.telling import load_alerts
+from cadence_sync.errors import CadenceSyncError, TransientError
 from cadence_sync.logs import log
-from cadence_sync.notify.senders import Sender
+from cadence_sync.notify.senders import Channel
 from cadence_sync.ports import Clock
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class Dispatcher:
     """Sends what is due on the channels that it knows, one message of a channel at a time."""
 
     engine: "AsyncEngine"
-    senders: Mapping[str, Sender]
-    alerting: Alerting
+    channels: Mapping[str, Channel]
+    alerting: AlertRouting
     clock: Clock
     count: Count = count_nothing
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _left_alone: dict[str, float] = field(default_factory=dict)
+    _rate_limited_until: dict[str, float] = field(default_factory=dict)
     """Channels that asked for it, and until when on the clock that only goes forward."""
     _delivered: int = 0
     _stopping: bool = False
@@ -61,20 +61,20 @@ class Dispatcher:
     async def run(self) -> None:
         """Send until canceled; whatever goes wrong is logged, and waits for the next look."""
         while True:
-            async with survived():
-                await self._look()
+            async with log_and_continue():
+                await self._poll()
             await asyncio.sleep(TICK)
 
-    async def empty(self) -> None:
+    async def drain(self) -> None:
         """Send what is due now, and return when it was tried, or nobody waits any more; raises `DatabaseError`.
 
         Where nothing moves any more, another process is at it, or something is wrong that the log tells.
         """
-        before: list[Due] = []
+        before: list[DueBatch] = []
         try:
-            while (due := await mailbox.due(self.engine, self.senders)) and due != before:
+            while (due := await mailbox.load_due(self.engine, self.channels)) and due != before:
                 before = due
-                await self._look()
+                await self._poll()
                 if not await self._settle():
                     break
         finally:
@@ -103,98 +103,100 @@ class Dispatcher:
         if self._busy:
             await asyncio.wait(self._busy.values())
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Start to empty the channels on which something is due."""
         self._forget()
         now = self.clock.monotonic()
-        self._left_alone = {channel: until for channel, until in self._left_alone.items() if until > now}
-        idle = self.senders.keys() - self._busy.keys() - self._left_alone.keys()
-        for channel, due in groupby(await mailbox.due(self.engine, idle), attrgetter("channel")):
+        self._rate_limited_until = {
+            channel: until for channel, until in self._rate_limited_until.items() if until > now
+        }
+        idle = self.channels.keys() - self._busy.keys() - self._rate_limited_until.keys()
+        for channel, due in groupby(await mailbox.load_due(self.engine, idle), attrgetter("channel")):
             if not self._stopping:
-                self._busy[channel] = asyncio.create_task(self._empty(channel, list(due)))
+                self._busy[channel] = asyncio.create_task(self._drain_channel(channel, list(due)))
 
     def _forget(self) -> None:
         self._busy = {channel: task for channel, task in self._busy.items() if not task.done()}
 
-    async def _empty(self, channel: str, due: list[Due]) -> None:
-        async with survived():
+    async def _drain_channel(self, channel: str, due: list[DueBatch]) -> None:
+        async with log_and_continue():
             if any(each.unbundled for each in due):
-                await mailbox.bundle(self.engine, channel, self.alerting.due(channel, self.clock.now()))
-                due = await mailbox.due(self.engine, [channel])
+                await mailbox.build_digest(self.engine, channel, self.alerting.due(channel, self.clock.now()))
+                due = await mailbox.load_due(self.engine, [channel])
             for each in due:
-                while self._may_send(channel) and (letter := await mailbox.take(self.engine, each)) is not None:
-                    await self._deliver(letter)
+                while self._may_send(channel) and (message := await mailbox.claim(self.engine, each)) is not None:
+                    await self._deliver(message)
                     self._delivered += 1
 
     def _may_send(self, channel: str) -> bool:
-        return not self._stopping and channel not in self._left_alone
+        return not self._stopping and channel not in self._rate_limited_until
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, message: OutboxMessage) -> None:
         try:
-            told = await told_by(self.engine, letter)
+            alerts = await load_alerts(self.engine, message)
         except CadenceSyncError:  # nobody was asked: it was no try
-            async with survived():
-                await mailbox.give_back(self.engine, letter)
+            async with log_and_continue():
+                await mailbox.release(self.engine, message)
             raise
-        if not told:  # purged or dropped meanwhile, or another process has it, since this one slept
+        if not alerts:  # purged or dropped meanwhile, or another process has it, since this one slept
             return
-        async with self._keeping(letter):
+        async with self._heartbeat(message):
             try:
-                await self.senders[letter.channel].send(letter.message_id, told)
-            except RetryLater as error:
-                await self._not_sent(letter, error.message, error.retry_after)
+                await self.channels[message.channel].send(message.message_id, alerts)
+            except TransientError as error:
+                await self._not_sent(message, error.message, error.retry_after)
             except Exception as error:  # noqa: BLE001 - a service's client raises what it likes
-                await self._not_sent(letter, f"The channel failed ({type(error).__name__}).", None)
+                await self._not_sent(message, f"The channel failed ({type(error).__name__}).", None)
             else:
-                await self._mark(letter)
+                await self._mark(message)
 
     @asynccontextmanager
-    async def _keeping(self, letter: Letter) -> AsyncIterator[None]:
+    async def _heartbeat(self, message: OutboxMessage) -> AsyncIterator[None]:
         """Let no other process take a message meanwhile, however long its receiver thinks about it."""
-        task = asyncio.create_task(self._renew(letter))
+        task = asyncio.create_task(self._renew(message))
         try:
             yield
         finally:
             task.cancel()
             await asyncio.wait([task])
 
-    async def _renew(self, letter: Letter) -> None:
+    async def _renew(self, message: OutboxMessage) -> None:
         while True:
             await asyncio.sleep(RENEW)
-            log.warning("alert_delivery_slow", channel=letter.channel, message_id=letter.message_id)
-            async with survived():
-                await mailbox.renew(self.engine, letter)
+            log.warning("alert_delivery_slow", channel=message.channel, message_id=message.message_id)
+            async with log_and_continue():
+                await mailbox.renew_lease(self.engine, message)
 
-    async def _not_sent(self, letter: Letter, why: str, retry_after: float | None) -> None:
-        dead = letter.attempts >= ATTEMPTS
-        pause = max(pause_after(letter.attempts), timedelta(seconds=retry_after or 0))
+    async def _not_sent(self, message: OutboxMessage, why: str, retry_after: float | None) -> None:
+        dead = message.attempts >= ATTEMPTS
+        pause = max(pause_after(message.attempts), timedelta(seconds=retry_after or 0))
         if retry_after:
-            self._left_alone[letter.channel] = self.clock.monotonic() + retry_after
-        self.count(letter.channel, "dead_lettered" if dead else "failed")
+            self._rate_limited_until[message.channel] = self.clock.monotonic() + retry_after
+        self.count(message.channel, "dead_lettered" if dead else "failed")
         (log.error if dead else log.warning)(
             "alert_dead_lettered" if dead else "alert_not_sent",
-            channel=letter.channel,
-            attempts=letter.attempts,
+            channel=message.channel,
+            attempts=message.attempts,
             error=why,
         )
-        await mailbox.failed(self.engine, letter, why, None if dead else pause)
+        await mailbox.mark_failed(self.engine, message, why, None if dead else pause)
 
-    async def _mark(self, letter: Letter) -> None:
+    async def _mark(self, message: OutboxMessage) -> None:
         """Note that it was sent: tried until it is, since another would send it again."""
         while True:
             try:
-                await mailbox.sent(self.engine, letter)
+                await mailbox.mark_sent(self.engine, message)
             except CadenceSyncError as error:
                 log.warning("alert_delivery_failed", error=error.message)
                 await asyncio.sleep(MARK_PAUSE)
             else:
                 break
-        self.count(letter.channel, "sent")
-        log.info("alert_sent", channel=letter.channel, message_id=letter.message_id)
+        self.count(message.channel, "sent")
+        log.info("alert_sent", channel=message.channel, message_id=message.message_id)
 
 
 @asynccontextmanager
-async def dispatching(dispatcher: Dispatcher, grace: float) -> AsyncIterator[None]:
+async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[None]:
     """Send meanwhile; at the end wait so many seconds for what is under way."""
     task = asyncio.create_task(dispatcher.run())
     try:
@@ -206,7 +208,7 @@ async def dispatching(dispatcher: Dispatcher, grace: float) -> AsyncIterator[Non
 
 
 @asynccontextmanager
-async def survived() -> AsyncIterator[None]:
+async def log_and_continue() -> AsyncIterator[None]:
     """Log what goes wrong: alerts never disturb what they tell of."""
     try:
         yield

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from cadence_sync.alert_settings import DIGESTS, RuleSettings
-from cadence_sync.core.alerts import Alerting, Rule, Topic
+from cadence_sync.core.alerts import AlertRouting, Rule, Topic
 from cadence_sync.core.diff import Kind
 from cadence_sync.settings import Settings
 
 
-def alerting(settings: Settings) -> Alerting:
+def build_routing(settings: Settings) -> AlertRouting:
     """Return all rules; channels of a file without rules, and those of the environment, are told everything."""
     alerts, channels = settings.alerts, settings.alert_channels
     rules = [_rule(rule) for rule in alerts.rules]
@@ -17,7 +17,7 @@ def alerting(settings: Settings) -> Alerting:
         rules.append(Rule(tuple(everything)))
     periods = {name: timedelta(seconds=DIGESTS[channel.digest]) for name, channel in channels.items()}
     digests = {name: period for name, period in periods.items() if period}
-    return Alerting(tuple(rules), digests, alerts.failing_after)
+    return AlertRouting(tuple(rules), digests, alerts.failing_after)
 
 
 def _rule(rule: RuleSettings) -> Rule:

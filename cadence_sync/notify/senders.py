@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from cadence_sync.core.told import Told
-from cadence_sync.errors import RetryLater
+from cadence_sync.core.told import AlertEvent
+from cadence_sync.errors import TransientError
 
 HINT: Final = "It is tried again later; `cadence-sync alerts test` tries the channel at once."
 
 
-class Sender(Protocol):
+class Channel(Protocol):
     """One channel."""
 
     @property
@@ -17,14 +17,14 @@ class Sender(Protocol):
         """What it is, without anything secret."""
         ...
 
-    async def send(self, message_id: str, told: Sequence[Told]) -> None:
+    async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Hand a message over, and return when nothing of it is under way any more, however long that takes.
 
-        Raises `RetryLater` where it was not taken, or nobody knows.
+        Raises `TransientError` where it was not taken, or nobody knows.
         """
         ...
 
 
-def not_sent(why: str, retry_after: float | None = None) -> RetryLater:
+def not_sent(why: str, retry_after: float | None = None) -> TransientError:
     """Return the error of a message that was not taken; `why` is ours, never the receiver's text."""
-    return RetryLater(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)
+    return TransientError(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
 
-from cadence_sync.core.messages import Message, message
-from cadence_sync.core.told import Told
-from cadence_sync.errors import SettingsError, see
+from cadence_sync.core.messages import Message, render_message
+from cadence_sync.core.told import AlertEvent
+from cadence_sync.errors import SettingsError, docs_hint
 from cadence_sync.notify.senders import not_sent
-from cadence_sync.notify.threads import apart
+from cadence_sync.notify.threads import run_in_daemon_thread
 from cadence_sync.urls import is_loopback
 
 SECONDS: Final = 60
@@ -25,28 +25,28 @@ _STATUS: Final = re.compile(r"\berror=(\d{3})\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """Implements `Sender`."""
+class AppriseChannel:
+    """Implements `Channel`."""
 
     kind: str
     web_url: str | None
     plugin: Any = field(repr=False)
 
-    async def send(self, message_id: str, told: Sequence[Told]) -> None:
+    async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Hand a message to the service; most have no place for its id.
 
         It may take long, since each call to the service has a time limit, and their number has none.
         """
         del message_id
         most = self.plugin.body_maxlen
-        text = message(told, self.web_url, min(most, max(200, int(most * ESCAPED))))
-        why = await apart(f"alerts-{self.kind}", partial(self._notify, text))
+        text = render_message(alerts, self.web_url, min(most, max(200, int(most * ESCAPED))))
+        why = await run_in_daemon_thread(f"alerts-{self.kind}", partial(self._notify, text))
         if why is not None:
             raise not_sent(why)
 
     def _notify(self, text: Message) -> str | None:
         """Return None, or why it was not taken: of what Apprise tells, the status of HTTP is all that is repeated."""
-        told: list[str] = []
+        alerts: list[str] = []
         apprise = Apprise(asset=self.plugin.asset)
         apprise.add(self.plugin)
         # As plain text: Apprise escapes it for each service's own markup.
@@ -54,19 +54,19 @@ class Service:
             body=text.body,
             title=text.title,
             body_format=NotifyFormat.TEXT,
-            log_callback=lambda entry, _plugin: told.append(entry.message),
+            log_callback=lambda entry, _plugin: alerts.append(entry.message),
         )
         if taken:
             return None
-        statuses = [int(status) for entry in told for status in _STATUS.findall(entry)]
+        statuses = [int(status) for entry in alerts for status in _STATUS.findall(entry)]
         known = [f"{status} {HTTPStatus(status).phrase}" for status in statuses if status in set(HTTPStatus)]
         if known:
             return f"{self.kind} answers {known[-1]}."
-        unreachable = any("onnection error" in entry for entry in told)
+        unreachable = any("onnection error" in entry for entry in alerts)
         return f"{self.kind} {'cannot be reached' if unreachable else 'did not take the message'}."
 
 
-def open_service(name: str, url: str, web_url: str | None) -> Service:
+def open_service(name: str, url: str, web_url: str | None) -> AppriseChannel:
     """Return the service of an address; raises `SettingsError`, without the address, which holds secrets."""
     _keep_quiet()
     # Without a time limit of Apprise's, after which it would leave the sending to a thread that nobody watches.
@@ -78,7 +78,7 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
     if plugin is None:
         raise SettingsError(
             f"Apprise cannot use the address of the channel {name!r}, which begins with {schema}://.",
-            hint=f"{see('Get alerts')} github.com/caronc/apprise/wiki lists every service.",
+            hint=f"{docs_hint('Get alerts')} github.com/caronc/apprise/wiki lists every service.",
         )
     host = getattr(plugin, "smtp_host", None) or plugin.host
     if _in_the_clear(plugin, schema) and host and not is_loopback(host):
@@ -89,7 +89,7 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
     targets = _targets(plugin)
     if targets > 1:
         raise SettingsError(
-            f"The address of the channel {name!r} names {targets} targets: when one refuses, all are told again.",
+            f"The address of the channel {name!r} names {targets} targets: a retry would duplicate messages.",
             hint=f"Write one {schema}:// address for each target, each a channel of its own; a mailing list is one.",
         )
     plugin.overflow_mode = OverflowMode.TRUNCATE
@@ -97,7 +97,7 @@ def open_service(name: str, url: str, web_url: str | None) -> Service:
     plugin.socket_read_timeout = max(plugin.socket_read_timeout, SECONDS)
     if hasattr(plugin, "smtp_host"):  # what is called so there is the limit of each answer
         plugin.socket_connect_timeout = max(plugin.socket_connect_timeout, SECONDS)
-    return Service(schema, web_url, plugin)
+    return AppriseChannel(schema, web_url, plugin)
 
 
 def _targets(plugin: Any) -> int:
@@ -109,10 +109,10 @@ def _targets(plugin: Any) -> int:
 
 def _keep_quiet() -> None:
     """Let no log of others show parts of addresses; ours says what matters."""
-    told = logging.getLogger("apprise")  # `log_callback` hears it nevertheless
-    told.propagate = False
-    if not told.handlers:
-        told.addHandler(logging.NullHandler())
+    alerts = logging.getLogger("apprise")  # `log_callback` hears it nevertheless
+    alerts.propagate = False
+    if not alerts.handlers:
+        alerts.addHandler(logging.NullHandler())
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 

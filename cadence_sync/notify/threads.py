@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def apart(name: str, work: Callable[[], T]) -> T:
+async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
     """Return what comes of it when the thread has ended; whoever stops waiting leaves it running."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[T] = loop.create_future()

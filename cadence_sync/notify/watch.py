@@ -3,9 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from cadence_sync.core.alerts import Alerting
+from cadence_sync.core.alerts import AlertRouting
 from cadence_sync.db import outbox
-from cadence_sync.notify.dispatcher import survived
+from cadence_sync.notify.dispatcher import log_and_continue
 from cadence_sync.ports import Clock
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ EVERY: Final = 30.0
 
 async def watch(
     engine: "AsyncEngine",
-    alerting: Alerting,
+    alerting: AlertRouting,
     clock: Clock,
     staleness: "Callable[[], outbox.IsStale | None]",
 ) -> None:
     """Look until canceled; where nothing says what is stale, another process looks."""
     while True:
-        async with survived():
+        async with log_and_continue():
             is_stale = staleness()
             if is_stale is not None:
-                await outbox.watch(engine, alerting, clock.now(), is_stale)
+                await outbox.enter_staleness(engine, alerting, clock.now(), is_stale)
         await asyncio.sleep(EVERY)

@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from cadence_sync import __version__
-from cadence_sync.core.payloads import payload
-from cadence_sync.core.told import Told
+from cadence_sync.core.payloads import render_payload
+from cadence_sync.core.told import AlertEvent
 from cadence_sync.notify.senders import not_sent
 from cadence_sync.ports import Clock
 
@@ -23,8 +23,8 @@ LONGEST_WAIT: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """Implements `Sender`."""
+class WebhookChannel:
+    """Implements `Channel`."""
 
     name: str
     url: str = field(repr=False)
@@ -33,9 +33,9 @@ class Webhook:
     clock: Clock
     kind: str = "webhook"
 
-    async def send(self, message_id: str, told: Sequence[Told]) -> None:
+    async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Post a message; a redirect is no answer, since the message is for the address that was given."""
-        body = msgspec.json.encode(payload(told, self.web_url, channel=self.name, message_id=message_id))
+        body = msgspec.json.encode(render_payload(alerts, self.web_url, channel=self.name, message_id=message_id))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"cadence-sync/{__version__}",

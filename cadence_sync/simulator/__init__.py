@@ -2,12 +2,12 @@
 
 from cadence_sync.simulator.edits import Edit, EditError
 from cadence_sync.simulator.faults import FAULT_KINDS, Fault
-from cadence_sync.simulator.mix import EDIT_KINDS, random_edit, random_edits
+from cadence_sync.simulator.mix import EDIT_KINDS, make_random_edit, make_random_edits
 from cadence_sync.simulator.org import ORDERS, SimOrg
 from cadence_sync.simulator.server import make_app, running
-from cadence_sync.simulator.settings import Settings
+from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.simulator import Simulator
-from cadence_sync.simulator.tokens import CLIENT_ID, CLIENT_SECRET, Credentials, credentials
+from cadence_sync.simulator.tokens import CLIENT_ID, CLIENT_SECRET, SimulatedCredentials, credentials
 
 __all__ = [
     "CLIENT_ID",
@@ -15,16 +15,16 @@ __all__ = [
     "EDIT_KINDS",
     "FAULT_KINDS",
     "ORDERS",
-    "Credentials",
     "Edit",
     "EditError",
     "Fault",
-    "Settings",
     "SimOrg",
+    "SimulatedCredentials",
     "Simulator",
+    "SimulatorSettings",
     "credentials",
     "make_app",
-    "random_edit",
-    "random_edits",
+    "make_random_edit",
+    "make_random_edits",
     "running",
 ]

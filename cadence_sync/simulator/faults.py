@@ -6,11 +6,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from cadence_sync.simulator.strikes import STRIKES
+from cadence_sync.simulator.strikes import FAULT_HANDLERS
 
 Target: TypeAlias = Literal["api", "token"]
 
-FAULT_KINDS = tuple(STRIKES)
+FAULT_KINDS = tuple(FAULT_HANDLERS)
 """The names of all kinds of fault."""
 
 
@@ -45,9 +45,9 @@ class Fault:
     org: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in STRIKES:
+        if self.kind not in FAULT_HANDLERS:
             raise ValueError(f"no fault {self.kind!r}: there are {', '.join(FAULT_KINDS)}")
-        needed = STRIKES[self.kind].needs
+        needed = FAULT_HANDLERS[self.kind].needs
         if needed and getattr(self, needed) is None:
             raise ValueError(f"fault {self.kind!r} needs {needed}")
         if self.kind == "redirect" and "Location" not in (self.headers or {}):
@@ -67,7 +67,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FaultRequest:
     """What a fault looks at in a request; `page` is None for anything but a list."""
 
     target: Target
@@ -90,7 +90,7 @@ class FaultQueue:
 
     def add(self, fault: Fault) -> None:
         """Switch a fault on, behind those that wait."""
-        times = STRIKES[fault.kind].times if fault.times is None else fault.times
+        times = FAULT_HANDLERS[fault.kind].times if fault.times is None else fault.times
         if times > 0:
             self._armed.append(_Armed(fault, times, fault.after or 0))
 
@@ -102,7 +102,7 @@ class FaultQueue:
         """Return the faults that can still strike."""
         return [armed.fault for armed in self._armed]
 
-    def next_for(self, asked: Asked) -> Fault | None:
+    def next_for(self, asked: FaultRequest) -> Fault | None:
         """Return the fault that strikes this request, if any, and count it."""
         for armed in self._armed:
             if not _fits(armed.fault, asked):
@@ -117,10 +117,10 @@ class FaultQueue:
         return None
 
 
-def _fits(fault: Fault, asked: Asked) -> bool:
+def _fits(fault: Fault, asked: FaultRequest) -> bool:
     if fault.target != asked.target or fault.org not in {None, asked.org}:
         return False
     if fault.match_page is not None:
         return fault.match_page == asked.page
-    first_page = STRIKES[fault.kind].first_page
+    first_page = FAULT_HANDLERS[fault.kind].first_page
     return first_page is None or (asked.page is not None and asked.page >= first_page)

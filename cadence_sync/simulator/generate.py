@@ -26,7 +26,7 @@ _PERIODS: tuple[tuple[Period, tuple[int, ...]], ...] = (
 _UNENROLL = ("respond_email", "automatic_unenroll", "respond_call", "complete_task")
 
 
-class Org(Protocol):
+class OrgParts(Protocol):
     """The part of an organization that a new cadence refers to."""
 
     users: list[User]
@@ -59,7 +59,7 @@ def views(in_modules: list[Module], new_id: Callable[[], str]) -> list[View]:
     ]
 
 
-def cadence(org: Org, rng: random.Random, created: datetime, by: User | None = None) -> Cadence:
+def cadence(org: OrgParts, rng: random.Random, created: datetime, by: User | None = None) -> Cadence:
     """Return a cadence as its creator leaves it: a draft or published, and not edited since."""
     manual = chance(rng, 40)
     view = None if manual else rng.choice(org.views)
@@ -86,7 +86,7 @@ def cadence(org: Org, rng: random.Random, created: datetime, by: User | None = N
     )
 
 
-def age(org: Org, rng: random.Random, made: Cadence) -> Cadence:
+def age(org: OrgParts, rng: random.Random, made: Cadence) -> Cadence:
     """Give a cadence the past of an organization that was in use: most were edited, some have a draft."""
     if chance(rng, 88):
         span = int((_LAST_EDIT - made.created_time).total_seconds())

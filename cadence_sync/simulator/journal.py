@@ -24,7 +24,7 @@ class LoggedRequest:
     org: int | None
 
 
-class Journal:
+class RequestLog:
     """The latest requests and how many there were of each kind; those to the control are left out."""
 
     def __init__(self) -> None:

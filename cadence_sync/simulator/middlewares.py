@@ -8,9 +8,9 @@ from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import journal
 from cadence_sync.simulator.app_keys import SIMULATOR, asked_org
-from cadence_sync.simulator.faults import Asked, Fault
+from cadence_sync.simulator.faults import Fault, FaultRequest
 from cadence_sync.simulator.replies import ZohoError, error_response
-from cadence_sync.simulator.strikes import STRIKES, Strike
+from cadence_sync.simulator.strikes import FAULT_HANDLERS, FaultContext
 
 _Response: TypeAlias = web.StreamResponse
 
@@ -52,7 +52,7 @@ async def struck(request: web.Request, handler: Handler) -> _Response:
         return await handler(request)
     simulator = request.app[SIMULATOR]
     org = await asked_org(request)
-    asked = Asked(
+    asked = FaultRequest(
         target="token" if kind == "token" else "api",
         page=_page(request) if kind == "list" else None,
         org=org.index if org else None,
@@ -60,7 +60,7 @@ async def struck(request: web.Request, handler: Handler) -> _Response:
     fault = simulator.faults.next_for(asked)
     if fault is None:
         return await handler(request)
-    return await _strike(fault, Strike(fault, request, handler, org, simulator.settings.order))
+    return await _strike(fault, FaultContext(fault, request, handler, org, simulator.settings.order))
 
 
 @web.middleware
@@ -76,10 +76,10 @@ async def refused(request: web.Request, handler: Handler) -> _Response:
         return error_response("INVALID_REQUEST_METHOD")
 
 
-async def _strike(fault: Fault, strike: Strike) -> _Response:
+async def _strike(fault: Fault, context: FaultContext) -> _Response:
     if fault.delay:
         await asyncio.sleep(fault.delay)
-    response = await STRIKES[fault.kind].run(strike)
+    response = await FAULT_HANDLERS[fault.kind].run(context)
     if fault.headers and not response.prepared:
         response.headers.update(fault.headers)
     return response

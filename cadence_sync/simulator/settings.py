@@ -8,7 +8,7 @@ from cadence_sync.simulator.org import Order
 
 
 @dataclass(slots=True)
-class Settings:
+class SimulatorSettings:
     """Sizes of pages, limits and times; the defaults are Zoho's where Zoho documents any.
 
     Times are seconds; `credits` is each organization's budget of API calls. None switches a limit off.
@@ -35,7 +35,7 @@ class Settings:
         if unknown := sorted(set(changes) - names):
             raise ValueError(f"no such setting: {', '.join(unknown)}")
         try:
-            changed = msgspec.convert(asdict(self) | changes, Settings)
+            changed = msgspec.convert(asdict(self) | changes, SimulatorSettings)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from error
         _check(changed)
@@ -43,7 +43,7 @@ class Settings:
             setattr(self, name, getattr(changed, name))
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: SimulatorSettings) -> None:
     if settings.default_per_page < 1 or settings.max_per_page < 1:
         raise ValueError("a page holds at least one cadence")
     if settings.latency < 0:

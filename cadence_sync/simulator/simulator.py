@@ -8,10 +8,10 @@ from datetime import datetime
 from cadence_sync.simulator import mix
 from cadence_sync.simulator.edits import Edit, EditError
 from cadence_sync.simulator.faults import FaultQueue
-from cadence_sync.simulator.journal import Journal
+from cadence_sync.simulator.journal import RequestLog
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.settings import Settings
-from cadence_sync.simulator.tokens import TokenDesk
+from cadence_sync.simulator.settings import SimulatorSettings
+from cadence_sync.simulator.tokens import TokenService
 
 
 class Simulator:
@@ -27,14 +27,14 @@ class Simulator:
         seed: int = 7,
         *,
         clock: Callable[[], datetime],
-        settings: Settings | None = None,
+        settings: SimulatorSettings | None = None,
     ) -> None:
         self.clock = clock
-        self.settings = settings or Settings()
+        self.settings = settings or SimulatorSettings()
         self.orgs = [SimOrg(seed, index, cadences) for index in range(orgs)]
-        self.tokens = TokenDesk(orgs, seed, self.settings, clock)
+        self.tokens = TokenService(orgs, seed, self.settings, clock)
         self.faults = FaultQueue()
-        self.journal = Journal()
+        self.journal = RequestLog()
         self.rng = random.Random(f"{seed}/edits")
         self.calls = [0] * orgs
         """API calls so far per organization: what its credits are spent on."""
@@ -49,11 +49,11 @@ class Simulator:
 
     def edit(self, count: int = 1, org: int = 0) -> list[Edit]:
         """Make edits at random, now."""
-        return mix.random_edits(self.org(org), count, self.clock(), self.rng)
+        return mix.make_random_edits(self.org(org), count, self.clock(), self.rng)
 
     def edit_one(self, kind: str, cadence_id: str | None = None, org: int = 0) -> Edit:
         """Make one edit of this kind, now; raises `EditError` where it does not fit."""
-        return mix.random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
+        return mix.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
 
     def change_settings(self, **changes: object) -> None:
         """Change settings by name; raises ValueError and changes nothing if one does not fit."""

@@ -1,4 +1,4 @@
-"""What each kind of fault does to a request: one entry of `STRIKES` each."""
+"""What each kind of fault does to a request: one entry of `FAULT_HANDLERS` each."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cadence_sync.simulator.faults import Fault
     from cadence_sync.simulator.org import Order, SimOrg
 
-Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FaultAnswer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FOREVER = sys.maxsize
 
@@ -29,12 +29,12 @@ _GATEWAY_PAGE = """<html>
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class FaultContext:
     """A fault that meets a request; `answer` gives what would have come without it."""
 
     fault: "Fault"
     request: web.Request
-    answer: Answer
+    answer: FaultAnswer
     org: "SimOrg | None"
     order: "Order"
 
@@ -44,46 +44,46 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """How a kind strikes; unless a fault says otherwise, so many times, and from this page of a list on."""
 
-    run: Callable[[Strike], Awaitable[web.StreamResponse]]
+    run: Callable[[FaultContext], Awaitable[web.StreamResponse]]
     times: int = 1
     first_page: int | None = None
     needs: str = ""
 
 
-async def _status(strike: Strike) -> web.StreamResponse:
-    fault = strike.fault
+async def _status(context: FaultContext) -> web.StreamResponse:
+    fault = context.fault
     if fault.target == "token":
         return json_response({"error": fault.code or "general_error"}, fault.status or 400)
     status = fault.status or (None if fault.code else 500)
     return error_response(fault.code or usual_code(status or 500), status)
 
 
-async def _html(strike: Strike) -> web.StreamResponse:
-    page = web.Response(status=strike.fault.status or 502, content_type="text/html", charset="UTF-8")
+async def _html(context: FaultContext) -> web.StreamResponse:
+    page = web.Response(status=context.fault.status or 502, content_type="text/html", charset="UTF-8")
     page.text = _GATEWAY_PAGE.format(status=page.status, reason=page.reason)
     return page
 
 
-async def _empty(strike: Strike) -> web.StreamResponse:
-    return web.Response(status=strike.fault.status or 200)
+async def _empty(context: FaultContext) -> web.StreamResponse:
+    return web.Response(status=context.fault.status or 200)
 
 
-async def _truncated(strike: Strike) -> web.StreamResponse:
-    usual = await strike.usual()
+async def _truncated(context: FaultContext) -> web.StreamResponse:
+    usual = await context.usual()
     body = _body(usual)
     return web.Response(
-        status=strike.fault.status or usual.status,
+        status=context.fault.status or usual.status,
         body=body[: len(body) // 2],
         content_type="application/json",
         charset="UTF-8",
     )
 
 
-async def _reset(strike: Strike) -> web.StreamResponse:
-    transport = strike.request.transport
+async def _reset(context: FaultContext) -> web.StreamResponse:
+    transport = context.request.transport
     if transport is not None:
         # Lingering for 0 seconds makes the kernel send RST instead of an orderly FIN.
         sock = transport.get_extra_info("socket")
@@ -92,66 +92,66 @@ async def _reset(strike: Strike) -> web.StreamResponse:
     return web.Response()
 
 
-async def _cut(strike: Strike) -> web.StreamResponse:
-    usual = await strike.usual()
+async def _cut(context: FaultContext) -> web.StreamResponse:
+    usual = await context.usual()
     body = _body(usual)
     partial = web.StreamResponse(status=usual.status, headers={"Content-Type": "application/json;charset=UTF-8"})
     partial.content_length = len(body)
-    await partial.prepare(strike.request)
+    await partial.prepare(context.request)
     await partial.write(body[: len(body) // 2])
-    if strike.request.transport is not None:
-        strike.request.transport.close()
+    if context.request.transport is not None:
+        context.request.transport.close()
     return partial
 
 
-async def _delay(strike: Strike) -> web.StreamResponse:
-    return await strike.usual()
+async def _delay(context: FaultContext) -> web.StreamResponse:
+    return await context.usual()
 
 
-async def _given_body(strike: Strike) -> web.StreamResponse:
+async def _given_body(context: FaultContext) -> web.StreamResponse:
     return web.Response(
-        status=strike.fault.status or 200,
-        body=strike.fault.body,
+        status=context.fault.status or 200,
+        body=context.fault.body,
         content_type="application/json",
         charset="UTF-8",
     )
 
 
-async def _redirect(strike: Strike) -> web.StreamResponse:
-    return web.Response(status=strike.fault.status or 302)
+async def _redirect(context: FaultContext) -> web.StreamResponse:
+    return web.Response(status=context.fault.status or 302)
 
 
-async def _repeat_page(strike: Strike) -> web.StreamResponse:
-    asked = int(strike.request.query.get("page", "1"))
-    first = strike.request.clone(rel_url=strike.request.rel_url.update_query(page=1))
-    return _with_info(await strike.answer(first), page=asked, more_records=True)
+async def _repeat_page(context: FaultContext) -> web.StreamResponse:
+    asked = int(context.request.query.get("page", "1"))
+    first = context.request.clone(rel_url=context.request.rel_url.update_query(page=1))
+    return _with_info(await context.answer(first), page=asked, more_records=True)
 
 
-async def _end_early(strike: Strike) -> web.StreamResponse:
-    return _with_info(await strike.usual(), more_records=False)
+async def _end_early(context: FaultContext) -> web.StreamResponse:
+    return _with_info(await context.usual(), more_records=False)
 
 
-async def _shift(strike: Strike) -> web.StreamResponse:
-    if strike.org is not None and strike.org.cadences:
-        edits.delete(strike.org, strike.org.ordered(strike.order)[0].id)
-    return await strike.usual()
+async def _shift(context: FaultContext) -> web.StreamResponse:
+    if context.org is not None and context.org.cadences:
+        edits.delete(context.org, context.org.ordered(context.order)[0].id)
+    return await context.usual()
 
 
-STRIKES: dict[str, Kind] = {
-    "status": Kind(_status),  # any status, with Zoho's error body
-    "html": Kind(_html),  # a gateway's HTML page, 502 unless told
-    "empty": Kind(_empty),  # 200 and no body
-    "truncated": Kind(_truncated),  # half of the body, under a Content-Length that fits the half
-    "cut": Kind(_cut),  # half of the body, under the Content-Length of the whole, then the connection closes
-    "reset": Kind(_reset),  # the connection is reset without an answer
-    "delay": Kind(_delay, needs="delay"),  # the usual answer, late
-    "body": Kind(_given_body, needs="body"),  # 200 and the given bytes
-    "redirect": Kind(_redirect, needs="headers"),  # 302 to the header Location
+FAULT_HANDLERS: dict[str, FaultKind] = {
+    "status": FaultKind(_status),  # any status, with Zoho's error body
+    "html": FaultKind(_html),  # a gateway's HTML page, 502 unless told
+    "empty": FaultKind(_empty),  # 200 and no body
+    "truncated": FaultKind(_truncated),  # half of the body, under a Content-Length that fits the half
+    "cut": FaultKind(_cut),  # half of the body, under the Content-Length of the whole, then the connection closes
+    "reset": FaultKind(_reset),  # the connection is reset without an answer
+    "delay": FaultKind(_delay, needs="delay"),  # the usual answer, late
+    "body": FaultKind(_given_body, needs="body"),  # 200 and the given bytes
+    "redirect": FaultKind(_redirect, needs="headers"),  # 302 to the header Location
     # Page 1's records under whatever page number was asked for, always with more to come.
-    "repeat_page": Kind(_repeat_page, times=FOREVER, first_page=1),
-    "end_early": Kind(_end_early, first_page=1),  # a page that calls itself the last
+    "repeat_page": FaultKind(_repeat_page, times=FOREVER, first_page=1),
+    "end_early": FaultKind(_end_early, first_page=1),  # a page that calls itself the last
     # A cadence of page 1 is deleted before a later page is answered, so that one cadence slips through.
-    "shift": Kind(_shift, first_page=2),
+    "shift": FaultKind(_shift, first_page=2),
 }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from hmac import compare_digest
 
-from cadence_sync.simulator.settings import Settings
+from cadence_sync.simulator.settings import SimulatorSettings
 
 CLIENT_ID = "1000.SIMULATOR"
 CLIENT_SECRET = "simulator-secret"  # noqa: S105 - it opens nothing but a made-up organization on loopback
@@ -16,7 +16,7 @@ _CODE = "simulator-code-"
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class SimulatedCredentials:
     """What a client of one organization needs; `grant_code` can be swapped for the refresh token, once."""
 
     client_id: str
@@ -25,9 +25,9 @@ class Credentials:
     grant_code: str
 
 
-def credentials(index: int) -> Credentials:
+def credentials(index: int) -> SimulatedCredentials:
     """Return the credentials of organization number `index`, counted from 0."""
-    return Credentials(CLIENT_ID, CLIENT_SECRET, f"{_REFRESH}{index}", f"{_CODE}{index}")
+    return SimulatedCredentials(CLIENT_ID, CLIENT_SECRET, f"{_REFRESH}{index}", f"{_CODE}{index}")
 
 
 class TokenError(Exception):
@@ -45,10 +45,10 @@ class _Issued:
     total: int = 0
 
 
-class TokenDesk:
+class TokenService:
     """Issues access tokens to the refresh tokens of so many organizations."""
 
-    def __init__(self, orgs: int, seed: int, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, orgs: int, seed: int, settings: SimulatorSettings, clock: Callable[[], datetime]) -> None:
         self._orgs = {credentials(index).refresh_token: index for index in range(orgs)}
         self._seed = seed
         self._settings = settings

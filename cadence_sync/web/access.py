@@ -50,15 +50,15 @@ class Access:
 
     def is_secure(self, request: web.Request) -> bool:
         """Whether the browser speaks TLS, as far as this process can know."""
-        told = request.headers.get("X-Forwarded-Proto", "") if self.is_proxied(request) else ""
-        return request.secure or told.rpartition(",")[2].strip().lower() == "https"
+        forwarded = request.headers.get("X-Forwarded-Proto", "") if self.is_proxied(request) else ""
+        return request.secure or forwarded.rpartition(",")[2].strip().lower() == "https"
 
     def client(self, request: web.Request) -> str:
         """Return the address that a request comes from: the last one that no trusted proxy has."""
         chain = [request.remote or ""]
         if self.is_proxied(request):
-            told = ",".join(request.headers.getall("X-Forwarded-For", []))
-            chain = [*(each.strip() for each in told.split(",") if each.strip()), *chain]
+            forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+            chain = [*(each.strip() for each in forwarded.split(",") if each.strip()), *chain]
         return next((each for each in reversed(chain) if not self._is_proxy(each)), chain[0])
 
     def proxy_user(self, request: web.Request) -> str | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from cadence_sync.notify.rules import alerting
+from cadence_sync.notify.rules import build_routing
 from cadence_sync.ports import Clock
 from cadence_sync.settings import Settings
 from cadence_sync.web import frame, keys
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 LARGEST_FORM: Final = 64 * 1024
 
 
-def page_app(
-    settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.Ask, rhythms: keys.Rhythms = dict
+def web_ui_app(
+    settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.RequestSync, schedules: keys.Schedules = dict
 ) -> web.Application:
     """Return the application of the web UI; what it shows is in the database, what it may do is asked through `ask`."""
     access = Access.of(settings)
@@ -36,10 +36,10 @@ def page_app(
         middlewares=[keep_session, as_pages, *MIDDLEWARES],
         client_max_size=LARGEST_FORM,
     )
-    app[keys.ENGINE], app[keys.CLOCK], app[keys.ASK] = engine, clock, ask
-    app[COOKIES], app[keys.ALERTING] = cookies, alerting(settings)
+    app[keys.ENGINE], app[keys.CLOCK], app[keys.REQUEST_SYNC] = engine, clock, ask
+    app[COOKIES], app[keys.ALERTING] = cookies, build_routing(settings)
     app[keys.ACCESS], app[keys.LIMITS] = access, Limits(clock)
-    app[keys.INTERVAL], app[keys.RHYTHMS] = settings.interval_seconds, rhythms
+    app[keys.INTERVAL], app[keys.SCHEDULES] = settings.interval_seconds, schedules
     frame.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", static)

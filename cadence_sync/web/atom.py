@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from cadence_sync.core.wording import UNSEEN, field_title, told
-from cadence_sync.db.pages.edits import Edit
+from cadence_sync.core.wording import INVISIBLE_EDIT, field_title, visible_changes
+from cadence_sync.db.pages.edits import VersionEdit
 from cadence_sync.web.words import KINDS, cadence_path, plain, short
 
 CONTENT_TYPE: Final = "application/atom+xml"
@@ -23,7 +23,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FeedLinks:
     """Where a feed is: its own address, that of the page that says the same, and of what comes after its entries."""
 
     base: str
@@ -32,7 +32,7 @@ class Place:
     following: str | None
 
 
-def feed(place: Place, title: str, edits: Sequence[Edit]) -> bytes:
+def feed(place: FeedLinks, title: str, edits: Sequence[VersionEdit]) -> bytes:
     """Return the document; the ids of feed and entries never change, wherever the web UI is reached."""
     ET.register_namespace("", _NAMESPACE)
     root = ET.Element(f"{{{_NAMESPACE}}}feed")
@@ -49,10 +49,10 @@ def feed(place: Place, title: str, edits: Sequence[Edit]) -> bytes:
     return document
 
 
-def _entry(place: Place, edit: Edit) -> ET.Element:
+def _entry(place: FeedLinks, edit: VersionEdit) -> ET.Element:
     entry = ET.Element(f"{{{_NAMESPACE}}}entry")
-    fields = told(edit.fields)
-    what = UNSEEN if edit.kind == "updated" and not fields else KINDS.get(edit.kind, edit.kind)
+    fields = visible_changes(edit.fields)
+    what = INVISIBLE_EDIT if edit.kind == "updated" and not fields else KINDS.get(edit.kind, edit.kind)
     lines = [
         f"{field_title(field.field)}: {plain(field.field, field.old, field.old_label)}"
         f" → {plain(field.field, field.new, field.new_label)}"

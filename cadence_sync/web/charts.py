@@ -65,8 +65,8 @@ def _drawn(
     shown = [label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…" for label in labels]
     chart.x_labels = [label if place % every == 0 else "" for place, label in enumerate(shown)]
     for name, values in series:
-        told = [f"{label}, {name}: {value}" for label, value in zip(labels, values, strict=True)]
-        chart.add(name, [{"value": each, "label": text} for each, text in zip(values, told, strict=True)])
+        tooltips = [f"{label}, {name}: {value}" for label, value in zip(labels, values, strict=True)]
+        chart.add(name, [{"value": each, "label": text} for each, text in zip(values, tooltips, strict=True)])
     drawn = chart.render_tree()
     _strip(drawn)
     drawn.attrib.pop("id", None)

@@ -16,7 +16,7 @@ from cadence_sync.web.zones import zone_of, zones
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
-TOLD: Final = "told"
+FLASH: Final = "flash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
     """Return a page; beside `values` its template knows `now`, `zone`, `user` and the like."""
     session = session_of(request)
-    told = session.pop(TOLD, None) if TOLD in session else None
+    message = session.pop(FLASH, None) if FLASH in session else None
     frame = {
         "now": request.app[CLOCK].now(),
         "zone": zone_of(request),
@@ -57,15 +57,15 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "path": request.rel_url.raw_path,
         "here": request.path_qs,
         "query": dict(request.query),
-        "told": told,
+        "flash": message,
         "status": status,
     }
     return aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
 
 
-def tell(request: web.Request, words: str) -> None:
+def flash(request: web.Request, words: str) -> None:
     """Say something at the top of the next page."""
-    session_of(request)[TOLD] = words
+    session_of(request)[FLASH] = words
 
 
 def _assets() -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from cadence_sync.core.alerts import Alerting
+from cadence_sync.core.alerts import AlertRouting
 from cadence_sync.ports import Clock
 from cadence_sync.web.access import Access
 from cadence_sync.web.limits import Limits
@@ -13,21 +13,21 @@ from cadence_sync.web.limits import Limits
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-Ask = Callable[[str], Awaitable[str]]
+RequestSync = Callable[[str], Awaitable[str]]
 """Asks for a sync of an organization, and says what came of it: `entered`, `moved ahead` or `running`."""
 
-Rhythms = Callable[[], Mapping[str, float]]
+Schedules = Callable[[], Mapping[str, float]]
 """The seconds between two syncs of each organization, as far as the scheduler of this process knows."""
 
 ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
 CLOCK: Final = web.AppKey[Clock]("clock")
 ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
-ASK: Final = web.AppKey[Ask]("ask")
-ALERTING: Final = web.AppKey("alerting", Alerting)
+REQUEST_SYNC: Final = web.AppKey[RequestSync]("ask")
+ALERTING: Final = web.AppKey("alerting", AlertRouting)
 """Who is told of decisions."""
 INTERVAL: Final = web.AppKey("interval", float)
-"""Seconds between two syncs of an organization without a rhythm of its own."""
-RHYTHMS: Final = web.AppKey[Rhythms]("rhythms")
+"""Seconds between two syncs of an organization without a schedule of its own."""
+SCHEDULES: Final = web.AppKey[Schedules]("schedules")
 USER: Final = web.RequestKey("user", str)
 """Who asks, as the audit writes it."""

@@ -25,7 +25,7 @@ class Edge(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimeParam:
     """An instant, and how it stands in a form."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Moment:
     time: str
 
 
-def moment(request: web.Request, name: str, edge: Edge) -> Moment | None:
+def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
     """Return the instant that the fields `name` and `name_time` name, None where they are empty.
 
     A time that comes twice, as clocks go back, is the first of the two; today ends now.
@@ -55,12 +55,12 @@ def moment(request: web.Request, name: str, edge: Edge) -> Moment | None:
             f"{written!r} lies in the future.", hint="Nothing is known of it yet; ask for now.", code="BAD_TIME"
         )
     whole_day = clock is None and "T" not in written
-    return Moment(at, here.date().isoformat(), "" if whole_day else here.time().isoformat("seconds"))
+    return TimeParam(at, here.date().isoformat(), "" if whole_day else here.time().isoformat("seconds"))
 
 
-def present(request: web.Request) -> Moment:
+def present(request: web.Request) -> TimeParam:
     """Return now, which needs no field."""
-    return Moment(request.app[CLOCK].now(), "", "")
+    return TimeParam(request.app[CLOCK].now(), "", "")
 
 
 def recent(request: web.Request) -> list[tuple[int, str]]:
@@ -69,7 +69,7 @@ def recent(request: web.Request) -> list[tuple[int, str]]:
     return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
 
 
-def check_order(begins: Moment | None, ends: Moment | None) -> None:
+def check_order(begins: TimeParam | None, ends: TimeParam | None) -> None:
     """Refuse a period that ends before it begins: nothing can lie in it."""
     if begins is not None and ends is not None and begins.at > ends.at:
         raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
-from cadence_sync.core.fields import LABELS, LEAVES, LeafType
-from cadence_sync.core.wording import field_title, in_words, seen, told
+from cadence_sync.core.fields import FIELDS, LABELS, FieldType
+from cadence_sync.core.wording import display_name, field_title, humanize, visible_changes
 from cadence_sync.web.shown import NOTHING, when
 
 KINDS: Final = {
@@ -26,7 +26,7 @@ _LONG: Final = 160
 
 def short(text: str | None, most: int = _LONG) -> str:
     """Return a name that fits a line."""
-    return _cut(seen(text), most)
+    return _cut(display_name(text), most)
 
 
 def _cut(whole: str, most: int | None) -> str:
@@ -43,7 +43,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
         case list() | dict():
             return json.dumps(given, ensure_ascii=False)
         case str():
-            return f"{label} ({given})" if label and path in _IDS else in_words(path, given)
+            return f"{label} ({given})" if label and path in _IDS else humanize(path, given)
         case _:
             return str(given)
 
@@ -54,7 +54,7 @@ def leaf(
 ) -> Markup:
     """Return a value for the web UI, cut to `most`: a time in the reader's zone, a name with its id beside it."""
     if isinstance(given, str) and given:
-        if LEAVES.get(path) is LeafType.INSTANT:
+        if FIELDS.get(path) is FieldType.INSTANT:
             return when(context, datetime.fromisoformat(given))
         if path in _IDS and label:
             return Markup('<span title="{}"><bdi>{}</bdi></span>').format(given, label)
@@ -72,9 +72,9 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "field_title": field_title,
     "kind_words": lambda kind: KINDS.get(kind, kind),
     "leaf": leaf,
-    "seen": seen,
+    "seen": display_name,
     "short": short,
-    "told": told,
+    "visible_changes": visible_changes,
     "twice": lambda word: (word, word),
     "with_kind": lambda kind: (kind, KINDS[kind]),
     "with_title": lambda path: (path, field_title(path)),

@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
-from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
+from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.ports import AccessToken
 from cadence_sync.urls import checked_web_url
-from cadence_sync.zoho.answers import ANEW
+from cadence_sync.zoho.answers import RENEWAL_HINT
 from cadence_sync.zoho.data_centers import Addresses
-from cadence_sync.zoho.http import Answer, Http
+from cadence_sync.zoho.http import Http, HttpResponse
 
 DEFAULT_LIFETIME: Final = 3600.0
 """Seconds that an access token lives, where the answer does not say."""
@@ -28,7 +28,7 @@ _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "invalid_code": (
         "Zoho does not know the refresh token.",
-        f"Check that the data center fits; if it does, {ANEW}",
+        f"Check that the data center fits; if it does, {RENEWAL_HINT}",
     ),
     "invalid_client": (
         "Zoho does not know the client id.",
@@ -48,7 +48,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenResponse:
     """An access token, and the refresh token that comes with it where a grant code was swapped."""
 
     token: AccessToken
@@ -75,7 +75,7 @@ def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
     }
 
 
-async def ask(http: Http, addresses: Addresses, form: dict[str, str], now: datetime) -> Grant:
+async def request_token(http: Http, addresses: Addresses, form: dict[str, str], now: datetime) -> TokenResponse:
     """Return what the token endpoint grants; raises `AccessError` where it refuses."""
     answer = await http.request("POST", f"{addresses.accounts}/oauth/v2/token", data=form)
     fields = _fields(answer)
@@ -84,7 +84,7 @@ async def ask(http: Http, addresses: Addresses, form: dict[str, str], now: datet
         raise _refusal(answer, fields)
     expires_at = now + timedelta(seconds=_seconds(fields.get("expires_in")))
     token = AccessToken(value, _api_url(addresses, fields.get("api_domain")), expires_at)
-    return Grant(token, refresh_token if isinstance(refresh_token, str) and refresh_token else None)
+    return TokenResponse(token, refresh_token if isinstance(refresh_token, str) and refresh_token else None)
 
 
 def too_many_tokens() -> AccessError:
@@ -103,7 +103,7 @@ def _api_url(addresses: Addresses, api_domain: object) -> str:
     try:
         return checked_web_url(api_domain)
     except ValueError as error:
-        raise BadAnswer(f"The token answer names an API address that cannot be used: {error}.") from error
+        raise InvalidResponseError(f"The token answer names an API address that cannot be used: {error}.") from error
 
 
 def _seconds(lifetime: object) -> float:
@@ -112,7 +112,7 @@ def _seconds(lifetime: object) -> float:
     return float(lifetime)
 
 
-def _fields(answer: Answer) -> dict[str, object]:
+def _fields(answer: HttpResponse) -> dict[str, object]:
     try:
         document = msgspec.json.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -120,7 +120,7 @@ def _fields(answer: Answer) -> dict[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def _refusal(answer: Answer, fields: dict[str, object]) -> CadenceSyncError:
+def _refusal(answer: HttpResponse, fields: dict[str, object]) -> CadenceSyncError:
     error = fields.get("error")
     if error in _REFUSED:
         message, hint = _REFUSED[str(error)]
@@ -132,5 +132,7 @@ def _refusal(answer: Answer, fields: dict[str, object]) -> CadenceSyncError:
             "Zoho refused the credentials.", hint=f"Zoho's word for it is {error!r}.", code="TOKEN_REFUSED"
         )
     if answer.status >= 500:  # noqa: PLR2004 - server errors
-        return RetryLater(f"Zoho's token endpoint answered {answer.status}.")
-    return BadAnswer("Zoho's token endpoint did not answer with a token.", hint="Check the accounts address.")
+        return TransientError(f"Zoho's token endpoint answered {answer.status}.")
+    return InvalidResponseError(
+        "Zoho's token endpoint did not answer with a token.", hint="Check the accounts address."
+    )

@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
-from cadence_sync.errors import AccessError, BadAnswer, CadenceSyncError, RetryLater
+from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError, TransientError
 
 _CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SCOPE: Final = "ZohoCRM.settings.cadences.READ"
 """All that a self client must be allowed."""
-ANEW: Final = (
+RENEWAL_HINT: Final = (
     "make a new one with `cadence-sync init`, or with `cadence-sync org add ID --replace` where it is in the database."
 )
 """How a refresh token is replaced."""
@@ -24,15 +24,15 @@ ANEW: Final = (
 _ACCESS: Final[dict[str, tuple[str, str]]] = {
     "OAUTH_SCOPE_MISMATCH": (
         "The refresh token may not read cadences.",
-        f"It was made without the scope {SCOPE}: {ANEW}",
+        f"It was made without the scope {SCOPE}: {RENEWAL_HINT}",
     ),
     "INVALID_TOKEN": (
         "Zoho refused a fresh access token.",
-        f"Check that the data center is that of the organization; if so, the refresh token is not good: {ANEW}",
+        f"Check that the data center is that of the organization; if so, the refresh token is not good: {RENEWAL_HINT}",
     ),
     "AUTHENTICATION_FAILURE": (
         "Zoho did not accept the credentials.",
-        f"Check client id, client secret and data center; if they are right, the refresh token is not: {ANEW}",
+        f"Check client id, client secret and data center; if they are right, the refresh token is not: {RENEWAL_HINT}",
     ),
     "FEATURE_NOT_ENABLED": (
         "This organization's Zoho edition has no cadences.",
@@ -45,27 +45,29 @@ _ACCESS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class RefusedRequest(BadAnswer):
+class RequestRefusedError(InvalidResponseError):
     """A 400: Zoho did not understand the request."""
 
     default_code = "INVALID_REQUEST"
 
 
-def error_of(status: int, body: bytes, retry_after: float | None = None) -> CadenceSyncError:
+def error_from_response(status: int, body: bytes, retry_after: float | None = None) -> CadenceSyncError:
     """Return what an answer other than 200 and 204 means for the run."""
     code = error_code(body)
     if code in _ACCESS:
         message, hint = _ACCESS[code]
         return AccessError(message, hint=hint, code=code)
     if status == 429:  # noqa: PLR2004 - Too Many Requests
-        return RetryLater("Zoho asks for fewer requests.", code="TOO_MANY_REQUESTS", retry_after=retry_after)
+        return TransientError("Zoho asks for fewer requests.", code="TOO_MANY_REQUESTS", retry_after=retry_after)
     if status >= 500:  # noqa: PLR2004 - server errors
-        return RetryLater(f"Zoho answered {status}.", hint="Zoho's status page may tell more.", code=code)
+        return TransientError(f"Zoho answered {status}.", hint="Zoho's status page may tell more.", code=code)
     if status in {401, 403}:
         return AccessError(f"Zoho refused access ({status}).", hint="Check the credentials.", code=code)
     if status == 400:  # noqa: PLR2004 - Bad Request
-        return RefusedRequest(f"Zoho refused the request ({code or status}).", code=code)
-    return BadAnswer(f"Zoho answered {status}.", hint="Check the data center and the API address.", code=code)
+        return RequestRefusedError(f"Zoho refused the request ({code or status}).", code=code)
+    return InvalidResponseError(
+        f"Zoho answered {status}.", hint="Check the data center and the API address.", code=code
+    )
 
 
 def error_code(body: bytes) -> str | None:

@@ -8,9 +8,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from cadence_sync.errors import BadAnswer, CadenceSyncError, RetryLater
+from cadence_sync.errors import CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.ports import AccessToken, Clock, TokenCache
-from cadence_sync.zoho.accounts import Credentials, ask, refresh_form, too_many_tokens
+from cadence_sync.zoho.accounts import Credentials, refresh_form, request_token, too_many_tokens
 from cadence_sync.zoho.data_centers import Addresses
 from cadence_sync.zoho.http import Http
 
@@ -77,9 +77,9 @@ class Auth:
             if sum(made > now - WINDOW for made in slot.issued_at) >= MOST_IN_WINDOW:
                 raise too_many_tokens()
             try:
-                token = (await ask(self._http, self._addresses, refresh_form(self._credentials), now)).token
+                token = (await request_token(self._http, self._addresses, refresh_form(self._credentials), now)).token
             except CadenceSyncError as error:
-                if isinstance(error, RetryLater | BadAnswer) and error.code in _ANSWER_LOST:
+                if isinstance(error, TransientError | InvalidResponseError) and error.code in _ANSWER_LOST:
                     slot.count(now)
                 self._tell("failed")
                 raise

@@ -10,14 +10,14 @@ from urllib.parse import quote
 import stamina
 
 from cadence_sync.core.decode import decode_page, listed_ids
-from cadence_sync.core.index import Index
+from cadence_sync.core.index import DigestIndex
 from cadence_sync.core.model import Page
-from cadence_sync.errors import BadAnswer, BudgetError, CadenceSyncError, RetryLater
+from cadence_sync.errors import BudgetError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.answers import error_code, error_of, seconds
+from cadence_sync.zoho.answers import error_code, error_from_response, seconds
 from cadence_sync.zoho.auth import Auth
-from cadence_sync.zoho.http import Answer, Http
+from cadence_sync.zoho.http import Http, HttpResponse
 from cadence_sync.zoho.limiter import Limiter
 
 FIRST_PAUSE: Final = 0.5
@@ -52,7 +52,7 @@ class Client:
         """Requests to the API host so far, retries included."""
         return self.http.sent
 
-    async def page(self, number: int, per_page: int | None, index: Index) -> Page:
+    async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
         """Return one page, decoded against what is stored; a page without info stands for Zoho's empty 204."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
         return await self._retried("", params, lambda answer: _page(answer, index))
@@ -61,30 +61,30 @@ class Client:
         """Whether Zoho knows a cadence (v8): it answers 204 for one that it does not."""
         return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
 
-    async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[Answer], T]) -> T:
+    async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[HttpResponse], T]) -> T:
         """Ask until an answer can be read, within the bounds on attempts and on requests at once."""
         async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
-                async with self.limiter.place():
+                async with self.limiter.slot():
                     answer = await self._authorized(suffix, params)
                 self._learn(answer)
                 if answer.status not in {_OK, _EMPTY}:
                     raise await self._refusal(answer)
                 try:
                     return read(answer)
-                except BadAnswer as error:
+                except InvalidResponseError as error:
                     # A gateway's page or half a body: the next answer may be Zoho's own.
-                    raise RetryLater(error.message, hint=error.hint, code=error.code) from error
+                    raise TransientError(error.message, hint=error.hint, code=error.code) from error
         raise AssertionError("a retry context returns or raises")
 
-    async def _refusal(self, answer: Answer) -> CadenceSyncError:
+    async def _refusal(self, answer: HttpResponse) -> CadenceSyncError:
         wait = seconds(answer.headers.get("Retry-After"), self.auth.clock.now())
-        error = error_of(answer.status, answer.body, wait)
+        error = error_from_response(answer.status, answer.body, wait)
         if error.code == "OAUTH_SCOPE_MISMATCH":
             await self.auth.forget()
         return error
 
-    def _learn(self, answer: Answer) -> None:
+    def _learn(self, answer: HttpResponse) -> None:
         self.date = answer.headers.get("Date")
         left = answer.headers.get("X-API-CREDITS-REMAINING", "")
         if _CREDITS.fullmatch(left):
@@ -94,7 +94,7 @@ class Client:
         else:
             self.limiter.succeeded()
 
-    async def _authorized(self, suffix: str, params: dict[str, str]) -> Answer:
+    async def _authorized(self, suffix: str, params: dict[str, str]) -> HttpResponse:
         """Ask with a live token; one that Zoho calls invalid is replaced, and if the new one is too, no more."""
         token = await self.auth.token()
         answer = await self._ask(token, suffix, params)
@@ -104,7 +104,7 @@ class Client:
             self._gave_up = answer.status == _UNAUTHORIZED
         return answer
 
-    async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> Answer:
+    async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
         if self.allowance is not None and max(self._reserved, self.calls) >= self.allowance:
             raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
@@ -113,16 +113,16 @@ class Client:
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
 
 
-def _page(answer: Answer, index: Index) -> Page:
+def _page(answer: HttpResponse, index: DigestIndex) -> Page:
     return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
 
 
-def _is_there(answer: Answer, cadence_id: str) -> bool:
+def _is_there(answer: HttpResponse, cadence_id: str) -> bool:
     """An answer about another cadence, or about none, proves nothing."""
     if answer.status == _EMPTY:
         return False
     if listed_ids(answer.body) != [cadence_id]:
-        raise BadAnswer("Zoho answered with something else than the cadence that was asked for.")
+        raise InvalidResponseError("Zoho answered with something else than the cadence that was asked for.")
     return True
 
 
@@ -138,7 +138,7 @@ class Backoff:
 
     def __call__(self, error: Exception) -> bool | float:
         """Return False where asking again cannot help, else seconds."""
-        if not isinstance(error, RetryLater):
+        if not isinstance(error, TransientError):
             return False
         self.failed += 1
         wait = error.retry_after

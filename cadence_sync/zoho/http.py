@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cadence_sync import __version__
-from cadence_sync.errors import BadAnswer, RetryLater
+from cadence_sync.errors import InvalidResponseError, TransientError
 
 USER_AGENT: Final = f"cadence-sync/{__version__} (Python {platform.python_version()}; aiohttp {aiohttp.__version__})"
 READ_BUFFER: Final = 2**19
@@ -21,7 +21,7 @@ CONNECT_TIMEOUT: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP answer, read to its end."""
 
     status: int
@@ -37,7 +37,7 @@ class Counter:
 
 
 class Http:
-    """Sends requests and reads whole answers; raises `RetryLater` and `BadAnswer`."""
+    """Sends requests and reads whole answers; raises `TransientError` and `InvalidResponseError`."""
 
     def __init__(self, session: aiohttp.ClientSession, max_body: int) -> None:
         self._session = session
@@ -49,7 +49,7 @@ class Http:
         """How many of the requests that are to be counted were sent."""
         return self._counter.sent
 
-    def own(self) -> "Http":
+    def with_own_counter(self) -> "Http":
         """Return another one on the same session, with a count of its own."""
         return Http(self._session, self._max_body)
 
@@ -60,34 +60,34 @@ class Http:
         *,
         counted: bool = False,
         **how: Any,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request, adding it to `sent` if it is to be counted; a body over the cap is refused."""
         try:
             async with self._session.request(
                 method, url, allow_redirects=False, trace_request_ctx=self._counter if counted else None, **how
             ) as response:
                 body = await self._read(response)
-                answer = Answer(response.status, body, response.headers)
+                answer = HttpResponse(response.status, body, response.headers)
         except aiohttp.ClientSSLError as error:
-            raise RetryLater(
+            raise TransientError(
                 f"{_host(url)} does not prove by TLS that it is the one it should be.",
                 hint="A proxy that opens TLS needs its certificate among this machine's trusted ones (SSL_CERT_FILE).",
                 code="TLS_ERROR",
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise RetryLater(
+            raise TransientError(
                 f"There is no connection to {_host(url)}.",
                 hint="Check network, DNS and firewall.",
                 code="NO_CONNECTION",
             ) from error
         except TimeoutError as error:
-            raise RetryLater(f"{_host(url)} did not answer in time.", code="TIMEOUT") from error
+            raise TransientError(f"{_host(url)} did not answer in time.", code="TIMEOUT") from error
         except aiohttp.ClientError as error:
-            raise RetryLater(
+            raise TransientError(
                 f"The connection to {_host(url)} broke ({type(error).__name__}).", code="CONNECTION_LOST"
             ) from error
         if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
-            raise BadAnswer(
+            raise InvalidResponseError(
                 f"{_host(url)} redirects elsewhere; credentials are not sent there.",
                 hint="Check the data center and the API address.",
                 code="REDIRECT",
@@ -99,13 +99,13 @@ class Http:
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > self._max_body:
-                raise BadAnswer(f"The answer is larger than {self._max_body} bytes.", code="BODY_TOO_LARGE")
+                raise InvalidResponseError(f"The answer is larger than {self._max_body} bytes.", code="BODY_TOO_LARGE")
             chunks.append(chunk)
         return b"".join(chunks)
 
 
 @asynccontextmanager
-async def opened(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
+async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
     """Yield a session; `timeout` is in seconds for one answer, `max_body` in bytes."""
     limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout)
     tracing = aiohttp.TraceConfig()

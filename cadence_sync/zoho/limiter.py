@@ -25,7 +25,7 @@ class Limiter:
         return int(self._limit)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """Hold one of the places."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._inside < self.limit)

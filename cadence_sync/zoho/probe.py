@@ -5,19 +5,21 @@ from datetime import datetime
 from typing import Final
 
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.zoho.accounts import ask
+from cadence_sync.zoho.accounts import request_token
 from cadence_sync.zoho.data_centers import DATA_CENTERS
 from cadence_sync.zoho.http import Http
 
 PATIENCE: Final = 10.0
 """Seconds for all of them together."""
-MISPLACED: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
+WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
 """Refusals that another data center may not share."""
 _SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
 _NONE: Final = "1000.none"
 
 
-async def fitting(http: Http, refused_by: str, form: dict[str, str], refusal: str, now: datetime) -> list[str]:
+async def matching_data_centers(
+    http: Http, refused_by: str, form: dict[str, str], refusal: str, now: datetime
+) -> list[str]:
     """Return the other data centers that know what this form holds.
 
     Where the client was not known, it alone is looked for: it goes with a made-up code or token, so that a grant code
@@ -28,7 +30,7 @@ async def fitting(http: Http, refused_by: str, form: dict[str, str], refusal: st
 
     async def look(data_center: str) -> None:
         try:
-            await ask(http, DATA_CENTERS[data_center], asked, now)
+            await request_token(http, DATA_CENTERS[data_center], asked, now)
         except CadenceSyncError as error:
             if asked is form or error.code != "INVALID_CODE":
                 return

@@ -1,4 +1,4 @@
-"""Zoho as a source of listings: walks the pages, some side by side, and hands over one checked listing."""
+"""Zoho as a source of listings: fetches the pages, some side by side, and hands over one checked listing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -7,20 +7,20 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
-from cadence_sync.core.index import Index
+from cadence_sync.core.index import DigestIndex
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.model import Page
-from cadence_sync.core.paging import Walk
-from cadence_sync.errors import BadAnswer, InconsistentListing, RetryLater
-from cadence_sync.ports import Clock, Hint, OnPage, Traffic
-from cadence_sync.zoho.answers import RefusedRequest
+from cadence_sync.core.paging import Paginator
+from cadence_sync.errors import InconsistentListingError, InvalidResponseError, TransientError
+from cadence_sync.ports import ApiUsage, Clock, PagingHint, ProgressCallback
+from cadence_sync.zoho.answers import RequestRefusedError
 from cadence_sync.zoho.client import Client
 
 LIST_ONLY: Final = "v7"
 """The API version that cannot be asked for one cadence."""
 ONE_BY_ONE: Final = 25
-"""More missing cadences than this are looked for by another walk, which costs fewer calls."""
-WALKS: Final = 3
+"""More missing cadences than this are looked for by another listing, which costs fewer calls."""
+MAX_LISTINGS: Final = 3
 """A listing that moves while it is read is read again, this often in all."""
 
 
@@ -33,82 +33,84 @@ class ZohoSource:
     per_page: int
     concurrency: int
     timeout: float
-    """Seconds for a whole walk, with all that is asked again."""
+    """Seconds for a whole listing, with all that is asked again."""
     _pages: int = 0
 
     @property
-    def traffic(self) -> Traffic:
+    def usage(self) -> ApiUsage:
         """What this source has asked so far."""
-        return Traffic(self.client.calls, self._pages, self.client.credits_left)
+        return ApiUsage(self.client.calls, self._pages, self.client.credits_left)
 
-    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
-        """Return a complete, self-consistent listing; one that contradicts itself is walked again."""
+    async def fetch_listing(
+        self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
+    ) -> Listing:
+        """Return a complete, self-consistent listing; one that contradicts itself is fetched again."""
         self.client.allowance = hint.allowance
         try:
             async with asyncio.timeout(self.timeout):
-                for _ in range(WALKS - 1):
+                for _ in range(MAX_LISTINGS - 1):
                     try:
-                        return await self._walk_once(hint, index, on_page)
-                    except InconsistentListing:
+                        return await self._fetch_once(hint, index, on_progress)
+                    except InconsistentListingError:
                         hint = replace(hint, pages=1)
-                    except (BadAnswer, RetryLater) as error:
+                    except (InvalidResponseError, TransientError) as error:
                         # A list that shrank may answer anything to pages that it no longer has, and one that
                         # is asked for a page size that it has no longer may refuse them all.
-                        refused = isinstance(error, RefusedRequest)
+                        refused = isinstance(error, RequestRefusedError)
                         if hint.pages <= 1 or not (refused or self._pages):
                             raise
                         hint = replace(hint, pages=1)
-                return await self._walk_once(hint, index, on_page)
+                return await self._fetch_once(hint, index, on_progress)
         except TimeoutError as error:
-            raise RetryLater(
-                f"The walk took longer than {self.timeout:g} seconds.",
+            raise TransientError(
+                f"The listing took longer than {self.timeout:g} seconds.",
                 hint="Raise CADENCE_SYNC_ZOHO_LISTING_TIMEOUT if the organization is that large.",
                 code="LISTING_TIMEOUT",
             ) from error
 
     async def confirm(
-        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+        self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
     ) -> tuple[Listing, frozenset[str]]:
-        """Ask for each by its id where the API can (v8), else walk the list again."""
+        """Ask for each by its id where the API can (v8), else fetch the list again."""
         if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
             there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
             return listing, frozenset(absent).difference(there)
         newer = replace(hint, pages=max(hint.pages, listing.pages), rejected_page_size=listing.rejected_page_size)
-        second = await self.walk(newer, index)
+        second = await self.fetch_listing(newer, index)
         return second, frozenset(absent).intersection(second.missing())
 
-    async def _walk_once(self, hint: Hint, index: Index, on_page: OnPage | None) -> Listing:
+    async def _fetch_once(self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None) -> Listing:
         started_at = self.clock.now()
-        walk = Walk(index, TemporaryFile, hint.pages)
+        paginator = Paginator(index, TemporaryFile, hint.pages)
         per_page = None if hint.rejected_page_size == self.per_page else self.per_page
-        tell = partial(self._tell, on_page, hint)
+        tell = partial(self._tell, on_progress, hint)
         if hint.pages <= 1:
             first, per_page = await self._first_page(per_page, index)
-            (number,) = walk.wanted()
-            walk.receive(number, first)
+            (number,) = paginator.next_pages()
+            paginator.add_page(number, first)
             tell()
-        while wanted := walk.wanted():
-            await self._fetch(walk, wanted, lambda number: self.client.page(number, per_page, index), tell)
-        return walk.listing(started_at, self.per_page if per_page is None else None)
+        while wanted := paginator.next_pages():
+            await self._fetch(paginator, wanted, lambda number: self.client.page(number, per_page, index), tell)
+        return paginator.listing(started_at, self.per_page if per_page is None else None)
 
-    async def _first_page(self, per_page: int | None, index: Index) -> tuple[Page, int | None]:
+    async def _first_page(self, per_page: int | None, index: DigestIndex) -> tuple[Page, int | None]:
         """Ask for page 1; a refused page size is left to the server."""
         try:
             return await self.client.page(1, per_page, index), per_page
-        except RefusedRequest:
+        except RequestRefusedError:
             if per_page is None:
                 raise
             return await self.client.page(1, None, index), None
 
     async def _fetch(
-        self, walk: Walk, numbers: list[int], ask: Callable[[int], Awaitable[Page]], tell: Callable[[], None]
+        self, paginator: Paginator, numbers: list[int], ask: Callable[[int], Awaitable[Page]], tell: Callable[[], None]
     ) -> None:
         """Fetch pages side by side, within the bound on concurrency."""
         waiting = iter(numbers)
 
         async def work() -> None:
             for number in waiting:
-                walk.receive(number, await ask(number))
+                paginator.add_page(number, await ask(number))
                 tell()
 
         try:
@@ -118,7 +120,7 @@ class ZohoSource:
         except* Exception as several:  # noqa: BLE001 - re-raised at once, as the first of its group
             raise several.exceptions[0] from None
 
-    def _tell(self, on_page: OnPage | None, hint: Hint) -> None:
+    def _tell(self, on_progress: ProgressCallback | None, hint: PagingHint) -> None:
         self._pages += 1
-        if on_page is not None:
-            on_page(self._pages, max(hint.pages, self._pages))
+        if on_progress is not None:
+            on_progress(self._pages, max(hint.pages, self._pages))

@@ -65,11 +65,11 @@ class Page:
     async def listen(self) -> None:
         """Take what the browser says, until it is gone."""
         async for message in self.socket:
-            told = json.loads(message.data)
-            if "id" in told:
-                self._answers[told["id"]].set_result(told)
+            reply = json.loads(message.data)
+            if "id" in reply:
+                self._answers[reply["id"]].set_result(reply)
             else:
-                self.events.append(told)
+                self.events.append(reply)
 
 
 def chromium() -> str:

@@ -60,14 +60,14 @@ def main() -> None:
     parser.add_argument("url", nargs="?", help="whose database the bundle shall read; else the placeholder stays")
     parser.add_argument("--url-file", type=Path, help="a file that holds the URL")
     parser.add_argument("--with-password", action="store_true", help="put the password into the zip, mode 0600")
-    told = parser.parse_args()
-    url = told.url_file.read_text(encoding="utf-8").strip() if told.url_file else told.url
+    args = parser.parse_args()
+    url = args.url_file.read_text(encoding="utf-8").strip() if args.url_file else args.url
     uri = None
     if url:
         uri, _ = address(url)
-        if told.with_password:
+        if args.with_password:
             uri = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg2://", url)
-    with os.fdopen(os.open(told.zip, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(args.zip, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(packed(uri))
 
 

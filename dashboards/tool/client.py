@@ -66,11 +66,11 @@ async def logged_in(superset: Superset) -> AsyncIterator[Client]:
     # A jar refuses cookies of hosts without a name unless it is told otherwise.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         client = Client(superset.url, session)
-        told = {"username": "admin", "password": superset.password}
-        answer = await client.call("POST", "/api/v1/security/login", json={**told, "provider": "db", "refresh": False})
+        login = {"username": "admin", "password": superset.password}
+        answer = await client.call("POST", "/api/v1/security/login", json={**login, "provider": "db", "refresh": False})
         bearer = {"Authorization": f"Bearer {answer['access_token']}"}
         csrf = (await client.call("GET", "/api/v1/security/csrf_token/", headers=bearer))["result"]
-        async with session.post(f"{superset.url}/login/", data={**told, "csrf_token": csrf}) as page:
+        async with session.post(f"{superset.url}/login/", data={**login, "csrf_token": csrf}) as page:
             if page.status != HTTPStatus.OK or page.url.path.startswith("/login"):
                 raise SupersetError(f"Superset's form does not let admin in: {page.status}")
         session.headers.update(bearer)

@@ -109,8 +109,8 @@ def sources(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "name": name,
             "description": view["description"],
             "columns": [
-                {"name": column, "description": told["description"], "data_type": told["type"]}
-                for column, told in view["columns"].items()
+                {"name": column, "description": reported["description"], "data_type": reported["type"]}
+                for column, reported in view["columns"].items()
             ],
         }
         for name, view in found.items()

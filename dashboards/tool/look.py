@@ -53,7 +53,7 @@ async def look(client: Client, slug: str, charts: int) -> Seen:
             size = {"width": WIDTH, "height": int(end) + 16, "deviceScaleFactor": 1, "mobile": False}
             await tab.send("Emulation.setDeviceMetricsOverride", **size)
             await asyncio.sleep(2)  # charts fit themselves to the new size
-        answers = [await _told(tab, event) for event in _with_data(tab)]
+        answers = [await _measure(tab, event) for event in _with_data(tab)]
         return Seen(answers, await tab.value(_COMPLAINTS), await tab.screenshot())
 
 
@@ -80,7 +80,7 @@ def _with_data(tab: Page) -> list[dict[str, Any]]:
     ]
 
 
-async def _told(tab: Page, answer: dict[str, Any]) -> tuple[int, int]:
+async def _measure(tab: Page, answer: dict[str, Any]) -> tuple[int, int]:
     found = json.loads(await tab.body(answer["requestId"]))
     rows = sum(query.get("rowcount") or 0 for query in found.get("result", []))
     return int(answer["response"]["status"]), rows

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.grants import grant_reader
 
 
@@ -19,5 +19,5 @@ async def create_reader(url: str, role: str, password: str | None = None) -> Non
         await connection.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")
     finally:
         await connection.close()
-    async with opened(url) as engine:
+    async with open_engine(url) as engine:
         await grant_reader(engine, role)

@@ -3,13 +3,13 @@
 import asyncio
 
 from cadence_sync.db import embedded
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 from dashboards.tool.describe import write
 
 
 async def main(url: str) -> None:
-    async with opened(url) as engine:
+    async with open_engine(url) as engine:
         await migrate(engine)
     await write(url)
 

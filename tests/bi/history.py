@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.ports import Org
 from cadence_sync.simulator.edits import delete
-from cadence_sync.simulator.mix import random_edits
+from cadence_sync.simulator.mix import make_random_edits
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.wire import list_v8
 from tests.support.lab import Lab
@@ -20,22 +20,22 @@ async def write_history(engine: AsyncEngine, until: datetime, weeks: int = 12) -
     rng = random.Random(7)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     lab = Lab(engine)
     orgs = {"production": SimOrg(7, 0, 60), "sandbox": SimOrg(7, 1, 24)}
-    walks = weeks * 7 // EVERY.days
-    for walk in range(walks + 1):
-        at = until - EVERY * (walks - walk)
+    listings = weeks * 7 // EVERY.days
+    for listing in range(listings + 1):
+        at = until - EVERY * (listings - listing)
         for name, org in orgs.items():
-            if 0 < walk < walks:
+            if 0 < listing < listings:
                 _work(org, at, rng)
-            if walk == walks:
+            if listing == listings:
                 _lose(org)
-            await _sync(lab, name, org, at, broken=walk == walks)
+            await _sync(lab, name, org, at, broken=listing == listings)
 
 
 def _work(org: SimOrg, at: datetime, rng: random.Random) -> None:
     """Let people edit at some times of the two days before."""
     moments = sorted(rng.randrange(60, 2 * 24 * 60) for _ in range(rng.randrange(len(org.cadences) // 6)))
     for minutes in reversed(moments):
-        random_edits(org, 1, at - timedelta(minutes=minutes), rng)
+        make_random_edits(org, 1, at - timedelta(minutes=minutes), rng)
 
 
 def _lose(org: SimOrg) -> None:

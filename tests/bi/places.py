@@ -8,7 +8,7 @@ from datetime import timedelta
 import asyncpg
 
 from cadence_sync.db import embedded
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.wiring import SystemClock
 from dashboards.tool.reader import create_reader
@@ -34,7 +34,7 @@ async def _fill(url: str, old: str) -> None:
     await connection.close()
     now = SystemClock().now() - timedelta(minutes=20)
     for place, until, weeks in ((url, now, 12), (old, now - OLD, 1)):
-        async with opened(place) as engine:
+        async with open_engine(place) as engine:
             await migrate(engine)
             await write_history(engine, until, weeks)
         await create_reader(place, READER, PASSWORD)

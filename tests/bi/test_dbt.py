@@ -25,10 +25,10 @@ def socket() -> Iterator[str]:
 
 
 def dbt(*arguments: str, target: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    told = ("--project-dir", DBT, "--profiles-dir", DBT, "--target-path", target, "--log-path", target)
+    reported = ("--project-dir", DBT, "--profiles-dir", DBT, "--target-path", target, "--log-path", target)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [ROOT / ".bi/dbt/bin/dbt", *arguments, *told],
+        [ROOT / ".bi/dbt/bin/dbt", *arguments, *reported],
         env={**kept, "DBT_USER": READER, "DBT_PASSWORD": PASSWORD, "DO_NOT_TRACK": "1", **settings},
         capture_output=True,
         text=True,

@@ -40,7 +40,7 @@ async def test_sources_name_every_view_and_column_in_the_words_of_the_database(d
     found = await views(database_url)
     assert source["schema"] == "cadence_reporting"
     assert source["tables"] == sources(found), WRITE
-    assert all(told["description"] for view in found.values() for told in view["columns"].values())
+    assert all(reported["description"] for view in found.values() for reported in view["columns"].values())
 
 
 @pytest.mark.parametrize("file", CHARTS, ids=[file.stem for file in CHARTS])

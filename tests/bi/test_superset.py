@@ -97,7 +97,7 @@ def test_a_chart_has_data(shown: Shown, name: str) -> None:
 def test_the_browser_shows_every_chart_and_no_complaint(shown: Shown) -> None:
     assert shown.seen is not None
     assert len(shown.seen.answers) > len(NAMES), "the filter asks for its values too"
-    assert [told for told in shown.seen.answers if told[0] != 200 or told[1] < 1] == []
+    assert [reported for reported in shown.seen.answers if reported[0] != 200 or reported[1] < 1] == []
     assert shown.seen.complaints == []
     shrink = ROOT / "dashboards" / "tool" / "shrink.py"
     small = subprocess.run([BIN / "python", shrink], input=shown.seen.picture, capture_output=True, check=True).stdout
@@ -108,7 +108,7 @@ def test_the_browser_shows_every_chart_and_no_complaint(shown: Shown) -> None:
 def test_a_broken_chart_is_noticed_both_ways(shown: Shown) -> None:
     assert "no_such_column" in shown.broken
     assert shown.seen_broken is not None
-    assert [told for told in shown.seen_broken.answers if told[0] != 200]
+    assert [reported for reported in shown.seen_broken.answers if reported[0] != 200]
     assert shown.seen_broken.complaints != []
 
 

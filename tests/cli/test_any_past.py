@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from cadence_sync.core.document import from_document
-from cadence_sync.core.rules import comparable
+from cadence_sync.core.rules import canonical_value
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program
 from tests.cli.test_export_git import exported, git, same, tree
 from tests.support.lab import Lab
 from tests.support.records import record
 
-FREE = Permits(mass_delete=True, other_org=True)
+FREE = SyncOptions(allow_mass_delete=True, allow_other_org=True)
 COUNTS = {f"{kind}_follow_up_count": 1 for kind in ("email", "task", "call", "whatsapp")}
 RULES = [{"id": "1", "type": "end_date", "details": {"end_date": "2027-01-01"}}, {"id": "2", "type": "x"}]
 CADENCES = ("1", "2", "3", "4")
@@ -86,7 +86,7 @@ async def check_blame(lab: Lab, program: Program) -> None:
         answer = (await program.run("blame", key["cadence_id"], "--org", "one", "--json")).json
         for line in answer["fields"]:
             path = line["field"]
-            values = [comparable(document.get(path)) for document in documents]
+            values = [canonical_value(document.get(path)) for document in documents]
             changed = [number for number in range(1, len(values)) if values[number] != values[number - 1]]
             origin = versions[changed[-1] if changed else 0]
             assert line["value"] == documents[-1][path]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.application import application
+from cadence_sync.cli.application import parse_new_org
 from cadence_sync.errors import ArgumentError
 from cadence_sync.orgs import Schedule
 from cadence_sync.settings import Settings
@@ -37,7 +37,7 @@ GOOD = {"org_id": "acme", "client_id": "id", "client_secret": "secret", "refresh
 )
 def test_what_cannot_work(changes: dict[str, str | None], words: str, code: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        application(Settings(), GOOD | changes)
+        parse_new_org(Settings(), GOOD | changes)
     assert words in caught.value.message
     assert caught.value.code == code
     assert "secret'" not in caught.value.message
@@ -46,14 +46,14 @@ def test_what_cannot_work(changes: dict[str, str | None], words: str, code: str)
 def test_the_client_of_the_settings_serves_all_but_never_its_secret_another_client() -> None:
     settings = Settings(zoho_client_id="ours", zoho_client_secret="our-secret", zoho_data_center="eu")  # type: ignore[arg-type]
     bare = {"org_id": "acme", "refresh_token": "token"}
-    org = application(settings, bare).org
+    org = parse_new_org(settings, bare).org
     assert (org.client_id, org.client_secret, org.data_center) == ("ours", "our-secret", "eu")
     with pytest.raises(ArgumentError, match="client secret"):
-        application(settings, bare | {"client_id": "theirs"})
+        parse_new_org(settings, bare | {"client_id": "theirs"})
 
 
 def test_a_schedule_is_what_was_written_or_nothing() -> None:
-    assert application(Settings(), GOOD).schedule is None
-    assert application(Settings(), GOOD | {"interval": "90s"}).schedule == Schedule(90)
+    assert parse_new_org(Settings(), GOOD).schedule is None
+    assert parse_new_org(Settings(), GOOD | {"interval": "90s"}).schedule == Schedule(90)
     cron = GOOD | {"cron": "0 9 * * 1-5", "time_zone": "Europe/Paris"}
-    assert application(Settings(), cron).schedule == Schedule(None, "0 9 * * 1-5", "Europe/Paris")
+    assert parse_new_org(Settings(), cron).schedule == Schedule(None, "0 9 * * 1-5", "Europe/Paris")

@@ -56,10 +56,10 @@ PROTOCOLS = {
 
 
 @pytest.mark.parametrize("shell", PROTOCOLS)
-async def test_each_shell_is_told_what_may_follow(shell: str, tmp_path: Path) -> None:
+async def test_each_shell_is_reported_what_may_follow(shell: str, tmp_path: Path) -> None:
     variables = PROTOCOLS[shell] | {"_CADENCE_SYNC_COMPLETE": f"complete_{shell}"}
-    told = await in_shell(shell, "cadence-sync", tmp_path, **variables)
-    assert ("resume" in told, "remove" in told, "pause" in told) == (True, True, False)
+    reported = await in_shell(shell, "cadence-sync", tmp_path, **variables)
+    assert ("resume" in reported, "remove" in reported, "pause" in reported) == (True, True, False)
 
 
 async def test_bash_completes_by_the_script(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def test_a_listing_that_ends_early_deletes_nobody(program: Program, simula
     assert len((await program.run("list", "--json")).json) == 25
 
 
-async def test_an_organization_that_is_empty_meets_the_brake(program: Program, simulator: Simulator) -> None:
+async def test_an_organization_that_is_empty_meets_the_threshold(program: Program, simulator: Simulator) -> None:
     await program.run("sync")
     remove(simulator.orgs[0], 25)
     result = await program.run("sync", "--json")

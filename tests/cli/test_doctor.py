@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from cadence_sync.cli import checks_org
-from cadence_sync.cli.checks import Check, State, exit_code_of, good, warning
+from cadence_sync.cli.checks import Check, CheckState, exit_code_of, passed, warning
 from cadence_sync.cli.checks_database import clock_check, queue_check, settings_checks
-from cadence_sync.cli.checks_org import Known, credits_check, stored_checks
-from cadence_sync.cli.doctor import Asked, examined
+from cadence_sync.cli.checks_org import OrgFacts, credits_check, stored_checks
+from cadence_sync.cli.doctor import DoctorArgs, examined
 from cadence_sync.db import checkup
 from cadence_sync.db.checkup import Daemons
 from cadence_sync.db.direct import Depth
@@ -49,12 +49,12 @@ async def settings_of(
         yield of
 
 
-def states(checks: list[Check]) -> dict[str, State]:
+def states(checks: list[Check]) -> dict[str, CheckState]:
     return {check.name: check.state for check in checks}
 
 
 def bad(checks: list[Check]) -> list[Check]:
-    return [check for check in checks if check.state in {State.WARNING, State.FAILED}]
+    return [check for check in checks if check.state in {CheckState.WARNING, CheckState.FAILED}]
 
 
 Of = Callable[..., Callable[[], Settings]]
@@ -100,18 +100,28 @@ async def test_a_database_that_is_gone_hides_nothing_of_zoho_and_no_secret_is_sh
         assert secret not in result.out + result.err
 
 
-async def test_settings_that_cannot_be_read_are_told_with_all_that_waits_for_them(program: Program) -> None:
+async def test_settings_that_cannot_be_read_are_reported_with_all_that_waits_for_them(program: Program) -> None:
     result = await program.run("doctor", "--json", ZOHO_DATA_CENTER="mars")
     first, *others = result.json
     assert (result.code, first["name"], first["state"], first["code"]) == (2, "settings", "failed", "INVALID_SETTINGS")
     assert {check["state"] for check in others} == {"not checked"}
 
 
-FAULTS: list[tuple[dict[str, object], dict[str, State], int, str]] = [
-    ({"code": "OAUTH_SCOPE_MISMATCH"}, {"token": State.OK, "scope": State.FAILED, "API": State.OK}, 3, "ZohoCRM"),
-    ({"code": "NO_PERMISSION"}, {"scope": State.FAILED}, 3, "Manage Cadences"),
-    ({"code": "AUTHENTICATION_FAILURE"}, {"token": State.FAILED, "scope": State.UNKNOWN}, 3, "data center"),
-    ({"code": "INTERNAL_SERVER_ERROR"}, {"token": State.OK, "scope": State.UNKNOWN, "API": State.FAILED}, 4, "status"),
+FAULTS: list[tuple[dict[str, object], dict[str, CheckState], int, str]] = [
+    (
+        {"code": "OAUTH_SCOPE_MISMATCH"},
+        {"token": CheckState.OK, "scope": CheckState.FAILED, "API": CheckState.OK},
+        3,
+        "ZohoCRM",
+    ),
+    ({"code": "NO_PERMISSION"}, {"scope": CheckState.FAILED}, 3, "Manage Cadences"),
+    ({"code": "AUTHENTICATION_FAILURE"}, {"token": CheckState.FAILED, "scope": CheckState.UNKNOWN}, 3, "data center"),
+    (
+        {"code": "INTERNAL_SERVER_ERROR"},
+        {"token": CheckState.OK, "scope": CheckState.UNKNOWN, "API": CheckState.FAILED},
+        4,
+        "status",
+    ),
 ]
 
 
@@ -120,23 +130,23 @@ async def test_one_call_tells_token_scope_and_api_apart(
     simulator: Simulator,
     settings_of: Of,
     struck: dict[str, object],
-    expected: dict[str, State],
+    expected: dict[str, CheckState],
     code: int,
     cure: str,
 ) -> None:
     simulator.faults.add(fault("status", times=9, **struck))
-    checks = await examined(settings_of(), Asked())
+    checks = await examined(settings_of(), DoctorArgs())
     assert states(checks).items() >= expected.items()
-    (failed,) = [check for check in checks if check.state is State.FAILED]
+    (failed,) = [check for check in checks if check.state is CheckState.FAILED]
     assert (exit_code_of(checks), cure in failed.hint) == (code, True)
-    assert states(checks)["credits"] is State.OK
+    assert states(checks)["credits"] is CheckState.OK
 
 
 async def test_a_spent_budget_is_no_reason_for_one_more_call(simulator: Simulator, settings_of: Of, lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.execute("UPDATE cadence_sync.sync_runs SET started_at = now(), api_calls = 100")
-    checks = await examined(settings_of(ZOHO_DAILY_CALL_LIMIT="100"), Asked())
-    assert (states(checks)["credits"], exit_code_of(checks)) == (State.FAILED, 4)
+    checks = await examined(settings_of(ZOHO_DAILY_CALL_LIMIT="100"), DoctorArgs())
+    assert (states(checks)["credits"], exit_code_of(checks)) == (CheckState.FAILED, 4)
     assert list(simulator.journal.requests) == []
 
 
@@ -152,10 +162,10 @@ async def test_tables_that_do_not_fit(
     lab: Lab, settings_of: Of, statement: str, name: str, code: str, cure: str
 ) -> None:
     await lab.execute(statement)
-    checks = await examined(settings_of(), Asked(deep=True))
-    (failed,) = [check for check in checks if check.state is State.FAILED]
+    checks = await examined(settings_of(), DoctorArgs(deep=True))
+    (failed,) = [check for check in checks if check.state is CheckState.FAILED]
     assert (failed.name, failed.code, cure in failed.hint, exit_code_of(checks)) == (name, code, True, 5)
-    assert (states(checks)["queue"], states(checks)["API"]) == (State.UNKNOWN, State.OK)
+    assert (states(checks)["queue"], states(checks)["API"]) == (CheckState.UNKNOWN, CheckState.OK)
 
 
 async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,15 +176,15 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
 
     monkeypatch.setattr(checkup, "size", broken)
     monkeypatch.setattr(checks_org, "_drift", broken)
-    checks = await examined(settings_of(), Asked())
-    failed = [check for check in checks if check.state is State.FAILED]
+    checks = await examined(settings_of(), DoctorArgs())
+    failed = [check for check in checks if check.state is CheckState.FAILED]
     assert [(check.name, check.message, check.code) for check in failed] == [
         ("room", "Unexpected KeyError.", "UNEXPECTED"),
         ("organization", "Unexpected KeyError.", "UNEXPECTED"),
     ]
-    assert (states(checks)["queue"], exit_code_of(checks)) == (State.OK, 1)
+    assert (states(checks)["queue"], exit_code_of(checks)) == (CheckState.OK, 1)
     with pytest.raises(KeyError):
-        await examined(settings_of(), Asked(debug=True))
+        await examined(settings_of(), DoctorArgs(debug=True))
 
 
 async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, database_url: str) -> None:
@@ -186,9 +196,9 @@ async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, data
     )
     try:
         checks = await examined(
-            settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), Asked(offline=True)
+            settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), DoctorArgs(offline=True)
         )
-        failed = next(check for check in checks if check.state is State.FAILED)
+        failed = next(check for check in checks if check.state is CheckState.FAILED)
         assert (failed.name, failed.code) == ("rights", "DATABASE_PERMISSION")
         assert f"{role!r} lacks INSERT on cadence_sync.alert_outbox, and" in failed.message
     finally:
@@ -210,7 +220,7 @@ async def test_what_waits_for_a_person_has_the_exit_codes_of_a_sync(program: Pro
     await rows(database_url, "INSERT INTO cadence_sync.schema_drift VALUES ('default', 'color', '1', now(), now())")
     result = await program.run("doctor", "--offline")
     assert result.code == 6
-    assert "! default: deletions: 3 deletion(s) are held.\n    → `cadence-sync approve 1` retires them" in result.out
+    assert "! default: deletions: 3 deletion(s) are held.\n    → `cadence-sync approve 1` deletes them" in result.out
     assert "! default: quarantine: 1 record(s) could not be read." in result.out
     assert "! default: schema drift: Zoho sends 1 unknown field(s) or word(s): color." in result.out
 
@@ -225,8 +235,8 @@ async def test_of_many_organizations_only_those_with_something_to_tell_are_shown
     agencys_zoho.faults.add(fault("status", code="NO_PERMISSION", times=9, org=2))
     result = await agency.run("doctor")
     assert result.code == 3
-    told = [line for line in result.out.splitlines() if "org-" in line]
-    assert [line.partition(":")[0] for line in told] == ["✗ org-2"]
+    reported = [line for line in result.out.splitlines() if "org-" in line]
+    assert [line.partition(":")[0] for line in reported] == ["✗ org-2"]
     assert "✓ organizations: 3 of 4 are well; --org ID shows one whole" in result.out
     one = await agency.run("doctor", "--org", "org-1")
     assert (one.code, "✓ org-1: token: Zoho hands out access tokens" in one.out) == (0, True)
@@ -243,14 +253,14 @@ def test_a_file_that_others_may_read_and_a_variable_that_nothing_reads(
     monkeypatch.delenv("CADENCE_SYNC_ZOHO_CLIENT_SECRET", raising=False)
     environ = {"CADENCE_SYNC_ZOHO_REFRESHTOKEN": "x", "CADENCE_SYNC_WEB_TOKEN_FILE": "x", "PATH": os.environ["PATH"]}
     mode, variable = settings_checks(load_settings(file), environ)
-    assert (mode.state, f"chmod 600 {file}" in mode.hint) == (State.WARNING, True)
-    assert (variable.state, variable.hint) == (State.WARNING, "Did you mean CADENCE_SYNC_ZOHO_REFRESH_TOKEN?")
+    assert (mode.state, f"chmod 600 {file}" in mode.hint) == (CheckState.WARNING, True)
+    assert (variable.state, variable.hint) == (CheckState.WARNING, "Did you mean CADENCE_SYNC_ZOHO_REFRESH_TOKEN?")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "agree"), (-5, "agree"), (9, "9 s ahead"), (-90, "90 s behind")])
 def test_clocks_are_compared_with_the_two_looks_around_them(seconds: int, words: str) -> None:
     check = clock_check("clock", "Its", NOW + timedelta(seconds=seconds), NOW, NOW)
-    assert (words in check.message, check.state is State.OK) == (True, words == "agree")
+    assert (words in check.message, check.state is CheckState.OK) == (True, words == "agree")
 
 
 LIVES = Daemons(leader_silent=1.0, connections=2, silent_jobs=0)
@@ -275,8 +285,8 @@ def test_the_queue_is_judged_by_who_waits_and_who_works(depth: Depth, daemons: D
     ("left", "calls", "budget", "well"),
     [(None, 9, None, True), (5000, 9, 100, True), (100, 9, None, False), (None, 80, 100, False)],
 )
-def test_credits_that_run_out_are_told_before(left: int | None, calls: int, budget: int | None, well: bool) -> None:
-    assert (credits_check("acme", left, calls, budget).state is State.OK) is well
+def test_credits_that_run_out_are_reported_before(left: int | None, calls: int, budget: int | None, well: bool) -> None:
+    assert (credits_check("acme", left, calls, budget).state is CheckState.OK) is well
 
 
 @pytest.mark.parametrize(
@@ -295,22 +305,24 @@ def test_credits_that_run_out_are_told_before(left: int | None, calls: int, budg
 def test_freshness_goes_by_the_schedule(row: dict[str, Any] | None, changes: dict[str, str], words: str) -> None:
     usual = {"last_outcome": "succeeded", "last_error_code": "X", "last_error_message": "Why.", "last_error_hint": None}
     nothing = {"held": 0, "quarantined": 0}
-    known = Known(status={} if row is None else {"acme": usual | nothing | row})
+    known = OrgFacts(status={} if row is None else {"acme": usual | nothing | row})
     settings = Settings(**changes)  # type: ignore[arg-type]
     first, *_ = stored_checks(settings, "acme", known, NOW)
     assert words in first.message
 
 
 def test_the_gravest_gives_the_exit_code() -> None:
-    assert exit_code_of([good("a", "b")]) == 0
+    assert exit_code_of([passed("a", "b")]) == 0
     assert exit_code_of([warning("a", "b", "c", exit_code=6), warning("a", "b", "c", exit_code=7)]) == 6
 
 
-async def test_an_address_of_alerts_that_cannot_work_is_found_before_anything_is_to_be_told(settings_of: Of) -> None:
+async def test_an_address_of_alerts_that_cannot_work_is_found_before_anything_is_to_be_reported(
+    settings_of: Of,
+) -> None:
     slack = "slack://TAAAAAAAA/BAAAAAAAA/abcdefghijABCDEFGHIJ4718/#one"
-    fine = await examined(settings_of(ALERT_URLS=slack), Asked(offline=True))
+    fine = await examined(settings_of(ALERT_URLS=slack), DoctorArgs(offline=True))
     assert [check.message.partition(";")[0] for check in fine if check.name == "alerts"] == ["1 channel"]
-    checks = await examined(settings_of(ALERT_URLS=f"{slack}/#two"), Asked(offline=True))
+    checks = await examined(settings_of(ALERT_URLS=f"{slack}/#two"), DoctorArgs(offline=True))
     (failed,) = bad([check for check in checks if check.name == "alerts"])
     assert (failed.exit_code, "names 2 targets" in failed.message, "4718" in str(failed)) == (2, True, False)
-    assert not [check for check in await examined(settings_of(ALERT_URLS=None), Asked()) if check.name == "alerts"]
+    assert not [check for check in await examined(settings_of(ALERT_URLS=None), DoctorArgs()) if check.name == "alerts"]

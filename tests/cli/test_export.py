@@ -70,10 +70,10 @@ async def test_the_state_at_a_time(lab: Lab, program: Program) -> None:
 
 async def test_the_two_axes(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"))
-    told = lab.clock.time.replace(second=30).isoformat()
-    await lab.sync(record("1", name="New", modified_time=told))
+    reported = lab.clock.time.replace(second=30).isoformat()
+    await lab.sync(record("1", name="New", modified_time=reported))
     for axis, name in (("valid", "New"), ("observed", "Welcome")):
-        (row,) = (await program.run("export", "--at", told, "--axis", axis)).json
+        (row,) = (await program.run("export", "--at", reported, "--axis", axis)).json
         assert row["name"] == name
 
 

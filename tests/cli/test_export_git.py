@@ -13,14 +13,14 @@ import yaml
 from cadence_sync.cli.messages import identity
 from cadence_sync.cli.replay import path_of
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program
 from tests.support import cli
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
 ANN = {"name": " Ann\n<ann@example.com>\tO'Neill ", "id": "7"}
-FREE = Permits(mass_delete=True, other_org=True)
+FREE = SyncOptions(allow_mass_delete=True, allow_other_org=True)
 LABELS = {"module_api_name", "custom_view_name", "created_by_name", "modified_by_name"}
 
 

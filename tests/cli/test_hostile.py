@@ -183,7 +183,9 @@ BORDERLESS: dict[str, bytes] = {
 }
 
 
-async def test_a_page_whose_records_cannot_be_told_apart_fails_the_run(program: Program, plain_zoho: PlainZoho) -> None:
+async def test_a_page_whose_records_cannot_be_reported_apart_fails_the_run(
+    program: Program, plain_zoho: PlainZoho
+) -> None:
     plain_zoho.body = listing([record("1"), record("2")])
     assert (await program.run("sync")).code == 0
     tables = "SELECT (c.xmin, c)::text AS row FROM cadence_sync.cadences c ORDER BY 1"

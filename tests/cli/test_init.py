@@ -181,8 +181,8 @@ def test_an_offered_address_holds_no_password(url: str, shown: str) -> None:
 @pytest.mark.parametrize("after", ["Data center", "Client secret", "Grant code"])
 async def test_ctrl_c_leaves_nothing_behind(program: Program, after: str) -> None:
     answers = [("Data center", "us"), *CLIENT, CODE]
-    told = [name for name, _ in answers].index(after)
-    code, shown = await talk(program, *answers[:told], (after, cli.INTERRUPT))
+    reported = [name for name, _ in answers].index(after)
+    code, shown = await talk(program, *answers[:reported], (after, cli.INTERRUPT))
     assert (code, left_behind(program), "Traceback" in shown) == (130, [], False), shown
 
 
@@ -254,7 +254,7 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path, made: str) -> No
     ],
 )
 def test_a_password_is_asked_for_apart(monkeypatch: pytest.MonkeyPatch, typed: str, hidden: str, url: str) -> None:
-    monkeypatch.setattr(init_database, "prompted", lambda _question, **how: hidden if how["hidden"] else "")
+    monkeypatch.setattr(init_database, "prompt", lambda _question, **how: hidden if how["hidden"] else "")
     assert init_database._url(typed) == url
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from cadence_sync.cli.lines import fitted
+from cadence_sync.cli.lines import wrap
 from tests.cli.conftest import Program, Screen
 from tests.cli.test_terminal import WIDE
 from tests.support import cli
@@ -24,11 +24,11 @@ from tests.support.records import record
 def test_a_line_breaks_at_blanks_and_loses_nothing(screen_of: Callable[[int], Screen], columns: int) -> None:
     screen = screen_of(columns)
     for text in ("  1. The database: a Postgres 15 to 18, or the embedded server that needs no set-up.", WIDE):
-        lines = fitted(text, screen, hang=4).split("\n")
+        lines = wrap(text, screen, hang=4).split("\n")
         assert "".join("".join(lines).split()) == "".join(text.split())
         assert max(map(cell_len, lines)) <= columns
         assert [line for line in lines[1:] if not re.match(r" {4,5}\S", line)] == []
-    assert fitted("word " * 99, io.StringIO()) == "word " * 99
+    assert wrap("word " * 99, io.StringIO()) == "word " * 99
 
 
 async def test_history_breaks_at_blanks(program: Program, lab: Lab, around: Callable[..., None]) -> None:
@@ -55,8 +55,8 @@ async def test_questions_break_at_blanks(program: Program) -> None:
 @pytest.mark.parametrize("hidden", [False, True])
 async def test_ctrl_c_ends_the_line_once(program: Program, hidden: bool) -> None:
     answers = [("Data center", "us"), ("Client id", "1000.X"), ("Client secret", cli.INTERRUPT)]
-    told = answers if hidden else [("Data center", cli.INTERRUPT)]
-    code, shown = await cli.conversation("init", answers=told, cwd=program.cwd, **program.settings)
+    reported = answers if hidden else [("Data center", cli.INTERRUPT)]
+    code, shown = await cli.conversation("init", answers=reported, cwd=program.cwd, **program.settings)
     assert (code, shown.endswith(": \r\n"), shown.endswith("\r\n\r\n")) == (130, True, False)
 
 

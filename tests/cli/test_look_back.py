@@ -5,13 +5,13 @@ import pytest
 from cadence_sync.cli.timeline import timeline
 from cadence_sync.db import past
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
 ANN = {"name": "Ann <b>", "id": "7"}
-FREE = Permits(mass_delete=True, other_org=True)
+FREE = SyncOptions(allow_mass_delete=True, allow_other_org=True)
 
 
 def edited(lab: Lab, cadence_id: str, **changes: object) -> dict[str, object]:
@@ -161,15 +161,15 @@ async def test_blame(lab: Lab, program: Program) -> None:
         "run_id": 1, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert lines["description"] == {
-        "field": "description", "value": "Told", "kind": "learnt", "since": "2026-01-05T09:03:00+00:00", "version": 2,
-        "run_id": 3, "changed_by_id": None, "changed_by_name": None,
+        "field": "description", "value": "Told", "kind": "discovered", "since": "2026-01-05T09:03:00+00:00",
+        "version": 2, "run_id": 3, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert "summary.email_follow_up_count" in lines
     text = (await program.run("blame", "1")).out.splitlines()
     assert text[0].split("\t") == ["field", "value", "since", "kind", "by", "version", "run"]
     assert "name\tNew\t2026-01-05 09:01:30\tupdated\tAnn <b>\t2\t2" in text
     assert "status\tactive\tat least 2026-01-05 09:01:00\tbaseline\t-\t1\t1" in text
-    assert "description\tTold\tat least 2026-01-05 09:03:00\tlearnt\t-\t2\t3" in text
+    assert "description\tTold\tat least 2026-01-05 09:03:00\tdiscovered\t-\t2\t3" in text
 
 
 async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program: Program) -> None:
@@ -234,10 +234,10 @@ async def test_a_terminal_shows_blame_line_by_line(lab: Lab, program: Program) -
     assert lines[:4] == [
         "Blame of New� (times in UTC)",
         "",
-        "2026-01-05 09:01:30           updated   Ann <b>  v2 run 2  name: New�",
-        "at least 2026-01-05 09:03:00  learnt    -        v2 run 3  description: Told",
+        "2026-01-05 09:01:30           updated     Ann <b>  v2 run 2  name: New�",
+        "at least 2026-01-05 09:03:00  discovered  -        v2 run 3  description: Told",
     ]
-    assert "at least 2026-01-05 09:01:00  baseline  -        v1 run 1  status: active" in lines
+    assert "at least 2026-01-05 09:01:00  baseline    -        v1 run 1  status: active" in lines
 
 
 async def test_drafts_are_shown_for_what_they_are(lab: Lab) -> None:
@@ -281,9 +281,9 @@ async def test_a_history_shows_what_became_known_between_its_versions(lab: Lab, 
         "                name: Welcome → New",
     ]
     text = (await program.run("history", "1")).out.splitlines()
-    assert text[2].split("\t") == ["1", "2026-01-05 09:02:00", "learnt", "description", "-", "Told�", "-", "2"]
+    assert text[2].split("\t") == ["1", "2026-01-05 09:02:00", "discovered", "description", "-", "Told�", "-", "2"]
     (first, second) = (await program.run("history", "1", "--json")).json
-    assert [(field["field"], field["run_id"]) for field in first["learnt"]] == [
+    assert [(field["field"], field["run_id"]) for field in first["discovered"]] == [
         ("description", 2), ("summary.whatsapp_follow_up_count", 3)
     ]  # fmt: skip
-    assert second["learnt"] == []
+    assert second["discovered"] == []

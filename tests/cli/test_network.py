@@ -50,7 +50,7 @@ LASTING: list[tuple[dict[str, Any], int, str, int]] = [
     ({"kind": "status", "status": 401, "code": "AUTHENTICATION_FAILURE"}, 3, "AUTHENTICATION_FAILURE", 1),
     ({"kind": "status", "status": 403, "code": "NO_PERMISSION"}, 3, "NO_PERMISSION", 1),
     ({"kind": "status", "status": 403, "code": "FEATURE_NOT_ENABLED"}, 3, "FEATURE_NOT_ENABLED", 1),
-    ({"kind": "repeat_page"}, 4, "INCONSISTENT_LISTING", 6),  # three walks of two pages each
+    ({"kind": "repeat_page"}, 4, "INCONSISTENT_LISTING", 6),  # three listings of two pages each
     ({"kind": "html", "status": 200, "target": "token"}, 4, "INVALID_RESPONSE", 1),
     ({"kind": "delay", "delay": 3, "target": "token"}, 4, "TIMEOUT", 3),
     ({"kind": "status", "code": "Access Denied", "target": "token"}, 3, "TOKEN_LIMIT", 1),
@@ -93,7 +93,7 @@ async def test_a_passing_fault_is_survived(program: Program, simulator: Simulato
         assert simulator.faults.waiting() == [], how
 
 
-async def test_a_refused_permission_is_told_in_words(program: Program, simulator: Simulator) -> None:
+async def test_a_refused_permission_is_reported_in_words(program: Program, simulator: Simulator) -> None:
     for code, words in {
         "OAUTH_SCOPE_MISMATCH": "ZohoCRM.settings.cadences.READ",
         "NO_PERMISSION": "administrator",
@@ -106,15 +106,15 @@ async def test_a_refused_permission_is_told_in_words(program: Program, simulator
         assert words in result.err, (code, result.err)
 
 
-async def test_as_told_by_zoho_it_waits(program: Program, simulator: Simulator) -> None:
+async def test_as_reported_by_zoho_it_waits(program: Program, simulator: Simulator) -> None:
     for form in ("2", "%a, %d %b %Y %H:%M:%S GMT"):
-        told = (SystemClock().now() + timedelta(seconds=5)).strftime(form)
-        simulator.faults.add(fault("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": told}))
+        reported = (SystemClock().now() + timedelta(seconds=5)).strftime(form)
+        simulator.faults.add(fault("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": reported}))
         result = await program.run("sync", "--json")
         assert (result.code, result.json[0]["api_calls"]) == (0, 2)
         times = [entry.at for entry in simulator.journal.requests if entry.path.endswith("/cadences")]
         refused, asked_again = times[-2:]
-        assert asked_again - refused >= timedelta(seconds=1), told
+        assert asked_again - refused >= timedelta(seconds=1), reported
 
 
 async def test_the_budget_of_a_day_holds_over_runs(program: Program) -> None:

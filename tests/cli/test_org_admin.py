@@ -12,7 +12,7 @@ from tests.cli.conftest import KEY, Program
 from tests.cli.test_org_add import TABLES, stored
 from tests.support import cli
 from tests.support.invariants import broken, rows
-from tests.support.walking import ended, walking
+from tests.support.walking import ended, fetching
 
 NEW = "the-new-key-of-the-agency-4721"
 
@@ -125,7 +125,7 @@ async def test_a_run_that_is_under_way_does_not_bring_back_what_was_purged(
     two: Program, agencys_zoho: Simulator
 ) -> None:
     assert (await two.run("org", "pause", "two")).code == 0
-    process = await walking(two, agencys_zoho, seconds=5)
+    process = await fetching(two, agencys_zoho, seconds=5)
     assert (await two.run("org", "remove", "one", "--purge", "--yes")).code == 0
     code, out = await ended(process)
     assert (code, json.loads(out)[0]["error"]["code"]) == (8, "ORG_BUSY")

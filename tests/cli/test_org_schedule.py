@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.org_schedule import in_words
+from cadence_sync.cli.org_schedule import describe_schedule
 from cadence_sync.orgs import Schedule
 from tests.cli.conftest import Program
 from tests.cli.test_org_admin import two
@@ -43,4 +43,4 @@ async def test_a_schedule_that_makes_no_sense_changes_nothing(two: Program) -> N
     ("seconds", "words"), [(300.0, "5m"), (7200.0, "2h"), (86400.0, "1d"), (90.0, "90s"), (1.5, "1.5s")]
 )
 def test_an_interval_in_words(seconds: float, words: str) -> None:
-    assert in_words(Schedule(seconds)) == f"every {words}"
+    assert describe_schedule(Schedule(seconds)) == f"every {words}"

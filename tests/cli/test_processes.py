@@ -11,10 +11,10 @@ from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import Program
 from tests.support.cli import Result
 from tests.support.invariants import broken, names, rows, runs, version_count
-from tests.support.walking import ended, walking
+from tests.support.walking import ended, fetching
 
 AGES = 60.0
-"""Seconds that no walk of these tests waits for: it is ended before."""
+"""Seconds that no listing of these tests waits for: it is ended before."""
 
 
 def url_of(program: Program) -> str:
@@ -30,7 +30,7 @@ def names_in(simulator: Simulator) -> dict[str, str | None]:
 async def test_a_frozen_sync_that_wakes_cannot_write_over_a_newer_one(program: Program, simulator: Simulator) -> None:
     assert (await program.run("sync")).code == 0
     simulator.edit_one("rename")
-    frozen = await walking(program, simulator, seconds=0.5)
+    frozen = await fetching(program, simulator, seconds=0.5)
     frozen.send_signal(signal.SIGSTOP)
     try:
         async with asyncio.timeout(20):
@@ -56,7 +56,7 @@ async def test_after_a_kill_the_next_run_works_at_once(program: Program, simulat
     assert (await program.run("sync")).code == 0
     simulator.edit_one("rename")
     for _ in range(2):
-        process = await walking(program, simulator, AGES)
+        process = await fetching(program, simulator, AGES)
         process.kill()
         assert (await ended(process))[0] == -signal.SIGKILL
     (report,) = (await program.run("sync", "--json")).json
@@ -98,7 +98,7 @@ async def test_a_signal_ends_a_sync_and_closes_its_run(
 ) -> None:
     assert (await program.run("sync")).code == 0
     simulator.edit_one("rename")
-    process = await walking(program, simulator, AGES)
+    process = await fetching(program, simulator, AGES)
     process.send_signal(number)
     assert (await ended(process))[0] == 128 + number
     assert await runs(url_of(program)) == [("succeeded", None), ("failed", "INTERRUPTED")]
@@ -116,7 +116,7 @@ async def test_further_signals_do_not_keep_a_sync_from_closing_its_run(
     number: signal.Signals, program: Program, simulator: Simulator
 ) -> None:
     assert (await program.run("sync")).code == 0
-    process = await walking(program, simulator, AGES)
+    process = await fetching(program, simulator, AGES)
     other = await asyncpg.connect(url_of(program))
     async with other.transaction(), asyncio.timeout(20):
         await other.execute("LOCK TABLE cadence_sync.sync_runs IN EXCLUSIVE MODE")

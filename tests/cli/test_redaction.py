@@ -72,7 +72,7 @@ async def test_every_organization_that_knows_the_id_is_done_and_no_other(program
     assert [tuple(row.values()) for row in rows] == [("third", "77"), ("default", PAT), ("second", PAT)]
 
 
-async def test_rules_that_name_the_user_are_told_of(program: Program, plain_zoho: PlainZoho) -> None:
+async def test_rules_that_name_the_user_are_reported_of(program: Program, plain_zoho: PlainZoho) -> None:
     rules = [{"id": "1", "type": "criteria", "details": {"id": PAT, "name": "Patricia Boyle"}}]
     plain_zoho.body = listing([record("1", execution_details={"unenroll_properties": rules})])
     await program.run("sync")

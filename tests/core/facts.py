@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from cadence_sync.core.fields import LABELS, LEAVES, OBJECTS, PERIOD, UNENROLL, UNIT, LeafType
-from cadence_sync.core.model import Config, Labels, Leaf
+from cadence_sync.core.fields import FIELDS, LABELS, OBJECTS, PERIOD, UNENROLL, UNIT, FieldType
+from cadence_sync.core.model import Config, FieldValue, Labels
 from tests.support.examples import examples
 
 PROPERTY = settings(max_examples=examples(100), deadline=None)
@@ -29,7 +29,7 @@ JSON = st.recursive(
 EXTRA: st.SearchStrategy[dict[str, object]] = st.dictionaries(
     st.sampled_from(["rid", "Owner.name", "draft_cadence", "locked"]), JSON, max_size=2
 )
-RULES: st.SearchStrategy[Leaf] = st.lists(
+RULES: st.SearchStrategy[FieldValue] = st.lists(
     st.fixed_dictionaries(
         {"id": IDS, "type": st.sampled_from(["criteria", "automatic_unenroll"])},
         optional={"details": st.fixed_dictionaries({"state": TEXT})},
@@ -38,15 +38,15 @@ RULES: st.SearchStrategy[Leaf] = st.lists(
     max_size=3,
 ).map(list[object])
 
-_VALUES: dict[LeafType, st.SearchStrategy[Leaf]] = {
-    LeafType.TEXT: WORDS,
-    LeafType.ID: IDS,
-    LeafType.STATUS: st.sampled_from(["active", "inactive", "draft"]),
-    LeafType.TYPE: st.sampled_from(["custom_view", "manual_enrollment", "smart"]),
-    LeafType.FLAG: st.booleans(),
-    LeafType.COUNT: st.integers(0, 3) | st.integers(-(2**31) + 1, 2**31 - 1),
-    LeafType.INSTANT: INSTANTS.map(datetime.isoformat),
-    LeafType.DAY: DAYS,
+_VALUES: dict[FieldType, st.SearchStrategy[FieldValue]] = {
+    FieldType.TEXT: WORDS,
+    FieldType.ID: IDS,
+    FieldType.STATUS: st.sampled_from(["active", "inactive", "draft"]),
+    FieldType.TYPE: st.sampled_from(["custom_view", "manual_enrollment", "smart"]),
+    FieldType.FLAG: st.booleans(),
+    FieldType.COUNT: st.integers(0, 3) | st.integers(-(2**31) + 1, 2**31 - 1),
+    FieldType.INSTANT: INSTANTS.map(datetime.isoformat),
+    FieldType.DAY: DAYS,
 }
 _ZONES = [timezone(timedelta(minutes=m)) for m in (-420, 0, 330, 765)]
 
@@ -63,8 +63,8 @@ class Facts:
 @st.composite
 def facts(draw: st.DrawFn, cadence_id: str = "2001") -> Facts:
     """A cadence of which some leaves are null and some were never sent."""
-    leaves: dict[str, st.SearchStrategy[Leaf]] = {
-        path: st.none() | _VALUES[leaf_type] for path, leaf_type in LEAVES.items()
+    leaves: dict[str, st.SearchStrategy[FieldValue]] = {
+        path: st.none() | _VALUES[leaf_type] for path, leaf_type in FIELDS.items()
     }
     leaves[PERIOD] = st.sampled_from(["immediately", "hours", "days"]) | WORDS | st.none()
     unenroll = {path: leaves.pop(path) for path in (f"{UNENROLL}.type", f"{UNENROLL}.end_date")}
@@ -97,31 +97,31 @@ def spelled(facts: Facts, rng: random.Random) -> bytes:
     return json.dumps(document, ensure_ascii=rng.random() < 0.5, indent=rng.choice([None, 1])).encode()
 
 
-def _leaf(path: str, leaf: Leaf, rng: random.Random) -> object:
-    spell = _SPELLINGS.get(LEAVES.get(path, LeafType.TEXT))
+def _leaf(path: str, leaf: FieldValue, rng: random.Random) -> object:
+    spell = _SPELLINGS.get(FIELDS.get(path, FieldType.TEXT))
     if leaf is None:
         return _nothing(rng)
     return leaf if spell is None else rng.choice(spell(leaf))
 
 
-def _instants(leaf: Leaf) -> list[object]:
+def _instants(leaf: FieldValue) -> list[object]:
     instant = datetime.fromisoformat(str(leaf))
     written = [instant.astimezone(zone).isoformat() for zone in _ZONES]
     without_colon = [f"{text[:-3]}{text[-2:]}" for text in written]
     return [*written, *without_colon, f"{instant.replace(tzinfo=None).isoformat()}Z"]
 
 
-_SPELLINGS: dict[LeafType, Callable[[Leaf], list[object]]] = {
-    LeafType.ID: lambda leaf: [leaf, int(str(leaf))],
-    LeafType.STATUS: lambda leaf: [leaf, {"active": True, "inactive": False}.get(str(leaf), leaf)],
-    LeafType.TYPE: lambda leaf: [
+_SPELLINGS: dict[FieldType, Callable[[FieldValue], list[object]]] = {
+    FieldType.ID: lambda leaf: [leaf, int(str(leaf))],
+    FieldType.STATUS: lambda leaf: [leaf, {"active": True, "inactive": False}.get(str(leaf), leaf)],
+    FieldType.TYPE: lambda leaf: [
         leaf,
         {"custom_view": "Custom view", "manual_enrollment": "Manual enrollment"}.get(str(leaf), leaf),
     ],
-    LeafType.FLAG: lambda leaf: [leaf, str(leaf), str(leaf).lower()],
-    LeafType.COUNT: lambda leaf: [leaf, str(leaf), float(str(leaf))],
-    LeafType.INSTANT: _instants,
-    LeafType.DAY: lambda leaf: [leaf, f"{leaf}T23:59:59-0700", f"{leaf}T00:30:00+05:30"],
+    FieldType.FLAG: lambda leaf: [leaf, str(leaf), str(leaf).lower()],
+    FieldType.COUNT: lambda leaf: [leaf, str(leaf), float(str(leaf))],
+    FieldType.INSTANT: _instants,
+    FieldType.DAY: lambda leaf: [leaf, f"{leaf}T23:59:59-0700", f"{leaf}T00:30:00+05:30"],
 }
 
 
@@ -131,7 +131,7 @@ def _nothing(rng: random.Random) -> str | None:
 
 def _rules(rules: list[Any], rng: random.Random) -> list[object]:
     """Reorder rules, write their ids as numbers or text, and add keys that say nothing."""
-    respelled = [
+    reencoded = [
         _shuffled(
             {"rid": _nothing(rng)}
             | rule
@@ -141,8 +141,8 @@ def _rules(rules: list[Any], rng: random.Random) -> list[object]:
         )
         for rule in rules
     ]
-    rng.shuffle(respelled)
-    return list(respelled)
+    rng.shuffle(reencoded)
+    return list(reencoded)
 
 
 def _nested(flat: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _fold_nulls(path: str, document: dict[str, Any], rng: random.Random) -> None
         if below not in OBJECTS or not isinstance(child, dict):
             continue
         _fold_nulls(below, child, rng)
-        complete = {p for p in (*LEAVES, *LABELS) if p.startswith(f"{below}.")}
+        complete = {p for p in (*FIELDS, *LABELS) if p.startswith(f"{below}.")}
         if complete == set(_empty_leaves(below, child)) and rng.random() < 0.5:
             document[key] = _nothing(rng)
 
@@ -181,5 +181,5 @@ def _empty_leaves(path: str, document: dict[str, Any]) -> list[str]:
         if isinstance(child, dict):
             found += _empty_leaves(below, child)
         elif child in ("", None):
-            found += [p for p in (*LEAVES, *LABELS) if p == below or p.startswith(f"{below}.")]
+            found += [p for p in (*FIELDS, *LABELS) if p == below or p.startswith(f"{below}.")]
     return found

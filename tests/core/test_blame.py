@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from cadence_sync.core.blame import LEARNT, Learnt, Origin, Seen, blame
+from cadence_sync.core.blame import DISCOVERED, DiscoveredField, ObservedVersion, Origin, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.fields import UNENROLL
 from cadence_sync.core.model import Config
@@ -11,19 +11,24 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
 def seen(
-    number: int, kind: Kind, config: Config, *changed: str, by: str | None = None, learnt: Config | None = None
-) -> Seen:
-    """Return a version that began on its day, was seen an hour later, and of which more was learnt at noon."""
+    number: int, kind: Kind, config: Config, *changed: str, by: str | None = None, discovered: Config | None = None
+) -> ObservedVersion:
+    """Return a version that began on its day, was seen an hour later, and of which more was discovered at noon."""
     at, observed_at = START + timedelta(days=number), START + timedelta(days=number, hours=1)
-    later = {path: Learnt(leaf, at + timedelta(hours=3), number * 10 + 1) for path, leaf in (learnt or {}).items()}
+    later = {
+        path: DiscoveredField(leaf, at + timedelta(hours=3), number * 10 + 1)
+        for path, leaf in (discovered or {}).items()
+    }
     person = (by and f"id of {by}", by)
-    return Seen(number, kind, at, observed_at, number * 10, {"id": "1", **config}, frozenset(changed), *person, later)
+    return ObservedVersion(
+        number, kind, at, observed_at, number * 10, {"id": "1", **config}, frozenset(changed), *person, later
+    )
 
 
-def origins(*versions: Seen) -> dict[str, int | str]:
-    """Return of each field the version that it is of, or the run that learnt it."""
+def origins(*versions: ObservedVersion) -> dict[str, int | str]:
+    """Return of each field the version that it is of, or the run that discovered it."""
     return {
-        line.field: f"run {line.origin.run_id}" if line.origin.kind == LEARNT else line.origin.version
+        line.field: f"run {line.origin.run_id}" if line.origin.kind == DISCOVERED else line.origin.version
         for line in blame(versions)
     }
 
@@ -46,21 +51,21 @@ def test_the_newest_change_counts() -> None:
     assert (name.origin.changed_by_name, status.origin.changed_by_name) == ("Ben", None)
 
 
-def test_a_learnt_field_is_of_the_run_that_saw_it_first() -> None:
-    learnt: Config = {"description": "Told"}
+def test_a_discovered_field_is_of_the_run_that_saw_it_first() -> None:
+    discovered: Config = {"description": "Told"}
     versions = [
-        seen(1, Kind.BASELINE, {"name": "A"}, learnt=learnt),
+        seen(1, Kind.BASELINE, {"name": "A"}, discovered=discovered),
         seen(2, Kind.UPDATED, {"name": "B", "status": "active", "description": "Told"}, "name", by="Ann"),
     ]
     assert origins(*versions) == {"name": 2, "description": "run 11", "status": "run 20"}
     _, description, status = blame(versions)
-    assert description.origin == Origin(LEARNT, START + timedelta(days=1, hours=3), 1, 11)
-    assert status.origin == Origin(LEARNT, START + timedelta(days=2, hours=1), 2, 20)
+    assert description.origin == Origin(DISCOVERED, START + timedelta(days=1, hours=3), 1, 11)
+    assert status.origin == Origin(DISCOVERED, START + timedelta(days=2, hours=1), 2, 20)
 
 
-def test_a_learnt_field_that_changed_later_is_of_that_version() -> None:
-    first = seen(1, Kind.BASELINE, {"name": "A"}, learnt={"status": "draft"})
-    second = seen(2, Kind.UPDATED, {"name": "A", "status": "active"}, "status", learnt={"published": True})
+def test_a_discovered_field_that_changed_later_is_of_that_version() -> None:
+    first = seen(1, Kind.BASELINE, {"name": "A"}, discovered={"status": "draft"})
+    second = seen(2, Kind.UPDATED, {"name": "A", "status": "active"}, "status", discovered={"published": True})
     assert origins(first) == {"name": 1, "status": "run 11"}
     assert origins(first, second) == {"name": 1, "status": 2, "published": "run 21"}
     assert {line.field: line.value for line in blame([first, second])} == {
@@ -77,7 +82,7 @@ def test_a_deletion_changes_no_field() -> None:
 
 def test_what_a_return_changed_is_in_its_document_alone() -> None:
     versions = [
-        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}, learnt={"description": "Told"}),
+        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}, discovered={"description": "Told"}),
         seen(2, Kind.DELETED, {"name": "A", "status": "active", "description": "Told"}, "*"),
         seen(
             3,

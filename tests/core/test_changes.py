@@ -6,13 +6,13 @@ import pytest
 
 from cadence_sync.core.diff import Kind, Refresh
 from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
-from cadence_sync.core.model import Leaf
-from tests.core.memory import Memory, sighting
+from cadence_sync.core.model import FieldValue
+from tests.core.memory import Memory, decode_one
 from tests.support.records import record, without
 
 EXECUTION: dict[str, Any] = record()["execution_details"]
 RULES: list[object] = [{"id": "1", "type": "criteria"}]
-ALL_EXECUTION: list[tuple[str, Leaf]] = [
+ALL_EXECUTION: list[tuple[str, FieldValue]] = [
     ("execution_details.automatic_unenroll", False),
     (PERIOD, "hours"),
     (UNIT, 1),
@@ -25,7 +25,7 @@ def _execution(**changes: object) -> dict[str, Any]:
     return record(execution_details=EXECUTION | changes)
 
 
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Leaf, Leaf]]:
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, FieldValue, FieldValue]]:
     memory = Memory()
     memory.sync(before)
     version = memory.only_version(after)
@@ -46,7 +46,7 @@ def _refreshed(before: dict[str, Any], after: dict[str, Any]) -> Refresh:
     return plan.refreshes[0]
 
 
-CHANGED: dict[str, tuple[dict[str, Any], list[tuple[str, Leaf, Leaf]]]] = {
+CHANGED: dict[str, tuple[dict[str, Any], list[tuple[str, FieldValue, FieldValue]]]] = {
     "a word": (record(status="inactive"), [("status", "active", "inactive")]),
     "to null": (record(name=None), [("name", "Welcome", None)]),
     "two leaves": (
@@ -77,7 +77,9 @@ CHANGED: dict[str, tuple[dict[str, Any], list[tuple[str, Leaf, Leaf]]]] = {
 
 
 @pytest.mark.parametrize(("after", "changes"), CHANGED.values(), ids=CHANGED)
-def test_each_changed_leaf_is_one_change(after: dict[str, Any], changes: list[tuple[str, Leaf, Leaf]]) -> None:
+def test_each_changed_leaf_is_one_change(
+    after: dict[str, Any], changes: list[tuple[str, FieldValue, FieldValue]]
+) -> None:
     assert _changes(record(), after) == changes
 
 
@@ -91,7 +93,7 @@ def test_a_changed_rule_is_one_change_of_the_array() -> None:
     assert _changes(before, after) == [(UNENROLL, RULES, more)]
 
 
-def test_a_field_learnt_beside_a_change_is_in_the_version_and_no_change() -> None:
+def test_a_field_discovered_beside_a_change_is_in_the_version_and_no_change() -> None:
     memory = Memory()
     memory.sync(record())
     version = memory.only_version(record(name="New", description="Text"))
@@ -107,10 +109,10 @@ def test_a_key_that_is_not_sent_keeps_its_value(key: str) -> None:
     assert (plan.versions, plan.refreshes, plan.unchanged) == ([], [], 1)
     changed = record(published=False, name="New")
     version = memory.only_version(without(changed, key))
-    assert version.row.config == sighting(changed | {key: record()[key]}).config
+    assert version.row.config == decode_one(changed | {key: record()[key]}).config
 
 
-LEARNT: dict[str, tuple[dict[str, Any], dict[str, Leaf]]] = {
+DISCOVERED: dict[str, tuple[dict[str, Any], dict[str, FieldValue]]] = {
     "a value": ({"description": "Text"}, {"description": "Text"}),
     "a null": ({"description": None}, {"description": None}),
     "a leaf of an object": (
@@ -120,14 +122,16 @@ LEARNT: dict[str, tuple[dict[str, Any], dict[str, Leaf]]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "learnt"), LEARNT.values(), ids=LEARNT)
-def test_a_field_learnt_for_the_first_time_refreshes_the_row(change: dict[str, Any], learnt: dict[str, Leaf]) -> None:
+@pytest.mark.parametrize(("change", "discovered"), DISCOVERED.values(), ids=DISCOVERED)
+def test_a_field_discovered_for_the_first_time_refreshes_the_row(
+    change: dict[str, Any], discovered: dict[str, FieldValue]
+) -> None:
     refresh = _refreshed(record(), record() | change)
-    assert refresh.learnt == learnt
-    assert refresh.row.config == sighting(record() | change).config
+    assert refresh.discovered == discovered
+    assert refresh.row.config == decode_one(record() | change).config
 
 
-def test_a_field_that_was_learnt_without_a_version_is_compared_from_then_on() -> None:
+def test_a_field_that_was_discovered_without_a_version_is_compared_from_then_on() -> None:
     memory = Memory()
     memory.sync(record())
     memory.sync(record(description="Text"))
@@ -146,15 +150,15 @@ LABELS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("change", "label"), LABELS.values(), ids=LABELS)
 def test_a_new_name_of_the_same_thing_refreshes_the_row(change: dict[str, Any], label: str) -> None:
     refresh = _refreshed(record(), record() | change)
-    assert refresh.row.labels == sighting(record()).labels | {label: "New"}
-    assert refresh.learnt == {}
+    assert refresh.row.labels == decode_one(record()).labels | {label: "New"}
+    assert refresh.discovered == {}
 
 
 def test_a_thing_that_is_replaced_without_a_name_does_not_keep_the_old_name() -> None:
     memory = Memory()
     memory.sync(record())
     version = memory.only_version(record(custom_view={"id": 5}))
-    assert version.row.labels == sighting(record()).labels | {"custom_view.name": None}
+    assert version.row.labels == decode_one(record()).labels | {"custom_view.name": None}
 
 
 def test_a_name_that_is_not_sent_is_kept_while_its_id_stays() -> None:

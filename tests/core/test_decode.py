@@ -8,8 +8,8 @@ import pytest
 
 from cadence_sync.core.decode import decode_page, decode_record
 from cadence_sync.core.fields import KNOWN_WORDS, PERIOD, UNENROLL, UNIT
-from cadence_sync.core.model import Config, PageInfo, Quarantined, Sighting
-from tests.core.memory import sighting
+from cadence_sync.core.model import Config, PageInfo, QuarantinedRecord, Record
+from tests.core.memory import decode_one
 from tests.support.records import record, without
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -24,8 +24,8 @@ def test_the_sample_of_v7_is_read_leaf_by_leaf() -> None:
     page = decode_page((SAMPLES / "v7-list.json").read_bytes())
     assert page.info == PageInfo(page=1, per_page=50, count=2, more_records=False)
     first, second = page.records
-    assert isinstance(first, Sighting)
-    assert isinstance(second, Sighting)
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
     assert first.config == {
         "id": "3652397000017949001",
         "name": "CadenceTest1",
@@ -65,7 +65,7 @@ def test_the_sample_of_v7_is_read_leaf_by_leaf() -> None:
 
 def test_the_sample_of_a_v8_list_is_read_without_drift() -> None:
     (only,) = decode_page((SAMPLES / "v8-list.json").read_bytes()).records
-    assert isinstance(only, Sighting)
+    assert isinstance(only, Record)
     assert only.drift == ()
     assert only.config["description"] == "Cadence for leads"
     assert only.config["modified_time"] == "2025-01-01T11:13:11+00:00"
@@ -74,7 +74,7 @@ def test_the_sample_of_a_v8_list_is_read_without_drift() -> None:
 
 def test_the_sample_of_a_single_v8_cadence_keeps_its_rules_and_its_steps() -> None:
     (source,) = json.loads((SAMPLES / "v8-get-one.json").read_text())["cadences"]
-    single = sighting(source)
+    single = decode_one(source)
     assert single.config[UNENROLL] == source["execution_details"]["unenroll_properties"]
     assert single.config[f"{UNENROLL}.type"] is None
     assert single.extra == {key: source[key] for key in ("follow_ups", "draft_cadence", "parent_cadence")}
@@ -115,14 +115,14 @@ UNKNOWN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("change", "extra", "path"), UNKNOWN.values(), ids=UNKNOWN)
 def test_what_is_not_known_yet_is_kept_and_noted(change: dict[str, Any], extra: dict[str, Any], path: str) -> None:
-    found = sighting(record() | change)
+    found = decode_one(record() | change)
     assert found.extra == extra
     assert [noted for noted, _ in found.drift] == [path]
     assert found.config.get("module.id") in {"5", record()["module"]["id"]}
 
 
 def test_a_long_name_and_a_long_value_are_noted_in_part() -> None:
-    found = sighting(record(**{"k" * 5000: "v" * 5000}))
+    found = decode_one(record(**{"k" * 5000: "v" * 5000}))
     assert found.drift == (("k" * 200, '"' + "v" * 199),)
     assert found.extra == {"k" * 5000: "v" * 5000}
 
@@ -136,7 +136,7 @@ def test_a_long_name_and_a_long_value_are_noted_in_part() -> None:
     ],
 )
 def test_an_unknown_word_is_stored_as_it_is_and_noted(source: dict[str, Any], path: str) -> None:
-    found = sighting(source)
+    found = decode_one(source)
     assert found.config[path] in {"Smart view", "paused", "months"}
     assert found.drift == ((path, f'"{found.config[path]}"'),)
 
@@ -144,7 +144,7 @@ def test_an_unknown_word_is_stored_as_it_is_and_noted(source: dict[str, Any], pa
 @pytest.mark.parametrize(("path", "word"), [(path, word) for path in KNOWN_WORDS for word in sorted(KNOWN_WORDS[path])])
 def test_a_known_word_is_not_noted(path: str, word: str) -> None:
     source = _execution(execute_every={"period": word}) if path == PERIOD else record(**{path: word})
-    assert sighting(source).drift == ()
+    assert decode_one(source).drift == ()
 
 
 ABSENT: dict[str, tuple[dict[str, Any], Config]] = {
@@ -163,32 +163,32 @@ ABSENT: dict[str, tuple[dict[str, Any], Config]] = {
 
 @pytest.mark.parametrize(("change", "expected"), ABSENT.values(), ids=ABSENT)
 def test_what_a_form_leaves_out(change: dict[str, Any], expected: Config) -> None:
-    config = sighting(_execution(**change)).config
+    config = decode_one(_execution(**change)).config
     assert {path: config[path] for path in expected} == expected
 
 
 def test_half_an_object_form_says_nothing_of_the_other_half() -> None:
-    config = sighting(_execution(unenroll_properties={"end_date": "2025-12-31"})).config
+    config = decode_one(_execution(unenroll_properties={"end_date": "2025-12-31"})).config
     assert config[f"{UNENROLL}.end_date"] == "2025-12-31"
     assert f"{UNENROLL}.type" not in config
 
 
 @pytest.mark.parametrize("key", sorted(record().keys() - {"id"}))
 def test_an_absent_key_leaves_no_trace(key: str) -> None:
-    left = sighting(without(record(), key))
+    left = decode_one(without(record(), key))
     known = [*left.config, *left.labels]
     assert [path for path in known if path == key or path.startswith(f"{key}.")] == []
 
 
 @pytest.mark.parametrize("empty", ["execution_details", "summary", "module"])
 def test_an_empty_object_says_nothing(empty: str) -> None:
-    assert sighting(record() | {empty: {}}).config == sighting(without(record(), empty)).config
+    assert decode_one(record() | {empty: {}}).config == decode_one(without(record(), empty)).config
 
 
 def test_a_record_that_is_no_object_has_a_reason() -> None:
-    assert decode_record(b"[]") == Quarantined(None, "record: expected an object", b"[]")
+    assert decode_record(b"[]") == QuarantinedRecord(None, "record: expected an object", b"[]")
 
 
 def test_a_record_of_another_shape_is_quarantined_under_its_id() -> None:
     found = decode_record(b'{"id":"7","module":"Leads"}')
-    assert found == Quarantined("7", "module: expected an object", b'{"id":"7","module":"Leads"}')
+    assert found == QuarantinedRecord("7", "module: expected an object", b'{"id":"7","module":"Leads"}')

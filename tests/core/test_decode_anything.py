@@ -1,4 +1,4 @@
-"""Whatever bytes come, a page comes out of them or a `BadAnswer`: nothing else is raised."""
+"""Whatever bytes come, a page comes out of them or a `InvalidResponseError`: nothing else is raised."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page
-from cadence_sync.core.model import Page, Sighting
-from cadence_sync.errors import BadAnswer
+from cadence_sync.core.model import Page, Record
+from cadence_sync.errors import InvalidResponseError
 from tests.support.examples import examples
 
 MANY = settings(max_examples=examples(400), deadline=None)
@@ -27,12 +27,12 @@ def _decoded(body: bytes) -> Page | None:
     """Decode a body; what is read must be in it, as JSON that another reader reads too."""
     try:
         page = decode_page(body)
-    except BadAnswer:
+    except InvalidResponseError:
         return None
     position = 0
     for record in page.records:
         position = body.index(record.raw, position) + len(record.raw)
-        if isinstance(record, Sighting):
+        if isinstance(record, Record):
             msgspec.json.decode(record.raw)
             assert record.cadence_id == record.config["id"]
         else:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page, listed_ids
 from cadence_sync.core.index import digest_of
-from cadence_sync.core.model import PageInfo, Quarantined, Sighting
-from cadence_sync.errors import BadAnswer
+from cadence_sync.core.model import PageInfo, QuarantinedRecord, Record
+from cadence_sync.errors import InvalidResponseError
 from tests.core.facts import PROPERTY
 from tests.core.memory import index_of
 from tests.support.records import listing, record
@@ -65,13 +65,13 @@ def test_a_bad_record_is_quarantined_and_its_neighbors_are_read(bad: bytes, cade
     page = decode_page(_page(*records[:place], bad, *records[place:]))
     found = list(page.records)
     quarantined = found.pop(place)
-    assert isinstance(quarantined, Quarantined)
+    assert isinstance(quarantined, QuarantinedRecord)
     assert (quarantined.cadence_id, quarantined.raw) == (cadence_id, bad)
     assert quarantined.reason
     assert "\0" not in quarantined.reason
     assert [(type(r), r.cadence_id, r.raw) for r in found] == [
-        (Sighting, "1", records[0]),
-        (Sighting, "2", records[1]),
+        (Record, "1", records[0]),
+        (Record, "2", records[1]),
     ]
     assert page.info == PageInfo(page=1, per_page=200, count=3, more_records=False)
 
@@ -91,12 +91,12 @@ def test_any_mixture_of_good_and_bad_records_keeps_its_order(records: list[tuple
 
 def test_a_hundred_levels_are_not_too_deep() -> None:
     deep = b'{"id":"7","x":' + b"[" * 99 + b"]" * 99 + b"}"
-    assert isinstance(decode_page(_page(deep)).records[0], Sighting)
+    assert isinstance(decode_page(_page(deep)).records[0], Record)
 
 
 def test_many_shallow_brackets_are_not_deep() -> None:
     wide = b'{"id":"7","x":[' + b",".join([b"{}"] * 500) + b"]}"
-    assert isinstance(decode_page(_page(wide)).records[0], Sighting)
+    assert isinstance(decode_page(_page(wide)).records[0], Record)
 
 
 NO_LIST = {
@@ -123,7 +123,7 @@ NO_LIST = {
 
 @pytest.mark.parametrize("body", NO_LIST.values(), ids=NO_LIST)
 def test_a_body_that_is_no_list_of_cadences_is_a_invalid_response(body: bytes) -> None:
-    with pytest.raises(BadAnswer) as raised:
+    with pytest.raises(InvalidResponseError) as raised:
         decode_page(body)
     assert raised.value.message.startswith("Zoho's answer is not a list of cadences")
     assert raised.value.hint
@@ -148,7 +148,7 @@ def test_the_ids_of_a_body_are_found_without_reading_its_records() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"cadences": {}}', b'{"cadences": [{"id": "1"}'])
 def test_a_body_without_a_list_of_cadences_has_no_ids(body: bytes) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponseError):
         listed_ids(body)
 
 

@@ -2,20 +2,20 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.core.document import changed_leaves, from_document, to_document
-from cadence_sync.core.fields import LABELS, LEAVES, OBJECTS, UNENROLL
-from cadence_sync.core.model import Config, Leaf
-from tests.core.memory import sighting
+from cadence_sync.core.document import changed_fields, from_document, to_document
+from cadence_sync.core.fields import FIELDS, LABELS, OBJECTS, UNENROLL
+from cadence_sync.core.model import Config, FieldValue
+from tests.core.memory import decode_one
 from tests.support.records import record
 
 RULES: list[object] = [{"id": "1", "type": "criteria"}]
 NO_EXECUTION: Config = {
-    path: None for path in (*LEAVES, UNENROLL) if path.startswith("execution_details.")
+    path: None for path in (*FIELDS, UNENROLL) if path.startswith("execution_details.")
 }  # fmt: skip
 
 
 def test_a_document_is_nested_as_zoho_nests_it_and_holds_no_labels() -> None:
-    assert to_document(sighting(record()).config) == {
+    assert to_document(decode_one(record()).config) == {
         "id": "1",
         "name": "Welcome",
         "type": "custom_view",
@@ -75,22 +75,22 @@ def test_what_a_later_version_put_into_a_document_is_no_leaf_of_this_one() -> No
 def test_changed_leaves_are_those_known_on_both_sides_in_the_order_of_their_paths() -> None:
     old: Config = {"name": "a", "description": "gone", "active": True, "status": None, UNENROLL: RULES}
     new: Config = {"status": "draft", "name": "b", "active": True, "published": True, UNENROLL: [*RULES]}
-    assert changed_leaves(old, new) == [("name", "a", "b"), ("status", None, "draft")]
+    assert changed_fields(old, new) == [("name", "a", "b"), ("status", None, "draft")]
 
 
 @pytest.mark.parametrize(
     ("old", "new"), [(None, RULES), (RULES, None), (RULES, [*RULES, *RULES]), ("a", None), (False, None)]
 )
-def test_coming_and_going_is_change(old: Leaf, new: Leaf) -> None:
-    assert changed_leaves({UNENROLL: old}, {UNENROLL: new}) == [(UNENROLL, old, new)]
+def test_coming_and_going_is_change(old: FieldValue, new: FieldValue) -> None:
+    assert changed_fields({UNENROLL: old}, {UNENROLL: new}) == [(UNENROLL, old, new)]
 
 
 def test_every_label_belongs_to_an_id_beside_it() -> None:
     for label, id_path in LABELS.items():
         assert label.rpartition(".")[0] == id_path.rpartition(".")[0]
-        assert id_path in LEAVES
+        assert id_path in FIELDS
 
 
 def test_no_leaf_is_an_object_too() -> None:
-    assert not OBJECTS & set(LEAVES)
+    assert not OBJECTS & set(FIELDS)
     assert UNENROLL in OBJECTS

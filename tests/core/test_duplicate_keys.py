@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page, decode_record
-from cadence_sync.core.model import Quarantined, Sighting
-from cadence_sync.errors import BadAnswer
+from cadence_sync.core.model import QuarantinedRecord, Record
+from cadence_sync.errors import InvalidResponseError
 from tests.core.facts import PROPERTY
 from tests.support.oracle import meaning
 
@@ -44,16 +44,16 @@ INFO = b'"info":{"per_page":2,"count":1,"page":1,"more_records":false}'
 @pytest.mark.parametrize(("raw", "cadence_id", "key"), TWO_VALUES.values(), ids=TWO_VALUES)
 def test_two_values_of_one_key_are_quarantined(raw: bytes, cadence_id: str | None, key: str) -> None:
     reason = f"the key {key} comes twice with different values"
-    assert decode_record(raw) == Quarantined(cadence_id, reason, raw)
+    assert decode_record(raw) == QuarantinedRecord(cadence_id, reason, raw)
 
 
 @pytest.mark.parametrize("raw", ONE_VALUE.values(), ids=ONE_VALUE)
 def test_one_value_twice_is_harmless(raw: bytes) -> None:
-    sighting = decode_record(raw)
-    assert isinstance(sighting, Sighting)
+    record = decode_record(raw)
+    assert isinstance(record, Record)
     once = decode_record(json.dumps(json.loads(raw)).encode())
-    assert isinstance(once, Sighting)
-    assert meaning(sighting) == meaning(once)
+    assert isinstance(once, Record)
+    assert meaning(record) == meaning(once)
 
 
 @pytest.mark.parametrize("text", ['"', '""', r"\"", r"\u0022", "a:b", '{"id":1,"id":2}'])
@@ -61,9 +61,9 @@ def test_one_value_twice_is_harmless(raw: bytes) -> None:
 def test_quotes_in_text_are_no_keys(text: str, ascii_only: bool) -> None:
     raw = json.dumps({"id": "7", "name": text, f"x{text}": text}, ensure_ascii=ascii_only).encode()
     for written in (raw, raw.replace(rb"\"", rb"\u0022")):
-        sighting = decode_record(written)
-        assert isinstance(sighting, Sighting), written
-        assert sighting.config["name"] == text
+        record = decode_record(written)
+        assert isinstance(record, Record), written
+        assert record.config["name"] == text
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_quotes_in_text_are_no_keys(text: str, ascii_only: bool) -> None:
     ],
 )
 def test_a_page_that_says_two_things_is_no_page(body: bytes) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponseError):
         decode_page(body)
 
 
@@ -103,4 +103,4 @@ def test_whatever_the_values_only_two_of_one_key_are_refused(pairs: list[tuple[s
     found = decode_record(f"{{{members}}}".encode())
     clashing = any(k == other and written(v) != written(w) for k, v in pairs for other, w in pairs)
     nul = any("\\u0000" in json.dumps(value) or "\x00" in str(value) for _, value in pairs)
-    assert isinstance(found, Quarantined) is (clashing or nul)
+    assert isinstance(found, QuarantinedRecord) is (clashing or nul)

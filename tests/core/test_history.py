@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.diff import Kind, Past, Version, plan_sighted
-from cadence_sync.core.document import changed_leaves, from_document, to_document
+from cadence_sync.core.diff import Kind, PriorState, Version, plan_listed
+from cadence_sync.core.document import changed_fields, from_document, to_document
 from cadence_sync.core.fields import LABELS
-from cadence_sync.core.model import Config, Known, Labels, Quarantined, Sighting
-from cadence_sync.core.rules import comparable
+from cadence_sync.core.model import Config, CurrentState, Labels, QuarantinedRecord, Record
+from cadence_sync.core.rules import canonical_value
 from tests.core.facts import PROPERTY, Facts, facts, spelled
-from tests.core.memory import HOUR, START, TICK, Memory, Record, listing_of
+from tests.core.memory import HOUR, START, TICK, MadeRecord, Memory, listing_of
 from tests.support.oracle import meaning
 
 SPELLINGS = st.randoms(use_true_random=True)
 CLOCK = st.integers(-3, 5).map(lambda hours: START + HOUR * hours)
 
 
-def _sighted(seen: Facts, rng: random.Random) -> Sighting:
+def _sighted(seen: Facts, rng: random.Random) -> Record:
     decoded = decode_record(spelled(seen, rng))
-    assert isinstance(decoded, Sighting), decoded
+    assert isinstance(decoded, Record), decoded
     return decoded
 
 
@@ -42,7 +42,7 @@ def pairs(draw: st.DrawFn) -> tuple[Facts, Facts]:
     return before, Facts(config, before.labels | other.labels, before.extra)
 
 
-def _labels(before: Known, seen: Sighting, config: Config) -> Labels:
+def _labels(before: CurrentState, seen: Record, config: Config) -> Labels:
     """Return the labels that a row must have: sent now, or known and still of the same thing."""
     kept = {
         label: name
@@ -55,7 +55,8 @@ def _labels(before: Known, seen: Sighting, config: Config) -> Labels:
 def _replayed(old: Config, version: Version) -> Config:
     changes = {change.field: change.new for change in version.changes}
     assert all(
-        comparable(old[change.field]) == comparable(change.old) and comparable(change.old) != comparable(change.new)
+        canonical_value(old[change.field]) == canonical_value(change.old)
+        and canonical_value(change.old) != canonical_value(change.new)
         for change in version.changes
     )
     return old | changes
@@ -69,7 +70,9 @@ def _holds(merged: object, sent: object) -> bool:
 
 
 def _same(one: Config, other: Config) -> bool:
-    return {p: comparable(leaf) for p, leaf in one.items()} == {p: comparable(leaf) for p, leaf in other.items()}
+    return {p: canonical_value(leaf) for p, leaf in one.items()} == {
+        p: canonical_value(leaf) for p, leaf in other.items()
+    }
 
 
 @PROPERTY
@@ -79,7 +82,7 @@ def _same(one: Config, other: Config) -> bool:
     number=st.integers(1, 9),
     deleted=st.booleans(),
     began=CLOCK,
-    last_walk=CLOCK,
+    last_listed_at=CLOCK,
     at=CLOCK,
 )
 def test_the_difference_applied_to_the_old_state_gives_the_new_one(
@@ -89,14 +92,14 @@ def test_the_difference_applied_to_the_old_state_gives_the_new_one(
     number: int,
     deleted: bool,
     began: datetime,
-    last_walk: datetime,
+    last_listed_at: datetime,
     at: datetime,
 ) -> None:
     old, seen = both[0], _sighted(both[1], rng)
     labels = dict.fromkeys(LABELS) | old.labels
-    before = Known(seen.cadence_id, number, deleted, began, old.config, labels, old.extra)
+    before = CurrentState(seen.cadence_id, number, deleted, began, old.config, labels, old.extra)
     listing = listing_of([seen], at)
-    plan = plan_sighted(listing, [seen], {seen.cadence_id: before}, Past(last_walk))
+    plan = plan_listed(listing, [seen], {seen.cadence_id: before}, PriorState(last_listed_at))
 
     merged = before.config | seen.config
     for row in [*(v.row for v in plan.versions), *(r.row for r in plan.refreshes)]:
@@ -108,43 +111,43 @@ def test_the_difference_applied_to_the_old_state_gives_the_new_one(
     for version in plan.versions:
         assert version.number == number + 1
         assert before.valid_from < version.valid_from <= max(at, before.valid_from + TICK)
-        learnt = {path: leaf for path, leaf in merged.items() if path not in before.config}
+        discovered = {path: leaf for path, leaf in merged.items() if path not in before.config}
         if version.kind is Kind.UPDATED:
-            assert _same(_replayed(before.config, version) | learnt, merged)
+            assert _same(_replayed(before.config, version) | discovered, merged)
     for refresh in plan.refreshes:
-        assert _same(before.config | refresh.learnt, merged)
+        assert _same(before.config | refresh.discovered, merged)
     if not plan.versions:
-        assert changed_leaves(before.config, merged) == []
+        assert changed_fields(before.config, merged) == []
     assert deleted == any(v.kind is Kind.RESTORED for v in plan.versions)
 
 
 @st.composite
-def walks(draw: st.DrawFn) -> list[tuple[list[Record], datetime | None]]:
-    """Some walks over up to three cadences that come, go, change and hide; the clock may jump."""
+def listings(draw: st.DrawFn) -> list[tuple[list[MadeRecord], datetime | None]]:
+    """Some listings over up to three cadences that come, go, change and hide; the clock may jump."""
     versions = {i: draw(st.lists(facts(i), min_size=1, max_size=2)) for i in ("1", "2", "3")}
     rng = draw(SPELLINGS)
-    found: list[tuple[list[Record], datetime | None]] = []
+    found: list[tuple[list[MadeRecord], datetime | None]] = []
     for _ in range(draw(st.integers(1, 5))):
-        records: list[Record] = []
+        records: list[MadeRecord] = []
         for cadence_id, states in versions.items():
             fate = draw(st.sampled_from(["there", "there", "there", "gone", "unreadable", "hidden"]))
             if fate == "there":
                 records.append(_sighted(draw(st.sampled_from(states)), rng))
             elif fate != "gone":
-                records.append(Quarantined(None if fate == "hidden" else cadence_id, "broken", b"{"))
+                records.append(QuarantinedRecord(None if fate == "hidden" else cadence_id, "broken", b"{"))
         jump = draw(st.none() | st.integers(-2, 2))
         found.append((records, None if jump is None else START + timedelta(hours=jump)))
     return found
 
 
 @PROPERTY
-@given(walks())
-def test_any_sequence_of_walks_makes_an_unbroken_history(
-    sequence: list[tuple[list[Record], datetime | None]],
+@given(listings())
+def test_any_sequence_of_listings_makes_an_unbroken_history(
+    sequence: list[tuple[list[MadeRecord], datetime | None]],
 ) -> None:
     memory = Memory()
     for records, at in sequence:
-        first, live = memory.last_walk is None, set(memory.digests)
+        first, live = memory.last_listed_at is None, set(memory.digests)
         plan = memory.sync(*records, at=at)
         counted = plan.counters
         assert (
@@ -166,7 +169,7 @@ def test_any_sequence_of_walks_makes_an_unbroken_history(
         again = memory.plan(listing_of(records, memory.now))
         assert (again.versions, again.refreshes) == ([], [])
         for record in records:
-            if isinstance(record, Sighting):
+            if isinstance(record, Record):
                 known = memory.known[record.cadence_id].config
                 assert _same(known | record.config, known)
     _assert_chains(memory)

@@ -1,4 +1,4 @@
-"""Digests found again, ids in little room, and sightings in blocks."""
+"""Digests found again, ids in little room, and records in blocks."""
 
 import errno
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core import ids as ids_module
-from cadence_sync.core.ids import Ids
-from cadence_sync.core.index import NOTHING, Marks
-from cadence_sync.core.model import Sighting
-from cadence_sync.core.sightings import BLOCK, Sightings
+from cadence_sync.core.ids import IdHashSet
+from cadence_sync.core.index import EMPTY_INDEX, SeenSet
+from cadence_sync.core.model import Record
+from cadence_sync.core.sightings import BLOCK, RecordSpool
 from cadence_sync.errors import SpoolError
 from tests.core.facts import PROPERTY
-from tests.core.memory import index_of, sighting
+from tests.core.memory import decode_one, index_of
 from tests.support.records import record
 
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=5)
@@ -39,17 +39,17 @@ def test_a_digest_is_found_at_the_position_of_its_id_and_no_other_is(digests: di
 
 def test_marks_tell_what_was_found_from_what_was_not() -> None:
     index = index_of({name: name.encode() * 16 for name in "abcd"})
-    marks = Marks(index)
+    marks = SeenSet(index)
     marks.add([0, 2])
     marks.add([2])
     assert (len(marks), list(marks.found()), list(marks.others())) == (2, ["a", "c"], ["b", "d"])
-    assert list(Marks(NOTHING).found()) == []
+    assert list(SeenSet(EMPTY_INDEX).found()) == []
 
 
 @PROPERTY
 @given(st.lists(IDS), st.lists(IDS), st.sampled_from([1, 3, 100]))
-def test_ids_are_told_apart_whatever_the_size_of_a_bucket(here: list[str], wanted: list[str], size: int) -> None:
-    found = Ids()
+def test_ids_are_reported_apart_whatever_the_size_of_a_bucket(here: list[str], wanted: list[str], size: int) -> None:
+    found = IdHashSet()
     for cadence_id in here:
         found.add(cadence_id)
     with pytest.MonkeyPatch.context() as patch:
@@ -60,39 +60,39 @@ def test_ids_are_told_apart_whatever_the_size_of_a_bucket(here: list[str], wante
     assert len(found) == len(here)
 
 
-def _many(count: int) -> list[Sighting]:
+def _many(count: int) -> list[Record]:
     big = {"big": 2**70, "float": 0.1, "list": [1, None, True]}
-    return [sighting(record(str(number), **big)) for number in range(count)]
+    return [decode_one(record(str(number), **big)) for number in range(count)]
 
 
 @pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK + 1])
-def test_sightings_come_back_as_they_were_as_often_as_wanted(count: int) -> None:
-    given_, sightings = _many(count), Sightings(TemporaryFile)
+def test_records_come_back_as_they_were_as_often_as_wanted(count: int) -> None:
+    given_, records = _many(count), RecordSpool(TemporaryFile)
     for one in given_:
-        sightings.add(one)
-    assert len(sightings) == count
-    assert list(sightings) == given_
-    assert list(sightings) == given_
-    assert all(len(block) <= BLOCK for block in sightings.blocks())
+        records.add(one)
+    assert len(records) == count
+    assert list(records) == given_
+    assert list(records) == given_
+    assert all(len(block) <= BLOCK for block in records.blocks())
 
 
 def test_what_is_added_after_a_look_comes_behind() -> None:
-    given_, sightings = _many(2 * BLOCK), Sightings(TemporaryFile)
+    given_, records = _many(2 * BLOCK), RecordSpool(TemporaryFile)
     for one in given_[:BLOCK]:
-        sightings.add(one)
-    assert list(sightings) == given_[:BLOCK]
+        records.add(one)
+    assert list(records) == given_[:BLOCK]
     for one in given_[BLOCK:]:
-        sightings.add(one)
-    assert list(sightings) == given_
+        records.add(one)
+    assert list(records) == given_
 
 
-def test_a_repeated_sighting_is_given_once() -> None:
+def test_a_repeated_record_is_given_once() -> None:
     one, two = _many(2)
-    sightings = Sightings(TemporaryFile)
+    records = RecordSpool(TemporaryFile)
     for each in (one, two, one):
-        sightings.add(each)
-    sightings.keep_once(["0"], 1)
-    assert (list(sightings), len(sightings)) == ([one, two], 2)
+        records.add(each)
+    records.keep_once(["0"], 1)
+    assert (list(records), len(records)) == ([one, two], 2)
 
 
 class Broken:
@@ -115,19 +115,19 @@ class Broken:
         raise OSError(errno.EIO, "Input/output error")
 
 
-def _filled(file: IO[bytes], given_: Sequence[Sighting]) -> Sightings:
-    sightings = Sightings(lambda: file)
+def _filled(file: IO[bytes], given_: Sequence[Record]) -> RecordSpool:
+    records = RecordSpool(lambda: file)
     for one in given_:
-        sightings.add(one)
-    return sightings
+        records.add(one)
+    return records
 
 
-def test_a_full_disk_is_told_as_such() -> None:
+def test_a_full_disk_is_reported_as_such() -> None:
     with pytest.raises(SpoolError, match="No space left"):
         _filled(Broken(full=True), _many(BLOCK))  # type: ignore[arg-type]
 
 
-def test_a_file_that_cannot_be_read_is_told_as_such() -> None:
-    sightings = _filled(Broken(full=False), _many(BLOCK))  # type: ignore[arg-type]
+def test_a_file_that_cannot_be_read_is_reported_as_such() -> None:
+    records = _filled(Broken(full=False), _many(BLOCK))  # type: ignore[arg-type]
     with pytest.raises(SpoolError, match="Input/output"):
-        list(sightings)
+        list(records)

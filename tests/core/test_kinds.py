@@ -5,18 +5,18 @@ import json
 import pytest
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.diff import Change, Kind
-from cadence_sync.core.model import Quarantined
-from tests.core.memory import HOUR, START, Memory, sighting
+from cadence_sync.core.diff import FieldChange, Kind
+from cadence_sync.core.model import QuarantinedRecord
+from tests.core.memory import HOUR, START, Memory, decode_one
 from tests.support.records import record, without
 
-ARRIVAL = (Change("*", None, None),)
-HIDDEN = Quarantined(None, "no id", b"{}")
+ARRIVAL = (FieldChange("*", None, None),)
+HIDDEN = QuarantinedRecord(None, "no id", b"{}")
 
 
-def _unreadable(cadence_id: str) -> Quarantined:
+def _unreadable(cadence_id: str) -> QuarantinedRecord:
     found = decode_record(json.dumps(record(cadence_id, active="perhaps")).encode())
-    assert isinstance(found, Quarantined)
+    assert isinstance(found, QuarantinedRecord)
     return found
 
 
@@ -28,7 +28,7 @@ def memory() -> Memory:
     return memory
 
 
-def test_what_the_first_walk_finds_is_a_baseline_without_changes() -> None:
+def test_what_the_first_listing_finds_is_a_baseline_without_changes() -> None:
     plan = Memory().sync(record("1"), record("2"))
     assert [(v.kind, v.number, v.row.cadence_id, v.changes) for v in plan.versions] == [
         (Kind.BASELINE, 1, "1", ()),
@@ -37,14 +37,14 @@ def test_what_the_first_walk_finds_is_a_baseline_without_changes() -> None:
     assert {(v.changed_by_id, v.changed_by_name) for v in plan.versions} == {(None, None)}
 
 
-def test_what_a_later_walk_finds_first_was_created(memory: Memory) -> None:
+def test_what_a_later_listing_finds_first_was_created(memory: Memory) -> None:
     version = memory.only_version(record("1"), record("2"), record("3"))
     assert (version.kind, version.number, version.changes) == (Kind.CREATED, 1, ARRIVAL)
-    assert version.row.config == sighting(record("3")).config
+    assert version.row.config == decode_one(record("3")).config
     assert version.raw == json.dumps(record("3")).encode()
 
 
-def test_after_an_empty_first_walk_a_cadence_was_created() -> None:
+def test_after_an_empty_first_listing_a_cadence_was_created() -> None:
     memory = Memory()
     memory.sync()
     assert memory.only_version(record()).kind is Kind.CREATED
@@ -82,7 +82,7 @@ def test_a_new_id_after_an_unreadable_one_was_created_only_if_zoho_says_so(
     assert memory.only_version(record("1"), record("2"), new).kind is kind
 
 
-def test_the_excuse_of_an_unreadable_id_lasts_for_one_walk(memory: Memory) -> None:
+def test_the_excuse_of_an_unreadable_id_lasts_for_one_listing(memory: Memory) -> None:
     memory.sync(record("1"), record("2"), HIDDEN)
     memory.sync(record("1"), record("2"))
     assert memory.only_version(record("1"), record("2"), record("3")).kind is Kind.CREATED
@@ -91,15 +91,15 @@ def test_the_excuse_of_an_unreadable_id_lasts_for_one_walk(memory: Memory) -> No
 def test_changed_configuration_is_an_update_with_all_that_is_known(memory: Memory) -> None:
     version = memory.only_version(record("1"), without(record("2", name="New"), "summary"))
     assert (version.kind, version.number) == (Kind.UPDATED, 2)
-    assert version.row.config == sighting(record("2", name="New")).config
-    assert version.row.digest == sighting(without(record("2", name="New"), "summary")).digest
+    assert version.row.config == decode_one(record("2", name="New")).config
+    assert version.row.digest == decode_one(without(record("2", name="New"), "summary")).digest
 
 
 def test_a_missing_cadence_was_deleted_and_keeps_its_last_state(memory: Memory) -> None:
     version = memory.only_version(record("1"))
     assert (version.kind, version.number, version.changes) == (Kind.DELETED, 2, ARRIVAL)
-    assert version.row.config == sighting(record("2")).config
-    assert version.row.labels == sighting(record("2")).labels
+    assert version.row.config == decode_one(record("2")).config
+    assert version.row.labels == decode_one(record("2")).labels
     assert (version.raw, version.row.digest) == (None, None)
     assert (version.changed_by_id, version.changed_by_name) == (None, None)
 
@@ -119,7 +119,7 @@ def test_a_restored_cadence_keeps_what_its_listing_does_not_send(memory: Memory)
     memory.sync(record("1"), record("2", description="Text"))
     memory.sync(record("1"))
     version = memory.only_version(record("1"), record("2", name="New"))
-    assert version.row.config == sighting(record("2", name="New", description="Text")).config
+    assert version.row.config == decode_one(record("2", name="New", description="Text")).config
 
 
 def test_a_cadence_in_quarantine_is_neither_missing_nor_changed(memory: Memory) -> None:

@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.core.diff import Past, plan_deleted, plan_sighted
-from cadence_sync.core.guard import Verdict
-from cadence_sync.core.model import Known, Quarantined
-from cadence_sync.core.report import Counters, Tally
-from tests.core.memory import START, Memory, index_of, listing_of, sighting
+from cadence_sync.core.diff import PriorState, plan_deleted, plan_listed
+from cadence_sync.core.guard import DeletionPlan
+from cadence_sync.core.model import CurrentState, QuarantinedRecord
+from cadence_sync.core.report import CounterBuilder, Counters
+from tests.core.memory import START, Memory, decode_one, index_of, listing_of
 from tests.support.records import record
 
-HIDDEN = Quarantined(None, "no id", b"{}")
-UNREADABLE = Quarantined("4", "no word", b'{"id":"4"}')
-ONE, TWO, THREE = (sighting(record(i)) for i in ("1", "2", "3"))
+HIDDEN = QuarantinedRecord(None, "no id", b"{}")
+UNREADABLE = QuarantinedRecord("4", "no word", b'{"id":"4"}')
+ONE, TWO, THREE = (decode_one(record(i)) for i in ("1", "2", "3"))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ ONE, TWO, THREE = (sighting(record(i)) for i in ("1", "2", "3"))
     ],
 )
 def test_a_listing_counts_distinct_ids_and_unreadable_ones(
-    records: list[Quarantined], seen: int, ids: frozenset[str], hides: bool
+    records: list[QuarantinedRecord], seen: int, ids: frozenset[str], hides: bool
 ) -> None:
     listing = listing_of(records)
     assert (listing.seen, listing.quarantined_ids, listing.hides_ids) == (seen, ids, hides)
@@ -44,7 +44,7 @@ def test_a_listing_counts_distinct_ids_and_unreadable_ones(
     ],
 )
 def test_missing_is_what_is_live_and_neither_listed_nor_in_quarantine(
-    records: list[Quarantined], gone: list[str]
+    records: list[QuarantinedRecord], gone: list[str]
 ) -> None:
     stored = index_of({"4": b"4" * 16, "2": b"2" * 16, "1": ONE.digest}, deleted=1)
     assert listing_of(records, index=stored).missing() == gone
@@ -53,13 +53,13 @@ def test_missing_is_what_is_live_and_neither_listed_nor_in_quarantine(
 @pytest.mark.parametrize(
     ("records", "nothing"), [([ONE], True), ([], True), ([ONE, TWO], False), ([ONE, UNREADABLE], False)]
 )
-def test_nothing_new_is_said_where_all_is_stored_and_readable(records: list[Quarantined], nothing: bool) -> None:
+def test_nothing_new_is_said_where_all_is_stored_and_readable(records: list[QuarantinedRecord], nothing: bool) -> None:
     assert listing_of(records, index=index_of({"1": ONE.digest})).says_nothing_new is nothing
 
 
 def test_differing_is_what_is_new_deleted_or_not_as_it_was_written() -> None:
     stored = index_of({"1": ONE.digest, "2": b"an other digest."}, deleted=1)
-    new = sighting(record("5"))
+    new = decode_one(record("5"))
     listing = listing_of([ONE, TWO, THREE, new], index=stored)
     assert list(listing.changed) == [TWO, THREE, new]
     assert list(listing.unchanged.found()) == ["1"]
@@ -72,11 +72,11 @@ def test_a_record_whose_key_disappeared_differs_and_yet_says_nothing() -> None:
     assert list(listing.changed) == [ONE]
     plan = memory.plan(listing)
     assert (plan.versions, plan.refreshes, plan.unchanged) == ([], [], 1)
-    assert [row.digest for row in plan.respelled] == [ONE.digest]
+    assert [row.digest for row in plan.reencoded] == [ONE.digest]
 
 
 def test_nothing_at_all_makes_an_empty_plan() -> None:
-    assert Tally().counters(listing_of([]), Verdict()) == Counters()
+    assert CounterBuilder().counters(listing_of([]), DeletionPlan()) == Counters()
 
 
 def test_the_counters_of_a_run_of_every_kind_add_up() -> None:
@@ -106,14 +106,14 @@ def test_a_run_beside_an_unreadable_id_counts_it_and_deletes_nothing() -> None:
 
 
 def test_what_is_held_is_counted_and_stays() -> None:
-    before = Known("1", 4, False, START, ONE.config, ONE.labels, {})
-    verdict = Verdict(retire=("1",), hold=("2", "3"), keep=("4",))
-    tally = Tally()
+    before = CurrentState("1", 4, False, START, ONE.config, ONE.labels, {})
+    deletions = DeletionPlan(delete=("1",), hold=("2", "3"), keep=("4",))
+    tally = CounterBuilder()
     tally.add(plan_deleted(listing_of([]), [before]))
-    assert tally.counters(listing_of([]), verdict) == Counters(deleted=1, held=2)
+    assert tally.counters(listing_of([]), deletions) == Counters(deleted=1, held=2)
 
 
 def test_a_plan_is_made_of_what_is_known_and_not_of_digests() -> None:
-    before = Known("1", 4, False, datetime(2026, 1, 1, tzinfo=UTC), ONE.config, ONE.labels, {})
-    plan = plan_sighted(listing_of([ONE]), [ONE], {"1": before}, Past(START))
+    before = CurrentState("1", 4, False, datetime(2026, 1, 1, tzinfo=UTC), ONE.config, ONE.labels, {})
+    plan = plan_listed(listing_of([ONE]), [ONE], {"1": before}, PriorState(START))
     assert (plan.versions, plan.refreshes) == ([], [])

@@ -1,4 +1,4 @@
-"""A walk: which pages it asks for, and which answers it does not believe."""
+"""A listing: which pages it asks for, and which answers it does not believe."""
 
 import random
 from tempfile import TemporaryFile
@@ -7,41 +7,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence_sync.core.index import NOTHING
-from cadence_sync.core.model import Page, PageInfo, Quarantined, Sighting
-from cadence_sync.core.paging import Record, Walk
-from cadence_sync.errors import InconsistentListing
+from cadence_sync.core.index import EMPTY_INDEX
+from cadence_sync.core.model import Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.paging import ListedRecord, Paginator
+from cadence_sync.errors import InconsistentListingError
 from tests.core.facts import PROPERTY
-from tests.core.memory import START, index_of, sighting
+from tests.core.memory import START, decode_one, index_of
 
 EMPTY = Page(None, ())
 
 
-def _cadence(number: int, name: str = "a") -> Sighting:
-    return sighting({"id": str(number), "name": name})
+def _cadence(number: int, name: str = "a") -> Record:
+    return decode_one({"id": str(number), "name": name})
 
 
-def _bad(cadence_id: str | None, raw: bytes = b"?") -> Quarantined:
-    return Quarantined(cadence_id, "broken", raw)
+def _bad(cadence_id: str | None, raw: bytes = b"?") -> QuarantinedRecord:
+    return QuarantinedRecord(cadence_id, "broken", raw)
 
 
-def _page(number: int, *records: Record, more: bool = False, per_page: int = 2) -> Page:
+def _page(number: int, *records: ListedRecord, more: bool = False, per_page: int = 2) -> Page:
     return Page(PageInfo(number, per_page, len(records), more), records)
 
 
-def _walk(*answers: tuple[int, Page], expected_pages: int = 1) -> Walk:
-    walk = Walk(NOTHING, TemporaryFile, expected_pages)
+def _paginator(*answers: tuple[int, Page], expected_pages: int = 1) -> Paginator:
+    paginator = Paginator(EMPTY_INDEX, TemporaryFile, expected_pages)
     for number, page in answers:
-        walk.receive(number, page)
-    return walk
+        paginator.add_page(number, page)
+    return paginator
 
 
-def _records(walk: Walk) -> list[Record]:
-    listing = walk.listing(START)
+def _records(paginator: Paginator) -> list[ListedRecord]:
+    listing = paginator.listing(START)
     return [*listing.changed, *listing.quarantined]
 
 
-def _number(found: Record) -> int:
+def _number(found: ListedRecord) -> int:
     return int(found.cadence_id or 0)
 
 
@@ -56,36 +56,36 @@ ALL = [_cadence(n) for n in range(60)]
     past_the_end=st.booleans(),
     rng=st.randoms(use_true_random=True),
 )
-def test_a_walk_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_is_first(
+def test_a_listing_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_is_first(
     *, count: int, per_page: int, hint: int, past_the_end: bool, rng: random.Random
 ) -> None:
     records = ALL[:count]
     last = max(1, -(-count // per_page))
-    walk, asked = Walk(NOTHING, TemporaryFile, hint), list[int]()
-    while wanted := walk.wanted():
+    paginator, asked = Paginator(EMPTY_INDEX, TemporaryFile, hint), list[int]()
+    while wanted := paginator.next_pages():
         asked += wanted
         for number in rng.sample(wanted, len(wanted)):
             part = records[(number - 1) * per_page : number * per_page]
             page = _page(number, *part, more=number < last, per_page=per_page)
-            walk.receive(number, page if part or past_the_end else EMPTY)
-    assert sorted(_records(walk), key=_number) == records
-    assert walk.pages == last
+            paginator.add_page(number, page if part or past_the_end else EMPTY)
+    assert sorted(_records(paginator), key=_number) == records
+    assert paginator.pages == last
     assert asked == list(range(1, max(last, hint) + 1))
 
 
 def test_as_many_pages_as_there_were_are_asked_at_once_then_one_by_one() -> None:
-    walk, asked = Walk(NOTHING, TemporaryFile, 3), []
+    paginator, asked = Paginator(EMPTY_INDEX, TemporaryFile, 3), []
     for _ in range(3):
-        asked.append(walk.wanted())
+        asked.append(paginator.next_pages())
         for n in asked[-1]:
-            walk.receive(n, _page(n, _cadence(n), more=True))
+            paginator.add_page(n, _page(n, _cadence(n), more=True))
     assert asked == [[1, 2, 3], [4], [5]]
-    assert walk.wanted() == [6]
+    assert paginator.next_pages() == [6]
 
 
 def test_the_empty_answer_to_page_1_is_an_empty_list() -> None:
-    walk = _walk((1, EMPTY), expected_pages=4)
-    assert (walk.wanted(), _records(walk), walk.pages) == ([], [], 1)
+    paginator = _paginator((1, EMPTY), expected_pages=4)
+    assert (paginator.next_pages(), _records(paginator), paginator.pages) == ([], [], 1)
 
 
 ONE, TWO, THREE = _cadence(1), _cadence(2), _cadence(3)
@@ -105,9 +105,9 @@ REFUSED_AT_ONCE: dict[str, list[tuple[int, Page]]] = {
 
 @pytest.mark.parametrize("answers", REFUSED_AT_ONCE.values(), ids=REFUSED_AT_ONCE)
 def test_an_answer_that_cannot_be_the_page_is_refused_when_it_arrives(answers: list[tuple[int, Page]]) -> None:
-    walk = _walk(*answers[:-1])
-    with pytest.raises(InconsistentListing):
-        walk.receive(*answers[-1])
+    paginator = _paginator(*answers[:-1])
+    with pytest.raises(InconsistentListingError):
+        paginator.add_page(*answers[-1])
 
 
 FIRST = (1, _page(1, ONE, TWO, more=True))
@@ -137,39 +137,39 @@ REFUSED_IN_THE_END: dict[str, list[tuple[int, Page]]] = {
 
 @pytest.mark.parametrize("answers", REFUSED_IN_THE_END.values(), ids=REFUSED_IN_THE_END)
 def test_pages_that_do_not_fit_together_are_no_listing(answers: list[tuple[int, Page]]) -> None:
-    walk = _walk(*answers)
-    with pytest.raises(InconsistentListing):
-        walk.listing(START)
+    paginator = _paginator(*answers)
+    with pytest.raises(InconsistentListingError):
+        paginator.listing(START)
 
 
 def test_the_same_cadence_in_the_same_state_on_two_pages_is_one() -> None:
-    same = sighting({"name": "a", "id": 2})
+    same = decode_one({"name": "a", "id": 2})
     assert same.raw != TWO.raw
-    assert _records(_walk(FIRST, (2, _page(2, same, THREE)))) == [ONE, TWO, THREE]
+    assert _records(_paginator(FIRST, (2, _page(2, same, THREE)))) == [ONE, TWO, THREE]
 
 
 def test_the_same_unreadable_cadence_on_two_pages_is_one_and_those_without_an_id_are_all_kept() -> None:
     bad, anonymous = _bad("9"), _bad(None)
-    walk = _walk((1, _page(1, anonymous, bad, more=True)), (2, _page(2, bad, anonymous, ONE)))
-    assert _records(walk) == [ONE, bad, anonymous, anonymous]
+    paginator = _paginator((1, _page(1, anonymous, bad, more=True)), (2, _page(2, bad, anonymous, ONE)))
+    assert _records(paginator) == [ONE, bad, anonymous, anonymous]
 
 
 def test_empty_pages_past_the_end_may_say_another_size() -> None:
-    assert _records(_walk((1, _page(1, ONE)), (2, _page(2, per_page=50)), (3, EMPTY))) == [ONE]
+    assert _records(_paginator((1, _page(1, ONE)), (2, _page(2, per_page=50)), (3, EMPTY))) == [ONE]
 
 
 STORED = index_of({"1": ONE.digest, "2": TWO.digest})
 
 
-def _stored(*records: Sighting) -> tuple[int, ...]:
+def _stored(*records: Record) -> tuple[int, ...]:
     return tuple(position for r in records if (position := STORED.find(r.digest)) is not None)
 
 
-def _against_the_store(*pages: Page) -> Walk:
-    walk = Walk(STORED, TemporaryFile)
+def _against_the_store(*pages: Page) -> Paginator:
+    paginator = Paginator(STORED, TemporaryFile)
     for number, page in enumerate(pages, 1):
-        walk.receive(number, page)
-    return walk
+        paginator.add_page(number, page)
+    return paginator
 
 
 def _info(number: int, count: int, *, more: bool = False) -> PageInfo:
@@ -184,13 +184,13 @@ def test_what_is_stored_to_the_byte_is_marked_and_one_that_moved_to_the_next_pag
 
 
 @pytest.mark.parametrize("other", [_cadence(1, "b"), _bad("1")], ids=["changed", "unreadable"])
-def test_a_cadence_that_is_both_as_stored_and_not_makes_no_listing(other: Record) -> None:
+def test_a_cadence_that_is_both_as_stored_and_not_makes_no_listing(other: ListedRecord) -> None:
     first = Page(_info(1, 2, more=True), (THREE,), _stored(ONE))
-    with pytest.raises(InconsistentListing, match="Cadence 1 came twice"):
+    with pytest.raises(InconsistentListingError, match="Cadence 1 came twice"):
         _against_the_store(first, Page(_info(2, 1), (other,))).listing(START)
 
 
 def test_a_page_of_stored_records_that_comes_again_is_noticed() -> None:
     page = Page(_info(1, 2, more=True), (), _stored(ONE, TWO))
-    with pytest.raises(InconsistentListing, match="repeats"):
+    with pytest.raises(InconsistentListingError, match="repeats"):
         _against_the_store(page, Page(_info(2, 2, more=True), (), page.unchanged))

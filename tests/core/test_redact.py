@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.model import Quarantined, Sighting
-from cadence_sync.core.persons import PERSON_FIELDS, Wanted, find_persons, may_name, text_of
-from cadence_sync.core.redact import is_json, redact, redact_sample, redact_sightings, redact_text
+from cadence_sync.core.model import QuarantinedRecord, Record
+from cadence_sync.core.persons import PERSON_FIELDS, RedactionTarget, find_persons, may_contain, text_of
+from cadence_sync.core.redact import is_json, redact, redact_records, redact_sample, redact_text
 from tests.support.examples import examples
 from tests.support.records import RECORD, record
 
 ME = "3652397000000186017"
-WANTED = Wanted(frozenset({ME}))
-NAMED = Wanted(frozenset({ME}), texts=frozenset({"Patricia Boyle", "p@x.io"}))
+WANTED = RedactionTarget(frozenset({ME}))
+NAMED = RedactionTarget(frozenset({ME}), texts=frozenset({"Patricia Boyle", "p@x.io"}))
 
 TEXTS = {
     "id as text": ('{"by":{"name":"Pat","id":"ID"}}', '{"by":{"name":"redacted","id":"ID"}}'),
@@ -87,7 +87,7 @@ def of(text: str) -> bytes:
 @pytest.mark.parametrize(("before", "after"), TEXTS.values(), ids=TEXTS)
 def test_names_are_replaced_and_the_rest_stays_to_the_byte(before: str, after: str) -> None:
     found = redact(of(before), WANTED)
-    assert (found.raw, found.met, found.kept) == (of(after), True, False)
+    assert (found.raw, found.found, found.retained) == (of(after), True, False)
     assert redact(found.raw, WANTED).raw == found.raw
 
 
@@ -96,22 +96,22 @@ def test_what_names_nobody_of_that_id_stays(text: str) -> None:
     assert redact(of(text), WANTED).raw == of(text)
 
 
-def test_what_was_found_is_told() -> None:
+def test_what_was_found_is_reported() -> None:
     found = redact(of('{"by":{"name":"Pat","email":["x"],"id":ID,"alias":"redacted"}}'), WANTED)
-    assert (found.texts, found.met, found.kept) == (frozenset({"Pat"}), True, False)
-    assert redact(of('{"by":{"id":ID}}'), WANTED).met
-    assert not redact(of('{"module":{"id":ID,"name":"x"}}'), WANTED).met
+    assert (found.texts, found.found, found.retained) == (frozenset({"Pat"}), True, False)
+    assert redact(of('{"by":{"id":ID}}'), WANTED).found
+    assert not redact(of('{"module":{"id":ID,"name":"x"}}'), WANTED).found
     rules = redact(of('{"execution_details":{"unenroll_properties":[{"d":{"id":ID,"name":"Pat"}}]}}'), WANTED)
-    assert (rules.kept, rules.met, rules.texts) == (True, True, frozenset())
+    assert (rules.retained, rules.found, rules.texts) == (True, True, frozenset())
 
 
 def test_roles_and_texts_say_whose_an_object_without_an_id_is() -> None:
     raw = b'{"created_by":{"email":"p@x.io"},"x":{"created_by":{"email":"a@x.io"}},"y":{"name":"Patricia Boyle"}}'
-    by_role = redact(raw, Wanted(frozenset({ME}), roles=frozenset({"created_by"}))).raw
+    by_role = redact(raw, RedactionTarget(frozenset({ME}), roles=frozenset({"created_by"}))).raw
     assert by_role == raw.replace(b"p@x.io", b"redacted")
     assert redact(raw, NAMED).raw == raw.replace(b"p@x.io", b"redacted").replace(b"Patricia Boyle", b"redacted")
     others = b'{"created_by":{"email":"p@x.io","id":"9"}}'
-    assert redact(others, Wanted(frozenset({ME}), frozenset({"created_by"}), NAMED.texts)).raw == others
+    assert redact(others, RedactionTarget(frozenset({ME}), frozenset({"created_by"}), NAMED.texts)).raw == others
 
 
 SAMPLES = {
@@ -159,22 +159,22 @@ def test_texts_that_are_too_short_are_not_looked_for() -> None:
 def test_texts_of_tokens() -> None:
     assert [text_of(t) for t in (b'"a', b'"a\\', rb'"\x"', b"12", b'"\xff"')] == ["a", "a\\", r"\x", "12", "\ufffd"]
     assert [is_json(t) for t in (b"{}", b"{", b'"\xff"', b"[" * 5000)] == [True, False, False, False]
-    assert may_name(b'{"id":"7"}', ["7"])
-    assert not may_name(rb'{"id":"8","x":"\u00e9"}', ["7"])
-    assert may_name(rb'{"id":"\u0037"}', ["7"])
+    assert may_contain(b'{"id":"7"}', ["7"])
+    assert not may_contain(rb'{"id":"8","x":"\u00e9"}', ["7"])
+    assert may_contain(rb'{"id":"\u0037"}', ["7"])
 
 
-def sighted(source: dict[str, Any], **how: Any) -> Sighting:
+def sighted(source: dict[str, Any], **how: Any) -> Record:
     decoded = decode_record(json.dumps(source, **how).encode())
-    assert not isinstance(decoded, Quarantined)
+    assert not isinstance(decoded, QuarantinedRecord)
     return decoded
 
 
-def test_a_sighting_is_redacted_in_all_its_parts_and_keeps_its_digest() -> None:
+def test_a_record_is_redacted_in_all_its_parts_and_keeps_its_digest() -> None:
     person = {"id": ME, "name": "Patricia Boyle", "email": "p@x.io"}
     before = sighted(record("1", modified_by=person, owner=person))
     other = sighted(record("2", created_by={"id": "9", "name": "Ana"}, modified_by={"id": "9", "name": "Ana"}))
-    after, same = redact_sightings([before, other], [ME])
+    after, same = redact_records([before, other], [ME])
     assert same is other
     assert (after.digest, after.config, after.cadence_id) == (before.digest, before.config, "1")
     assert after.labels == before.labels | {"created_by.name": "redacted", "modified_by.name": "redacted"}
@@ -183,12 +183,12 @@ def test_a_sighting_is_redacted_in_all_its_parts_and_keeps_its_digest() -> None:
         "owner": person | {"name": "redacted", "email": "redacted"},
     }
     assert not [part for part in ("Patricia", "p@x.io") if part in str(after)]
-    assert redact_sightings([after], [ME]) == [after]
+    assert redact_records([after], [ME]) == [after]
 
 
-def test_a_sighting_whose_names_are_null_is_the_same() -> None:
+def test_a_record_whose_names_are_null_is_the_same() -> None:
     before = sighted(RECORD | {"created_by": {"id": ME, "name": None}, "modified_by": {"id": ME}})
-    assert redact_sightings([before], [ME])[0] is before
+    assert redact_records([before], [ME])[0] is before
 
 
 @pytest.mark.timeout(120)  # linear work takes a second; quadratic work, many minutes

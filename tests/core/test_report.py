@@ -2,24 +2,24 @@ from itertools import permutations
 
 import pytest
 
-from cadence_sync.core.report import Counters, Outcome, Problem, Report, exit_code_of, outcome_of
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of, outcome_of
 from cadence_sync.errors import (
     AccessError,
-    BadAnswer,
     CadenceSyncError,
     DatabaseError,
-    InconsistentListing,
+    InconsistentListingError,
+    InvalidResponseError,
     OrgBusyError,
-    RetryLater,
     SettingsError,
+    TransientError,
 )
 
 FAILURES: list[tuple[type[CadenceSyncError], int]] = [
     (SettingsError, 2),
     (AccessError, 3),
-    (RetryLater, 4),
-    (BadAnswer, 4),
-    (InconsistentListing, 4),
+    (TransientError, 4),
+    (InvalidResponseError, 4),
+    (InconsistentListingError, 4),
     (DatabaseError, 5),
     (OrgBusyError, 8),
     (CadenceSyncError, 1),
@@ -27,14 +27,14 @@ FAILURES: list[tuple[type[CadenceSyncError], int]] = [
 
 
 def _report(outcome: Outcome, error: CadenceSyncError | None = None) -> Report:
-    return Report("org", 1, outcome, Counters(), error=Problem.of(error) if error else None)
+    return Report("org", 1, outcome, Counters(), error=ErrorInfo.of(error) if error else None)
 
 
 def _exit(code: int) -> Report:
     ended = {0: Outcome.SUCCEEDED, 6: Outcome.HELD, 7: Outcome.PARTIAL}
     if code in ended:
         return _report(ended[code])
-    return Report("org", 1, Outcome.FAILED, Counters(), error=Problem("CODE", "Text.", "", code))
+    return Report("org", 1, Outcome.FAILED, Counters(), error=ErrorInfo("CODE", "Text.", "", code))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_one_exit_code_stands_for_all(codes: list[int], expected: int) -> None:
     assert exit_code_of(map(_exit, codes)) == expected
 
 
-def test_a_report_is_told_in_the_documented_keys() -> None:
+def test_a_report_is_reported_in_the_documented_keys() -> None:
     counters = Counters(seen=7, baseline=1, created=1, updated=1, deleted=2, restored=1, unchanged=2, quarantined=1)
     report = Report("org", 5, Outcome.PARTIAL, counters, api_calls=3, duration_seconds=0.25)
     assert report.to_json() == {
@@ -102,17 +102,17 @@ def test_a_report_is_told_in_the_documented_keys() -> None:
     }
 
 
-def test_an_error_is_told_with_its_code_its_message_and_its_hint() -> None:
-    told = _report(Outcome.FAILED, SettingsError("No.", hint="Do.", code="ORG_UNKNOWN")).to_json()
-    assert told["error"] == {"code": "ORG_UNKNOWN", "message": "No.", "hint": "Do."}
-    assert told["outcome"] == "failed"
+def test_an_error_is_reported_with_its_code_its_message_and_its_hint() -> None:
+    reported = _report(Outcome.FAILED, SettingsError("No.", hint="Do.", code="ORG_UNKNOWN")).to_json()
+    assert reported["error"] == {"code": "ORG_UNKNOWN", "message": "No.", "hint": "Do."}
+    assert reported["outcome"] == "failed"
 
 
-def test_a_failure_before_an_organization_is_known_is_told_in_nulls() -> None:
-    problem = Problem.of(DatabaseError("No.", code="NOT_MIGRATED"))
-    told = Report(None, None, Outcome.FAILED, None, error=problem).to_json()
-    assert {key for key, value in told.items() if value is not None} == {"outcome", "error"}
-    assert list(told) == list(_report(Outcome.SUCCEEDED).to_json())
+def test_a_failure_before_an_organization_is_known_is_reported_in_nulls() -> None:
+    problem = ErrorInfo.of(DatabaseError("No.", code="NOT_MIGRATED"))
+    reported = Report(None, None, Outcome.FAILED, None, error=problem).to_json()
+    assert {key for key, value in reported.items() if value is not None} == {"outcome", "error"}
+    assert list(reported) == list(_report(Outcome.SUCCEEDED).to_json())
     assert (problem.code, problem.hint) == ("NOT_MIGRATED", DatabaseError.default_hint)
 
 

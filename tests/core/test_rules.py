@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from cadence_sync.core.fields import UNENROLL
-from cadence_sync.core.model import Config, Leaf
-from cadence_sync.core.rules import comparable, read_rules, unenroll_end_date, unenroll_type
+from cadence_sync.core.model import Config, FieldValue
+from cadence_sync.core.rules import canonical_value, read_rules, unenroll_end_date, unenroll_type
 from cadence_sync.core.values import UnreadableError
 
 CRITERIA: dict[str, Any] = {"id": "8", "type": "criteria", "details": {"criteria": {"value": "123"}}}
@@ -37,7 +37,7 @@ def _object(kind: str | None, end_date: str | None) -> Config:
         (_array("no rule"), "", None),
     ],
 )
-def test_either_form_tells_a_type_and_a_date(config: Config, kind: Leaf, end_date: Leaf) -> None:
+def test_either_form_tells_a_type_and_a_date(config: Config, kind: FieldValue, end_date: FieldValue) -> None:
     assert (unenroll_type(config), unenroll_end_date(config)) == (kind, end_date)
 
 
@@ -85,7 +85,7 @@ NESTED = {"id": "1", "type": "a", "details": {"list": [{"id": "2", "x": "y"}]}}
     ],
 )
 def test_spellings_of_the_same_rules_compare_equal(one: list[object], other: list[object]) -> None:
-    assert comparable(one) == comparable(other)
+    assert canonical_value(one) == canonical_value(other)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_spellings_of_the_same_rules_compare_equal(one: list[object], other: lis
         None,
     ],
 )
-def test_other_rules_compare_unequal(other: Leaf) -> None:
-    assert comparable(other) != comparable([CRITERIA, ENDS])
+def test_other_rules_compare_unequal(other: FieldValue) -> None:
+    assert canonical_value(other) != canonical_value([CRITERIA, ENDS])
 
 
 @pytest.mark.parametrize("leaf", ["text", 0, False, None])
-def test_a_plain_leaf_is_compared_as_it_is(leaf: Leaf) -> None:
-    assert comparable(leaf) is leaf
+def test_a_plain_leaf_is_compared_as_it_is(leaf: FieldValue) -> None:
+    assert canonical_value(leaf) is leaf

@@ -20,7 +20,7 @@ SPLIT = {
 
 
 @pytest.mark.parametrize(("body", "records"), SPLIT.values(), ids=SPLIT)
-def test_records_are_told_apart(body: bytes, records: list[bytes]) -> None:
+def test_records_are_reported_apart(body: bytes, records: list[bytes]) -> None:
     found, rest = split_records(body)
     assert found == records
     assert rest.count(b"[]") == body.count(b"[]", 0, body.index(b"cadences")) + 1

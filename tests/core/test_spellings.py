@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.document import from_document, to_document
-from cadence_sync.core.model import Config, Sighting
-from cadence_sync.core.rules import comparable
+from cadence_sync.core.model import Config, Record
+from cadence_sync.core.rules import canonical_value
 from tests.core.facts import PROPERTY, Facts, facts, spelled
-from tests.core.memory import sighting
+from tests.core.memory import decode_one
 from tests.support.oracle import meaning
 from tests.support.records import record
 
 SPELLINGS = st.randoms(use_true_random=True)
 
 
-def _read(raw: bytes) -> Sighting:
+def _read(raw: bytes) -> Record:
     decoded = decode_record(raw)
-    assert isinstance(decoded, Sighting), decoded
+    assert isinstance(decoded, Record), decoded
     return decoded
 
 
 def _comparable(config: Config) -> dict[str, object]:
-    return {path: comparable(leaf) for path, leaf in config.items()}
+    return {path: canonical_value(leaf) for path, leaf in config.items()}
 
 
 def _canonical(stated: Facts) -> str:
@@ -78,30 +78,30 @@ NOISE = {
 
 @pytest.mark.parametrize("change", NOISE.values(), ids=NOISE)
 def test_another_spelling_has_the_same_digest(change: dict[str, object]) -> None:
-    assert meaning(sighting(record() | change)) == meaning(sighting(record()))
+    assert meaning(decode_one(record() | change)) == meaning(decode_one(record()))
 
 
 def test_the_order_of_keys_is_no_fact() -> None:
     reordered = dict(reversed(record().items()))
-    assert meaning(sighting(reordered)) == meaning(sighting(record()))
+    assert meaning(decode_one(reordered)) == meaning(decode_one(record()))
 
 
 @pytest.mark.parametrize("key", ["description", "modified_time", "custom_view", "module", "execution_details"])
 def test_empty_text_is_null(key: str) -> None:
-    assert meaning(sighting(record() | {key: ""})) == meaning(sighting(record() | {key: None}))
+    assert meaning(decode_one(record() | {key: ""})) == meaning(decode_one(record() | {key: None}))
 
 
 def test_an_object_of_nulls_is_null() -> None:
     nulls = record(custom_view={"id": None, "name": ""})
-    assert meaning(sighting(nulls)) == meaning(sighting(record(custom_view=None)))
+    assert meaning(decode_one(nulls)) == meaning(decode_one(record(custom_view=None)))
 
 
 def test_the_day_of_an_end_date_is_the_day_as_written() -> None:
     late = record()["execution_details"] | {"end_date": "2025-12-31T23:30:00-0800"}
-    assert sighting(record(execution_details=late)).config["execution_details.end_date"] == "2025-12-31"
+    assert decode_one(record(execution_details=late)).config["execution_details.end_date"] == "2025-12-31"
 
 
 def test_another_instant_has_another_digest() -> None:
     later = datetime.fromisoformat("2024-07-17T23:01:40-07:00") + timedelta(seconds=1)
     changed = record(modified_time=later.astimezone(UTC).isoformat())
-    assert meaning(sighting(changed)) != meaning(sighting(record()))
+    assert meaning(decode_one(changed)) != meaning(decode_one(record()))

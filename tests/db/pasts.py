@@ -5,14 +5,14 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import START, Lab, WrittenSource
 from tests.support.records import record, without
 
-CAUTIOUS = Permits(brake=Brake(floor=1, percent=0))
+CAUTIOUS = SyncOptions(threshold=DeletionThreshold(count=1, percent=0))
 BAD: list[dict[str, Any]] = [{"email_follow_up_count": "many"}, {"task_follow_up_count": "none"}]
 
 

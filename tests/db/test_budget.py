@@ -8,7 +8,7 @@ from cadence_sync.core.report import Report
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import BudgetError
-from cadence_sync.ports import Org, Traffic
+from cadence_sync.ports import ApiUsage, Org
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -17,8 +17,8 @@ BODY = listing([record("1")])
 
 async def spend(lab: Lab, calls: int, credits_left: int | None = None, org: Org = ORG) -> Report:
     lab.clock.move(minutes=1)
-    traffic = Traffic(calls, 1, credits_left)
-    return await lab.syncing(WrittenSource(BODY, lab.clock, traffic=traffic), org).run("test")
+    traffic = ApiUsage(calls, 1, credits_left)
+    return await lab.syncing(WrittenSource(BODY, lab.clock, usage=traffic), org).run("test")
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def frugal(lab: Lab) -> Lab:
 
 
 async def test_without_a_budget_a_run_may_make_as_many_calls_as_it_needs(lab: Lab) -> None:
-    assert (await lab.store.begin(ORG, "test", lab.clock.now())).hint.allowance is None
+    assert (await lab.store.begin(ORG, "test", lab.clock.now())).paging.allowance is None
 
 
 async def test_a_run_may_make_what_is_left_and_none_is_a_failure(frugal: Lab) -> None:
     assert (await spend(frugal, 30)).exit_code == 0
     assert (await spend(frugal, 65)).exit_code == 0
     run = await frugal.store.begin(ORG, "test", frugal.clock.now())
-    assert run.hint.allowance == 5
+    assert run.paging.allowance == 5
     await frugal.execute(
         "UPDATE cadence_sync.sync_runs SET api_calls = 5, outcome = 'failed', error_code = 'X',"
         " finished_at = now() WHERE outcome IS NULL"
@@ -50,9 +50,9 @@ async def test_a_run_may_make_what_is_left_and_none_is_a_failure(frugal: Lab) ->
 
 async def test_a_run_under_way_and_a_killed_one_count_with_what_they_reserved(frugal: Lab) -> None:
     first = await frugal.store.begin(ORG, "test", frugal.clock.now())
-    assert first.hint.allowance == 60
+    assert first.paging.allowance == 60
     second = await frugal.store.begin(ORG, "test", frugal.clock.now())
-    assert second.hint.allowance == 40
+    assert second.paging.allowance == 40
     with pytest.raises(BudgetError):
         await frugal.store.begin(ORG, "test", frugal.clock.now())
     await frugal.execute("UPDATE cadence_sync.sync_runs SET process_started = '1.00' WHERE run_id <= 2")
@@ -64,7 +64,7 @@ async def test_a_run_under_way_and_a_killed_one_count_with_what_they_reserved(fr
 
 async def test_what_one_organization_spends_is_not_taken_from_another(frugal: Lab) -> None:
     assert (await spend(frugal, 95, org=Org("sandbox", "us"))).exit_code == 0
-    assert (await frugal.store.begin(ORG, "test", frugal.clock.now())).hint.allowance == 60
+    assert (await frugal.store.begin(ORG, "test", frugal.clock.now())).paging.allowance == 60
 
 
 async def test_two_runs_reserve_one_after_the_other(frugal: Lab) -> None:
@@ -75,7 +75,7 @@ async def test_two_runs_reserve_one_after_the_other(frugal: Lab) -> None:
         while not await frugal.rows(waits):
             assert not begun.done()
             await asyncio.sleep(0.01)
-    assert (await begun).hint.allowance == 60
+    assert (await begun).paging.allowance == 60
 
 
 async def test_what_zoho_says_of_the_credits_left_is_recorded(lab: Lab) -> None:

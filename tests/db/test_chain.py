@@ -31,7 +31,7 @@ V2 = version(2, "02:00", None, cadence="2")
 
 @pytest.fixture
 async def chain(lab: Lab) -> Lab:
-    """Cadence 1 with three versions from real syncs, of the last one a field learnt; cadence 2 with two made up."""
+    """Cadence 1 with three versions from real syncs, of the last one a field discovered; cadence 2 with two made up."""
     await lab.sync(record("1"), record("3"))
     await lab.sync(record("1", name="Second"), record("3"))
     await lab.sync(record("1", name="Third"), record("3"))
@@ -52,7 +52,7 @@ CHANGE = (
 )
 
 
-def learnt(number: int) -> str:
+def discovered(number: int) -> str:
     return (
         "INSERT INTO cadence_sync.discovered_fields (org_id, cadence_id, version, field, value, observed_at)"
         f" VALUES ('default', '1', {number}, 'description', 'null', now())"
@@ -108,11 +108,11 @@ VIOLATIONS = {
     "deleting a change": ["DELETE FROM cadence_sync.cadence_changes"],
     "emptying the changes": ["TRUNCATE cadence_sync.cadence_changes"],
     "a change without a version": [CHANGE],
-    "a learnt field without a version": [learnt(99)],
-    "a field that is learnt twice": [learnt(3)],
-    "rewriting a learnt field": ["UPDATE cadence_sync.discovered_fields SET value = 'null'"],
-    "deleting a learnt field": ["DELETE FROM cadence_sync.discovered_fields"],
-    "emptying the learnt fields": ["TRUNCATE cadence_sync.discovered_fields"],
+    "a discovered field without a version": [discovered(99)],
+    "a field that is discovered twice": [discovered(3)],
+    "rewriting a discovered field": ["UPDATE cadence_sync.discovered_fields SET value = 'null'"],
+    "deleting a discovered field": ["DELETE FROM cadence_sync.discovered_fields"],
+    "emptying the discovered fields": ["TRUNCATE cadence_sync.discovered_fields"],
     "a current row without a version": ["UPDATE cadence_sync.cadences SET version = 99"],
     "deleting a current row": [
         "DELETE FROM cadence_sync.follow_up_summaries",

@@ -1,15 +1,15 @@
-"""Retiring cadences: confirmed by a second look, held where they are many, decided by a person."""
+"""Deleting cadences: confirmed by a second look, held where they are many, decided by a person."""
 
 from typing import Any, Literal
 
 import pytest
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.core.report import Report
-from cadence_sync.db.docket import decide
+from cadence_sync.db.docket import review_deletions
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import ORG, Lab
 from tests.support.records import listing, record
 
@@ -18,7 +18,7 @@ HELD = "SELECT cadence_id, hold_id, decision FROM cadence_sync.held_deletions OR
 LIVE = "SELECT cadence_id FROM cadence_sync.cadences WHERE deleted_at IS NULL ORDER BY cadence_id"
 
 
-def told(report: Report) -> tuple[Any, ...]:
+def summary(report: Report) -> tuple[Any, ...]:
     counters = report.counters
     assert counters is not None
     return str(report.outcome), report.exit_code, counters.deleted, counters.held
@@ -34,10 +34,10 @@ async def test_nothing_missing_costs_no_second_look(lab: Lab) -> None:
         assert lab.source.confirmed == []
 
 
-async def test_one_that_shows_up_at_the_second_look_is_not_retired(lab: Lab) -> None:
+async def test_one_that_shows_up_at_the_second_look_is_not_deleted(lab: Lab) -> None:
     await lab.sync(*ALL)
     report = await lab.sync(*ALL[1:], second=listing(ALL))
-    assert told(report) == ("succeeded", 0, 0, 0)
+    assert summary(report) == ("succeeded", 0, 0, 0)
     assert lab.source.confirmed == [["0"]]
     assert report.counters is not None
     assert report.counters.unchanged == 10
@@ -46,85 +46,85 @@ async def test_one_that_shows_up_at_the_second_look_is_not_retired(lab: Lab) -> 
 async def test_one_that_only_the_second_look_lacks_is_left_alone(lab: Lab) -> None:
     await lab.sync(*ALL)
     report = await lab.sync(*ALL[1:], second=listing(ALL[:-1]))
-    assert told(report) == ("succeeded", 0, 0, 0)
+    assert summary(report) == ("succeeded", 0, 0, 0)
     assert len(await live(lab)) == 10
 
 
-async def test_up_to_five_are_retired_at_once_and_six_are_held_while_the_rest_is_applied(lab: Lab) -> None:
+async def test_up_to_five_are_deleted_at_once_and_six_are_held_while_the_rest_is_applied(lab: Lab) -> None:
     await lab.sync(*ALL)
     report = await lab.sync(record("6", name="New"), *ALL[7:])
-    assert told(report) == ("held", 6, 0, 6)
+    assert summary(report) == ("held", 6, 0, 6)
     assert report.counters is not None
     assert report.counters.updated == 1
     assert len(await live(lab)) == 10
-    assert told(await lab.sync(ALL[5], record("6", name="New"), *ALL[7:])) == ("held", 6, 0, 5)
-    assert told(await lab.sync(*ALL)) == ("succeeded", 0, 0, 0)
+    assert summary(await lab.sync(ALL[5], record("6", name="New"), *ALL[7:])) == ("held", 6, 0, 5)
+    assert summary(await lab.sync(*ALL)) == ("succeeded", 0, 0, 0)
     assert await lab.rows(HELD) == []
-    assert told(await lab.sync(*ALL[5:])) == ("succeeded", 0, 5, 0)
+    assert summary(await lab.sync(*ALL[5:])) == ("succeeded", 0, 5, 0)
 
 
 async def test_small_losses_add_up_within_a_day_and_not_beyond(lab: Lab) -> None:
     await lab.sync(*ALL)
-    assert told(await lab.sync(*ALL[3:])) == ("succeeded", 0, 3, 0)
-    assert told(await lab.sync(*ALL[6:])) == ("held", 6, 0, 3)
+    assert summary(await lab.sync(*ALL[3:])) == ("succeeded", 0, 3, 0)
+    assert summary(await lab.sync(*ALL[6:])) == ("held", 6, 0, 3)
     await lab.sync(*ALL[3:])
     lab.clock.move(hours=25)
-    assert told(await lab.sync(*ALL[6:])) == ("succeeded", 0, 3, 0)
+    assert summary(await lab.sync(*ALL[6:])) == ("succeeded", 0, 3, 0)
 
 
 async def test_what_another_organization_lost_does_not_add_up(lab: Lab) -> None:
     sandbox = Org("sandbox", "us")
     for org in (sandbox, ORG):
         await lab.sync(*ALL, org=org)
-        assert told(await lab.sync(*ALL[5:], org=org)) == ("succeeded", 0, 5, 0)
+        assert summary(await lab.sync(*ALL[5:], org=org)) == ("succeeded", 0, 5, 0)
 
 
-async def test_approved_ones_are_retired_by_the_next_walk_if_they_are_still_missing(lab: Lab) -> None:
+async def test_approved_ones_are_deleted_by_the_next_listing_if_they_are_still_missing(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[8:])
     assert held.run_id is not None
-    assert await decide(lab.engine, held.run_id, "approved", "ana") == ("default", 8)
+    assert await review_deletions(lab.engine, held.run_id, "approved", "ana") == ("default", 8)
     assert len(await live(lab)) == 10
-    assert told(await lab.sync(ALL[0], *ALL[8:])) == ("succeeded", 0, 7, 0)
+    assert summary(await lab.sync(ALL[0], *ALL[8:])) == ("succeeded", 0, 7, 0)
     assert await live(lab) == ["0", "8", "9"]
     assert await lab.rows(HELD) == []
     decision = await lab.row("SELECT decision, decided_by, cadences FROM cadence_sync.deletion_decisions")
     assert decision == {"decision": "approved", "decided_by": "ana", "cadences": 8}
     # What a person approved does not use up the day's allowance.
-    assert told(await lab.sync(*ALL[8:])) == ("succeeded", 0, 1, 0)
+    assert summary(await lab.sync(*ALL[8:])) == ("succeeded", 0, 1, 0)
 
 
-async def test_a_really_emptied_organization_can_be_retired_by_approval(lab: Lab) -> None:
+async def test_a_really_emptied_organization_can_be_deleted_by_approval(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync()
-    assert told(held) == ("held", 6, 0, 10)
+    assert summary(held) == ("held", 6, 0, 10)
     assert held.run_id is not None
-    await decide(lab.engine, held.run_id, "approved", "ana")
-    assert told(await lab.sync()) == ("succeeded", 0, 10, 0)
+    await review_deletions(lab.engine, held.run_id, "approved", "ana")
+    assert summary(await lab.sync()) == ("succeeded", 0, 10, 0)
 
 
 async def test_rejected_ones_stay_live_without_alarm_and_a_new_loss_is_a_new_case(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[6:])
     assert held.run_id is not None
-    await decide(lab.engine, held.run_id, "rejected", "ana")
-    assert told(await lab.sync(*ALL[6:])) == ("succeeded", 0, 0, 0)
+    await review_deletions(lab.engine, held.run_id, "rejected", "ana")
+    assert summary(await lab.sync(*ALL[6:])) == ("succeeded", 0, 0, 0)
     assert lab.source.confirmed == []
     assert [row["decision"] for row in await lab.rows(HELD)] == ["rejected"] * 6
-    assert told(await lab.sync(*ALL[7:])) == ("succeeded", 0, 1, 0)
-    assert told(await lab.sync(*ALL[1:7], *ALL[7:])) == ("succeeded", 0, 0, 0)
+    assert summary(await lab.sync(*ALL[7:])) == ("succeeded", 0, 1, 0)
+    assert summary(await lab.sync(*ALL[1:7], *ALL[7:])) == ("succeeded", 0, 0, 0)
     assert [row["cadence_id"] for row in await lab.rows(HELD)] == ["0"]
 
 
 @pytest.mark.parametrize("decision", [None, "rejected"])
-async def test_one_that_only_the_second_look_shows_again_leaves_the_docket(
+async def test_one_that_only_the_second_look_shows_again_leaves_the_pending(
     lab: Lab, decision: Literal["rejected"] | None
 ) -> None:
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[6:])
     assert held.run_id is not None
     if decision is not None:
-        await decide(lab.engine, held.run_id, decision, "ana")
+        await review_deletions(lab.engine, held.run_id, decision, "ana")
     await lab.sync(*ALL[7:], second=listing([ALL[0], *ALL[7:]]))
     assert lab.source.confirmed == [["6"]]
     listed = [row["cadence_id"] for row in await lab.rows(HELD)]
@@ -141,27 +141,27 @@ async def test_a_newer_case_replaces_an_older_and_the_same_case_goes_by_every_ru
     assert {row["hold_id"] for row in await lab.rows(HELD)} == {newer.run_id}
     for run_id in (2, 3):
         with pytest.raises(NotFoundError, match="newer run"):
-            await decide(lab.engine, run_id, "approved", "ana")
+            await review_deletions(lab.engine, run_id, "approved", "ana")
     again = await lab.sync(*ALL[7:])
     assert again.run_id is not None
-    assert await decide(lab.engine, again.run_id, "approved", "ana") == ("default", 7)
+    assert await review_deletions(lab.engine, again.run_id, "approved", "ana") == ("default", 7)
 
 
 @pytest.mark.parametrize("run_id", [1, 99])
 async def test_a_run_that_held_nothing_cannot_be_decided_about(lab: Lab, run_id: int) -> None:
     await lab.sync(*ALL)
     with pytest.raises(NotFoundError, match="holds no deletions"):
-        await decide(lab.engine, run_id, "approved", "ana")
+        await review_deletions(lab.engine, run_id, "approved", "ana")
 
 
-async def test_the_permit_for_one_run_retires_all_that_is_missing(lab: Lab) -> None:
+async def test_the_permit_for_one_run_deletes_all_that_is_missing(lab: Lab) -> None:
     await lab.sync(*ALL)
-    assert told(await lab.sync(permits=Permits(mass_delete=True))) == ("succeeded", 0, 10, 0)
+    assert summary(await lab.sync(permits=SyncOptions(allow_mass_delete=True))) == ("succeeded", 0, 10, 0)
 
 
-async def test_the_brake_can_be_set(lab: Lab) -> None:
+async def test_the_threshold_can_be_set(lab: Lab) -> None:
     await lab.sync(*ALL)
-    assert told(await lab.sync(*ALL[1:], permits=Permits(Brake(0, 0)))) == ("held", 6, 0, 1)
+    assert summary(await lab.sync(*ALL[1:], permits=SyncOptions(DeletionThreshold(0, 0)))) == ("held", 6, 0, 1)
 
 
 async def test_another_organization_s_listing_writes_nothing_unless_somebody_means_it(lab: Lab) -> None:
@@ -171,7 +171,7 @@ async def test_another_organization_s_listing_writes_nothing_unless_somebody_mea
     report = await lab.sync(*others)
     assert (report.exit_code, report.error and report.error.code) == (3, "WRONG_ORG")
     assert await lab.contents() == before
-    assert told(await lab.sync(*others, permits=Permits(other_org=True))) == ("held", 6, 0, 10)
+    assert summary(await lab.sync(*others, permits=SyncOptions(allow_other_org=True))) == ("held", 6, 0, 10)
 
 
 @pytest.mark.parametrize("kept", ["deleted", "unreadable"])
@@ -182,14 +182,14 @@ async def test_one_known_cadence_is_enough_to_be_the_same_organization(lab: Lab,
     assert (await lab.sync(shared, record("9"))).outcome != "failed"
 
 
-async def test_a_decision_ends_a_run_that_read_the_docket_before_it(lab: Lab) -> None:
+async def test_a_decision_ends_a_run_that_read_the_pending_before_it(lab: Lab) -> None:
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[6:])
     assert held.run_id is not None
     sync = lab.syncing(lab.source)
     run = await lab.store.begin(sync.org, "test", lab.clock.now())
-    looked = await sync._look(run)
-    await decide(lab.engine, held.run_id, "approved", "ana")
+    looked = await sync._fetch(run)
+    await review_deletions(lab.engine, held.run_id, "approved", "ana")
     with pytest.raises(Exception, match="Another run wrote"):
         await sync._apply(run, *looked)
-    assert told(await lab.sync(*ALL[6:])) == ("succeeded", 0, 6, 0)
+    assert summary(await lab.sync(*ALL[6:])) == ("succeeded", 0, 6, 0)

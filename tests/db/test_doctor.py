@@ -2,10 +2,10 @@
 
 import pytest
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.db.doctor import REBUILDS, examine
 from cadence_sync.db.invariants import INVARIANTS
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
@@ -14,15 +14,15 @@ RULES = [{"id": "1", "type": "end_date", "details": {"unenroll_date": "2026-11-3
 
 @pytest.fixture
 async def busy(lab: Lab) -> Lab:
-    """A history with every kind of version, labels, learnt fields, quarantine, a deleted cadence and held ones."""
+    """A history with every kind of version, labels, discovered fields, quarantine, a deleted cadence and held ones."""
     execution = {"unenroll_properties": RULES, "execute_every": {"period": "immediately"}}
     await lab.sync(record("1"), record("2"), record("3", execution_details=None), record("4"))
-    await lab.sync(record("1", name="New"), record("2", description="Learnt"), record("3"), record("5"))
+    await lab.sync(record("1", name="New"), record("2", description="Discovered"), record("3"), record("5"))
     await lab.sync(record("1", name="New", modified_by={"id": "7", "name": "Ana"}), record("2"), record("3"))
     await lab.sync(record("1", execution_details=execution), record("4", summary={"email_follow_up_count": "many"}))
     await lab.sync(*(record(str(n)) for n in range(1, 7)), without(record(), "id"))
     await lab.sync(*(record(str(n)) for n in (1, 2, 3, 4, 6)))
-    await lab.sync(record("1", name="Last"), permits=Permits(Brake(1, 0)))
+    await lab.sync(record("1", name="Last"), permits=SyncOptions(DeletionThreshold(1, 0)))
     return lab
 
 
@@ -40,7 +40,7 @@ async def test_what_syncs_wrote_is_whole(busy: Lab) -> None:
     assert await broken(busy) == []
 
 
-CHAIN, OPEN, CURRENT, CHANGES, RUNS, LEARNT, COUNTERS = INVARIANTS
+CHAIN, OPEN, CURRENT, CHANGES, RUNS, DISCOVERED, COUNTERS = INVARIANTS
 DAMAGE: list[tuple[str, str]] = [
     ("UPDATE cadence_versions SET valid_to = valid_to + interval '1 second' WHERE valid_to IS NOT NULL", CHAIN),
     ("UPDATE cadence_versions SET valid_to = now() WHERE cadence_id = '6'", CHAIN),
@@ -82,7 +82,7 @@ DAMAGE: list[tuple[str, str]] = [
     ("UPDATE sync_runs SET outcome = 'failed', error_code = 'X' WHERE run_id = 1", RUNS),
     ("DELETE FROM sync_runs WHERE run_id = 1", RUNS),
     ("UPDATE discovered_fields SET value = '\"forged\"'", REBUILDS),
-    ("UPDATE discovered_fields SET version = version + 1", LEARNT),
+    ("UPDATE discovered_fields SET version = version + 1", DISCOVERED),
     (
         (
             "INSERT INTO discovered_fields SELECT org_id, cadence_id, version, 'status', '\"x\"', observed_at, NULL"
@@ -90,16 +90,16 @@ DAMAGE: list[tuple[str, str]] = [
         ),
         CURRENT,
     ),
-    ("UPDATE discovered_fields SET run_id = 1", LEARNT),
-    ("UPDATE discovered_fields SET run_id = 999", LEARNT),
-    ("UPDATE sync_runs SET error_code = 'X', outcome = 'failed' WHERE run_id = 2", LEARNT),
-    ("UPDATE sync_runs SET outcome = NULL, finished_at = NULL WHERE run_id = 2", LEARNT),
+    ("UPDATE discovered_fields SET run_id = 1", DISCOVERED),
+    ("UPDATE discovered_fields SET run_id = 999", DISCOVERED),
+    ("UPDATE sync_runs SET error_code = 'X', outcome = 'failed' WHERE run_id = 2", DISCOVERED),
+    ("UPDATE sync_runs SET outcome = NULL, finished_at = NULL WHERE run_id = 2", DISCOVERED),
     (
         (
             "INSERT INTO discovered_fields SELECT org_id, cadence_id, version, 'name', '\"x\"', observed_at, NULL"
             " FROM cadence_versions WHERE kind = 'deleted'"
         ),
-        LEARNT,
+        DISCOVERED,
     ),
     (
         (

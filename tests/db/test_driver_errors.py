@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError
 
-from cadence_sync.db.engine import opened, our_errors
+from cadence_sync.db.engine import open_engine, translate_errors
 from cadence_sync.errors import DatabaseError, OrgBusyError
 from tests.support.lab import Lab
 
@@ -37,27 +37,27 @@ ERRORS: list[tuple[Exception, str]] = [
     ("error", "code"), ERRORS, ids=[f"{type(error).__module__}.{type(error).__name__}" for error, _ in ERRORS]
 )
 def test_a_driver_error_becomes_ours(error: Exception, code: str) -> None:
-    with pytest.raises(DatabaseError) as caught, our_errors():
+    with pytest.raises(DatabaseError) as caught, translate_errors():
         raise error
     assert (caught.value.code, caught.value.exit_code) == (code, 5)
 
 
 def test_our_own_errors_and_defects_pass_unchanged() -> None:
     for error in (OrgBusyError("busy"), KeyError("a defect")):
-        with pytest.raises(type(error)) as caught, our_errors():
+        with pytest.raises(type(error)) as caught, translate_errors():
             raise error
         assert caught.value is error
 
 
-async def test_a_missing_database_and_a_read_only_one_are_told_apart(lab: Lab, database_url: str) -> None:
+async def test_a_missing_database_and_a_read_only_one_are_reported_apart(lab: Lab, database_url: str) -> None:
     missing = database_url.replace("cadence_sync_test", "never_made")
-    async with opened(missing) as engine:
-        with pytest.raises(DatabaseError) as caught, our_errors():
+    async with open_engine(missing) as engine:
+        with pytest.raises(DatabaseError) as caught, translate_errors():
             async with engine.connect():
                 pass
     assert caught.value.code == "DATABASE_MISSING"
     async with lab.engine.begin() as connection:
         await connection.execute(text("SET TRANSACTION READ ONLY"))
-        with pytest.raises(DatabaseError) as caught, our_errors():
+        with pytest.raises(DatabaseError) as caught, translate_errors():
             await connection.execute(text("UPDATE cadence_sync.orgs SET fence = 1"))
     assert caught.value.code == "DATABASE_READ_ONLY"

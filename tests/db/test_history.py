@@ -11,7 +11,7 @@ from tests.support.lab import Lab
 from tests.support.records import RECORD, record, without
 
 VERSIONS = "SELECT * FROM cadence_sync.cadence_versions WHERE cadence_id = '1' ORDER BY version"
-LEARNT = "SELECT * FROM cadence_sync.discovered_fields"
+DISCOVERED = "SELECT * FROM cadence_sync.discovered_fields"
 CHANGES = "SELECT * FROM cadence_sync.cadence_changes ORDER BY change_id"
 
 
@@ -103,14 +103,14 @@ async def test_a_label_refreshes_the_current_row_and_makes_no_version(lab: Lab) 
     assert await lab.rows(CHANGES) == []
 
 
-async def test_a_field_that_is_learnt_makes_no_version_and_its_next_change_does(lab: Lab) -> None:
+async def test_a_field_that_is_discovered_makes_no_version_and_its_next_change_does(lab: Lab) -> None:
     await lab.sync(record("1"))
     assert counts(await lab.sync(record("1", description="First"))) == {"seen": 1, "unchanged": 1}
     seen = lab.clock.time
     row = await lab.row("SELECT description FROM cadence_sync.cadences")
     assert row == {"description": "First"}
-    learnt = {"org_id": "default", "cadence_id": "1", "version": 1, "field": "description", "value": "First"}
-    assert await lab.rows(LEARNT) == [learnt | {"observed_at": seen, "run_id": 2}]
+    discovered = {"org_id": "default", "cadence_id": "1", "version": 1, "field": "description", "value": "First"}
+    assert await lab.rows(DISCOVERED) == [discovered | {"observed_at": seen, "run_id": 2}]
     assert counts(await lab.sync(record("1"))) == {"seen": 1, "unchanged": 1}
     row = await lab.row("SELECT description FROM cadence_sync.cadences")
     assert row == {"description": "First"}
@@ -119,7 +119,7 @@ async def test_a_field_that_is_learnt_makes_no_version_and_its_next_change_does(
     assert (change["field"], change["old_value"], change["new_value"]) == ("description", "First", "Second")
     row = await lab.row("SELECT description FROM cadence_sync.cadences")
     assert row == {"description": "Second"}
-    assert await lab.rows(LEARNT) == [learnt | {"observed_at": seen, "run_id": 2}]
+    assert await lab.rows(DISCOVERED) == [discovered | {"observed_at": seen, "run_id": 2}]
 
 
 async def test_a_key_that_is_not_sent_keeps_its_value_through_a_change(lab: Lab) -> None:
@@ -208,7 +208,7 @@ async def test_two_organizations_with_the_same_ids_do_not_meet(lab: Lab) -> None
     ]
 
 
-async def test_an_empty_first_listing_is_a_complete_walk_after_which_cadences_are_created(lab: Lab) -> None:
+async def test_an_empty_first_listing_is_a_complete_listing_after_which_cadences_are_created(lab: Lab) -> None:
     empty = b'{"cadences": [], "info": {"per_page": 200, "count": 0, "page": 1, "more_records": false}}'
     assert counts(await lab.sync(body=empty)) == {}
     began = lab.clock.now() + timedelta(seconds=20)

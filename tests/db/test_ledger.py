@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.core.index import Index
+from cadence_sync.core.index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.report import Outcome, Problem
-from cadence_sync.errors import AccessError, OrgBusyError, RetryLater, SettingsError
-from cadence_sync.ports import Hint, OnPage, Org, Run
+from cadence_sync.core.report import ErrorInfo, Outcome
+from cadence_sync.errors import AccessError, OrgBusyError, SettingsError, TransientError
+from cadence_sync.ports import Org, PagingHint, ProgressCallback, Run
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -26,7 +26,7 @@ async def test_a_failed_run_leaves_its_reason_and_nothing_else(lab: Lab) -> None
     assert (report.outcome, report.exit_code, report.error) == (
         Outcome.FAILED,
         3,
-        Problem("NO_PERMISSION", "No permission.", "Ask somebody.", 3),
+        ErrorInfo("NO_PERMISSION", "No permission.", "Ask somebody.", 3),
     )
     run = (await lab.rows(RUNS))[1]
     assert (run["outcome"], run["error_code"], run["error_message"]) == (
@@ -45,7 +45,7 @@ async def test_of_two_runs_that_began_together_the_second_to_write_ends_as_busy(
     before = await lab.contents()
     source = WrittenSource(listing([record("1", name="Older")]), lab.clock)
     sync = lab.syncing(source)
-    looked = await sync._look(old)
+    looked = await sync._fetch(old)
     with pytest.raises(OrgBusyError):
         await sync._apply(old, *looked)
     assert await lab.contents() == before
@@ -56,9 +56,11 @@ async def test_two_syncs_at_once_end_as_one_writer_and_one_busy(lab: Lab) -> Non
     both = asyncio.Barrier(2)
 
     class Together(WrittenSource):
-        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+        async def fetch_listing(
+            self, hint: PagingHint, index: DigestIndex, on_page: ProgressCallback | None = None
+        ) -> Listing:
             await both.wait()
-            return await super().walk(hint, index)
+            return await super().fetch_listing(hint, index)
 
     syncs = [lab.syncing(Together(s.body, lab.clock)) for s in sources]
     async with asyncio.TaskGroup() as group:
@@ -123,7 +125,7 @@ async def test_a_run_that_was_taken_for_dead_cannot_write_when_it_wakes(lab: Lab
     )
     source = WrittenSource(listing([record("1")]), lab.clock)
     sync = lab.syncing(source)
-    looked = await sync._look(frozen)
+    looked = await sync._fetch(frozen)
     with pytest.raises(OrgBusyError):
         await sync._apply(frozen, *looked)
     assert await lab.rows("SELECT * FROM cadence_sync.cadence_versions") == []
@@ -133,10 +135,12 @@ async def test_a_run_that_is_canceled_is_closed_as_interrupted(lab: Lab) -> None
     started = asyncio.Event()
 
     class Endless(WrittenSource):
-        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+        async def fetch_listing(
+            self, hint: PagingHint, index: DigestIndex, on_page: ProgressCallback | None = None
+        ) -> Listing:
             started.set()
             await asyncio.Event().wait()
-            return await super().walk(hint, index)
+            return await super().fetch_listing(hint, index)
 
     task = asyncio.create_task(lab.syncing(Endless(b"", lab.clock)).run("test"))
     await started.wait()
@@ -158,19 +162,19 @@ async def test_a_dry_run_says_what_would_change_and_writes_nothing(lab: Lab) -> 
     assert await lab.rows(RUNS) == runs
 
 
-async def test_the_page_count_of_the_last_walk_is_the_next_run_s_hint(lab: Lab) -> None:
-    assert (await begun(lab)).hint == Hint(1, None)
+async def test_the_page_count_of_the_last_listing_is_the_next_run_s_hint(lab: Lab) -> None:
+    assert (await begun(lab)).paging == PagingHint(1, None)
     await lab.sync(record("1"))
     await lab.execute("UPDATE cadence_sync.orgs SET last_page_count = 8, rejected_page_size = 200")
-    assert (await begun(lab)).hint == Hint(8, 200)
+    assert (await begun(lab)).paging == PagingHint(8, 200)
 
 
-async def test_a_walk_that_fails_is_no_complete_walk(lab: Lab) -> None:
-    error = RetryLater("Zoho answered 503.")
+async def test_a_listing_that_fails_is_no_complete_listing(lab: Lab) -> None:
+    error = TransientError("Zoho answered 503.")
     await lab.syncing(WrittenSource(b"", lab.clock, error)).run("test")
-    assert (await begun(lab)).last_walk is None
+    assert (await begun(lab)).last_listed_at is None
     await lab.sync(record("1"))
-    assert (await begun(lab)).last_walk == lab.clock.now()
+    assert (await begun(lab)).last_listed_at == lab.clock.now()
 
 
 async def begun(lab: Lab) -> Run:
@@ -185,7 +189,9 @@ async def test_the_ledger_follows_an_organization_to_another_data_center(lab: La
 
 async def test_a_defect_closes_the_run_and_is_reported_with_its_number(lab: Lab) -> None:
     class Broken(WrittenSource):
-        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+        async def fetch_listing(
+            self, hint: PagingHint, index: DigestIndex, on_page: ProgressCallback | None = None
+        ) -> Listing:
             raise KeyError("a defect")
 
     report = await lab.syncing(Broken(b"", lab.clock)).run("test")
@@ -207,10 +213,12 @@ async def test_a_run_that_is_canceled_again_while_it_is_closed_is_closed_all_the
         closed.set()
 
     class Endless(WrittenSource):
-        async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+        async def fetch_listing(
+            self, hint: PagingHint, index: DigestIndex, on_page: ProgressCallback | None = None
+        ) -> Listing:
             started.set()
             await asyncio.Event().wait()
-            return await super().walk(hint, index)
+            return await super().fetch_listing(hint, index)
 
     monkeypatch.setattr(lab.store, "fail", fail)
     task = asyncio.create_task(lab.syncing(Endless(b"", lab.clock)).run("test"))

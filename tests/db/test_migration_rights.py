@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.errors import DatabaseError
 from cadence_sync.wiring import migrate
 
@@ -41,7 +41,7 @@ class Database:
             await self._admin.execute(statement.format(role=self.quoted, database=self.name))
 
     async def migrate(self) -> str:
-        async with opened(self.url) as engine:
+        async with open_engine(self.url) as engine:
             return await migrate(engine)
 
     async def refused(self) -> DatabaseError:
@@ -141,7 +141,7 @@ async def test_the_missing_grants_are_named_and_suffice(
 async def test_tables_of_another_owner_are_named_where_they_must_change(
     database: Database, empty_database_url: str
 ) -> None:
-    async with opened(empty_database_url) as engine:
+    async with open_engine(empty_database_url) as engine:
         await migrate(engine)
     await database.execute(
         *(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {{role}}" for schema in SCHEMAS),

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.db.revision import HEAD
 from cadence_sync.db.store import PostgresStore
@@ -95,7 +95,7 @@ async def test_a_database_that_is_newer_than_the_code_is_refused_by_sync_and_mig
 async def test_a_database_without_tables_is_refused_with_the_command_that_helps(
     empty_database_url: str,
 ) -> None:
-    async with opened(empty_database_url) as engine:
+    async with open_engine(empty_database_url) as engine:
         with pytest.raises(DatabaseError) as caught:
             await PostgresStore(engine, 60).begin(ORG, "test", START)
     assert caught.value.code == "NOT_MIGRATED"

@@ -18,13 +18,13 @@ async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
         before = await past.versions(connection, "default", "1")
         await lab.sync(record("1", description="Told", name="New"))
         (version,) = before
-        (learnt,) = version["learnt"]
-        assert (learnt["field"], learnt["value"], learnt["run_id"]) == ("description", "Told", 2)
+        (discovered,) = version["discovered"]
+        assert (discovered["field"], discovered["value"], discovered["run_id"]) == ("description", "Told", 2)
         assert await past.versions(connection, "default", "1") == before
         assert [row["name"] for row in await past.state(connection, lab.clock.time, None, "valid")] == ["Welcome"]
     async with past.snapshot(lab.engine) as connection:
         after = await past.versions(connection, "default", "1")
-    assert [version["learnt"] for version in after] == [version["learnt"], []]
+    assert [version["discovered"] for version in after] == [version["discovered"], []]
 
 
 async def test_a_time_that_the_database_calls_future(lab: Lab) -> None:
@@ -72,11 +72,11 @@ async def test_a_clock_that_is_set_back_does_not_turn_the_order_round(lab: Lab) 
     await lab.sync(record("1", description="Told", name="New"))
     async with past.snapshot(lab.engine) as connection:
         rows = [row async for row in past.replay(connection, "default")]
-    assert [(row["kind"], row["learnt"]) for row in rows] == [
+    assert [(row["kind"], row["discovered"]) for row in rows] == [
         ("baseline", None),
-        ("learnt", {"summary.whatsapp_follow_up_count": 1}),
-        ("learnt", {"description": "Told"}),
+        ("discovered", {"summary.whatsapp_follow_up_count": 1}),
+        ("discovered", {"description": "Told"}),
         ("updated", None),
     ]
-    assert rows[2]["learnt_before"] == {"summary.whatsapp_follow_up_count": 1}
+    assert rows[2]["discovered_before"] == {"summary.whatsapp_follow_up_count": 1}
     assert rows[2]["valid_from"] < rows[3]["valid_from"]

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.db import pruning
 from cadence_sync.db.direct import LOG, STATISTICS
-from cadence_sync.db.docket import decide
+from cadence_sync.db.docket import review_deletions
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.pruning import Pruned, prune
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.db.pasts import live
 from tests.support.lab import ORG, START, Lab, WrittenSource
 from tests.support.records import record
@@ -33,7 +33,7 @@ STABLE = {
     " held, missing, quarantined, unknown_fields FROM cadence_reporting.sync_freshness) AS f",
     "history": "SELECT (h.*)::text FROM cadence_reporting.cadence_history AS h",
     "changes": "SELECT (c.*)::text FROM cadence_reporting.change_log AS c",
-    "learnt": "SELECT (l.*)::text FROM cadence_reporting.discovered_fields AS l",
+    "discovered": "SELECT (l.*)::text FROM cadence_reporting.discovered_fields AS l",
     "days": "SELECT (d.*)::text FROM cadence_reporting.daily_runs AS d",
     "not before": "SELECT h.org_id || h.cadence_id || h.version || max(r.started_at)"
     " FROM cadence_reporting.cadence_history AS h JOIN cadence_reporting.sync_runs AS r"
@@ -74,7 +74,7 @@ async def whole(lab: Lab) -> bool:
 async def later(lab: Lab, *records: dict[str, Any], org: Org = ORG, hours: float = 12) -> None:
     """Sync hours later."""
     lab.clock.move(hours=hours)
-    await lab.sync(*records, org=org, permits=Permits(brake=Brake(1, 0)))
+    await lab.sync(*records, org=org, permits=SyncOptions(threshold=DeletionThreshold(1, 0)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -153,9 +153,9 @@ async def test_the_run_before_a_change_says_how_old_it_can_be(lab: Lab) -> None:
     assert await run_ids(lab) == [1, 3, 4, 7]
 
 
-async def test_a_run_that_learnt_something_or_is_not_over_stays(lab: Lab) -> None:
-    for told in ({}, {}, {"description": "Known"}, {"description": "Known"}, {"description": "Known"}):
-        await later(lab, record("1", **told))
+async def test_a_run_that_discovered_something_or_is_not_over_stays(lab: Lab) -> None:
+    for reported in ({}, {}, {"description": "Known"}, {"description": "Known"}, {"description": "Known"}):
+        await later(lab, record("1", **reported))
     await lab.store.begin(ORG, "test", lab.clock.time)
     for _ in range(3):
         await later(lab, record("1", description="Known"))
@@ -164,7 +164,7 @@ async def test_a_run_that_learnt_something_or_is_not_over_stays(lab: Lab) -> Non
     assert await whole(lab)
 
 
-async def test_the_first_and_the_last_sighting_of_a_problem_stay(lab: Lab) -> None:
+async def test_the_first_and_the_last_record_of_a_problem_stay(lab: Lab) -> None:
     other = record("2", summary={"task_follow_up_count": "few"})
     for bad in (BAD, BAD, BAD, other, other, other, BAD, BAD, record("2"), record("2")):
         await later(lab, record("1"), bad)
@@ -190,8 +190,8 @@ async def test_what_is_held_may_still_be_approved(lab: Lab) -> None:
         await later(lab, record("0"))
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)
     assert await run_ids(lab) == [1, 2, 6]
-    assert await decide(lab.engine, 6, "rejected", "somebody") == ("default", 5)
-    assert await decide(lab.engine, 2, "approved", "somebody") == ("default", 5)
+    assert await review_deletions(lab.engine, 6, "rejected", "somebody") == ("default", 5)
+    assert await review_deletions(lab.engine, 2, "approved", "somebody") == ("default", 5)
     for _ in range(4):
         await later(lab, record("0"))
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)

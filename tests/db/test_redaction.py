@@ -227,13 +227,13 @@ async def test_the_same_listing_again_writes_nothing(lived: Lab) -> None:
     assert set(await named(lived)) == {"cadence_sync.quarantined_records.raw"}
 
 
-@pytest.mark.parametrize("respelled", [True, False])
-async def test_what_zoho_goes_on_sending_is_redacted_before_it_is_compared(lab: Lab, respelled: bool) -> None:
+@pytest.mark.parametrize("reencoded", [True, False])
+async def test_what_zoho_goes_on_sending_is_redacted_before_it_is_compared(lab: Lab, reencoded: bool) -> None:
     first = record("1", owner=pat(email="pat@x.io"))
     await lab.sync(first)
     await redact(lab)
     await lab.execute("UPDATE cadence_sync.schema_drift SET last_seen_at = '2000-01-01'")
-    spelled = page(json.dumps(first, indent=1)) if respelled else listing([first | {"x": pat("Zoë Ünal")}])
+    spelled = page(json.dumps(first, indent=1)) if reencoded else listing([first | {"x": pat("Zoë Ünal")}])
     report = await lab.sync(body=spelled)
     assert report.counters is not None
     assert (report.exit_code, report.counters.unchanged) == (0, 1)
@@ -274,7 +274,7 @@ async def test_a_run_that_began_before_cannot_bring_the_name_back(lab: Lab) -> N
     await lab.sync(record("1"))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
     sync = lab.syncing(WrittenSource(listing([record("1", name="New")]), lab.clock))
-    looked = await sync._look(run)
+    looked = await sync._fetch(run)
     await redact(lab)
     with pytest.raises(OrgBusyError):
         await sync._apply(run, *looked)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from cadence_sync.db import ledger, store, transaction
-from cadence_sync.db.docket import decide
+from cadence_sync.db.docket import review_deletions
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.errors import DatabaseError
 from tests.support.lab import ORG, Lab, WrittenSource
@@ -41,11 +41,11 @@ def failing(function: Callable[..., Any], on_call: int, *, done: bool) -> Callab
 
 STEPS: list[tuple[ModuleType, str, int]] = [
     (store, "_pass_fence", 1),
-    (transaction, "send", 1),
-    (transaction, "send", 2),
-    (transaction, "send", 3),
-    (ledger, "close", 1),
-    (transaction, "write_docket", 1),
+    (transaction, "execute", 1),
+    (transaction, "execute", 2),
+    (transaction, "execute", 3),
+    (ledger, "finish_run", 1),
+    (transaction, "save_held_deletions", 1),
 ]
 
 
@@ -57,7 +57,7 @@ async def test_a_run_that_fails_at_any_step_stores_nothing_at_all(
     await lab.sync(*BEFORE)
     held = await lab.sync(*BEFORE[6:])
     assert held.run_id is not None
-    await decide(lab.engine, held.run_id, "approved", "ana")
+    await review_deletions(lab.engine, held.run_id, "approved", "ana")
     before, orgs = await lab.contents(), await lab.rows(ORGS)
     with monkeypatch.context() as patch:
         patch.setattr(module, step, failing(getattr(module, step), call, done=done))
@@ -101,7 +101,7 @@ async def test_a_writer_that_freezes_in_its_transaction_is_cut_off(lab: Lab, mon
     await lab.sync(record("1"))
     sync = lab.syncing(WrittenSource(listing([record("1", name="New")]), lab.clock))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
-    looked = await sync._look(run)
+    looked = await sync._fetch(run)
     frozen = lab.store.writing(run, looked[0])
     with monkeypatch.context() as patch:  # the other writer has all the time that it needs
         hurried(patch, "'60s'", "'200ms'")
@@ -115,7 +115,7 @@ async def test_a_writer_that_freezes_in_its_transaction_is_cut_off(lab: Lab, mon
 async def test_a_run_begins_while_another_writes(lab: Lab) -> None:
     await lab.sync(record("1"))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
-    listed, _ = await lab.syncing(WrittenSource(listing([record("1")]), lab.clock))._look(run)
+    listed, _ = await lab.syncing(WrittenSource(listing([record("1")]), lab.clock))._fetch(run)
     async with asyncio.timeout(20), lab.store.writing(run, listed):
         second = await lab.store.begin(ORG, "test", lab.clock.now())
     assert second.run_id > run.run_id

@@ -42,8 +42,8 @@ def test_the_docs_tell_the_score(unit: Path) -> None:
     result = run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", unit)
     assert result.returncode == 0, result.stdout + result.stderr
     (score,) = re.findall(r"exposure level for \S+: ([\d.]+)", result.stdout)
-    (told,) = re.findall(r"exposure level ([\d.]+)", (ROOT / "docs/how-to/systemd.md").read_text(encoding="utf-8"))
-    assert abs(float(score) - float(told)) <= 0.3, "versions of systemd weigh a little differently, but not so much"
+    (reported,) = re.findall(r"exposure level ([\d.]+)", (ROOT / "docs/how-to/systemd.md").read_text(encoding="utf-8"))
+    assert abs(float(score) - float(reported)) <= 0.3, "versions of systemd weigh a little differently, but not so much"
 
 
 @pytest.mark.deploy
@@ -60,19 +60,19 @@ def test_the_program_runs_where_no_memory_is_both_written_and_executed(tmp_path:
 
 @each_unit
 def test_a_crash_loop_asks_for_fewer_tokens_than_zoho_gives(unit: Path) -> None:
-    told = dict(settings(unit))
-    assert told["StartLimitIntervalSec"] == "10min"
+    reported = dict(settings(unit))
+    assert reported["StartLimitIntervalSec"] == "10min"
     assert WINDOW.total_seconds() == 600
-    assert int(told["StartLimitBurst"]) < MOST_IN_WINDOW
+    assert int(reported["StartLimitBurst"]) < MOST_IN_WINDOW
     # And the limit is not reached by restarts alone: else an hour without Postgres would end the service for good.
-    assert 600 // int(told["RestartSec"].removesuffix("s")) + 1 <= int(told["StartLimitBurst"])
+    assert 600 // int(reported["RestartSec"].removesuffix("s")) + 1 <= int(reported["StartLimitBurst"])
 
 
 @each_unit
 def test_runs_are_handed_back_before_systemd_kills(unit: Path) -> None:
-    told = dict(settings(unit))
-    assert int(told["TimeoutStopSec"].removesuffix("s")) > SHUTDOWN_GRACE_SECONDS + 10
-    assert told["KillSignal"] == "SIGTERM"
+    reported = dict(settings(unit))
+    assert int(reported["TimeoutStopSec"].removesuffix("s")) > SHUTDOWN_GRACE_SECONDS + 10
+    assert reported["KillSignal"] == "SIGTERM"
 
 
 @each_unit

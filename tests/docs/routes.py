@@ -21,9 +21,10 @@ READERS: Final = {"words", "one_of", "number", "moment"}
 
 def with_routes(page: str) -> str:
     """Return the page with every route; one that is new has no meaning until somebody writes it."""
-    told = dict(ROW.findall(page))
+    reported = dict(ROW.findall(page))
     rows = [
-        [f"`{name}`", ", ".join(f"`{field}`" for field in fields), told.get(name, "")] for name, fields in requests()
+        [f"`{name}`", ", ".join(f"`{field}`" for field in fields), reported.get(name, "")]
+        for name, fields in requests()
     ]
     return ROWS.sub(lambda _: table(HEADING.strip("| \n").split(" | "), rows), page)
 
@@ -62,7 +63,7 @@ def each_path(path: str) -> Iterator[str]:
 def reached(functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef], name: str) -> list[ast.AST]:
     """Return a function, and those of its module that it calls, each once."""
     names = [name]
-    for each in names:  # grows while it is walked
+    for each in names:  # grows while it is listed
         called = [node.func for node in ast.walk(functions[each]) if isinstance(node, ast.Call)]
         own = [func.id for func in called if isinstance(func, ast.Name) and func.id in functions]
         names += [one for one in dict.fromkeys(own) if one not in names]

@@ -33,12 +33,12 @@ WORDS: Final = {
 
 
 def setting_sections() -> str:
-    told = meanings()
+    reported = meanings()
     groups: dict[str, list[list[str]]] = {group: [] for group in GROUPS}
     for name, field in Settings.model_fields.items():
         if name not in {"orgs", "alerts"}:  # tables of the file: explained by hand
             group = next(group for group, prefixes in GROUPS.items() if name.startswith(prefixes))
-            groups[group].append([f"`{name.upper()}`", kind(field), default(field), told[name]])
+            groups[group].append([f"`{name.upper()}`", kind(field), default(field), reported[name]])
     titles = ("setting", "type", "default", "meaning")
     return "\n".join(f"## {group}\n\n{table(titles, rows)}" for group, rows in groups.items() if rows)
 

@@ -23,8 +23,8 @@ def with_columns(page: str) -> str:
             page = f"{page}{heading}\n\n| column | type | meaning |\n| --- | --- | --- |\n"
         before, _, rest = page.partition(heading)
         section, border, after = rest.partition("\n## ")
-        told = dict(ROW.findall(section))
-        rows = [[f"`{column.name}`", _type(column), told.get(column.name, "")] for column in one.columns]
+        reported = dict(ROW.findall(section))
+        rows = [[f"`{column.name}`", _type(column), reported.get(column.name, "")] for column in one.columns]
         written = table(("column", "type", "meaning"), rows)
         page = f"{before}{heading}{ROWS.sub(lambda _, new=written: new, section)}{border}{after}"  # type: ignore[misc]
     return page

@@ -40,9 +40,9 @@ def test_the_self_client_gets_the_scope_that_an_error_asks_for() -> None:
     assert re.findall(r"ZohoCRM\.[\w.]+", page) == [answers.SCOPE]
 
 
-def test_every_error_stands_where_its_exit_code_is_told() -> None:
+def test_every_error_stands_where_its_exit_code_is_reported() -> None:
     page = (DOCS / "reference/exit-codes-and-errors.md").read_text(encoding="utf-8")
-    told = {
+    reported = {
         (code, int(exit_code))
         for exit_code, section in SECTION.findall(page)
         for row in re.findall(r"^\| ([^|]*) \|", section, re.MULTILINE)
@@ -50,9 +50,9 @@ def test_every_error_stands_where_its_exit_code_is_told() -> None:
     } | {(code, int(exit_code)) for code, exit_code in OTHER.findall(page)}
     raised = set(raised_codes())
     assert len(raised) > 40
-    assert sorted(raised - told) == []
+    assert sorted(raised - reported) == []
     written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "cadence_sync").rglob("*.py"))
-    assert [code for code, _ in sorted(told) if f'"{code}"' not in written] == []
+    assert [code for code, _ in sorted(reported) if f'"{code}"' not in written] == []
 
 
 def raised_codes() -> Iterator[tuple[str, int]]:

@@ -40,7 +40,7 @@ def test_a_page_links_to_nothing_that_the_site_does_not_hold(page: str) -> None:
 
 def test_hints_name_pages_by_titles_that_the_site_has_and_no_file() -> None:
     nodes = [node for file in ROOT.glob("cadence_sync/**/*.py") for node in ast.walk(ast.parse(file.read_text()))]
-    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "see"]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "docs_hint"]
     named = {argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)}
     nav = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
     assert named

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cadence_sync.core.report import Counters, Outcome, Problem, Report
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.db.direct import direct
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.fleet import metrics, queue
 from cadence_sync.fleet.cron import cron_trigger
 from cadence_sync.fleet.gauges import FRESH, Gauges
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.ports import Org
 from tests.support.lab import Lab, SetClock
 from tests.support.records import record
@@ -40,12 +40,12 @@ async def test_how_organizations_fare_and_how_long_the_queue_is(lab: Lab, databa
         "UPDATE cadence_sync.sync_runs SET credits_left = 77 WHERE org_id = 'partly'",
     )
     async with direct(database_url) as connection:
-        await queue.enqueue(connection, [queue.Due(name, "us", "test") for name in ("a", "b")])
+        await queue.enqueue(connection, [queue.SyncJob(name, "us", "test") for name in ("a", "b")])
     clock = SetClock()
-    by_cron = Rhythm("held", "us", "", 900, cron_trigger("0 9 * * 1-5", "UTC"), 0, None)
+    by_cron = OrgSchedule("held", "us", "", 900, cron_trigger("0 9 * * 1-5", "UTC"), 0, None)
 
-    async def look() -> dict[str, Rhythm]:
-        return {"partly": Rhythm("partly", "us", "", 900, None, 0, None), "held": by_cron}
+    async def look() -> dict[str, OrgSchedule]:
+        return {"partly": OrgSchedule("partly", "us", "", 900, None, 0, None), "held": by_cron}
 
     gauges = Gauges(lab.engine, clock, look)
     found = samples(await gauges.text())
@@ -72,7 +72,7 @@ async def test_without_a_database_old_values_are_not_shown(lab: Lab) -> None:
     clock = SetClock()
     gauges = Gauges(lab.engine, clock)
     assert value(samples(await gauges.text()), "org_failures", org_id="default") == 0
-    async with opened("postgresql://nobody@127.0.0.1:1/none") as engine:
+    async with open_engine("postgresql://nobody@127.0.0.1:1/none") as engine:
         gauges.engine = engine
         clock.move(seconds=FRESH)
         found = samples(await gauges.text())
@@ -81,7 +81,7 @@ async def test_without_a_database_old_values_are_not_shown(lab: Lab) -> None:
     assert any(name == "cadence_sync_build_info" for name, _ in found)
 
 
-async def test_what_channels_are_still_to_be_told(lab: Lab) -> None:
+async def test_what_channels_are_still_to_be_reported(lab: Lab) -> None:
     await lab.sync(record("1"))
     for key, more in {
         "a": "",
@@ -113,7 +113,7 @@ def test_runs_are_counted() -> None:
     before = samples_of()
     counters = Counters(seen=3, created=2, unchanged=1)
     metrics.count(Report("a", 1, Outcome.SUCCEEDED, counters, 4, 0.2), "eu", "schedule")
-    problem = Problem("TLS_ERROR", "No.", "", 4)
+    problem = ErrorInfo("TLS_ERROR", "No.", "", 4)
     metrics.count(Report("a", 2, Outcome.FAILED, Counters(), 1, 0.1, problem), "eu", "schedule")
     metrics.count(Report(None, None, Outcome.FAILED, None, error=problem), "eu", "schedule")
     metrics.count_token("failed")

@@ -10,9 +10,9 @@ import pytest
 
 from cadence_sync.db.direct import direct
 from cadence_sync.db.doctor import examine
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.simulator.server import running
-from cadence_sync.simulator.settings import Settings
+from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
 from tests.fleet.processes import WAIT, daemon, settings, write_settings
@@ -35,7 +35,7 @@ async def until(said: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_every_organization_is_synced_whatever_becomes_of_processes(database_url: str, tmp_path: Path) -> None:
-    simulator = Simulator(orgs=ORGS, cadences=3, clock=SystemClock().now, settings=Settings(latency=0.3))
+    simulator = Simulator(orgs=ORGS, cadences=3, clock=SystemClock().now, settings=SimulatorSettings(latency=0.3))
     stack = AsyncExitStack()
     connection = await stack.enter_async_context(direct(database_url))
 
@@ -81,5 +81,5 @@ async def test_every_organization_is_synced_whatever_becomes_of_processes(databa
         assert await after.fetch(OVERLAPPING) == []
         assert await after.fetch("SELECT * FROM cadence_queue.pgqueuer WHERE status = 'picked'") == []
     assert await broken(database_url) == {}
-    async with opened(database_url) as engine:
+    async with open_engine(database_url) as engine:
         assert [finding.what for finding in await examine(engine) if not finding.ok] == []

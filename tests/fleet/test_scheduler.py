@@ -10,7 +10,7 @@ from apscheduler.triggers.cron import CronTrigger
 from cadence_sync.db import leader
 from cadence_sync.db.direct import Connection, direct
 from cadence_sync.errors import DatabaseError
-from cadence_sync.fleet.rhythm import Rhythm
+from cadence_sync.fleet.rhythm import OrgSchedule
 from cadence_sync.fleet.scheduler import Scheduler
 from cadence_sync.wiring import SystemClock
 from tests.support.cli import PATIENCE
@@ -23,18 +23,20 @@ LEADERS = """
 """
 
 
-def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> Rhythm:
-    return Rhythm(org_id, "us", "", seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None)
+def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> OrgSchedule:
+    return OrgSchedule(
+        org_id, "us", "", seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None
+    )
 
 
 class Plans:
     """What is to be synced, as the test says it."""
 
-    def __init__(self, *rhythms: Rhythm) -> None:
-        self.rhythms = {rhythm.org_id: rhythm for rhythm in rhythms}
+    def __init__(self, *schedules: OrgSchedule) -> None:
+        self.schedules = {schedule.org_id: schedule for schedule in schedules}
 
-    async def ask(self, _connection: Connection) -> Mapping[str, Rhythm]:
-        return dict(self.rhythms)
+    async def ask(self, _connection: Connection) -> Mapping[str, OrgSchedule]:
+        return dict(self.schedules)
 
 
 async def nothing() -> None:
@@ -69,17 +71,17 @@ async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(
     plans = Plans(often("a"), often("b", consecutive_failures=3))
     async with direct(database_url) as connection, scheduling(database_url, plans):
         await entered(connection, "a")
-        plans.rhythms["c"] = often("c")
+        plans.schedules["c"] = often("c")
         await entered(connection, "a", "c")
         await connection.execute("DELETE FROM cadence_queue.pgqueuer")
-        del plans.rhythms["a"]
-        plans.rhythms["b"] = often("b")  # it was mended
-        plans.rhythms["c"] = often("c", seconds=1)
+        del plans.schedules["a"]
+        plans.schedules["b"] = often("b")  # it was mended
+        plans.schedules["c"] = often("c", seconds=1)
         await entered(connection, "b", "c")
 
 
 async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
-    never = Rhythm("a", "us", "", 900, CronTrigger(second="*"), 0, None)
+    never = OrgSchedule("a", "us", "", 900, CronTrigger(second="*"), 0, None)
     async with direct(database_url) as connection, scheduling(database_url, Plans(never)):
         await entered(connection, "a")
 
@@ -87,9 +89,9 @@ async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
 async def test_one_that_fails_just_as_it_is_due_again_waits(database_url: str) -> None:
     plans = Plans(often("a"))
 
-    async def ask(_connection: Connection) -> Mapping[str, Rhythm]:
-        now = dict(plans.rhythms)
-        plans.rhythms = {"a": often("a", consecutive_failures=1), "b": often("b")}
+    async def ask(_connection: Connection) -> Mapping[str, OrgSchedule]:
+        now = dict(plans.schedules)
+        plans.schedules = {"a": often("a", consecutive_failures=1), "b": often("b")}
         return now
 
     async with direct(database_url) as connection:
@@ -119,12 +121,12 @@ async def test_one_leads_and_another_takes_over_where_its_session_ends(database_
 async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
     """It holds its session and shows no sign of life."""
     async with direct(database_url) as frozen, direct(database_url) as other:
-        assert await leader.take(frozen)
-        assert not await leader.take(other)
+        assert await leader.try_acquire(frozen)
+        assert not await leader.try_acquire(other)
         assert not frozen.is_closed()
         await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
         async with asyncio.timeout(PATIENCE):
-            while not await leader.take(other):
+            while not await leader.try_acquire(other):
                 await asyncio.sleep(0.05)
         async with asyncio.timeout(PATIENCE):
             while not frozen.is_closed():
@@ -134,9 +136,9 @@ async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
 async def test_a_lock_of_somebody_else_is_left_alone(database_url: str) -> None:
     async with direct(database_url) as mine, direct(database_url) as other, direct(database_url) as stranger:
         await stranger.execute("SELECT pg_advisory_lock(42)")
-        assert await leader.take(mine)
+        assert await leader.try_acquire(mine)
         await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
-        await leader.take(other)
+        await leader.try_acquire(other)
         assert await stranger.fetchval("SELECT 1") == 1
 
 

@@ -6,7 +6,7 @@ from aiohttp import ClientSession, web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from cadence_sync.core.report import Counters, Outcome, Problem, Report
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.fleet.traces import tracing
 
 
@@ -36,15 +36,19 @@ async def test_a_run_is_a_span_and_a_request_to_zoho_one_below_it() -> None:
             pass
         tell(Report("acme", 7, Outcome.SUCCEEDED, Counters(seen=3, unchanged=3), 1, 0.5))
     with span("acme", "request") as tell:
-        problem = Problem("TLS_ERROR", "It cannot be trusted.", "", 4)
+        problem = ErrorInfo("TLS_ERROR", "It cannot be trusted.", "", 4)
         tell(Report("acme", 8, Outcome.FAILED, Counters(), 1, 0.5, problem))
     await asyncio.to_thread(opened.__exit__, None, None, None)
     await runner.cleanup()
     request, good, bad = sorted(received, key=lambda one: one.end_time_unix_nano)
     assert (request.parent_span_id, good.parent_span_id) == (good.span_id, b"")
-    told = {one.key: one.value.string_value or one.value.int_value for one in good.attributes}
-    assert (told["cadence_sync.org_id"], told["cadence_sync.trigger"]) == ("acme", "schedule")
-    assert (told["cadence_sync.outcome"], told["cadence_sync.run_id"], told["cadence_sync.seen"]) == ("succeeded", 7, 3)
+    reported = {one.key: one.value.string_value or one.value.int_value for one in good.attributes}
+    assert (reported["cadence_sync.org_id"], reported["cadence_sync.trigger"]) == ("acme", "schedule")
+    assert (reported["cadence_sync.outcome"], reported["cadence_sync.run_id"], reported["cadence_sync.seen"]) == (
+        "succeeded",
+        7,
+        3,
+    )
     assert (bad.status.code, bad.status.message) == (Status.STATUS_CODE_ERROR, "It cannot be trusted.")
     assert {one.key: one.value.string_value for one in bad.attributes}["cadence_sync.error_code"] == "TLS_ERROR"
 

@@ -10,14 +10,14 @@ import pytest
 from cadence_sync.db.direct import Connection, direct
 from cadence_sync.errors import DatabaseError
 from cadence_sync.fleet import queue
-from cadence_sync.fleet.queue import Due
+from cadence_sync.fleet.queue import SyncJob
 from cadence_sync.fleet.worker import Worker
 from tests.support.cli import PATIENCE
 from tests.support.wire import Wire, counted
 
 
-def due(number: int, data_center: str = "us") -> Due:
-    return Due(f"org-{number}", data_center, "schedule")
+def due(number: int, data_center: str = "us") -> SyncJob:
+    return SyncJob(f"org-{number}", data_center, "schedule")
 
 
 class Work:
@@ -32,7 +32,7 @@ class Work:
         self.refused: list[str] = []
         self.changed = asyncio.Condition()
 
-    async def sync(self, job: Due, _attempts: int = 0) -> bool:
+    async def sync(self, job: SyncJob, _attempts: int = 0) -> bool:
         self.started.append(job.org_id)
         await self._tell()
         if self.refused:
@@ -93,12 +93,12 @@ async def test_what_a_person_asks_for_goes_first(database_url: str) -> None:
     work = Work()
     async with direct(database_url) as connection:
         await queue.enqueue(connection, [due(n) for n in range(8)])
-        assert await queue.request(connection, [due(7), due(8)]) == {"org-7": "moved ahead", "org-8": "entered"}
+        assert await queue.enqueue_now(connection, [due(7), due(8)]) == {"org-7": "moved ahead", "org-8": "entered"}
     async with working(database_url, work, concurrency=2):
         await work.until(lambda: len(work.started) == 2)
         assert set(work.started) == {"org-7", "org-8"}
         async with direct(database_url) as connection:
-            assert await queue.request(connection, [due(8)]) == {"org-8": "running"}
+            assert await queue.enqueue_now(connection, [due(8)]) == {"org-8": "running"}
 
 
 async def test_a_data_center_has_a_limit_over_all_workers(database_url: str) -> None:

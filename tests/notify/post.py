@@ -7,7 +7,7 @@ from typing import Any
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.notify.channels import open_channels
 from cadence_sync.notify.dispatcher import Dispatcher
-from cadence_sync.notify.rules import alerting
+from cadence_sync.notify.rules import build_routing
 from cadence_sync.settings import Settings
 from cadence_sync.wiring import SystemClock
 from tests.notify.receiver import Receiver
@@ -30,7 +30,7 @@ class Post:
         self.settings = Settings.model_validate(
             {"web_url": PAGE, "alerts": {"channels": channels, "rules": rules or []}}
         )
-        self.alerting = alerting(self.settings)
+        self.alerting = build_routing(self.settings)
         self.results: list[tuple[str, str]] = []
         lab.store = PostgresStore(lab.engine, 60, alerting=self.alerting)
 
@@ -41,7 +41,7 @@ class Post:
 
     async def send(self) -> None:
         """Send all that is due."""
-        await self.dispatcher().empty()
+        await self.dispatcher().drain()
 
     async def rows(self) -> list[dict[str, Any]]:
         return await self.lab.rows("SELECT * FROM cadence_sync.alert_outbox ORDER BY event_key, channel")
@@ -59,7 +59,7 @@ async def changed(lab: Lab, name: str = "Farewell") -> None:
 
 @asynccontextmanager
 async def sending(dispatcher: Dispatcher, grace: float = 5) -> AsyncIterator[None]:
-    from cadence_sync.notify.dispatcher import dispatching  # noqa: PLC0415
+    from cadence_sync.notify.dispatcher import run_dispatcher  # noqa: PLC0415
 
-    async with dispatching(dispatcher, grace):
+    async with run_dispatcher(dispatcher, grace):
         yield

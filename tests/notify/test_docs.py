@@ -11,7 +11,7 @@ from typer.main import get_command
 from cadence_sync.cli import alerts
 from cadence_sync.core.alerts import Event
 from cadence_sync.db.store import PostgresStore
-from cadence_sync.notify.rules import alerting
+from cadence_sync.notify.rules import build_routing
 from cadence_sync.settings import load_settings
 from tests.notify.post import SECRET, Post, webhook
 from tests.notify.receiver import receiving
@@ -56,7 +56,7 @@ def test_the_settings_of_the_docs_work(tmp_path: Path, monkeypatch: pytest.Monke
     file = tmp_path / "cadence-sync.toml"
     file.write_text(block("toml").replace("/run/secrets", str(tmp_path)))
     settings = load_settings(file)
-    assert alerting(settings).told_of(Event.HELD, "any") == ["warehouse"]
+    assert build_routing(settings).channels_for(Event.HELD, "any") == ["warehouse"]
     assert len(settings.alerts.rules) == 3
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cadence_sync.db import mailbox, outbox
-from cadence_sync.db.docket import decide
+from cadence_sync.db.docket import review_deletions
 from cadence_sync.db.pruning import prune
 from cadence_sync.db.purge import purge
 from cadence_sync.errors import AccessError
@@ -32,7 +32,7 @@ async def watched(post: Post, *, after: timedelta = DAY) -> None:
     def is_stale(_org_id: str, last: datetime) -> bool:
         return post.lab.clock.time - last > after
 
-    await outbox.watch(post.lab.engine, post.alerting, post.lab.clock.time, is_stale)
+    await outbox.enter_staleness(post.lab.engine, post.alerting, post.lab.clock.time, is_stale)
     await post.send()
 
 
@@ -47,7 +47,7 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
         (held,) = events(receiver)
         assert (held["event"], held["count"], len(held["names"])) == ("deletions_held", 11, 10)
         assert receiver.got[0].json["text"].endswith(f"/runs/{report.run_id}")
-        await decide(lab.engine, report.run_id, "approved", "kim", post.alerting)
+        await review_deletions(lab.engine, report.run_id, "approved", "kim", post.alerting)
         await post.send()
         decided = events(receiver)[1]
         assert (decided["event"], decided["decision"], decided["decided_by"]) == (
@@ -56,12 +56,12 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
             "kim",
         )
         assert decided["count"] == 11
-        await lab.sync(MANY[0])  # they are retired, which this channel does not want to know
+        await lab.sync(MANY[0])  # they are deleted, which this channel does not want to know
         await post.send()
     assert len(receiver.got) == 2
 
 
-async def test_held_deletions_that_are_told_late_say_what_became_of_them(lab: Lab) -> None:
+async def test_held_deletions_that_are_reported_late_say_what_became_of_them(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)}, [{"channels": ["hook"], "events": ["held"]}])
         await lab.sync(*MANY)
@@ -71,12 +71,12 @@ async def test_held_deletions_that_are_told_late_say_what_became_of_them(lab: La
         assert report.run_id is not None
         receiver.answers = [500, 500]
         await post.send()
-        await decide(lab.engine, report.run_id, "rejected", "kim", post.alerting)
+        await review_deletions(lab.engine, report.run_id, "rejected", "kim", post.alerting)
         await post.make_due()
         await post.send()
     held = [event for event in events(receiver)[2:] if event["event"] == "deletions_held"]
-    told = [(event["state"], event["decided_by"]) for event in held]
-    assert told == [("settled", None), ("rejected", "kim")]
+    reported = [(event["state"], event["decided_by"]) for event in held]
+    assert reported == [("settled", None), ("rejected", "kim")]
 
 
 async def test_held_deletions_whose_place_a_newer_case_took_say_so(lab: Lab) -> None:
@@ -90,7 +90,7 @@ async def test_held_deletions_whose_place_a_newer_case_took_say_so(lab: Lab) -> 
     assert "and 11 more" not in receiver.got[0].json["text"]
 
 
-async def test_an_organization_that_fails_is_told_of_once_and_once_that_it_works_again(lab: Lab) -> None:
+async def test_an_organization_that_fails_is_reported_of_once_and_once_that_it_works_again(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(MANY[0])
@@ -112,7 +112,7 @@ async def test_an_organization_that_fails_is_told_of_once_and_once_that_it_works
     assert [event["status"] for event in events(receiver)] == ["firing", "resolved", "firing"]
 
 
-async def test_an_old_copy_is_told_of_once_and_once_that_it_is_read_again(lab: Lab) -> None:
+async def test_an_old_copy_is_reported_of_once_and_once_that_it_is_read_again(lab: Lab) -> None:
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(MANY[0])
@@ -141,9 +141,9 @@ async def test_what_was_dropped_of_an_episode_that_lasts_does_not_come_anew_nor_
         receiver.answers = [500]
         await watched(post)
         await fails(lab, 3)
-        assert await mailbox.drop(lab.engine, ["hook"]) == 2
-        assert await mailbox.drop(lab.engine, ["hook"]) == 0
-        assert await mailbox.status(lab.engine) == []
+        assert await mailbox.drop_pending(lab.engine, ["hook"]) == 2
+        assert await mailbox.drop_pending(lab.engine, ["hook"]) == 0
+        assert await mailbox.delivery_status(lab.engine) == []
         await post.make_due()
         await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
         await prune(lab.engine, lab.clock.time, DAY)

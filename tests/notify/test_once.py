@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cadence_sync.core.alerts import ATTEMPTS
 from cadence_sync.db import mailbox
 from cadence_sync.db.outbox import FLOOD
-from cadence_sync.db.telling import told
+from cadence_sync.db.telling import load_alerts
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.notify.post import PAGE, Post, changed, sending, webhook
 from tests.notify.receiver import Receiver, lose, receiving
 from tests.support.lab import Lab, WrittenSource
@@ -75,7 +75,7 @@ async def test_a_run_that_is_undone_announces_nothing(lab: Lab, monkeypatch: pyt
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(record("1", name="Welcome"))
         with monkeypatch.context() as patch:
-            patch.setattr("cadence_sync.db.transaction.write_docket", fail)
+            patch.setattr("cadence_sync.db.transaction.save_held_deletions", fail)
             assert (await lab.sync(record("1", name="Farewell"))).error is not None
         assert await post.rows() == []
         await lab.sync(record("1", name="Farewell"))
@@ -91,7 +91,7 @@ async def test_a_preview_announces_nothing(lab: Lab) -> None:
         assert await post.rows() == []
 
 
-async def test_each_channel_is_told_what_its_rules_ask_for(lab: Lab) -> None:
+async def test_each_channel_is_reported_what_its_rules_ask_for(lab: Lab) -> None:
     async with receiving() as receiver:
         channels = {name: webhook(receiver) for name in ("names", "steps", "both")}
         rules = [
@@ -106,8 +106,8 @@ async def test_each_channel_is_told_what_its_rules_ask_for(lab: Lab) -> None:
         await lab.sync(record("1", summary=steps), org=Org("other", "us"))
         await lab.sync()  # it is gone, and no rule asks for that
         await post.send()
-    told = sorted((got.json["channel"], event["version"]) for got in receiver.got for event in got.json["events"])
-    assert told == [("both", 2), ("both", 3), ("names", 2), ("steps", 3)]
+    reported = sorted((got.json["channel"], event["version"]) for got in receiver.got for event in got.json["events"])
+    assert reported == [("both", 2), ("both", 3), ("names", 2), ("steps", 3)]
 
 
 async def test_many_dispatchers_send_each_message_once(lab: Lab) -> None:
@@ -139,7 +139,9 @@ async def test_what_changed_and_what_was_deleted_are_one_flood(lab: Lab) -> None
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver), "daily": webhook(receiver) | {"digest": "1d"}})
         await lab.sync(*(record(f"{number}") for number in range(2 * half)))
-        await lab.sync(*(record(f"{number}", name="New") for number in range(half)), permits=Permits(mass_delete=True))
+        await lab.sync(
+            *(record(f"{number}", name="New") for number in range(half)), permits=SyncOptions(allow_mass_delete=True)
+        )
         await post.send()
     assert [len(got.json["events"]) for got in receiver.got] == [2 * half, 2 * half]
     for got in receiver.got:
@@ -162,14 +164,14 @@ async def test_where_the_answer_was_lost_the_same_key_comes_again(lab: Lab) -> N
 
 
 async def test_what_was_sent_is_marked_though_the_database_was_away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, failures = mailbox.sent, [DatabaseError("gone"), DatabaseError("gone")]
+    usual, failures = mailbox.mark_sent, [DatabaseError("gone"), DatabaseError("gone")]
 
     async def sent(*arguments: object) -> None:
         if failures:
             raise failures.pop()
         await usual(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mailbox, "sent", sent)
+    monkeypatch.setattr(mailbox, "mark_sent", sent)
     monkeypatch.setattr("cadence_sync.notify.dispatcher.MARK_PAUSE", 0)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
@@ -184,15 +186,15 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
-        (due,) = await mailbox.due(lab.engine, ["hook"])
-        mine = await mailbox.take(lab.engine, due)
+        (due,) = await mailbox.load_due(lab.engine, ["hook"])
+        mine = await mailbox.claim(lab.engine, due)
         assert mine is not None
-        assert await mailbox.take(lab.engine, due) is None
-        assert await mailbox.retry(lab.engine, ["hook"]) == 0
+        assert await mailbox.claim(lab.engine, due) is None
+        assert await mailbox.retry_failed(lab.engine, ["hook"]) == 0
         await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
         await post.send()
         # The first one comes back: it failed, but another has sent the message meanwhile.
-        await mailbox.failed(lab.engine, mine, "late", None)
+        await mailbox.mark_failed(lab.engine, mine, "late", None)
     (row,) = await post.rows()
     assert (row["sent_at"] is not None, row["dead_lettered_at"], row["attempts"]) == (True, None, 2)
 
@@ -200,29 +202,29 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
 async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another(lab: Lab) -> None:
     Post(lab, {"hook": webhook(Receiver("http://127.0.0.1:9"))})
     await changed(lab)
-    (due,) = await mailbox.due(lab.engine, ["hook"])
-    mine = await mailbox.take(lab.engine, due)
+    (due,) = await mailbox.load_due(lab.engine, ["hook"])
+    mine = await mailbox.claim(lab.engine, due)
     assert mine is not None
-    assert len(await told(lab.engine, mine)) == 1
+    assert len(await load_alerts(lab.engine, mine)) == 1
     await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
-    assert await told(lab.engine, mine) == []  # this process slept for longer than its lease
-    theirs = await mailbox.take(lab.engine, due)
+    assert await load_alerts(lab.engine, mine) == []  # this process slept for longer than its lease
+    theirs = await mailbox.claim(lab.engine, due)
     assert theirs is not None
-    assert await told(lab.engine, mine) == []
-    assert len(await told(lab.engine, theirs)) == 1
-    assert await mailbox.drop(lab.engine, ["hook"]) == 1
-    assert await told(lab.engine, theirs) == []
+    assert await load_alerts(lab.engine, mine) == []
+    assert len(await load_alerts(lab.engine, theirs)) == 1
+    assert await mailbox.drop_pending(lab.engine, ["hook"]) == 1
+    assert await load_alerts(lab.engine, theirs) == []
 
 
 async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = mailbox.take
+    usual = mailbox.claim
 
-    async def take(engine: AsyncEngine, what: mailbox.Due) -> mailbox.Letter | None:
-        letter = await usual(engine, what)
-        await mailbox.drop(engine, [what.channel])
-        return letter
+    async def take(engine: AsyncEngine, what: mailbox.DueBatch) -> mailbox.OutboxMessage | None:
+        message = await usual(engine, what)
+        await mailbox.drop_pending(engine, [what.channel])
+        return message
 
-    monkeypatch.setattr(mailbox, "take", take)
+    monkeypatch.setattr(mailbox, "claim", take)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
@@ -278,14 +280,14 @@ async def test_a_channel_that_hangs_delays_no_other_and_a_daemon_that_stops_wait
 
 
 async def test_what_goes_wrong_in_the_dispatcher_disturbs_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, faults = mailbox.due, [RuntimeError("with a secret"), DatabaseError("gone")]
+    usual, faults = mailbox.load_due, [RuntimeError("with a secret"), DatabaseError("gone")]
 
     async def due(*arguments: object) -> object:
         if faults:
             raise faults.pop()
         return await usual(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mailbox, "due", due)
+    monkeypatch.setattr(mailbox, "load_due", due)
     monkeypatch.setattr("cadence_sync.notify.dispatcher.TICK", 0.01)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
@@ -301,13 +303,13 @@ async def test_who_could_not_read_what_to_tell_has_not_tried(lab: Lab, monkeypat
     async def read(*arguments: object) -> object:
         if faults:
             raise faults.pop()
-        return await told(*arguments)  # type: ignore[arg-type]
+        return await load_alerts(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("cadence_sync.notify.dispatcher.told_by", read)
+    monkeypatch.setattr("cadence_sync.notify.dispatcher.load_alerts", read)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
         for _ in range(ATTEMPTS + 2):
-            await post.dispatcher().empty()
+            await post.dispatcher().drain()
     (row,) = await post.rows()
     assert (row["attempts"], row["sent_at"] is not None, len(receiver.got)) == (1, True, 1)

@@ -115,9 +115,9 @@ async def test_a_test_message_shows_the_way_and_no_secret(receiver: Receiver, tm
     (tmp_path / "cadence-sync.toml").write_text("")
     none = await cli.run("alerts", "test", cwd=tmp_path)
     assert (none.code, "no channel" in none.err) == (2, True)
-    for told in (good, bad, listed, shown, unknown, none):
-        assert SECRET not in told.out + told.err
-        assert receiver.url not in told.out + told.err
+    for reported in (good, bad, listed, shown, unknown, none):
+        assert SECRET not in reported.out + reported.err
+        assert receiver.url not in reported.out + reported.err
 
 
 async def test_serve_tells_and_stops_at_an_address_that_cannot_work(

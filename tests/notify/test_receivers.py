@@ -130,10 +130,10 @@ async def test_what_is_never_taken_is_a_dead_letter_until_somebody_asks_for_it(l
             await post.make_due()
         assert len(receiver.got) == ATTEMPTS
         assert post.results[-1] == ("hook", "dead_lettered")
-        (status,) = await mailbox.status(lab.engine)
+        (status,) = await mailbox.delivery_status(lab.engine)
         assert (status["pending"], status["sent"], status["dead_lettered"]) == (0, 0, 1)
         assert status["last_error"] == "The webhook answers 500."
-        assert await mailbox.retry(lab.engine, ["hook"]) == 1
+        assert await mailbox.retry_failed(lab.engine, ["hook"]) == 1
         await post.send()
-        (status,) = await mailbox.status(lab.engine)
+        (status,) = await mailbox.delivery_status(lab.engine)
         assert (status["pending"], status["sent"], status["dead_lettered"]) == (0, 1, 0)

@@ -15,11 +15,11 @@ from aiosmtpd.handlers import Message
 from apprise.plugins.slack import NotifySlack
 
 from cadence_sync.core.alerts import Event
-from cadence_sync.core.told import Change, Told
-from cadence_sync.errors import RetryLater, SettingsError
+from cadence_sync.core.told import AlertEvent, LabeledChange
+from cadence_sync.errors import SettingsError, TransientError
 from cadence_sync.logs import configure_logs
 from cadence_sync.notify.channels import open_channels
-from cadence_sync.notify.senders import Sender
+from cadence_sync.notify.senders import Channel
 from cadence_sync.settings import Settings
 from cadence_sync.wiring import SystemClock
 from tests.notify.post import PAGE, Post
@@ -28,16 +28,16 @@ from tests.support.lab import START, Lab
 from tests.support.records import record
 
 HOSTILE = "<!channel> <b>&amp; @everyone [x](https://evil.example) _a_ *b* `c`"
-TOLD = [
-    Told(
+REPORTED = [
+    AlertEvent(
         Event.CHANGE, "change/1/2", "emea", START, cadence_id="1", version=2, name=HOSTILE, kind="updated",
-        changes=(Change("name", "Welcome", HOSTILE),), changed_by_name="Dana",
+        changes=(LabeledChange("name", "Welcome", HOSTILE),), changed_by_name="Dana",
     )
 ]  # fmt: skip
 TOKEN = "abcdefghijABCDEFGHIJ4718"
 
 
-def opened(url: str) -> Sender:
+def opened(url: str) -> Channel:
     settings = Settings.model_validate({"web_url": PAGE, "alert_urls": url})
     return open_channels(settings, SystemClock())["url-1"]
 
@@ -70,10 +70,10 @@ async def test_slack_gets_nothing_that_mentions_or_links(monkeypatch: pytest.Mon
         monkeypatch.setattr(NotifySlack, "webhook_url", f"{receiver.url}/services")
         receiver.answers = [200, ok]
         sender = opened(f"slack://TAAAAAAAA/BAAAAAAAA/{TOKEN}/#sales")
-        with pytest.raises(RetryLater):  # an answer that is not Slack's own word
-            await sender.send("m-1", TOLD)
+        with pytest.raises(TransientError):  # an answer that is not Slack's own word
+            await sender.send("m-1", REPORTED)
         receiver.got.clear()
-        await sender.send("m-1", TOLD)
+        await sender.send("m-1", REPORTED)
     (got,) = receiver.got
     assert got.path == f"/services/TAAAAAAAA/BAAAAAAAA/{TOKEN}"
     text = str(got.json["attachments"])
@@ -103,7 +103,7 @@ async def test_an_e_mail_shows_hostile_names_as_text() -> None:
     await asyncio.to_thread(controller.start)
     try:
         sender = opened(f"mailto://localhost:{port}?smtp=127.0.0.1&from=alerts@example.com&to=rev@example.com")
-        await sender.send("m-1", TOLD)
+        await sender.send("m-1", REPORTED)
     finally:
         await asyncio.to_thread(controller.stop)
     (mail,) = inbox.got
@@ -122,8 +122,8 @@ async def test_a_redirect_is_not_followed() -> None:
 
     async with receiving() as receiver:
         receiver.answers = [elsewhere]
-        with pytest.raises(RetryLater, match="json answers 307"):
-            await opened(f"json://{receiver.url.removeprefix('http://')}/in").send("m", TOLD)
+        with pytest.raises(TransientError, match="json answers 307"):
+            await opened(f"json://{receiver.url.removeprefix('http://')}/in").send("m", REPORTED)
         assert [got.path for got in receiver.got] == ["/in"]
 
 
@@ -131,8 +131,8 @@ async def test_what_was_not_taken_is_never_said_to_be_and_it_is_we_who_try_again
     async with receiving() as receiver:
         receiver.answers = [500, 500, 500]
         address = f"json://{receiver.url.removeprefix('http://')}/in?optional=yes&retry=2&wait=0"
-        with pytest.raises(RetryLater, match="json answers 500"):
-            await opened(address).send("m", TOLD)
+        with pytest.raises(TransientError, match="json answers 500"):
+            await opened(address).send("m", REPORTED)
         assert len(receiver.got) == 1
 
 
@@ -205,7 +205,7 @@ def everything() -> Iterator[StringIO]:
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])
-async def test_no_secret_is_told_whatever_the_service_answers(
+async def test_no_secret_is_reported_whatever_the_service_answers(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], everything: StringIO,
     status: int,
 ) -> None:  # fmt: skip
@@ -226,7 +226,10 @@ async def test_no_secret_is_told_whatever_the_service_answers(
         await post.send()
     rows = await post.rows()
     assert len([row for row in rows if row["last_error"]]) == 4
-    told = capsys.readouterr()
+    reported = capsys.readouterr()
     configure_logs("INFO")
-    assert "alert_not_sent" in told.err
-    assert TOKEN not in f"{rows} {told.out} {told.err} {everything.getvalue()} {post.settings!r} {post.dispatcher()!r}"
+    assert "alert_not_sent" in reported.err
+    assert (
+        TOKEN
+        not in f"{rows} {reported.out} {reported.err} {everything.getvalue()} {post.settings!r} {post.dispatcher()!r}"
+    )

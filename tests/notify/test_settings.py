@@ -7,7 +7,7 @@ import pytest
 
 from cadence_sync.core.alerts import Event, Rule, Topic
 from cadence_sync.errors import SettingsError
-from cadence_sync.notify.rules import alerting
+from cadence_sync.notify.rules import build_routing
 from cadence_sync.settings import Settings, load_settings
 
 CHANNEL = '[alerts.channels.chat]\nurl = "slack://secret-4722"\n'
@@ -70,24 +70,24 @@ def test_secrets_may_come_from_files_and_variables(tmp_path: Path, monkeypatch: 
     assert not [word for word in ("from-a", "h.test", "the-secret") if word in repr(settings)]
 
 
-def test_a_list_of_addresses_is_told_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_list_of_addresses_is_reported_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CADENCE_SYNC_ALERT_URLS", "slack://a/b/c, mailtos://u:p@x.test?to=a@x.test,b@x.test")
     settings = loaded(tmp_path, f'{CHANNEL}[[alerts.rules]]\nchannels = ["chat"]\nevents = ["held"]')
     assert list(settings.alert_channels) == ["chat", "url-1", "url-2"]
-    rules = alerting(settings)
-    assert rules.told_of(Event.STALE, "x") == ["url-1", "url-2"]
-    assert rules.told_of(Event.HELD, "x") == ["chat", "url-1", "url-2"]
+    rules = build_routing(settings)
+    assert rules.channels_for(Event.STALE, "x") == ["url-1", "url-2"]
+    assert rules.channels_for(Event.HELD, "x") == ["chat", "url-1", "url-2"]
 
 
-def test_without_rules_every_channel_is_told_everything_and_a_filter_of_changes_asks_for_changes(
+def test_without_rules_every_channel_is_reported_everything_and_a_filter_of_changes_asks_for_changes(
     tmp_path: Path,
 ) -> None:
-    assert alerting(loaded(tmp_path, "")).rules == ()
-    assert alerting(loaded(tmp_path, CHANNEL)).rules == (Rule(("chat",)),)
+    assert build_routing(loaded(tmp_path, "")).rules == ()
+    assert build_routing(loaded(tmp_path, CHANNEL)).rules == (Rule(("chat",)),)
     settings = loaded(
         tmp_path, f'{CHANNEL}digest = "1d"\n[[alerts.rules]]\nchannels = ["chat"]\nfields = ["summary.*"]'
     )
-    rules = alerting(settings)
+    rules = build_routing(settings)
     assert rules.rules == (Rule(("chat",), frozenset({Topic.CHANGES}), fields=("summary.*",)),)
     assert rules.digests == {"chat": timedelta(days=1)}
 

@@ -12,7 +12,7 @@ from apprise.plugins.custom_json import NotifyJSON
 
 from cadence_sync.cli import alerting
 from cadence_sync.db import mailbox
-from cadence_sync.errors import RetryLater
+from cadence_sync.errors import TransientError
 from cadence_sync.notify.channels import open_channels
 from cadence_sync.settings import Settings
 from cadence_sync.wiring import SystemClock
@@ -155,6 +155,6 @@ async def test_who_tries_all_channels_waits_for_none_before_the_others(
         await alerting.check_command(settings, None, as_json=False)
         assert capsys.readouterr().out.splitlines()[1:] == ["a\twebhook\tsent", "b\twebhook\tsent"]
         monkeypatch.setattr(alerting, "ANSWER", 0.2)
-        with pytest.raises(RetryLater, match="1 of 2 channels"):
+        with pytest.raises(TransientError, match="1 of 2 channels"):
             await alerting.check_command(settings, None, as_json=False)
         assert "a\twebhook\tThe channel does not answer within 0 s." in capsys.readouterr().out

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import ORG, Lab
 from tests.support.records import RECORD, record
 
@@ -37,15 +37,15 @@ def edited(when: str, cadence_id: str = "1", **changes: object) -> dict[str, Any
 
 
 async def look(lab: Lab, when: str, *records: dict[str, Any], org: Org = ORG) -> int:
-    """Sync at that time, without a brake on deletions."""
+    """Sync at that time, without a delete threshold."""
     lab.clock.time = at(when) - timedelta(minutes=1)  # `sync` moves it on by a minute
-    report = await lab.sync(*records, org=org, permits=Permits(mass_delete=True, other_org=True))
+    report = await lab.sync(*records, org=org, permits=SyncOptions(allow_mass_delete=True, allow_other_org=True))
     assert report.run_id is not None
     assert report.error is None
     return report.run_id
 
 
-async def told(lab: Lab, columns: str, source: str, zone: str = "UTC") -> list[tuple[Any, ...]]:
+async def read(lab: Lab, columns: str, source: str, zone: str = "UTC") -> list[tuple[Any, ...]]:
     """Return rows of the reporting schema, as a session in that zone sees them."""
     async with lab.engine.connect() as connection:
         await connection.execute(text(f"SET timezone = '{zone}'"))

@@ -23,8 +23,8 @@ NOTED = (
 def facts(record: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of a record as the reporting layer shows them."""
     every = record["execution_details"] and record["execution_details"]["execute_every"]
-    told = {"description": record["description"]} if "description" in record else {}
-    return told | {
+    reported = {"description": record["description"]} if "description" in record else {}
+    return reported | {
         "name": record["name"],
         "status": record["status"],
         "active": record["active"],
@@ -46,12 +46,12 @@ class State:
     valid_from: datetime
     observed_at: datetime
     facts: dict[str, Any] | None
-    learnt: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
+    discovered: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
     """What became known of it, and when: a key that was not sent before."""
 
     def known(self, by: datetime) -> dict[str, Any] | None:
         """Return the facts that were known at that time."""
-        return self.facts and self.facts | {name: value for name, (value, at) in self.learnt.items() if at <= by}
+        return self.facts and self.facts | {name: value for name, (value, at) in self.discovered.items() if at <= by}
 
 
 @dataclass
@@ -59,14 +59,14 @@ class Model:
     """The states of one organization's cadences, oldest first."""
 
     states: dict[str, list[State]] = field(default_factory=dict)
-    walks: list[datetime] = field(default_factory=list)
+    listings: list[datetime] = field(default_factory=list)
 
-    def walk(self, at: datetime, records: Iterable[dict[str, Any]]) -> None:
+    def fetch_listing(self, at: datetime, records: Iterable[dict[str, Any]]) -> None:
         """Note a complete listing."""
         listed = {record["id"]: facts(record) for record in records}
         for cadence_id in sorted({*self.states, *listed}):
             self._note(cadence_id, listed.get(cadence_id), at)
-        self.walks.append(at)
+        self.listings.append(at)
 
     def _note(self, cadence_id: str, seen: dict[str, Any] | None, at: datetime) -> None:
         known = self.states.setdefault(cadence_id, [])
@@ -77,9 +77,9 @@ class Model:
         if seen == before.known(at) or self._learn(before, seen, at):
             return
         begins = at
-        if seen is not None and self.walks:
+        if seen is not None and self.listings:
             moved = last is None or seen["modified_time"] > last["modified_time"]
-            if moved and self.walks[-1] < seen["modified_time"] <= at:
+            if moved and self.listings[-1] < seen["modified_time"] <= at:
                 begins = seen["modified_time"]
         if known:
             begins = max(begins, before.valid_from + TICK)
@@ -90,7 +90,7 @@ class Model:
         last = before.known(at)
         if last is None or seen is None or last != {name: seen[name] for name in last}:
             return False
-        before.learnt |= {name: (value, at) for name, value in seen.items() if name not in last}
+        before.discovered |= {name: (value, at) for name, value in seen.items() if name not in last}
         return True
 
     def known_at(self, at: datetime, axis: str) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """A made-up organization and its sandbox: nine months of people at work in Zoho, and every time the list was read.
 
-The cookbook's answers are about this story. Between walks people do what `EVENTS` says; a walk sees what is there then.
+The cookbook's answers are about this story. Between listings people do what `EVENTS` says; a listing sees what is there
+then.
 """
 
 import json
@@ -9,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.support.lab import Lab, WrittenSource
 
 PRODUCTION = Org("production", "eu")
 SANDBOX = Org("sandbox", "eu")
-CAUTIOUS = Permits(brake=Brake(floor=2, percent=10))
+CAUTIOUS = SyncOptions(threshold=DeletionThreshold(count=2, percent=10))
 
 ID = "5725767"
 """What the ids of production begin with."""
@@ -237,7 +238,7 @@ EVENTS: tuple[Event, ...] = (
         "partners",
         cadence("Partner referrals", "Leads", draft(), steps(0, 0, 0), TWO_DAYS),
     ),
-    # Two people between two walks; then an edit on the day that nobody looked.
+    # Two people between two listings; then an edit on the day that nobody looked.
     Edited("2026-10-06 09:30:00", "Marta Nowak", "welcome", {"summary": steps(4, 1, 1)}),
     Edited("2026-10-06 16:00:00", "Jonas Weber", "welcome", {"execution_details": TWO_DAYS}),
     Edited("2026-10-12 14:00:00", "Priya Nair", "stalled", off()),
@@ -267,7 +268,7 @@ FAILED = date(2026, 10, 20)
 REFRESHED = date(2026, 9, 14)
 
 
-def walks() -> Iterator[datetime]:
+def listings() -> Iterator[datetime]:
     """Yield when production was looked at: at 06:00 UTC, on Mondays since February and every day of October but one."""
     for number in range((date(2026, 11, 1) - date(2026, 2, 2)).days):
         day = date(2026, 2, 2) + timedelta(days=number)
@@ -322,7 +323,7 @@ async def tell(lab: Lab) -> None:
     """Sync everything that happened, at the times at which it was looked at."""
     production = Zoho(EVENTS, ID)
     sandbox = Zoho(SANDBOX_EVENTS, "8800417")
-    for at in walks():
+    for at in listings():
         records = production.until(at)
         if at.date() == FAILED:
             await _fail(lab, at)

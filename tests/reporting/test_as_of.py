@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
 from cadence_sync.core.document import from_document
-from cadence_sync.core.rules import comparable
+from cadence_sync.core.rules import canonical_value
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.reporting.model import NOTED, TICK, Model
 from tests.support.lab import START, Lab
 from tests.support.records import record, without
@@ -21,7 +21,7 @@ AS_OF = "SELECT * FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
 NUMBERS = count(1)
 DIFF = "SELECT * FROM cadence_reporting.cadence_diff(:from_at, :to_at, :org, :axis)"
 COMPARE = "SELECT :org FROM cadence_reporting.compare_orgs(:left_org, 'default', :at, :axis)"
-FREE = Permits(mass_delete=True, other_org=True)
+FREE = SyncOptions(allow_mass_delete=True, allow_other_org=True)
 EDIT = st.fixed_dictionaries(
     {},
     optional={
@@ -44,7 +44,8 @@ STEP = st.fixed_dictionaries(
         "edited": st.lists(st.sampled_from([None, 10, 45, 90, 4000]), min_size=3, max_size=3),
     }
 )
-"""For each of three cadences: whether it is listed, what is edited, and when Zoho dates it: seconds before the walk."""
+"""For each of three cadences: whether it is listed, what is edited, and when Zoho dates it: seconds before the
+listing."""
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -63,9 +64,9 @@ async def test_any_time_of_any_history(lab: Lab, steps: list[dict[str, Any]], da
         listed = [records[number] for number, there in enumerate(step["present"]) if there]
         await lab.sync(*listed, org=org, permits=FREE)
         assert lab.clock.time == at
-        model.walk(at, listed)
+        model.fetch_listing(at, listed)
     begun = {t for states in model.states.values() for s in states for t in (s.valid_from, s.observed_at)}
-    times = sorted(begun.union(model.walks))
+    times = sorted(begun.union(model.listings))
     asked = [x for t in times for x in (t - TICK, t, t + TICK)]
     for axis in ("valid", "observed"):
         for at in asked:
@@ -81,7 +82,7 @@ async def test_any_time_of_any_history(lab: Lab, steps: list[dict[str, Any]], da
 async def check_diff(lab: Lab, model: Model, org: str, axis: str, from_at: datetime, to_at: datetime) -> None:
     rows = await lab.rows(DIFF, from_at=from_at, to_at=to_at, org=org, axis=axis)
     before, after = model.as_of(from_at, axis), model.as_of(to_at, axis)
-    if from_at < model.walks[0]:
+    if from_at < model.listings[0]:
         assert rows == []
         return
     gone = {row["cadence_id"] for row in rows if row["kind"] == "deleted"}
@@ -99,7 +100,7 @@ async def check_diff(lab: Lab, model: Model, org: str, axis: str, from_at: datet
 
 
 async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
-    """Also for fields that were learnt and names that were refreshed since the version began."""
+    """Also for fields that were discovered and names that were refreshed since the version began."""
     await lab.sync(without(record("1"), "summary"), record("2"))
     module = {"id": "3652397000000002179", "api_name": "People"}
     whatsapp = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
@@ -191,14 +192,14 @@ async def test_what_became_known_stays_when_its_version_ends_and_shows_from_then
     start = lab.clock.time
     summary = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
     await lab.sync(record("1", description="Told", summary=summary))
-    learnt = lab.clock.time
+    discovered = lab.clock.time
     await lab.sync(record("1", description="Told", summary=summary, name="New"))
     asked = "SELECT description, follow_up_count FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
     for axis, at, answer in (
         ("valid", start, ("Told", 7)),
         ("observed", start, (None, 3)),
-        ("observed", learnt - TICK, (None, 3)),
-        ("observed", learnt, ("Told", 7)),
+        ("observed", discovered - TICK, (None, 3)),
+        ("observed", discovered, ("Told", 7)),
         ("observed", lab.clock.time, ("Told", 7)),
     ):
         assert [tuple(row.values()) for row in await lab.rows(asked, at=at, org="default", axis=axis)] == [answer]
@@ -206,7 +207,7 @@ async def test_what_became_known_stays_when_its_version_ends_and_shows_from_then
     assert [tuple(row.values()) for row in rows] == [(1, "Told"), (2, "Told")]
     rows = await lab.rows("SELECT * FROM cadence_reporting.discovered_fields ORDER BY field")
     shared = {"org_id": "default", "cadence_id": "1", "cadence_name": "New", "version": 1}
-    seen = {"observed_at": learnt, "run_id": 2}
+    seen = {"observed_at": discovered, "run_id": 2}
     assert rows == [
         shared | {"field": "description", "value": "Told", "json_value": "Told"} | seen,
         shared | {"field": "summary.whatsapp_follow_up_count", "value": "4", "json_value": 4} | seen,
@@ -237,7 +238,7 @@ async def test_a_comparison_knows_what_was_known_then(lab: Lab) -> None:
 
 
 async def test_nulls_that_became_known_are_known(lab: Lab) -> None:
-    """Whatever of an object was sent first: the document with what was learnt is what the store knows."""
+    """Whatever of an object was sent first: the document with what was discovered is what the store knows."""
     counts = {f"{kind}_follow_up_count": None for kind in ("email", "task", "call")}
     execution = record()["execution_details"]
     bare = without(without(without(record("1"), "summary"), "module"), "execution_details")
@@ -258,11 +259,11 @@ async def test_nulls_that_became_known_are_known(lab: Lab) -> None:
         (stored,) = await lab.rows(
             "SELECT document FROM cadence_sync.cadence_versions WHERE org_id = :org", org=org.org_id
         )
-        learnt = await lab.rows(
+        discovered = await lab.rows(
             "SELECT field, value FROM cadence_sync.discovered_fields WHERE org_id = :org", org=org.org_id
         )
-        known = from_document(stored["document"]) | {row["field"]: row["value"] for row in learnt}
-        assert len(learnt) > 1
+        known = from_document(stored["document"]) | {row["field"]: row["value"] for row in discovered}
+        assert len(discovered) > 1
         assert from_document(seen["document"]) == known
 
 
@@ -283,7 +284,7 @@ RULES: list[list[Any]] = [
 async def test_two_spellings_of_rules_are_no_difference(lab: Lab) -> None:
     """In SQL as in the program, which makes no version of them."""
     first, second = (record("1", execution_details={"unenroll_properties": rules}) for rules in RULES)
-    assert comparable(RULES[0]) == comparable(RULES[1])
+    assert canonical_value(RULES[0]) == canonical_value(RULES[1])
     await lab.sync(first, record("2"))
     start = lab.clock.time
     await lab.sync(second, record("2"))

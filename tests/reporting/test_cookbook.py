@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.db.pruning import prune
 from tests.reporting.story import tell
 from tests.support.databases import Databases
@@ -44,7 +44,7 @@ RECIPES = recipes()
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["whole", "pruned"])
-def told_url(databases: Databases, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def reported_url(databases: Databases, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database that holds the story, and another of whose runs none is there that may be pruned."""
     url = databases.clone(template)
     asyncio.run(_tell(url, pruned=request.param))
@@ -53,7 +53,7 @@ def told_url(databases: Databases, template: str, request: pytest.FixtureRequest
 
 
 async def _tell(url: str, *, pruned: bool) -> None:
-    async with opened(url) as engine:
+    async with open_engine(url) as engine:
         lab = Lab(engine)
         await tell(lab)
         if pruned:
@@ -61,8 +61,8 @@ async def _tell(url: str, *, pruned: bool) -> None:
 
 
 @pytest.fixture
-async def reader(told_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(told_url, statement_cache_size=0, server_settings={"timezone": "UTC"})
+async def reader(reported_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(reported_url, statement_cache_size=0, server_settings={"timezone": "UTC"})
     yield connection
     await connection.close()
 

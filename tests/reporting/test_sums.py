@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 from typing import Any
 
-from cadence_sync.core.guard import Brake
-from cadence_sync.db.docket import decide
+from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.db.docket import review_deletions
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
-from cadence_sync.sync import Permits
-from tests.reporting.looks import EVERY, RULES, at, counts, edited, look, told
+from cadence_sync.sync import SyncOptions
+from tests.reporting.looks import EVERY, RULES, at, counts, edited, look, read
 from tests.support.lab import Lab, WrittenSource
 from tests.support.records import record, without
 
@@ -23,10 +23,10 @@ async def test_a_failed_run_makes_nothing_fresher(lab: Lab) -> None:
     lab.clock.time = at("2026-02-02 06:00:00")
     await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused.", code="ACCESS_DENIED"))).run("test")
     columns = "watched_since, observed_at, last_success_at, last_run_id, last_started_at, last_outcome, last_error_code"
-    rows = await told(lab, f"{columns}, last_error_message, live, deleted", "sync_freshness")
-    walked, failed = at("2026-02-01 07:00:00"), at("2026-02-02 06:00:00")
+    rows = await read(lab, f"{columns}, last_error_message, live, deleted", "sync_freshness")
+    listed, failed = at("2026-02-01 07:00:00"), at("2026-02-02 06:00:00")
     assert rows == [
-        (at("2026-02-01 06:00:00"), walked, walked, good + 2, failed, "failed", "ACCESS_DENIED", "Refused.", 1, 1)
+        (at("2026-02-01 06:00:00"), listed, listed, good + 2, failed, "failed", "ACCESS_DENIED", "Refused.", 1, 1)
     ]
     (row,) = await lab.rows(
         "SELECT age, age_seconds, now() - last_success_at AS waited FROM cadence_reporting.sync_freshness"
@@ -37,30 +37,30 @@ async def test_a_failed_run_makes_nothing_fresher(lab: Lab) -> None:
 
 async def test_an_organization_that_never_worked_is_listed_too(lab: Lab) -> None:
     await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused."))).run("test")
-    assert await told(lab, "org_id, watched_since, age, last_outcome, live, quarantined", "sync_freshness") == [
+    assert await read(lab, "org_id, watched_since, age, last_outcome, live, quarantined", "sync_freshness") == [
         ("default", None, None, "failed", 0, 0)
     ]
 
 
 async def test_what_is_held_and_what_a_person_decided(lab: Lab) -> None:
     records = [record(str(n), name=f"Name {n}") for n in range(4)]
-    brake = Permits(brake=Brake(floor=1, percent=0))
+    threshold = SyncOptions(threshold=DeletionThreshold(count=1, percent=0))
     await lab.sync(*records)
-    report = await lab.sync(*records[2:], permits=brake)
+    report = await lab.sync(*records[2:], permits=threshold)
     missed = lab.clock.time
-    await lab.sync(*records[2:], permits=brake)
+    await lab.sync(*records[2:], permits=threshold)
     columns = "cadence_id, name, module_api_name, missing_since, run_id, decision, decided_at"
-    assert await told(lab, columns, "held_deletions ORDER BY 1") == [
+    assert await read(lab, columns, "held_deletions ORDER BY 1") == [
         (str(n), f"Name {n}", "Contacts", missed, report.run_id, None, None) for n in (0, 1)
     ]
-    assert await told(lab, "last_outcome, live, held, missing", "sync_freshness") == [("held", 4, 2, 0)]
+    assert await read(lab, "last_outcome, live, held, missing", "sync_freshness") == [("held", 4, 2, 0)]
     assert report.run_id is not None
-    await decide(lab.engine, report.run_id, "rejected", "ana")
-    rows = await told(lab, "decision, decided_at IS NOT NULL", "held_deletions")
+    await review_deletions(lab.engine, report.run_id, "rejected", "ana")
+    rows = await read(lab, "decision, decided_at IS NOT NULL", "held_deletions")
     assert rows == [("rejected", True)] * 2
-    rows = await told(lab, "run_id, decision, decided_by, cadences", "deletion_decisions")
+    rows = await read(lab, "run_id, decision, decided_by, cadences", "deletion_decisions")
     assert rows == [(report.run_id, "rejected", "ana", 2)]
-    assert await told(lab, "live, held, missing", "sync_freshness") == [(4, 0, 2)]
+    assert await read(lab, "live, held, missing", "sync_freshness") == [(4, 0, 2)]
 
 
 async def test_what_could_not_be_read(lab: Lab) -> None:
@@ -69,11 +69,11 @@ async def test_what_could_not_be_read(lab: Lab) -> None:
     first = await look(lab, "2026-02-02 06:00:00", record("2"), bad)
     reason = "summary.call_follow_up_count: expected a whole number, got text"
     columns = "run_id, observed_at, position, cadence_id, name, reason"
-    rows = await told(lab, columns, "quarantined_records")
+    rows = await read(lab, columns, "quarantined_records")
     assert rows == [(first, at("2026-02-02 06:00:00"), 1, "1", "Welcome", reason)]
-    assert await told(lab, "last_outcome, quarantined, live", "sync_freshness") == [("partial", 1, 2)]
+    assert await read(lab, "last_outcome, quarantined, live", "sync_freshness") == [("partial", 1, 2)]
     await look(lab, "2026-02-03 06:00:00", record("1"), record("2"))
-    assert await told(lab, "last_outcome, quarantined, live", "sync_freshness") == [("succeeded", 0, 2)]
+    assert await read(lab, "last_outcome, quarantined, live", "sync_freshness") == [("succeeded", 0, 2)]
 
 
 async def test_a_run_says_what_it_did(lab: Lab) -> None:
@@ -81,7 +81,7 @@ async def test_a_run_says_what_it_did(lab: Lab) -> None:
     await lab.sync(record("1", name="New"), record("3"), record("4"))
     await lab.sync(record("1", name="New"), record("2"), record("3"), record("4"))
     columns = "outcome, seen, baseline, created, updated, deleted, restored, unchanged, quarantined, held"
-    assert await told(lab, columns, "sync_runs ORDER BY run_id") == [
+    assert await read(lab, columns, "sync_runs ORDER BY run_id") == [
         ("succeeded", 3, 3, 0, 0, 0, 0, 0, 0, 0),
         ("succeeded", 3, 0, 1, 1, 1, 0, 1, 0, 0),
         ("succeeded", 4, 0, 0, 0, 0, 1, 3, 0, 0),
@@ -104,12 +104,12 @@ async def test_changes_by_person_and_week(lab: Lab) -> None:
     await look(lab, "2026-02-07 06:00:00", one | renamed | {"name": "Unowned"})
     view = "changes_by_person_and_week ORDER BY week, changed_by_id"
     columns = "week, changed_by_id, changed_by_name, edits, cadences, field_changes"
-    assert await told(lab, columns, view) == [
+    assert await read(lab, columns, view) == [
         (date(2026, 1, 26), "77", "Jan Horak", 1, 1, 2),
         (date(2026, 2, 2), "77", "Jan Horak", 2, 1, 2),
         (date(2026, 2, 2), None, None, 2, 2, 1),
     ]
-    assert await told(lab, columns, view, "Europe/Berlin") == [
+    assert await read(lab, columns, view, "Europe/Berlin") == [
         (date(2026, 2, 2), "77", "Jan Horak", 3, 2, 4),
         (date(2026, 2, 2), None, None, 2, 2, 1),
     ]
@@ -131,7 +131,7 @@ async def test_steps_by_module(lab: Lab) -> None:
         record("4", summary=None, module=deals),
     )
     columns = "module_api_name, cadences, active_cadences, email_follow_ups, task_follow_ups, call_follow_ups"
-    rows = await told(
+    rows = await read(
         lab, f"{columns}, whatsapp_follow_ups, follow_ups, follow_ups_per_cadence::text", "steps_by_module ORDER BY 1"
     )
     assert rows == [("Contacts", 3, 2, 2, 2, 3, 1, 8, "4.00"), ("Deals", 1, 1, None, None, None, None, None, None)]
@@ -146,14 +146,14 @@ async def test_the_activation_timeline(lab: Lab) -> None:
     await look(lab, "2026-02-06 06:00:00", off, record("2", active=None))
     columns = "cadence_id, name, state, began_at, ended_at, changed_by_name"
     starts = [at(f"2026-02-{day}") for day in ("01 06:00:00", "03 12:00:00", "05 06:00:00", "06 06:00:00")]
-    assert await told(lab, columns, "activation_timeline ORDER BY cadence_id, began_at") == [
+    assert await read(lab, columns, "activation_timeline ORDER BY cadence_id, began_at") == [
         ("1", "Now", "active", starts[0], starts[1], None),
         ("1", "Now", "inactive", starts[1], starts[2], "Jan Novak"),
         ("1", "Now", "deleted", starts[2], starts[3], None),
         ("1", "Now", "inactive", starts[3], None, None),
         ("2", "Welcome", "unknown", starts[0], None, None),
     ]
-    lasted = await told(
+    lasted = await read(
         lab,
         "lasted, lasted = coalesce(ended_at, now()) - began_at",
         "activation_timeline WHERE cadence_id = '1' ORDER BY began_at",
@@ -170,7 +170,7 @@ COMPARED = "name, difference, field, left_value, right_value, left_cadence_id, r
 async def compared(lab: Lab, left: list[dict[str, Any]], right: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     await lab.sync(*left, org=LEFT)
     await lab.sync(*right, org=RIGHT)
-    return await told(lab, COMPARED, "compare_orgs('left', 'right')")
+    return await read(lab, COMPARED, "compare_orgs('left', 'right')")
 
 
 async def test_two_organizations_side_by_side(lab: Lab) -> None:
@@ -248,7 +248,7 @@ async def test_the_order_of_rules_is_no_difference_after_an_absence(lab: Lab) ->
     await lab.sync(record("2"))
     await lab.sync(record("1", execution_details=EVERY | {"unenroll_properties": RULES[::-1]}), record("2"))
     diff = f"cadence_diff('{start}', '{lab.clock.time}')"
-    assert await told(lab, "field", diff) == []
+    assert await read(lab, "field", diff) == []
 
 
 async def test_organizations_are_compared_at_any_time(lab: Lab) -> None:
@@ -256,9 +256,9 @@ async def test_organizations_are_compared_at_any_time(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("11"), org=RIGHT)
     await look(lab, "2026-02-02 06:00:00", record("11", active=False), org=RIGHT)
     before = "compare_orgs('left', 'right', '2026-02-01 12:00Z')"
-    assert await told(lab, COMPARED, before) == []
+    assert await read(lab, COMPARED, before) == []
     after = "compare_orgs('left', 'right', '2026-02-02 12:00Z')"
-    assert await told(lab, "field, left_value, right_value", after) == [("active", "true", "false")]
+    assert await read(lab, "field, left_value, right_value", after) == [("active", "true", "false")]
 
 
 async def test_a_module_is_one_row_also_where_a_held_cadence_has_its_former_name(lab: Lab) -> None:
@@ -267,7 +267,7 @@ async def test_a_module_is_one_row_also_where_a_held_cadence_has_its_former_name
     report = await lab.sync(*(record(f"{n}", module=renamed) for n in range(12)))
     assert report.counters is not None
     assert report.counters.held == 8
-    assert await told(lab, "module_id, module_api_name, cadences", "steps_by_module") == [(renamed["id"], "People", 20)]
+    assert await read(lab, "module_id, module_api_name, cadences", "steps_by_module") == [(renamed["id"], "People", 20)]
 
 
 async def test_an_organization_that_was_not_watched_yet_is_not_compared(lab: Lab) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cadence_sync.errors import AccessError
-from tests.reporting.looks import EVERY, RULES, at, counts, edited, every, look, told
+from tests.reporting.looks import EVERY, RULES, at, counts, edited, every, look, read
 from tests.support.lab import START, Lab, WrittenSource
 from tests.support.records import record
 
@@ -47,7 +47,7 @@ async def test_every_object_and_every_column_is_explained(lab: Lab) -> None:
 async def test_the_interval_in_words(lab: Lab, unit: int | None, period: str, words: str | None) -> None:
     await lab.sync(record("1", execution_details=every(unit, period)))
     for view in ("current_cadences", "cadence_history"):
-        assert await told(lab, "execution_interval", view) == [(words,)]
+        assert await read(lab, "execution_interval", view) == [(words,)]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ async def test_all_follow_ups_together(lab: Lab, summary: dict[str, Any] | None,
     """No counts are not the same as none: nobody knows how many there are."""
     await lab.sync(record("1", summary=summary), record("2"))
     for view in ("current_cadences", "cadence_history"):
-        assert await told(lab, "follow_up_count", f"{view} WHERE cadence_id = '1'") == [(total,)]
-    without_steps = await told(lab, "cadence_id", "cadences_without_steps")
+        assert await read(lab, "follow_up_count", f"{view} WHERE cadence_id = '1'") == [(total,)]
+    without_steps = await read(lab, "cadence_id", "cadences_without_steps")
     assert without_steps == ([("1",)] if total == 0 else [])
 
 
@@ -75,7 +75,7 @@ async def test_ages_are_whole_days(lab: Lab) -> None:
     ago = {name: (now - timedelta(days=days, hours=2)).isoformat() for name, days in (("old", 400), ("new", 30))}
     lab.clock.time = now
     await lab.sync(record("1", created_time=ago["old"], modified_time=ago["new"]))
-    assert await told(lab, "age_days, days_since_change", "current_cadences") == [(400, 30)]
+    assert await read(lab, "age_days, days_since_change", "current_cadences") == [(400, 30)]
 
 
 async def test_the_last_change_is_zohos_word_until_one_is_seen(lab: Lab) -> None:
@@ -87,7 +87,7 @@ async def test_the_last_change_is_zohos_word_until_one_is_seen(lab: Lab) -> None
         ("3", at("2026-02-02 06:00:00")),
     ]
     for view in ("current_cadences", "cadence_history WHERE is_newest"):
-        assert await told(lab, "cadence_id, last_changed_at", f"{view} ORDER BY 1") == expected
+        assert await read(lab, "cadence_id, last_changed_at", f"{view} ORDER BY 1") == expected
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ async def test_the_last_change_is_zohos_word_until_one_is_seen(lab: Lab) -> None
 async def test_how_records_leave(lab: Lab, rules: object, kind: str | None, day: date | None) -> None:
     await lab.sync(record("1", execution_details=EVERY | {"unenroll_properties": rules}))
     for view in ("current_cadences", "cadence_history"):
-        assert await told(lab, "unenroll_type, unenroll_end_date", view) == [(kind, day)]
+        assert await read(lab, "unenroll_type, unenroll_end_date", view) == [(kind, day)]
 
 
 async def test_active_and_unpublished(lab: Lab) -> None:
     states = [(True, True), (True, False), (False, False), (False, True)]
     await lab.sync(*(record(str(n), active=a, published=p) for n, (a, p) in enumerate(states)))
-    assert await told(lab, "cadence_id", "active_unpublished_cadences") == [("1",)]
+    assert await read(lab, "cadence_id", "active_unpublished_cadences") == [("1",)]
 
 
 async def test_stale_is_what_has_not_changed_for_a_year(lab: Lab) -> None:
@@ -121,7 +121,7 @@ async def test_stale_is_what_has_not_changed_for_a_year(lab: Lab) -> None:
     records = [record(number, modified_time=when.isoformat()) for number, when in times.items()]
     await lab.sync(*records, record("3"))
     await lab.sync(*records, record("3", name="Touched"))
-    assert await told(lab, "cadence_id, days_since_change", "stale_cadences") == [("1", 370)]
+    assert await read(lab, "cadence_id, days_since_change", "stale_cadences") == [("1", 370)]
 
 
 # cadence_history and change_log -----------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
     await look(lab, "2026-02-05 06:00:00", edited("2026-02-03 12:00:00", name="B", description=None, active=False))
     await look(lab, "2026-02-06 06:00:00", record("2"))
     await look(lab, "2026-02-07 06:00:00", edited("2026-02-06 12:00:00", name="C"), record("2"))
-    rows = await told(
+    rows = await read(
         lab, "kind, what_changed, changed_by_name, changed_fields", "cadence_history ORDER BY cadence_id, version"
     )
     edit = ["modified_by.id", "modified_time"]
@@ -154,7 +154,7 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
         ("restored", "came back after it was deleted", "Jan Novak", []),
         ("created", "created", None, []),
     ]
-    log = await told(
+    log = await read(
         lab, "kind, field, old_value, new_value, cadence_name", "change_log WHERE version > 4 ORDER BY change_id"
     )
     assert log == [
@@ -168,7 +168,7 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
 async def test_a_name_that_is_empty_is_null_at_any_time(lab: Lab) -> None:
     await lab.sync(record("1", custom_view={"name": "", "id": "5"}))
     await lab.sync(record("1", custom_view={"name": "", "id": "5"}, name="New"))
-    assert await told(lab, "custom_view_name", "cadence_history") == [(None,), (None,)]
+    assert await read(lab, "custom_view_name", "cadence_history") == [(None,), (None,)]
 
 
 async def test_each_state_has_the_names_of_its_time(lab: Lab) -> None:
@@ -179,7 +179,7 @@ async def test_each_state_has_the_names_of_its_time(lab: Lab) -> None:
     await look(lab, "2026-02-03 06:00:00", record("1", custom_view=view | {"name": "Hotter"}), record("2"))
     await look(lab, "2026-02-04 06:00:00", record("2"))
     await look(lab, "2026-02-05 06:00:00", record("1", custom_view=view | {"name": "Hottest"}), record("2"))
-    rows = await told(
+    rows = await read(
         lab, "kind, custom_view_name, is_newest", "cadence_history WHERE cadence_id = '1' ORDER BY version"
     )
     assert rows == [
@@ -210,7 +210,7 @@ async def test_a_day_is_one_of_the_session_also_where_clocks_change(lab: Lab, zo
     for name, seconds in steps.items():
         await look(lab, f"{midnight + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}", record("1", name=name))
     source = f"daily_snapshots WHERE day <= date '{day}' + 2 ORDER BY day"
-    assert await told(lab, "day, name, observed", source, zone) == [
+    assert await read(lab, "day, name, observed", source, zone) == [
         (day - timedelta(days=1), "Before", True),
         (day, "Last", True),
         (day + timedelta(days=1), "Next", True),
@@ -232,7 +232,7 @@ async def test_a_run_is_one_of_the_sessions_day(lab: Lab, day: date, hours: floa
     for after in (-12, hours):
         await look(lab, f"{midnight + timedelta(hours=after):%Y-%m-%d %H:%M:%S}", record("1"))
     source = f"daily_snapshots WHERE day IN (date '{day}', date '{day}' + 1) ORDER BY day"
-    assert await told(lab, "observed", source, "Europe/Berlin") == [(each,) for each in observed]
+    assert await read(lab, "observed", source, "Europe/Berlin") == [(each,) for each in observed]
 
 
 async def test_one_row_a_cadence_and_day_from_the_first_to_today(lab: Lab) -> None:
@@ -241,7 +241,7 @@ async def test_one_row_a_cadence_and_day_from_the_first_to_today(lab: Lab) -> No
     lab.clock.time = datetime.combine(first, START.time(), UTC)
     for name in ("A", "B", "C"):
         await lab.sync(record("1", name=name), record("2"))
-    rows = await told(lab, "day, cadence_id, name, version", "daily_snapshots ORDER BY cadence_id, day")
+    rows = await read(lab, "day, cadence_id, name, version", "daily_snapshots ORDER BY cadence_id, day")
     days = [first + timedelta(days=n) for n in range(5)]
     assert rows == [*((d, "1", "C", 3) for d in days), *((d, "2", "Welcome", 1) for d in days)]
 
@@ -250,7 +250,7 @@ async def test_a_deleted_cadence_has_no_days_until_it_is_back(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"), record("2"))
     await look(lab, "2026-02-03 06:00:00", record("2"))
     await look(lab, "2026-02-05 06:00:00", record("1"), record("2"))
-    days = await told(lab, "day", "daily_snapshots WHERE cadence_id = '1' AND day < '2026-02-07' ORDER BY day")
+    days = await read(lab, "day", "daily_snapshots WHERE cadence_id = '1' AND day < '2026-02-07' ORDER BY day")
     assert [row[0].day for row in days] == [1, 2, 5, 6]
 
 
@@ -259,5 +259,5 @@ async def test_a_day_on_which_every_run_failed_was_not_looked_at(lab: Lab) -> No
     lab.clock.time = at("2026-02-02 06:00:00")
     await lab.syncing(WrittenSource(b"", lab.clock, AccessError("Refused."))).run("test")
     await look(lab, "2026-02-03 06:00:00", record("1"))
-    days = await told(lab, "day, observed", "daily_snapshots WHERE day < '2026-02-05' ORDER BY day")
+    days = await read(lab, "day, observed", "daily_snapshots WHERE day < '2026-02-05' ORDER BY day")
     assert [(day.day, observed) for day, observed in days] == [(1, True), (2, False), (3, True), (4, False)]

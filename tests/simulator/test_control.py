@@ -4,7 +4,7 @@ import json
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import Settings, Simulator, edits, running
+from cadence_sync.simulator import Simulator, SimulatorSettings, edits, running
 from tests.simulator.client import LIST, Caller, Clock, ids
 
 V7 = LIST.format("v7")
@@ -88,7 +88,7 @@ async def test_wrong_settings_are_refused_whole(caller: Caller, sim: Simulator, 
     status, body = await caller.control("POST", "settings", {"default_per_page": 3} | changes)
     assert status == 400
     assert body["error"]
-    assert sim.settings == Settings()
+    assert sim.settings == SimulatorSettings()
 
 
 async def test_the_journal_tells_what_was_asked(caller: Caller, clock: Clock) -> None:
@@ -155,7 +155,7 @@ async def test_edits_now_and_then(caller: Caller, sim: Simulator) -> None:
 
 
 async def test_nothing_is_edited_unless_asked_for(clock: Clock) -> None:
-    sim = Simulator(clock=clock, settings=Settings(edit_every=0.01))
+    sim = Simulator(clock=clock, settings=SimulatorSettings(edit_every=0.01))
     quiet = Simulator(clock=clock)
     async with running(sim), running(quiet):
         await wait_until_edited(sim, org=0, count=3)

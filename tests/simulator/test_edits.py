@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.simulator import EDIT_KINDS, Edit, EditError, SimOrg, edits, random_edit, random_edits, wire
+from cadence_sync.simulator import EDIT_KINDS, Edit, EditError, SimOrg, edits, make_random_edit, make_random_edits, wire
 from cadence_sync.simulator.generate import cadence as make_cadence
 from cadence_sync.simulator.records import Cadence, Counts, Execution
 
@@ -150,14 +150,14 @@ def test_a_views_new_label_shows_everywhere_and_modifies_nothing(org: SimOrg) ->
 
 def test_random_edits_follow_the_generator() -> None:
     one, other, third = SimOrg(7, 0, 60), SimOrg(7, 0, 60), SimOrg(7, 0, 60)
-    made = random_edits(one, 80, NOW, rng(3))
-    assert made == random_edits(other, 80, NOW, rng(3))
+    made = make_random_edits(one, 80, NOW, rng(3))
+    assert made == make_random_edits(other, 80, NOW, rng(3))
     assert listed(one) == listed(other)
-    assert made != random_edits(third, 80, NOW, rng(4))
+    assert made != make_random_edits(third, 80, NOW, rng(4))
 
 
 def test_random_edits_are_a_mix_of_all_kinds(org: SimOrg) -> None:
-    made = random_edits(org, 1500, NOW, rng(3))
+    made = make_random_edits(org, 1500, NOW, rng(3))
     kinds = Counter(edit.kind for edit in made)
     assert len(made) == 1500
     assert set(kinds) == set(EDIT_KINDS)
@@ -172,7 +172,7 @@ def test_every_kind_of_edit_can_be_seen_in_the_lists(kind: str) -> None:
     for seed in range(5):
         org = SimOrg(seed, 0, 200)
         before = listed(org) | {"drafts": [c.draft for c in org.ordered("id")]}
-        edit = random_edit(org, kind, NOW, rng(seed))
+        edit = make_random_edit(org, kind, NOW, rng(seed))
         assert edit.kind == kind
         assert before != listed(org) | {"drafts": [c.draft for c in org.ordered("id")]}
 
@@ -183,23 +183,23 @@ def test_a_random_change_is_always_a_change(org: SimOrg) -> None:
     for kind in ("change_counts", "change_execution"):
         for _ in range(400):
             before = wire.one_v8(cadence)
-            random_edit(org, kind, NOW, generator, cadence.id)
+            make_random_edit(org, kind, NOW, generator, cadence.id)
             after = wire.one_v8(cadence)
             assert (before["summary"], before["execution_details"]) != (after["summary"], after["execution_details"])
 
 
 def test_one_edit_can_be_asked_for_by_kind_and_cadence(org: SimOrg) -> None:
     cadence_id = org.ordered("id")[5].id
-    assert random_edit(org, "delete", NOW, rng(1), cadence_id).cadence_id == cadence_id
-    assert random_edit(org, "restore", NOW, rng(1)).cadence_id == cadence_id
+    assert make_random_edit(org, "delete", NOW, rng(1), cadence_id).cadence_id == cadence_id
+    assert make_random_edit(org, "restore", NOW, rng(1)).cadence_id == cadence_id
     for kind in ("restore", "nonsense"):
         with pytest.raises(EditError):
-            random_edit(org, kind, NOW, rng(1))
+            make_random_edit(org, kind, NOW, rng(1))
 
 
 def test_an_empty_organization_can_only_grow() -> None:
     for seed in range(20):
-        kinds = [edit.kind for edit in random_edits(SimOrg(7, 0, 0), 3, NOW, rng(seed))]
+        kinds = [edit.kind for edit in make_random_edits(SimOrg(7, 0, 0), 3, NOW, rng(seed))]
         assert kinds[0] in {"create", "rename_user", "rename_view"}
     with pytest.raises(EditError):
-        random_edit(SimOrg(7, 0, 0), "rename", NOW, rng(1))
+        make_random_edit(SimOrg(7, 0, 0), "rename", NOW, rng(1))

@@ -10,7 +10,7 @@ from tests.simulator.client import LIST, Caller, Clock, error, ids, sample
 V7, V8 = LIST.format("v7"), LIST.format("v8")
 
 
-async def walk(caller: Caller, per_page: int, version: str = "v7") -> list[str]:
+async def fetch_listing(caller: Caller, per_page: int, version: str = "v7") -> list[str]:
     found: list[str] = []
     page = 1
     while True:
@@ -47,7 +47,7 @@ async def test_paging_at_its_borders(caller: Caller, sim: Simulator, per_page: i
         assert answer["info"] == {"per_page": per_page, "count": count, "page": number, "more_records": more}
         assert len(answer["cadences"]) == count
     assert (await caller.get(V7, {"page": len(counts) + 1, "per_page": per_page}))[:2] == (204, None)
-    assert await walk(caller, per_page) == sorted(sim.orgs[0].cadences)
+    assert await fetch_listing(caller, per_page) == sorted(sim.orgs[0].cadences)
 
 
 async def test_an_empty_organization_answers_204(clock: Clock) -> None:
@@ -63,7 +63,7 @@ async def test_the_server_decides_the_size_of_pages(caller: Caller, sim: Simulat
     assert (await caller.page(1, 400))["info"]["per_page"] == 10
     sim.settings.default_per_page = 4
     assert (await caller.get(V7))[1]["info"]["per_page"] == 4
-    assert len(await walk(caller, 400)) == 25
+    assert len(await fetch_listing(caller, 400)) == 25
 
 
 async def test_per_page_can_be_rejected(caller: Caller, sim: Simulator) -> None:
@@ -98,9 +98,9 @@ async def test_nonsense_paging_is_refused(caller: Caller, name: str, value: str,
 @pytest.mark.parametrize("order", ORDERS)
 async def test_every_order_can_be_paged_through(caller: Caller, sim: Simulator, order: str) -> None:
     sim.change_settings(order=order)
-    found = await walk(caller, 7)
+    found = await fetch_listing(caller, 7)
     assert sorted(found) == sorted(sim.orgs[0].cadences)
-    assert found == await walk(caller, 7)
+    assert found == await fetch_listing(caller, 7)
 
 
 async def test_an_edit_shows_in_the_next_answer(caller: Caller, sim: Simulator, clock: Clock) -> None:

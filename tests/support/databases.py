@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.wiring import migrate
 
 T = TypeVar("T")
@@ -97,5 +97,5 @@ def database_in(url: str) -> str:
 
 
 async def _migrate(url: str) -> None:
-    async with opened(url) as engine:
+    async with open_engine(url) as engine:
         await migrate(engine)

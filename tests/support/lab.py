@@ -10,14 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.core.decode import decode_page
-from cadence_sync.core.index import NOTHING, Index
+from cadence_sync.core.index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.paging import Walk
+from cadence_sync.core.paging import Paginator
 from cadence_sync.core.report import Report
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.ports import CadenceSource, Hint, OnPage, Org, Traffic
-from cadence_sync.sync import Permits, Sync
+from cadence_sync.ports import ApiUsage, CadenceSource, Org, PagingHint, ProgressCallback
+from cadence_sync.sync import Sync, SyncOptions
 from tests.support.records import listing
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -43,23 +43,25 @@ class SetClock:
 
 @dataclass
 class WrittenSource:
-    """A source whose only page is written down, or whose walk fails."""
+    """A source whose only page is written down, or whose listing fails."""
 
     body: bytes
     clock: SetClock
     error: CadenceSyncError | None = None
     second: bytes | None = None
     confirmed: list[list[str]] = field(default_factory=list)
-    traffic: Traffic = field(default_factory=lambda: Traffic(1, 1))
+    usage: ApiUsage = field(default_factory=lambda: ApiUsage(1, 1))
 
-    async def walk(self, hint: Hint, index: Index, on_page: OnPage | None = None) -> Listing:
+    async def fetch_listing(
+        self, hint: PagingHint, index: DigestIndex, on_page: ProgressCallback | None = None
+    ) -> Listing:
         del hint, on_page
         if self.error is not None:
             raise self.error
         return self.listing(index)
 
     async def confirm(
-        self, listing: Listing, absent: Collection[str], hint: Hint, index: Index
+        self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
     ) -> tuple[Listing, frozenset[str]]:
         """Show `second` to the second look, or the same again."""
         del listing, hint
@@ -67,10 +69,10 @@ class WrittenSource:
         second = self.listing(index, self.second)
         return second, frozenset(absent).intersection(second.missing())
 
-    def listing(self, index: Index = NOTHING, body: bytes | None = None) -> Listing:
-        walk = Walk(index, TemporaryFile)
-        walk.receive(1, decode_page(body or self.body, index))
-        return walk.listing(self.clock.now())
+    def listing(self, index: DigestIndex = EMPTY_INDEX, body: bytes | None = None) -> Listing:
+        listing = Paginator(index, TemporaryFile)
+        listing.add_page(1, decode_page(body or self.body, index))
+        return listing.listing(self.clock.now())
 
 
 class Lab:
@@ -81,8 +83,8 @@ class Lab:
         self.clock = SetClock()
         self.store = PostgresStore(engine, lease=60)
 
-    def syncing(self, source: CadenceSource, org: Org = ORG, permits: Permits | None = None) -> Sync:
-        return Sync(org, source, self.store, self.clock, permits=permits or Permits())
+    def syncing(self, source: CadenceSource, org: Org = ORG, permits: SyncOptions | None = None) -> Sync:
+        return Sync(org, source, self.store, self.clock, options=permits or SyncOptions())
 
     async def sync(
         self,
@@ -90,7 +92,7 @@ class Lab:
         body: bytes | None = None,
         second: bytes | None = None,
         org: Org = ORG,
-        permits: Permits | None = None,
+        permits: SyncOptions | None = None,
     ) -> Report:
         """Sync a listing of these records, a minute after the last."""
         self.clock.move(minutes=1)

@@ -8,11 +8,11 @@ import msgspec
 
 from cadence_sync.core.decode import decode_page, decode_record
 from cadence_sync.core.document import from_document, to_document
-from cadence_sync.core.fields import LABELS, LEAVES, UNENROLL, LeafType
+from cadence_sync.core.fields import FIELDS, LABELS, UNENROLL, FieldType
 from cadence_sync.core.index import digest_of
-from cadence_sync.core.model import Leaf, Page, Quarantined, Sighting
-from cadence_sync.core.rules import comparable, unenroll_end_date, unenroll_type
-from cadence_sync.errors import BadAnswer
+from cadence_sync.core.model import FieldValue, Page, QuarantinedRecord, Record
+from cadence_sync.core.rules import canonical_value, unenroll_end_date, unenroll_type
+from cadence_sync.errors import InvalidResponseError
 
 _INDEXED = 2700
 """Bytes that an entry of a Postgres index may have, all its columns together."""
@@ -23,7 +23,7 @@ def judge(body: bytes) -> Page | None:
     """Decode a body twice and check all that is promised; None where it was refused as a whole."""
     try:
         page = decode_page(body)
-    except BadAnswer as error:
+    except InvalidResponseError as error:
         _check_text(error.message)
         return None
     assert decode_page(body) == page, "a second look sees something else"
@@ -36,8 +36,8 @@ def judge(body: bytes) -> Page | None:
     return page
 
 
-def _check_record(record: Sighting | Quarantined) -> None:
-    if isinstance(record, Quarantined):
+def _check_record(record: Record | QuarantinedRecord) -> None:
+    if isinstance(record, QuarantinedRecord):
         assert record.reason
         _check_text(record.reason)
         if record.cadence_id is not None:
@@ -58,13 +58,13 @@ def _check_record(record: Sighting | Quarantined) -> None:
     _check_document(record)
     assert record.digest == digest_of(record.raw)
     again = decode_record(json.dumps(json.loads(record.raw), allow_nan=False).encode())
-    assert isinstance(again, Sighting), "the same record in another spelling is refused"
+    assert isinstance(again, Record), "the same record in another spelling is refused"
     assert meaning(again) == meaning(record), "the same record in another spelling differs"
 
 
-def meaning(record: Sighting) -> bytes:
+def meaning(record: Record) -> bytes:
     """Return what two spellings of one record have in common."""
-    config = {path: comparable(leaf) for path, leaf in record.config.items()}
+    config = {path: canonical_value(leaf) for path, leaf in record.config.items()}
     return msgspec.json.encode((config, record.labels, record.extra), order="deterministic")
 
 
@@ -77,49 +77,49 @@ def _check_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _check_document(record: Sighting) -> None:
+def _check_document(record: Record) -> None:
     document = to_document(record.config)
     _check_json(document)
     read = from_document(json.loads(json.dumps(document)))
     known = {path: leaf for path, leaf in record.config.items() if leaf is not None}
     for path, leaf in known.items():
         assert path in read, f"{path} is lost"
-        assert comparable(read[path]) == comparable(leaf), f"{path} changed in the document"
+        assert canonical_value(read[path]) == canonical_value(leaf), f"{path} changed in the document"
     kind = unenroll_type(record.config)
     assert kind is None or isinstance(kind, str)
     _check_json(kind)
     _check_day(unenroll_end_date(record.config))
 
 
-def _check_leaf(path: str, leaf: Leaf) -> None:  # noqa: C901 - one case a type
+def _check_leaf(path: str, leaf: FieldValue) -> None:  # noqa: C901 - one case a type
     if path == UNENROLL:
         assert leaf is None or (isinstance(leaf, list) and leaf)
         _check_json(leaf)
         return
     if leaf is None:
-        assert path in LEAVES
+        assert path in FIELDS
         return
-    match LEAVES[path]:
-        case LeafType.FLAG:
+    match FIELDS[path]:
+        case FieldType.FLAG:
             assert isinstance(leaf, bool)
-        case LeafType.COUNT:
+        case FieldType.COUNT:
             assert isinstance(leaf, int)
             assert not isinstance(leaf, bool)
             assert -(2**31) <= leaf < 2**31
-        case LeafType.INSTANT:
+        case FieldType.INSTANT:
             assert isinstance(leaf, str)
             assert datetime.fromisoformat(leaf).tzinfo is UTC
-        case LeafType.DAY:
+        case FieldType.DAY:
             _check_day(leaf)
-        case LeafType.ID:
+        case FieldType.ID:
             assert isinstance(leaf, str)
             _check_indexed(leaf)
-        case LeafType.TEXT | LeafType.STATUS | LeafType.TYPE:
+        case FieldType.TEXT | FieldType.STATUS | FieldType.TYPE:
             assert isinstance(leaf, str)
             _check_text(leaf)
 
 
-def _check_day(leaf: Leaf) -> None:
+def _check_day(leaf: FieldValue) -> None:
     if leaf is not None:
         assert isinstance(leaf, str)
         assert date.fromisoformat(leaf).isoformat() == leaf

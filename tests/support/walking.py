@@ -1,4 +1,4 @@
-"""A sync that is caught in the middle of its walk."""
+"""A sync that is caught in the middle of its listing."""
 
 import asyncio
 from typing import Protocol
@@ -11,7 +11,7 @@ class Starts(Protocol):
     async def start(self, *arguments: str) -> asyncio.subprocess.Process: ...
 
 
-async def walking(program: Starts, simulator: Simulator, seconds: float) -> asyncio.subprocess.Process:
+async def fetching(program: Starts, simulator: Simulator, seconds: float) -> asyncio.subprocess.Process:
     """Start a sync and return it when Zoho has its question; the answer takes so long, all later ones none."""
     before = simulator.in_flight[0]
     simulator.change_settings(latency=seconds)

@@ -17,7 +17,7 @@ from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
 from tests.support import cli
 from tests.support.invariants import broken, names, runs, version_count
-from tests.support.walking import ended, walking
+from tests.support.walking import ended, fetching
 from tests.system.servers import POOLER_PORT, Server, fill, own_folder, pooler, postgres, small_disk
 
 pytestmark = pytest.mark.system
@@ -140,19 +140,19 @@ async def test_migrations_at_once_behind_a_pooler_end_well_and_strand_no_lock(ba
         assert (await bare.sync(url))["baseline"] == 60
 
 
-async def test_postgres_restarts_in_mid_walk(place: Place, simulator: Simulator) -> None:
+async def test_postgres_restarts_in_mid_listing(place: Place, simulator: Simulator) -> None:
     simulator.edit_one("rename")
-    process = await walking(place, simulator, seconds=3)
+    process = await fetching(place, simulator, seconds=3)
     await asyncio.to_thread(place.server.restart)
-    assert simulator.in_flight[0], "the restart took longer than the walk"
+    assert simulator.in_flight[0], "the restart took longer than the listing"
     code, out = await ended(process)
     assert (code, json.loads(out)[0]["updated"]) == (0, 1)
     await _is_whole(place, simulator)
 
 
-async def test_postgres_is_gone_when_a_walk_ends(place: Place, simulator: Simulator) -> None:
+async def test_postgres_is_gone_when_a_listing_ends(place: Place, simulator: Simulator) -> None:
     simulator.edit_one("rename")
-    process = await walking(place, simulator, seconds=0.5)
+    process = await fetching(place, simulator, seconds=0.5)
     await asyncio.to_thread(place.server.stop)
     code, out = await ended(process)
     await asyncio.to_thread(place.server.start)
@@ -166,7 +166,7 @@ async def test_postgres_is_gone_when_a_walk_ends(place: Place, simulator: Simula
 async def test_postgres_restarts_in_mid_write(place: Place, simulator: Simulator) -> None:
     simulator.edit_one("rename")
     simulator.edit_one("create")
-    process = await walking(place, simulator, seconds=1)
+    process = await fetching(place, simulator, seconds=1)
     async with _held_up(place, process):
         await asyncio.to_thread(place.server.restart)
         code, out = await ended(process)
@@ -177,9 +177,9 @@ async def test_postgres_restarts_in_mid_write(place: Place, simulator: Simulator
     await _is_whole(place, simulator)
 
 
-async def test_connections_are_cut_in_mid_walk(place: Place, simulator: Simulator) -> None:
+async def test_connections_are_cut_in_mid_listing(place: Place, simulator: Simulator) -> None:
     simulator.edit_one("rename")
-    process = await walking(place, simulator, seconds=1)
+    process = await fetching(place, simulator, seconds=1)
     await place.server.execute(CUT, place.database)
     code, out = await ended(process)
     assert (code, json.loads(out)[0]["updated"]) == (0, 1)
@@ -190,7 +190,7 @@ async def test_connections_are_cut_in_mid_walk(place: Place, simulator: Simulato
 async def test_connections_are_cut_in_mid_write(table: str, place: Place, simulator: Simulator) -> None:
     """Wherever a run stands in its transaction, the ledger says that it failed and the tables know nothing of it."""
     simulator.edit_one("rename")
-    process = await walking(place, simulator, seconds=1)
+    process = await fetching(place, simulator, seconds=1)
     async with _held_up(place, process, table):
         await place.server.execute(CUT, place.database)
     code, out = await ended(process)
@@ -233,9 +233,11 @@ async def test_a_read_only_database_is_named_as_such(place: Place, simulator: Si
     await _is_whole(place, simulator)
 
 
-async def test_a_database_that_becomes_read_only_in_mid_walk_loses_nothing(place: Place, simulator: Simulator) -> None:
+async def test_a_database_that_becomes_read_only_in_mid_listing_loses_nothing(
+    place: Place, simulator: Simulator
+) -> None:
     simulator.edit_one("rename")
-    process = await walking(place, simulator, seconds=1)
+    process = await fetching(place, simulator, seconds=1)
     await place.server.execute(f"ALTER DATABASE {place.database} SET default_transaction_read_only = on")
     await place.server.execute(CUT, place.database)  # as where a standby takes over
     code, out = await ended(process)
@@ -246,7 +248,7 @@ async def test_a_database_that_becomes_read_only_in_mid_walk_loses_nothing(place
     await _is_whole(place, simulator)
 
 
-@pytest.mark.parametrize("moment", ["walk", "write"])
+@pytest.mark.parametrize("moment", ["listing", "write"])
 async def test_a_backup_taken_in_mid_run_is_whole_and_can_be_gone_on_from(
     moment: str, place: Place, simulator: Simulator
 ) -> None:
@@ -257,10 +259,10 @@ async def test_a_backup_taken_in_mid_run_is_whole_and_can_be_gone_on_from(
     simulator.edit_one("rename")
     backup = place.server.folder / f"{place.database}.dump"
     dump = ("pg_dump", "--format=custom", f"--file={backup}", f"--dbname={place.url}")
-    process = await walking(place, simulator, seconds=5 if moment == "walk" else 1)
-    if moment == "walk":
+    process = await fetching(place, simulator, seconds=5 if moment == "listing" else 1)
+    if moment == "listing":
         await asyncio.to_thread(place.server.command, *dump)
-        assert simulator.in_flight[0], "the backup took longer than the walk"
+        assert simulator.in_flight[0], "the backup took longer than the listing"
     else:
         async with _held_up(place, process):
             await asyncio.to_thread(place.server.command, *dump)
@@ -289,7 +291,7 @@ async def _placed(server: Server, simulator: Simulator, cwd: Path) -> AsyncItera
 
 @asynccontextmanager
 async def _held_up(place: Place, process: asyncio.subprocess.Process, table: str = "cadences") -> AsyncIterator[None]:
-    """Let a sync that walks come to the middle of its transaction, where it waits for a table that is locked."""
+    """Let a sync that listings come to the middle of its transaction, where it waits for a table that is locked."""
     holder = await asyncpg.connect(place.url)
     try:
         await holder.execute(f"BEGIN; LOCK TABLE cadence_sync.{table} IN SHARE MODE")

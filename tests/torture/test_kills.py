@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.doctor import examine
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
@@ -54,7 +54,11 @@ async def test_kills_at_random_instants_neither_lose_nor_invent_history(
     simulator = Simulator(cadences=30, seed=SEED, clock=SystemClock().now)
     simulator.change_settings(latency=0.02)
     hit = 0
-    async with running(simulator) as url, opened(database_url) as disturbed, opened(second_database_url) as calm:
+    async with (
+        running(simulator) as url,
+        open_engine(database_url) as disturbed,
+        open_engine(second_database_url) as calm,
+    ):
         settings = cli.zoho_settings(url, DATABASE_URL=database_url, ZOHO_PER_PAGE="10", DELETE_THRESHOLD_PERCENT="100")
         others = settings | {"DATABASE_URL": second_database_url}
         for _ in range(KILLS):

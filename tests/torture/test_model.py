@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule, run_state_machine_as_test
 
-from cadence_sync.core.guard import Brake
+from cadence_sync.core.guard import DeletionThreshold
 from cadence_sync.db.doctor import examine
 from cadence_sync.db.engine import create_engine
-from cadence_sync.errors import CadenceSyncError, InconsistentListing, RetryLater
-from cadence_sync.sync import Permits
+from cadence_sync.errors import CadenceSyncError, InconsistentListingError, TransientError
+from cadence_sync.sync import SyncOptions
 from tests.support.databases import Databases
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("CADENCE_SYNC_TORTURE_EXAMPLES", "6"))
 STEPS = int(os.environ.get("CADENCE_SYNC_TORTURE_STEPS", "25"))
-WIDE = Permits(Brake(floor=10**6), other_org=True)
+WIDE = SyncOptions(DeletionThreshold(count=10**6), allow_other_org=True)
 AFTER_RUN = """
     SELECT DISTINCT ON (cadence_id) cadence_id, kind, document FROM cadence_sync.cadence_versions
     WHERE run_id <= :run ORDER BY cadence_id, version DESC
@@ -99,14 +99,14 @@ class Model(RuleBasedStateMachine):
         self.lab.clock.move(hours=hours)
         self.jumped = self.jumped or hours < 0
 
-    @rule(error=st.sampled_from([RetryLater("Zoho answered 503."), InconsistentListing("The list moved.")]))
+    @rule(error=st.sampled_from([TransientError("Zoho answered 503."), InconsistentListingError("The list moved.")]))
     def fail(self, error: CadenceSyncError) -> None:
         source = WrittenSource(b"", self.lab.clock, error)
         assert self.run(self.lab.syncing(source).run("test")).exit_code == 4
 
     @rule()
     def crash(self) -> None:
-        """A process that dies in its walk leaves an open run that the next one closes."""
+        """A process that dies in its listing leaves an open run that the next one closes."""
         self.run(self.lab.store.begin(ORG, "test", self.lab.clock.now()))
         self.run(self.lab.execute("UPDATE cadence_sync.sync_runs SET process_started = '1.00' WHERE outcome IS NULL"))
 

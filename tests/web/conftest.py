@@ -10,7 +10,7 @@ from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from cadence_sync.settings import Settings
-from cadence_sync.web.app import page_app
+from cadence_sync.web.app import web_ui_app
 from tests.support.lab import Lab
 
 
@@ -59,7 +59,7 @@ async def opened(lab: Lab) -> AsyncIterator[Open]:
                 asked.append(org_id)
                 return "entered"
 
-            app = page_app(Settings(**settings), lab.engine, lab.clock, ask)
+            app = web_ui_app(Settings(**settings), lab.engine, lab.clock, ask)
             server = await stack.enter_async_context(TestServer(app))
             client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
             await stack.enter_async_context(client)

@@ -119,10 +119,10 @@ def test_all_clients_together_may_fail_so_often() -> None:
 
 
 async def test_behind_tls_the_cookie_is_secure_where_the_proxy_is_trusted(opened: Open) -> None:
-    told = {"X-Forwarded-Proto": "https"}
+    reported = {"X-Forwarded-Proto": "https"}
     for proxies, secure in (("127.0.0.0/8", True), ("10.0.0.0/8", False), ("", False)):
         site = await opened(web_token=TOKEN, web_trusted_proxies=proxies)
-        response = await site.get("/login", headers=told)
+        response = await site.get("/login", headers=reported)
         assert ("Secure" in response.headers["Set-Cookie"]) is secure
 
 
@@ -174,7 +174,7 @@ async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(opened: Ope
 
 async def test_what_another_site_sends_changes_nothing(site: Site) -> None:
     paths = ["/logout", "/time-zone", "/organization/sync", "/runs/1/approve", "/runs/1/reject"]
-    told = [
+    reported = [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Referer": "https://evil.example/127.0.0.1/"},
@@ -182,7 +182,7 @@ async def test_what_another_site_sends_changes_nothing(site: Site) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ]
     for path in paths:
-        for headers in told:
+        for headers in reported:
             response = await site.post(path, headers=headers, org="default")
             assert (response.status, "from another website" in await response.text()) == (403, True)
     assert site.asked == []

@@ -52,7 +52,7 @@ async def test_every_setting_says_since_when_and_by_whom(lab: Lab, site: Site) -
 async def test_the_time_line_tells_every_version(lab: Lab, site: Site) -> None:
     await story(lab)
     text = plain(await site.text("/cadences/default/1"))
-    for told in (
+    for reported in (
         "2026-02-01 06:00 was there when watching began",
         "2026-02-01 12:00 changed by Jan Novak , seen 2026-02-02 06:00 run 2 beside version 1",
         "Name : Welcome → became A View : All Contacts → became Hot leads",
@@ -62,7 +62,7 @@ async def test_the_time_line_tells_every_version(lab: Lab, site: Site) -> None:
         "2026-02-05 12:00 came back by Jan Novak , seen 2026-02-06 06:00",
         "Name : A → became B",
     ):
-        assert told in text
+        assert reported in text
     assert "Last edited : " not in text
 
 
@@ -93,7 +93,7 @@ async def test_two_versions_side_by_side(lab: Lab, site: Site) -> None:
 
 async def test_as_it_was(lab: Lab, site: Site) -> None:
     await story(lab)
-    for query, told in {
+    for query, reported in {
         "on=2026-02-01": "Name A",
         "on=2026-02-01&on_time=11:59": "Name Welcome",
         "on=2026-02-01&axis=observed": "Name Welcome",
@@ -104,7 +104,7 @@ async def test_as_it_was(lab: Lab, site: Site) -> None:
         "on=2026-02-05": "Name B",
         "on=2026-02-06": "Name B",  # today has not ended yet
     }.items():
-        assert told in plain(await site.text(f"/cadences/default/1/at?{query}")), query
+        assert reported in plain(await site.text(f"/cadences/default/1/at?{query}")), query
 
 
 async def test_what_had_not_been_seen_is_not_shown(lab: Lab, site: Site) -> None:
@@ -117,7 +117,7 @@ async def test_what_had_not_been_seen_is_not_shown(lab: Lab, site: Site) -> None
 
 async def test_a_time_that_is_none_is_said_beside_the_form(lab: Lab, site: Site) -> None:
     await story(lab)
-    for query, told in {
+    for query, reported in {
         "on=yesterday": "&#39;yesterday&#39; is no time. Write a day like 2026-03-01",
         "on=2026-02-30": "is no time",
         "on=2027-01-01": "lies in the future",
@@ -126,7 +126,7 @@ async def test_a_time_that_is_none_is_said_beside_the_form(lab: Lab, site: Site)
         "on=2026-02-01&on_time=25:00": "is no time",
     }.items():
         text = await site.text(f"/cadences/default/1/at?{query}", status=400)
-        assert told in text
+        assert reported in text
         assert 'name="on"' in text
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from cadence_sync.db.pages import travel
 from cadence_sync.ports import Org
-from cadence_sync.simulator.mix import random_edits
+from cadence_sync.simulator.mix import make_random_edits
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.wire import list_v8
-from cadence_sync.sync import Permits
+from cadence_sync.sync import SyncOptions
 from tests.reporting.looks import at, edited, look
 from tests.support.lab import START, Lab
 from tests.support.records import record
@@ -25,38 +25,38 @@ async def write(lab: Lab) -> None:
     """Let people work for some weeks in two organizations, one watched later; once the clock is set back."""
     rng = random.Random(11)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     orgs = {name: SimOrg(11, index, 9) for index, name in enumerate(ORGS)}
-    for walk in range(14):
-        time = START + timedelta(days=3 * walk) - (timedelta(days=4) if walk == 9 else timedelta())
+    for listing in range(14):
+        time = START + timedelta(days=3 * listing) - (timedelta(days=4) if listing == 9 else timedelta())
         for name, org in orgs.items():
-            if walk == 0 and name == "other":
+            if listing == 0 and name == "other":
                 continue
             for _ in range(rng.randrange(5)):
-                random_edits(org, 1, time - timedelta(minutes=rng.randrange(1, 3000)), rng)
+                make_random_edits(org, 1, time - timedelta(minutes=rng.randrange(1, 3000)), rng)
             lab.clock.time = time
             records = [list_v8(cadence, org.utc_offset) for cadence in org.ordered("id")]
-            report = await lab.sync(*records, org=Org(name, "us"), permits=Permits(mass_delete=True))
+            report = await lab.sync(*records, org=Org(name, "us"), permits=SyncOptions(allow_mass_delete=True))
             assert report.error is None
 
 
 async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:
     await write(lab)
     times = [START + timedelta(hours=hours) for hours in range(-24, 24 * 42, 95)]
-    columns = ", ".join(travel.Then.__slots__)
+    columns = ", ".join(travel.CadenceAsOf.__slots__)
     async with lab.engine.connect() as connection:
         for axis in travel.Axis:
             for org in ("", *ORGS):
                 asked = {"org": org or None, "axis": axis.value}
                 for time in times:
                     rows, total = await travel.as_of(connection, time, axis, org, "", 1000, 0)
-                    told = await lab.rows(
+                    reported = await lab.rows(
                         f"SELECT {columns} FROM cadence_reporting.cadences_as_of(:at, :org, :axis)", at=time, **asked
                     )
-                    mine = [{name: getattr(row, name) for name in travel.Then.__slots__} for row in rows]
-                    assert total == len(told)
-                    assert sorted(mine, key=str) == sorted(told, key=str), (axis, org, time)
+                    mine = [{name: getattr(row, name) for name in travel.CadenceAsOf.__slots__} for row in rows]
+                    assert total == len(reported)
+                    assert sorted(mine, key=str) == sorted(reported, key=str), (axis, org, time)
                 for begins, ends in zip(times, [*times[3:], *times[-3:]], strict=True):
                     differences = await travel.difference(connection, begins, max(begins, ends), axis, org)
-                    told = await lab.rows(
+                    reported = await lab.rows(
                         "SELECT org_id, cadence_id, kind, field, from_version, to_version"
                         " FROM cadence_reporting.cadence_diff(:begins, :ends, :org, :axis)",
                         begins=begins,
@@ -68,7 +68,7 @@ async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:
                         for each in differences
                         for field in ([moved.field for moved in each.fields] or ["*"])
                     ]
-                    assert sorted(found, key=str) == sorted((tuple(row.values()) for row in told), key=str)
+                    assert sorted(found, key=str) == sorted((tuple(row.values()) for row in reported), key=str)
 
 
 async def test_what_had_been_seen_is_found_also_where_the_clock_was_set_back(lab: Lab) -> None:
@@ -77,8 +77,10 @@ async def test_what_had_been_seen_is_found_also_where_the_clock_was_set_back(lab
     async with lab.engine.connect() as connection:
         for time in (at("2026-02-05 12:00:00"), at("2026-02-07 12:00:00")):
             rows, _ = await travel.as_of(connection, time, travel.Axis.OBSERVED, "", "", 10, 0)
-            told = await lab.rows("SELECT name FROM cadence_reporting.cadences_as_of(:at, NULL, 'observed')", at=time)
-            assert [row.name for row in rows] == [row["name"] for row in told]
+            reported = await lab.rows(
+                "SELECT name FROM cadence_reporting.cadences_as_of(:at, NULL, 'observed')", at=time
+            )
+            assert [row.name for row in rows] == [row["name"] for row in reported]
             assert rows[0].version > 2
 
 
@@ -164,7 +166,7 @@ async def test_the_difference_between_two_times(lab: Lab, site: Site) -> None:
 
 async def test_times_that_make_no_sense_are_said_beside_the_form(lab: Lab, site: Site) -> None:
     await story(lab)
-    for path, told in {
+    for path, reported in {
         "/past?on=x": "is no time",
         "/past?on=2031-01-01": "lies in the future",
         "/past/difference?from=2026-02-03&to=2026-02-02": "The first time lies after the second.",
@@ -172,7 +174,7 @@ async def test_times_that_make_no_sense_are_said_beside_the_form(lab: Lab, site:
         "/past/difference?from=x": "is no time",
     }.items():
         text = await site.text(path, status=400)
-        assert told in text, path
+        assert reported in text, path
         assert "<form" in text.partition("<main")[2].partition("</main")[0]
     assert "cannot be &#39;both&#39;" in await site.text("/past?axis=both", status=400)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import SecretStr
 
-from cadence_sync.errors import RetryLater
+from cadence_sync.errors import TransientError
 from cadence_sync.ports import Org
 from tests.reporting.looks import edited, look
 from tests.support.lab import Lab, WrittenSource
@@ -24,7 +24,7 @@ async def hold(lab: Lab) -> None:
 
 
 async def failing(lab: Lab, org: str = "default") -> None:
-    source = WrittenSource(listing([]), lab.clock, RetryLater("Zoho <is> away.", hint="Wait & see."))
+    source = WrittenSource(listing([]), lab.clock, TransientError("Zoho <is> away.", hint="Wait & see."))
     await lab.syncing(source, Org(org, "us")).run("test")
 
 
@@ -40,7 +40,7 @@ async def test_a_run_tells_its_story(site: Site, lab: Lab) -> None:
     assert "Cadence &lt;5&gt;" in text
     assert 'href="/cadences/default/5"' in text
     assert 'href="/audit"' in text
-    assert "Approve: retire 8 cadences" in text
+    assert "Approve: delete 8 cadences" in text
     assert "10 were there before anybody watched" in await site.text("/runs/1")
 
 
@@ -141,14 +141,14 @@ async def test_a_decision_on_the_page_is_announced(opened: Open, lab: Lab) -> No
     assert (row["org_id"], row["channel"]) == ("default", "url-1")
 
 
-async def test_approving_lets_the_next_sync_retire_them(site: Site, lab: Lab) -> None:
+async def test_approving_lets_the_next_sync_delete_them(site: Site, lab: Lab) -> None:
     await hold(lab)
     response = await site.post("/runs/3/approve", page="/runs/3")
     assert (response.status, response.headers["Location"]) == (303, "/runs/3")
     text = await site.text("/runs/3")
     assert "Deletion of 8 cadences approved." in text
     assert "loopback (page) approved this" in text
-    assert "Approve: retire" not in text
+    assert "Approve: delete" not in text
     assert "Deletion of 8 cadences approved." not in await site.text("/runs/3")
     report = await lab.sync(*MANY[:2])
     assert (report.to_json()["deleted"], report.to_json()["held"]) == (8, 0)
@@ -169,7 +169,7 @@ async def test_a_decision_that_cannot_be_audited_is_none(site: Site, lab: Lab) -
     await hold(lab)
     await lab.execute("ALTER TABLE cadence_sync.audit_log ADD CONSTRAINT shut CHECK (action <> 'approve')")
     assert (await site.post("/runs/3/approve", page="/runs/3")).status >= 500
-    assert "Approve: retire 8 cadences" in await site.text("/runs/3")
+    assert "Approve: delete 8 cadences" in await site.text("/runs/3")
     assert not await lab.rows("SELECT * FROM cadence_sync.deletion_decisions")
 
 
@@ -208,7 +208,7 @@ async def test_what_is_missing_is_shown_as_missing(site: Site, lab: Lab) -> None
     assert len(rows) == 8
 
 
-async def test_what_may_be_retired_is_not_called_live_for_good(site: Site, lab: Lab) -> None:
+async def test_what_may_be_deleted_is_not_called_live_for_good(site: Site, lab: Lab) -> None:
     await hold(lab)
     await site.post("/runs/3/approve", page="/runs/3")
     assert "was approved: the next sync does it." in await site.text("/cadences/default/5")

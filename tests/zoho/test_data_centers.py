@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db import directory
-from cadence_sync.enrollment import Application, enroll
+from cadence_sync.enrollment import NewOrg, add_org
 from cadence_sync.errors import AccessError
 from cadence_sync.orgs import OrgConfig
 from cadence_sync.settings import Settings
@@ -48,50 +48,50 @@ async def world(
         yield {"us": us, "eu": eu}
 
 
-async def refused(engine: AsyncEngine, application: Application) -> AccessError:
+async def refused(engine: AsyncEngine, application: NewOrg) -> AccessError:
     """Return why an application was refused, and check that it left nothing."""
     with pytest.raises(AccessError) as caught:
-        await enroll(SETTINGS, engine, application)
-    assert await directory.entries(engine) == {}
+        await add_org(SETTINGS, engine, application)
+    assert await directory.load_orgs(engine) == {}
     return caught.value
 
 
 async def test_a_refresh_token_of_another_data_center(engine: AsyncEngine) -> None:
-    error = await refused(engine, Application(ORG))
+    error = await refused(engine, NewOrg(ORG))
     assert (error.code, "but for eu" in error.message, "--data-center eu" in error.hint) == (
         "WRONG_DATA_CENTER",
         True,
         True,
     )
-    await enroll(SETTINGS, engine, Application(replace(ORG, data_center="eu")))
-    assert (await directory.entries(engine))["acme"].data_center == "eu"
+    await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")))
+    assert (await directory.load_orgs(engine))["acme"].data_center == "eu"
 
 
-@pytest.mark.parametrize("form", [Application(ORG), Application(replace(ORG, refresh_token=""), KNOWN.grant_code)])
+@pytest.mark.parametrize("form", [NewOrg(ORG), NewOrg(replace(ORG, refresh_token=""), KNOWN.grant_code)])
 async def test_a_client_of_another_data_center_costs_neither_a_token_nor_the_grant_code(
-    engine: AsyncEngine, american: Simulator, european: Simulator, form: Application
+    engine: AsyncEngine, american: Simulator, european: Simulator, form: NewOrg
 ) -> None:
     american.faults.add(Fault("status", target="token", status=200, code="invalid_client", times=9))
     error = await refused(engine, form)
     assert (error.code, "but for eu" in error.message, "new code" in error.hint) == ("WRONG_DATA_CENTER", True, False)
     assert european.tokens._issued == {}
-    await enroll(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
+    await add_org(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
 
 
 async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: AsyncEngine) -> None:
-    error = await refused(engine, Application(replace(ORG, refresh_token=""), KNOWN.grant_code))
+    error = await refused(engine, NewOrg(replace(ORG, refresh_token=""), KNOWN.grant_code))
     assert (error.code, "a new code" in error.hint) == ("WRONG_DATA_CENTER", True)
 
 
 async def test_what_no_data_center_knows_is_said_so(engine: AsyncEngine) -> None:
-    assert (await refused(engine, Application(replace(ORG, refresh_token="none")))).code == "INVALID_CODE"
-    assert (await refused(engine, Application(replace(ORG, refresh_token=""), "none"))).code == "INVALID_GRANT_CODE"
+    assert (await refused(engine, NewOrg(replace(ORG, refresh_token="none")))).code == "INVALID_CODE"
+    assert (await refused(engine, NewOrg(replace(ORG, refresh_token=""), "none"))).code == "INVALID_GRANT_CODE"
     secret = replace(ORG, client_secret="wrong")
-    assert (await refused(engine, Application(secret))).code == "INVALID_CLIENT_SECRET"
+    assert (await refused(engine, NewOrg(secret))).code == "INVALID_CLIENT_SECRET"
 
 
 async def test_an_address_of_one_s_own_is_the_only_one_asked(
     engine: AsyncEngine, european: Simulator, world: dict[str, str]
 ) -> None:
-    error = await refused(engine, Application(replace(ORG, accounts_url=world["us"])))
+    error = await refused(engine, NewOrg(replace(ORG, accounts_url=world["us"])))
     assert (error.code, list(european.journal.requests)) == ("INVALID_CODE", [])

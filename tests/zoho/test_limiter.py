@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from cadence_sync.core.index import NOTHING
-from cadence_sync.ports import Hint
+from cadence_sync.core.index import EMPTY_INDEX
+from cadence_sync.ports import PagingHint
 from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.source import ZohoSource
 from tests.support.zoho import org_at, zoho_source
@@ -15,7 +15,7 @@ async def most_at_once(limiter: Limiter, people: int) -> int:
 
     async def visit() -> None:
         nonlocal inside, most
-        async with limiter.place():
+        async with limiter.slot():
             inside += 1
             most = max(most, inside)
             for _ in range(3):
@@ -49,18 +49,18 @@ async def test_the_limit_recovers_by_one_for_a_round_of_successes_and_not_beyond
 async def test_a_place_is_given_back_when_its_holder_fails() -> None:
     limiter = Limiter(1)
     with pytest.raises(KeyError):
-        async with limiter.place():
+        async with limiter.slot():
             raise KeyError
     assert await most_at_once(limiter, 2) == 1
 
 
-async def test_an_organization_that_allows_fewer_at_once_is_walked_all_the_same(zoho: Zoho) -> None:
+async def test_an_organization_that_allows_fewer_at_once_is_listed_all_the_same(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.01, max_concurrent=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=10, zoho_max_attempts=12) as source:
-        assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25
+        assert (await source.fetch_listing(PagingHint(pages=25), EMPTY_INDEX)).pages == 25
 
 
-async def test_a_walk_asks_for_less_at_once_where_zoho_refuses_and_for_more_again_where_it_does_not(
+async def test_a_listing_asks_for_less_at_once_where_zoho_refuses_and_for_more_again_where_it_does_not(
     zoho: Zoho, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, most = 0, 0
@@ -75,9 +75,9 @@ async def test_a_walk_asks_for_less_at_once_where_zoho_refuses_and_for_more_agai
     zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", match_page=1, times=3)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_concurrency=16, zoho_max_attempts=4) as source:
         assert isinstance(source, ZohoSource)
-        assert (await source.walk(Hint(), NOTHING)).pages == 25
+        assert (await source.fetch_listing(PagingHint(), EMPTY_INDEX)).pages == 25
         # Three refusals leave 2 of 16 places. With every answer the limit grows by its inverse: 25 make it 7.
         assert source.client.limiter.limit == 7
         monkeypatch.setattr(zoho.simulator, "wait", wait)
-        assert (await source.walk(Hint(pages=25), NOTHING)).pages == 25
+        assert (await source.fetch_listing(PagingHint(pages=25), EMPTY_INDEX)).pages == 25
         assert 2 <= most <= source.client.limiter.limit == 10

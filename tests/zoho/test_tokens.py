@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from aioresponses import aioresponses
 
-from cadence_sync.core.index import NOTHING
+from cadence_sync.core.index import EMPTY_INDEX
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.ports import Hint
+from cadence_sync.ports import PagingHint
 from tests.support.lab import START, SetClock
 from tests.support.records import listing, record
 from tests.support.zoho import MemoryTokens, answer, org_at, zoho_source
@@ -33,7 +33,7 @@ def org(**changes: Any) -> Any:
 async def failure(settings: dict[str, Any] | None = None, **changes: Any) -> CadenceSyncError:
     async with zoho_source(org(**changes), **({"zoho_max_attempts": 1} | (settings or {}))) as source:
         with pytest.raises(CadenceSyncError) as caught:
-            await source.walk(Hint(), NOTHING)
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     return caught.value
 
 
@@ -70,7 +70,7 @@ async def test_a_token_answer_without_a_lifetime_and_with_an_api_domain_is_used(
     page = re.compile(r"https://api\.zoho\.test/crm/v7/settings/automation/cadences\?.*")
     answer(mock, "GET", page, body=listing([record("1")]))
     async with zoho_source(org()) as source:
-        assert [s.cadence_id for s in (await source.walk(Hint(), NOTHING)).changed] == ["1"]
+        assert [s.cadence_id for s in (await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed] == ["1"]
     (request,) = [key for key in mock.requests if key[0] == "GET"]
     assert mock.requests[request][0].kwargs["headers"]["Authorization"] == "Zoho-oauthtoken t"
 
@@ -82,7 +82,7 @@ async def test_an_api_domain_in_plain_http_is_refused(mock: aioresponses) -> Non
 
 async def test_the_configured_api_address_beats_the_api_domain(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint(), NOTHING)
+        await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert zoho.simulator.journal.counts["list"] == 1
 
 
@@ -106,7 +106,7 @@ WRONG = [
 async def test_a_wrong_credential_is_named(zoho: Zoho, part: str, code: str) -> None:
     async with zoho_source(org_at(zoho.url, **{part: "wrong"})) as source:
         with pytest.raises(CadenceSyncError) as caught:
-            await source.walk(Hint(), NOTHING)
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert (caught.value.code, caught.value.exit_code) == (code, 3)
 
 
@@ -116,6 +116,6 @@ async def test_a_lifetime_that_is_none_is_an_hour(mock: aioresponses, lifetime: 
     answer(mock, "GET", re.compile(r"https://www\.zohoapis\.com/.*"), body=listing([record("1")]))
     cache = MemoryTokens()
     async with zoho_source(org(), cache, SetClock()) as source:
-        assert [s.cadence_id for s in (await source.walk(Hint(), NOTHING)).changed] == ["1"]
+        assert [s.cadence_id for s in (await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed] == ["1"]
     assert cache.token is not None
     assert cache.token.expires_at - START == timedelta(hours=1)

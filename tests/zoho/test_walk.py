@@ -1,22 +1,22 @@
-"""The walk over a simulated organization, through a real HTTP client."""
+"""The listing over a simulated organization, through a real HTTP client."""
 
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.core.index import NOTHING, Index
+from cadence_sync.core.index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.model import Page
 from cadence_sync.errors import (
     AccessError,
-    BadAnswer,
     BudgetError,
     CadenceSyncError,
-    InconsistentListing,
-    RetryLater,
+    InconsistentListingError,
+    InvalidResponseError,
+    TransientError,
 )
-from cadence_sync.ports import Hint, Traffic
-from cadence_sync.zoho.answers import error_code, error_of, seconds
+from cadence_sync.ports import ApiUsage, PagingHint
+from cadence_sync.zoho.answers import error_code, error_from_response, seconds
 from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Client
 from tests.core.memory import index_of
 from tests.support.zoho import asked, org_at, zoho_source
@@ -26,8 +26,8 @@ from tests.zoho.conftest import Zoho
 async def test_a_listing_holds_every_cadence_with_all_its_pages(zoho: Zoho) -> None:
     arrived: list[tuple[int, int]] = []
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(), NOTHING, lambda *pages: arrived.append(pages))
-        assert source.traffic == Traffic(api_calls=3, pages=3)
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX, lambda *pages: arrived.append(pages))
+        assert source.usage == ApiUsage(api_calls=3, pages=3)
     assert {s.cadence_id for s in listing.changed} == zoho.simulator.orgs[0].cadences.keys()
     assert (listing.pages, listing.quarantined, listing.rejected_page_size) == (3, (), None)
     assert arrived == [(1, 1), (2, 2), (3, 3)]
@@ -38,7 +38,7 @@ async def test_v8_lists_the_same_cadences(zoho: Zoho) -> None:
     listings = []
     for version in ("v7", "v8"):
         async with zoho_source(org_at(zoho.url), zoho_api_version=version) as source:
-            listings.append(await source.walk(Hint(), NOTHING))
+            listings.append(await source.fetch_listing(PagingHint(), EMPTY_INDEX))
     v7, v8 = ({s.cadence_id: dict(s.config) for s in listing.changed} for listing in listings)
     for cadence_id, config in v7.items():
         assert config == {path: v8[cadence_id][path] for path in config}
@@ -48,7 +48,7 @@ async def test_an_empty_organization_is_an_empty_listing(zoho: Zoho) -> None:
     zoho.simulator.orgs[0].cadences.clear()
     zoho.simulator.orgs[0].touch()
     async with zoho_source(org_at(zoho.url)) as source:
-        listing = await source.walk(Hint(), NOTHING)
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert (len(listing.changed), listing.seen) == (0, 0)
 
 
@@ -64,60 +64,60 @@ async def test_with_the_last_page_count_as_hint_pages_are_asked_side_by_side(
 
     monkeypatch.setattr(zoho.simulator, "wait", wait)
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source, asyncio.timeout(20):
-        assert (await source.walk(Hint(pages=9), NOTHING)).pages == 9
-        assert source.traffic.api_calls == 9
+        assert (await source.fetch_listing(PagingHint(pages=9), EMPTY_INDEX)).pages == 9
+        assert source.usage.api_calls == 9
 
 
 async def test_no_more_requests_are_under_way_than_the_setting_allows(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.02, max_concurrent=3)
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_max_attempts=1) as source:
-        assert (await source.walk(Hint(pages=13), NOTHING)).pages == 13
+        assert (await source.fetch_listing(PagingHint(pages=13), EMPTY_INDEX)).pages == 13
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_max_attempts=1) as source:
-        with pytest.raises(RetryLater):
-            await source.walk(Hint(pages=13), NOTHING)
+        with pytest.raises(TransientError):
+            await source.fetch_listing(PagingHint(pages=13), EMPTY_INDEX)
 
 
 async def test_a_list_that_grew_past_the_hint_is_read_to_its_end_without_a_wasted_call(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=5) as source:
-        listing = await source.walk(Hint(pages=3), NOTHING)
-        assert (listing.pages, source.traffic.api_calls) == (5, 5)
+        listing = await source.fetch_listing(PagingHint(pages=3), EMPTY_INDEX)
+        assert (listing.pages, source.usage.api_calls) == (5, 5)
 
 
 async def test_a_list_that_shrank_below_the_hint_is_still_complete(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(pages=6), NOTHING)
+        listing = await source.fetch_listing(PagingHint(pages=6), EMPTY_INDEX)
     assert (listing.pages, len(listing.changed)) == (3, 25)
 
 
 async def test_a_refused_page_size_is_left_to_the_server_and_not_asked_again(zoho: Zoho) -> None:
     zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
     async with zoho_source(org_at(zoho.url)) as source:
-        listing = await source.walk(Hint(), NOTHING)
-        assert (listing.pages, listing.rejected_page_size, source.traffic.api_calls) == (2, 200, 3)
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+        assert (listing.pages, listing.rejected_page_size, source.usage.api_calls) == (2, 200, 3)
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint(listing.pages, listing.rejected_page_size), NOTHING)
-        assert source.traffic.api_calls == 2
+        await source.fetch_listing(PagingHint(listing.pages, listing.rejected_page_size), EMPTY_INDEX)
+        assert source.usage.api_calls == 2
 
 
 async def test_a_page_size_that_was_taken_and_is_refused_now_is_left_to_the_server(zoho: Zoho) -> None:
     zoho.simulator.change_settings(reject_per_page=True, default_per_page=20)
     async with zoho_source(org_at(zoho.url)) as source:
-        listing = await source.walk(Hint(pages=2), NOTHING)
+        listing = await source.fetch_listing(PagingHint(pages=2), EMPTY_INDEX)
         assert (listing.pages, listing.rejected_page_size) == (2, 200)
-        assert source.traffic.api_calls <= 5
+        assert source.usage.api_calls <= 5
 
 
 async def test_requests_say_who_asks(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url)) as source:
-        await source.walk(Hint(), NOTHING)
+        await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert {entry.user_agent.split("/")[0] for entry in zoho.simulator.journal.requests} == {"cadence-sync"}
 
 
-async def test_a_token_that_expired_in_mid_walk_is_renewed_once_and_the_page_asked_again(zoho: Zoho) -> None:
+async def test_a_token_that_expired_in_mid_listing_is_renewed_once_and_the_page_asked_again(zoho: Zoho) -> None:
     zoho.strike("status", status=401, code="INVALID_TOKEN", match_page=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
-        assert source.traffic.api_calls == 4
+        assert len((await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed) == 25
+        assert source.usage.api_calls == 4
     assert zoho.simulator.journal.counts["token"] == 2
 
 
@@ -125,7 +125,7 @@ async def test_a_token_that_is_refused_twice_fails(zoho: Zoho) -> None:
     zoho.strike("status", status=401, code="INVALID_TOKEN", times=2)
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint(), NOTHING)
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "INVALID_TOKEN"
     assert zoho.simulator.journal.counts["token"] == 2
 
@@ -135,20 +135,20 @@ async def test_once_a_new_token_was_refused_too_no_more_are_asked_for(zoho: Zoho
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
         for _ in range(3):
             with pytest.raises(AccessError) as caught:
-                await source.walk(Hint(pages=9), NOTHING)
+                await source.fetch_listing(PagingHint(pages=9), EMPTY_INDEX)
             assert caught.value.code == "INVALID_TOKEN"
     assert zoho.simulator.journal.counts["token"] == 2
 
 
 FAULTS: list[tuple[dict[str, object], type[CadenceSyncError], str]] = [
-    ({"kind": "status", "status": 500, "code": "INTERNAL_SERVER_ERROR"}, RetryLater, "INTERNAL_SERVER_ERROR"),
-    ({"kind": "html", "status": 502}, RetryLater, "ZOHO_UNAVAILABLE"),
-    ({"kind": "html", "status": 200}, RetryLater, "INVALID_RESPONSE"),
-    ({"kind": "empty"}, RetryLater, "INVALID_RESPONSE"),
-    ({"kind": "truncated"}, RetryLater, "INVALID_RESPONSE"),
-    ({"kind": "cut"}, RetryLater, "CONNECTION_LOST"),
-    ({"kind": "reset"}, RetryLater, "CONNECTION_LOST"),
-    ({"kind": "status", "status": 429, "code": "TOO_MANY_REQUESTS"}, RetryLater, "TOO_MANY_REQUESTS"),
+    ({"kind": "status", "status": 500, "code": "INTERNAL_SERVER_ERROR"}, TransientError, "INTERNAL_SERVER_ERROR"),
+    ({"kind": "html", "status": 502}, TransientError, "ZOHO_UNAVAILABLE"),
+    ({"kind": "html", "status": 200}, TransientError, "INVALID_RESPONSE"),
+    ({"kind": "empty"}, TransientError, "INVALID_RESPONSE"),
+    ({"kind": "truncated"}, TransientError, "INVALID_RESPONSE"),
+    ({"kind": "cut"}, TransientError, "CONNECTION_LOST"),
+    ({"kind": "reset"}, TransientError, "CONNECTION_LOST"),
+    ({"kind": "status", "status": 429, "code": "TOO_MANY_REQUESTS"}, TransientError, "TOO_MANY_REQUESTS"),
 ]
 
 
@@ -158,17 +158,17 @@ async def test_a_passing_fault_is_survived_and_a_lasting_one_fails(
 ) -> None:
     zoho.strike(**fault, times=2)  # type: ignore[arg-type]
     async with zoho_source(org_at(zoho.url), zoho_max_attempts=3) as source:
-        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
-        assert source.traffic.api_calls == 3
+        assert len((await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed) == 25
+        assert source.usage.api_calls == 3
     zoho.strike(**fault, times=10)  # type: ignore[arg-type]
     before = zoho.simulator.journal.counts["list"]
     async with zoho_source(org_at(zoho.url), zoho_max_attempts=3) as source:
         with pytest.raises(error) as caught:
-            await source.walk(Hint(), NOTHING)
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
         assert (caught.value.code, caught.value.exit_code) == (code, 4)
         # Where a connection is reset, aiohttp asks once more by itself: those calls are counted too.
-        assert source.traffic.api_calls == zoho.simulator.journal.counts["list"] - before
-        assert source.traffic.api_calls == (6 if fault["kind"] == "reset" else 3)
+        assert source.usage.api_calls == zoho.simulator.journal.counts["list"] - before
+        assert source.usage.api_calls == (6 if fault["kind"] == "reset" else 3)
 
 
 REFUSALS = ["OAUTH_SCOPE_MISMATCH", "AUTHENTICATION_FAILURE", "NO_PERMISSION", "FEATURE_NOT_ENABLED"]
@@ -179,8 +179,8 @@ async def test_a_refusal_is_not_asked_again_and_says_what_to_do(zoho: Zoho, code
     zoho.strike("status", status=403, code=code, times=5)
     async with zoho_source(org_at(zoho.url), zoho_max_attempts=5) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint(), NOTHING)
-        assert source.traffic.api_calls == 1
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+        assert source.usage.api_calls == 1
     assert (caught.value.code, caught.value.exit_code) == (code, 3)
     assert caught.value.hint
 
@@ -188,26 +188,26 @@ async def test_a_refusal_is_not_asked_again_and_says_what_to_do(zoho: Zoho, code
 async def test_a_redirect_is_not_followed(zoho: Zoho) -> None:
     zoho.strike("redirect", headers={"Location": f"{zoho.url}/elsewhere"})
     async with zoho_source(org_at(zoho.url)) as source:
-        with pytest.raises(BadAnswer) as caught:
-            await source.walk(Hint(), NOTHING)
+        with pytest.raises(InvalidResponseError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "REDIRECT"
     assert [e.path for e in zoho.simulator.journal.requests if "elsewhere" in e.path] == []
 
 
-async def test_a_listing_that_contradicts_itself_is_walked_again_page_by_page(
+async def test_a_listing_that_contradicts_itself_is_listed_again_page_by_page(
     zoho: Zoho, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers: list[int] = []
     usual = Client.page
 
-    async def page(client: Client, number: int, per_page: int | None, index: Index) -> Page:
+    async def page(client: Client, number: int, per_page: int | None, index: DigestIndex) -> Page:
         numbers.append(number)
         return await usual(client, number, per_page, index)
 
     monkeypatch.setattr(Client, "page", page)
     zoho.strike("end_early", match_page=2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=5) as source:
-        listing = await source.walk(Hint(pages=8), NOTHING)
+        listing = await source.fetch_listing(PagingHint(pages=8), EMPTY_INDEX)
     assert (listing.pages, len(listing.changed)) == (5, 25)
     assert numbers[-5:] == [1, 2, 3, 4, 5]
 
@@ -215,39 +215,39 @@ async def test_a_listing_that_contradicts_itself_is_walked_again_page_by_page(
 async def test_a_server_that_repeats_a_page_for_ever_is_noticed_within_few_calls(zoho: Zoho) -> None:
     zoho.strike("repeat_page")
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        with pytest.raises(InconsistentListing, match="repeats"):
-            await source.walk(Hint(), NOTHING)
-        assert source.traffic.api_calls <= 10
+        with pytest.raises(InconsistentListingError, match="repeats"):
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+        assert source.usage.api_calls <= 10
 
 
 async def test_a_body_over_the_cap_is_refused(zoho: Zoho) -> None:
     zoho.strike("body", body=b"[" + b" " * (2 * 1024 * 1024) + b"]", times=None)
     async with zoho_source(org_at(zoho.url), zoho_max_body_mb=1) as source:
-        with pytest.raises(BadAnswer) as caught:
-            await source.walk(Hint(), NOTHING)
+        with pytest.raises(InvalidResponseError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "BODY_TOO_LARGE"
 
 
 async def test_an_answer_that_does_not_come_is_given_up(zoho: Zoho) -> None:
     zoho.strike("delay", delay=5)
     async with zoho_source(org_at(zoho.url), zoho_timeout=0.2, zoho_max_attempts=1) as source:
-        with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint(), NOTHING)
+        with pytest.raises(TransientError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "TIMEOUT"
 
 
-async def test_a_walk_that_does_not_end_in_time_is_given_up(zoho: Zoho) -> None:
+async def test_a_listing_that_does_not_end_in_time_is_given_up(zoho: Zoho) -> None:
     zoho.simulator.change_settings(latency=0.2)
     async with zoho_source(org_at(zoho.url), zoho_per_page=1, zoho_listing_timeout=0.5) as source:
-        with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint(), NOTHING)
+        with pytest.raises(TransientError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "LISTING_TIMEOUT"
 
 
 async def test_nobody_at_the_address_is_no_connection() -> None:
     async with zoho_source(org_at("http://127.0.0.1:9"), zoho_max_attempts=1) as source:
-        with pytest.raises(RetryLater) as caught:
-            await source.walk(Hint(), NOTHING)
+        with pytest.raises(TransientError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "NO_CONNECTION"
 
 
@@ -255,7 +255,7 @@ async def test_many_who_need_a_token_ask_for_one(zoho: Zoho) -> None:
     zoho.strike("delay", delay=0.05, target="token")
     async with zoho_source(org_at(zoho.url)) as source, asyncio.TaskGroup() as group:
         for _ in range(5):
-            group.create_task(source.walk(Hint(), NOTHING))
+            group.create_task(source.fetch_listing(PagingHint(), EMPTY_INDEX))
     assert zoho.simulator.journal.counts["token"] == 1
 
 
@@ -263,18 +263,18 @@ async def test_v8_looks_for_a_missing_cadence_by_its_id(zoho: Zoho) -> None:
     there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
     zoho.simulator.edit_one("delete", gone)
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint(), NOTHING)
-        assert await source.confirm(listing, [there, gone], Hint(), NOTHING) == (listing, frozenset({gone}))
-        assert source.traffic.api_calls == 3
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+        assert await source.confirm(listing, [there, gone], PagingHint(), EMPTY_INDEX) == (listing, frozenset({gone}))
+        assert source.usage.api_calls == 3
 
 
-async def test_v7_looks_for_a_missing_cadence_by_another_walk(zoho: Zoho) -> None:
+async def test_v7_looks_for_a_missing_cadence_by_another_listing(zoho: Zoho) -> None:
     there, gone = list(zoho.simulator.orgs[0].cadences)[:2]
     async with zoho_source(org_at(zoho.url)) as source:
-        first = await source.walk(Hint(), NOTHING)
+        first = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
         zoho.simulator.edit_one("delete", gone)
         stored = index_of({s.cadence_id: s.digest for s in first.changed})
-        second, confirmed = await source.confirm(first, [there, gone], Hint(), stored)
+        second, confirmed = await source.confirm(first, [there, gone], PagingHint(), stored)
     assert confirmed == {gone}
     assert second.started_at > first.started_at
     assert (second.missing(), len(second.unchanged)) == ([gone], 24)
@@ -284,18 +284,18 @@ async def test_v7_looks_for_a_missing_cadence_by_another_walk(zoho: Zoho) -> Non
 async def test_an_answer_that_makes_no_sense_does_not_confirm_that_a_cadence_is_gone(zoho: Zoho, fault: str) -> None:
     (there, *_) = zoho.simulator.orgs[0].cadences
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint(), NOTHING)
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
         zoho.strike(fault, status=200, times=9)
-        with pytest.raises(RetryLater):
-            await source.confirm(listing, [there], Hint(), NOTHING)
+        with pytest.raises(TransientError):
+            await source.confirm(listing, [there], PagingHint(), EMPTY_INDEX)
 
 
 async def test_an_answer_about_another_cadence_does_not_confirm_that_one_is_there(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_api_version="v8") as source:
-        listing = await source.walk(Hint(), NOTHING)
+        listing = await source.fetch_listing(PagingHint(), EMPTY_INDEX)
         zoho.strike("body", body=b'{"cadences": [{"id": "404"}]}', times=9)
-        with pytest.raises(RetryLater):
-            await source.confirm(listing, ["405"], Hint(), NOTHING)
+        with pytest.raises(TransientError):
+            await source.confirm(listing, ["405"], PagingHint(), EMPTY_INDEX)
 
 
 @pytest.mark.parametrize("how", [{"status": 400, "code": "INVALID_DATA"}, {"status": 404}, {"status": 500}])
@@ -305,7 +305,7 @@ async def test_a_list_that_shrank_is_read_whatever_the_server_says_to_pages_past
     for number in range(4, 9):
         zoho.strike("status", match_page=number, times=9, **how)
     async with zoho_source(org_at(zoho.url), zoho_per_page=10) as source:
-        listing = await source.walk(Hint(pages=8), NOTHING)
+        listing = await source.fetch_listing(PagingHint(pages=8), EMPTY_INDEX)
     assert (listing.pages, len(listing.changed)) == (3, 25)
 
 
@@ -314,7 +314,7 @@ async def test_a_code_that_is_none_is_not_repeated(zoho: Zoho, code: str) -> Non
     zoho.strike("status", status=403, code=code)
     async with zoho_source(org_at(zoho.url)) as source:
         with pytest.raises(AccessError) as caught:
-            await source.walk(Hint(), NOTHING)
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
     assert caught.value.code == "ACCESS_DENIED"
 
 
@@ -324,24 +324,24 @@ NO_JSON = [b"", b"<html>", b"[" * 100_000, b'{"code":"\xff"}', b'{"code":"\xc3"'
 @pytest.mark.parametrize("body", NO_JSON, ids=[repr(body[:12]) for body in NO_JSON])
 def test_a_refusal_without_a_code_goes_by_its_status(body: bytes) -> None:
     assert error_code(body) is None
-    assert isinstance(error_of(500, body), RetryLater)
-    assert isinstance(error_of(403, body), AccessError)
+    assert isinstance(error_from_response(500, body), TransientError)
+    assert isinstance(error_from_response(403, body), AccessError)
 
 
-@pytest.mark.parametrize("told", ["\u00b2", "-1", "1e9", "99999999999", "soon"])
-async def test_a_retry_after_that_is_no_time_is_passed_over(zoho: Zoho, told: str) -> None:
-    zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": told})
+@pytest.mark.parametrize("reported", ["\u00b2", "-1", "1e9", "99999999999", "soon"])
+async def test_a_retry_after_that_is_no_time_is_passed_over(zoho: Zoho, reported: str) -> None:
+    zoho.strike("status", status=429, code="TOO_MANY_REQUESTS", headers={"Retry-After": reported})
     async with zoho_source(org_at(zoho.url)) as source:
-        assert len((await source.walk(Hint(), NOTHING)).changed) == 25
+        assert len((await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed) == 25
 
 
 async def test_no_more_calls_are_made_than_allowed(zoho: Zoho) -> None:
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
         with pytest.raises(BudgetError):
-            await source.walk(Hint(pages=9, allowance=5), NOTHING)
+            await source.fetch_listing(PagingHint(pages=9, allowance=5), EMPTY_INDEX)
     assert zoho.simulator.journal.counts["list"] <= 5
     async with zoho_source(org_at(zoho.url), zoho_per_page=3) as source:
-        assert (await source.walk(Hint(pages=9, allowance=9), NOTHING)).pages == 9
+        assert (await source.fetch_listing(PagingHint(pages=9, allowance=9), EMPTY_INDEX)).pages == 9
 
 
 @pytest.mark.parametrize("fault", ["html", "reset"])
@@ -349,22 +349,22 @@ async def test_retries_count_against_the_allowance(zoho: Zoho, fault: str) -> No
     zoho.strike(fault, times=99)
     async with zoho_source(org_at(zoho.url), zoho_max_attempts=20) as source:
         with pytest.raises(BudgetError):
-            await source.walk(Hint(allowance=4), NOTHING)
+            await source.fetch_listing(PagingHint(allowance=4), EMPTY_INDEX)
     assert zoho.simulator.journal.counts["list"] == 4
 
 
 async def test_the_credits_that_zoho_says_are_left_are_noted(zoho: Zoho) -> None:
     zoho.simulator.change_settings(credits=10)
     async with zoho_source(org_at(zoho.url), zoho_per_page=4) as source:
-        await source.walk(Hint(), NOTHING)
-        assert source.traffic == Traffic(api_calls=7, pages=7, credits_left=3)
+        await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+        assert source.usage == ApiUsage(api_calls=7, pages=7, credits_left=3)
 
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("told", "wait"),
+    ("reported", "wait"),
     [
         ("0", 0),
         ("120", 120),
@@ -376,15 +376,15 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
         (None, None),
     ],
 )
-def test_how_long_zoho_asks_to_wait(told: str | None, wait: float | None) -> None:
-    assert seconds(told, NOW) == wait
-    error = error_of(429, b"", wait)
-    assert isinstance(error, RetryLater)
+def test_how_long_zoho_asks_to_wait(reported: str | None, wait: float | None) -> None:
+    assert seconds(reported, NOW) == wait
+    error = error_from_response(429, b"", wait)
+    assert isinstance(error, TransientError)
     assert wait is None or Backoff()(error) == wait
 
 
 def test_pauses_are_anything_between_nothing_and_a_bound_that_doubles() -> None:
-    pauses = [[backoff(RetryLater("later")) for _ in range(9)] for backoff in (Backoff() for _ in range(400))]
+    pauses = [[backoff(TransientError("later")) for _ in range(9)] for backoff in (Backoff() for _ in range(400))]
     for number, column in enumerate(zip(*pauses, strict=True)):
         bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number)
         assert 0 <= min(column) < bound / 10, "full jitter reaches down to nothing"
@@ -392,4 +392,4 @@ def test_pauses_are_anything_between_nothing_and_a_bound_that_doubles() -> None:
 
 
 def test_what_cannot_pass_is_not_asked_again() -> None:
-    assert Backoff()(BadAnswer("a redirect")) is False
+    assert Backoff()(InvalidResponseError("a redirect")) is False

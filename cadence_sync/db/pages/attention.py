@@ -16,11 +16,11 @@ DRIFTS: Final = 2
 """Days for which a field that was seen last is news: it is noted once a day."""
 
 _ALL: Final = """
-    WITH rhythms AS (
+    WITH schedules AS (
         SELECT * FROM unnest(CAST(:names AS text[]), CAST(:seconds AS float8[])) AS r (org_id, seconds)
     ), due AS (
         SELECT o.*, coalesce(r.seconds, o.sync_interval_seconds, CAST(:interval AS float8)) AS seconds
-        FROM cadence_sync.orgs AS o LEFT JOIN rhythms AS r USING (org_id)
+        FROM cadence_sync.orgs AS o LEFT JOIN schedules AS r USING (org_id)
         WHERE o.enabled AND o.removed_at IS NULL
     ), found AS (
         SELECT 1 AS rank, 'held' AS kind, org_id, max(hold_id) AS run_id, count(*) AS number,
@@ -76,7 +76,7 @@ class Item(msgspec.Struct, frozen=True):
     words: str | None
 
 
-class Looked(msgspec.Struct, frozen=True):
+class AttentionPage(msgspec.Struct, frozen=True):
     """What there is of each kind, and a page of it."""
 
     counts: dict[str, int]
@@ -87,19 +87,19 @@ class Looked(msgspec.Struct, frozen=True):
         return sum(self.counts.values()) if kind is None else self.counts.get(kind, 0)
 
 
-class Look(msgspec.Struct, frozen=True):
-    """When it is, and how often each organization is to be synced: `interval`, but for those of `rhythms`."""
+class AttentionQuery(msgspec.Struct, frozen=True):
+    """When it is, and how often each organization is to be synced: `interval`, but for those of `schedules`."""
 
     now: datetime
     interval: float
-    rhythms: Mapping[str, float]
+    schedules: Mapping[str, float]
 
 
 async def attention(
-    connection: AsyncConnection, look: Look, org: str | None, kind: str | None, page: int, size: int
-) -> Looked:
+    connection: AsyncConnection, look: AttentionQuery, org: str | None, kind: str | None, page: int, size: int
+) -> AttentionPage:
     """Look for everything, of all organizations or of one; the gravest come first."""
-    own = {name: seconds for name, seconds in look.rhythms.items() if seconds != look.interval}
+    own = {name: seconds for name, seconds in look.schedules.items() if seconds != look.interval}
     values: dict[str, object] = {
         "org": org,
         "now": look.now,
@@ -111,6 +111,6 @@ async def attention(
     }
     counts = {row[0]: int(row[1]) for row in await connection.execute(_COUNTS, values)}
     if not counts:
-        return Looked({}, [])
+        return AttentionPage({}, [])
     of_page = values | {"kind": kind, "size": size, "skip": (page - 1) * size}
-    return Looked(counts, [Item(*row) for row in await connection.execute(_ITEMS, of_page)])
+    return AttentionPage(counts, [Item(*row) for row in await connection.execute(_ITEMS, of_page)])

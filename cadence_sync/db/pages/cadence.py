@@ -9,12 +9,12 @@ from sqlalchemy import Row, and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.blame import Blamed, Learnt, Seen, blame
+from cadence_sync.core.blame import Blamed, DiscoveredField, ObservedVersion, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.document import from_document
 from cadence_sync.core.model import Config
 from cadence_sync.db.pages.cadences import CHANGED
-from cadence_sync.db.pages.edits import Edit, edits
+from cadence_sync.db.pages.edits import VersionEdit, edits
 from cadence_sync.db.tables import cadences, discovered_fields, held_deletions
 
 _C: Final = cadences.c
@@ -22,7 +22,7 @@ _H: Final = held_deletions.c
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
+class CadenceDetail:
     """A cadence as it is stored now; of a deleted one, as it was last seen."""
 
     org_id: str
@@ -34,15 +34,15 @@ class Current:
     last_changed_at: datetime
     deleted_at: datetime | None
     missing_since: datetime | None
-    """Since when it is no longer in Zoho's list, though it is not retired yet."""
+    """Since when it is no longer in Zoho's list, though it is not deleted yet."""
     is_approved: bool
-    """Whether somebody has let it be retired."""
+    """Whether somebody has let it be deleted."""
     labels: Mapping[str, str | None]
     """Paths of ids → the names of today."""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class VersionState:
     """One version with everything that is known of it."""
 
     version: int
@@ -56,7 +56,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class BecameKnown:
+class DiscoveredValue:
     """A field that was not sent before: it did not change."""
 
     version: int
@@ -66,16 +66,17 @@ class BecameKnown:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLine:
+class Timeline:
     """A page of versions, newest first, and what became known of them later."""
 
-    edits: tuple[Edit, ...]
-    learnt: tuple[BecameKnown, ...]
+    edits: tuple[VersionEdit, ...]
+    discovered: tuple[DiscoveredValue, ...]
 
 
 # Whoever named a version is in each of its rows of changes.
 _SEEN: Final = text("""
-    SELECT v.version, v.kind, v.valid_from, v.observed_at, v.run_id, v.document, h.changed, h.by_id, h.by_name, l.learnt
+    SELECT v.version, v.kind, v.valid_from, v.observed_at, v.run_id, v.document, h.changed, h.by_id, h.by_name,
+           l.discovered
     FROM cadence_sync.cadence_versions AS v
     LEFT JOIN (
         SELECT version, array_agg(field) AS changed, max(changed_by_id) AS by_id, max(changed_by_name) AS by_name
@@ -84,14 +85,14 @@ _SEEN: Final = text("""
         GROUP BY version
     ) AS h USING (version)
     LEFT JOIN (
-        SELECT version, jsonb_agg(jsonb_build_array(field, value, observed_at, run_id)) AS learnt
+        SELECT version, jsonb_agg(jsonb_build_array(field, value, observed_at, run_id)) AS discovered
         FROM cadence_sync.discovered_fields
         WHERE org_id = :org AND cadence_id = :cadence
         GROUP BY version
     ) AS l USING (version)
     WHERE v.org_id = :org AND v.cadence_id = :cadence
     ORDER BY v.version
-""").columns(document=JSONB, learnt=JSONB)
+""").columns(document=JSONB, discovered=JSONB)
 
 _STATES: Final = (
     text("""
@@ -111,7 +112,7 @@ _AT: Final = text("""
 """)
 
 
-async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> Current | None:
+async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> CadenceDetail | None:
     """Return what is stored of a cadence, or None where it never was."""
     row = (
         await connection.execute(
@@ -122,7 +123,7 @@ async def current(connection: AsyncConnection, org_id: str, cadence_id: str) -> 
     ).one_or_none()
     if row is None:
         return None
-    return Current(
+    return CadenceDetail(
         row.org_id,
         row.cadence_id,
         row.name,
@@ -143,7 +144,7 @@ async def settings(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     return blame([_seen(row) for row in rows])
 
 
-async def time_line(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> TimeLine:
+async def time_line(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> Timeline:
     """Return so many versions from `newest` downwards."""
     oldest = max(newest - limit, 0) + 1
     found = await edits(connection, [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)])
@@ -161,15 +162,17 @@ async def time_line(connection: AsyncConnection, org_id: str, cadence_id: str, n
         )
         .order_by(discovered_fields.c.version.desc(), discovered_fields.c.observed_at, discovered_fields.c.field)
     )
-    return TimeLine(tuple(found), tuple(BecameKnown(*row) for row in rows))
+    return Timeline(tuple(found), tuple(DiscoveredValue(*row) for row in rows))
 
 
-async def states(connection: AsyncConnection, org_id: str, cadence_id: str, *versions: int) -> dict[int, State]:
+async def states(connection: AsyncConnection, org_id: str, cadence_id: str, *versions: int) -> dict[int, VersionState]:
     """Return some versions with all that ever became known of them."""
     return await _states(connection, org_id, cadence_id, list(versions), None, "valid")
 
 
-async def at_time(connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: str) -> State | None:
+async def at_time(
+    connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: str
+) -> VersionState | None:
     """Return the version of a time, a deleted one too; on the axis `observed`, as it had been seen by then."""
     key = {"org": org_id, "cadence": cadence_id, "at": at, "axis": axis}
     version = (await connection.execute(_AT, key)).scalar_one_or_none()
@@ -180,14 +183,14 @@ async def at_time(connection: AsyncConnection, org_id: str, cadence_id: str, at:
 
 async def _states(
     connection: AsyncConnection, org_id: str, cadence_id: str, versions: list[int], at: datetime | None, axis: str
-) -> dict[int, State]:
+) -> dict[int, VersionState]:
     values = {"org": org_id, "cadence": cadence_id, "versions": versions, "at": at, "axis": axis}
     return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
 
 
-def _state(row: Row[Any]) -> State:
+def _state(row: Row[Any]) -> VersionState:
     times = (row.valid_from, row.valid_to, row.observed_at)
-    return State(row.version, row.kind, *times, from_document(row.document), _labels(row))
+    return VersionState(row.version, row.kind, *times, from_document(row.document), _labels(row))
 
 
 def _labels(row: Row[Any]) -> dict[str, str | None]:
@@ -199,12 +202,12 @@ def _labels(row: Row[Any]) -> dict[str, str | None]:
     }
 
 
-def _seen(row: Row[Any]) -> Seen:
-    learnt = {
-        field: Learnt(value, datetime.fromisoformat(observed_at), run_id)
-        for field, value, observed_at, run_id in row.learnt or ()
+def _seen(row: Row[Any]) -> ObservedVersion:
+    discovered = {
+        field: DiscoveredField(value, datetime.fromisoformat(observed_at), run_id)
+        for field, value, observed_at, run_id in row.discovered or ()
     }
-    return Seen(
+    return ObservedVersion(
         row.version,
         Kind(row.kind),
         row.valid_from,
@@ -214,5 +217,5 @@ def _seen(row: Row[Any]) -> Seen:
         frozenset(row.changed or ()),
         row.by_id,
         row.by_name,
-        learnt,
+        discovered,
     )

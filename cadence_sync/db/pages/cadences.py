@@ -17,18 +17,18 @@ _C: Final = cadences.c
 _O: Final = tables.orgs.c
 
 
-class State(StrEnum):
+class CadenceState(StrEnum):
     """Which cadences are listed."""
 
     LIVE = "live"
     MISSING = "missing"
-    """Live, since nobody has let them be retired, though they are no longer in Zoho's list."""
+    """Live, since nobody has let them be deleted, though they are no longer in Zoho's list."""
     DELETED = "deleted"
     ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CadenceFilter:
     """What is looked for; empty words leave nothing out. A person is whoever created a cadence or edited it last."""
 
     text: str = ""
@@ -36,13 +36,13 @@ class Asked:
     module: str = ""
     status: str = ""
     person: str = ""
-    state: State = State.LIVE
+    state: CadenceState = CadenceState.LIVE
     sort: str = "name"
     descending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class CadenceListRow:
     """One line of the list."""
 
     org_id: str
@@ -109,27 +109,27 @@ SORTS: Final[dict[str, ColumnElement[Any]]] = {
 """What the list can be sorted by; ids break ties, so that pages neither repeat nor leave out."""
 
 
-async def listed(connection: AsyncConnection, asked: Asked, limit: int, offset: int) -> list[Listed]:
+async def listed(connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int) -> list[CadenceListRow]:
     """Return one page of the list.
 
     An offset, not a key to go on from: the order may be by any column, and of 10,000 cadences the last page costs
     some milliseconds more than the first.
     """
-    found = await connection.execute(_lines(asked).limit(limit).offset(offset))
-    return [Listed(*row) for row in found]
+    found = await connection.execute(_lines(filter_).limit(limit).offset(offset))
+    return [CadenceListRow(*row) for row in found]
 
 
-async def every(connection: AsyncConnection, asked: Asked) -> AsyncIterator[Listed]:
+async def every(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[CadenceListRow]:
     """Yield the whole list."""
-    async with connection.stream(_lines(asked)) as rows:
+    async with connection.stream(_lines(filter_)) as rows:
         async for batch in rows.partitions(_BATCH):
             for row in batch:
-                yield Listed(*row)
+                yield CadenceListRow(*row)
 
 
-async def counted(connection: AsyncConnection, asked: Asked) -> int:
+async def counted(connection: AsyncConnection, filter_: CadenceFilter) -> int:
     """Return how long the list is."""
-    return (await connection.execute(select(func.count()).select_from(cadences).where(*_asked(asked)))).scalar_one()
+    return (await connection.execute(select(func.count()).select_from(cadences).where(*_asked(filter_)))).scalar_one()
 
 
 async def orgs(connection: AsyncConnection) -> list[str]:
@@ -160,13 +160,13 @@ async def choices(connection: AsyncConnection, org: str) -> Choices:
     return Choices(*in_order)
 
 
-def _lines(asked: Asked) -> Select[Any]:
+def _lines(filter_: CadenceFilter) -> Select[Any]:
     own: dict[str, ColumnElement[Any]] = {column.name: column for column in _C}
     others = {column.name: column for table in (follow_up_summaries, execution_details) for column in table.c}
     named = others | own | {"last_changed_at": CHANGED, "missing_since": held_deletions.c.missing_since}
-    columns = [named[name].label(name) for name in Listed.__slots__]
-    by = SORTS[asked.sort]
-    order = by.desc().nulls_last() if asked.descending else by.asc().nulls_last()
+    columns = [named[name].label(name) for name in CadenceListRow.__slots__]
+    by = SORTS[filter_.sort]
+    order = by.desc().nulls_last() if filter_.descending else by.asc().nulls_last()
     return (
         select(*columns)
         .select_from(
@@ -174,7 +174,7 @@ def _lines(asked: Asked) -> Select[Any]:
             .outerjoin(execution_details, _same(execution_details))
             .outerjoin(held_deletions, _same(held_deletions))
         )
-        .where(*_asked(asked))
+        .where(*_asked(filter_))
         .order_by(order, _C.org_id, _C.cadence_id)
     )
 
@@ -183,22 +183,22 @@ def _same(table: Any) -> ColumnElement[bool]:
     return and_(table.c.org_id == _C.org_id, table.c.cadence_id == _C.cadence_id)
 
 
-def _asked(asked: Asked) -> list[ColumnElement[bool]]:
+def _asked(filter_: CadenceFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if asked.state is not State.ALL:
-        gone = asked.state is State.DELETED
+    if filter_.state is not CadenceState.ALL:
+        gone = filter_.state is CadenceState.DELETED
         conditions.append(_C.deleted_at.is_not(None) if gone else _C.deleted_at.is_(None))
-    if asked.state is State.MISSING:
+    if filter_.state is CadenceState.MISSING:
         undecided = held_deletions.c.decision.is_distinct_from("approved")
         conditions.append(exists().where(_same(held_deletions), undecided).correlate(cadences))
-    if asked.org:
-        conditions.append(_C.org_id == asked.org)
-    if asked.module:
-        conditions.append(_C.module_api_name == asked.module)
-    if asked.status:
-        conditions.append(_C.status == asked.status)
-    if asked.person:
-        conditions.append(or_(_C.created_by_id == asked.person, _C.modified_by_id == asked.person))
-    if asked.text:
-        conditions.append(or_(_C.name.icontains(asked.text, autoescape=True), _C.cadence_id == asked.text))
+    if filter_.org:
+        conditions.append(_C.org_id == filter_.org)
+    if filter_.module:
+        conditions.append(_C.module_api_name == filter_.module)
+    if filter_.status:
+        conditions.append(_C.status == filter_.status)
+    if filter_.person:
+        conditions.append(or_(_C.created_by_id == filter_.person, _C.modified_by_id == filter_.person))
+    if filter_.text:
+        conditions.append(or_(_C.name.icontains(filter_.text, autoescape=True), _C.cadence_id == filter_.text))
     return conditions

@@ -10,26 +10,26 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer, Text
 
-from cadence_sync.core.document import changed_leaves, from_document
-from cadence_sync.core.model import Leaf
+from cadence_sync.core.document import changed_fields, from_document
+from cadence_sync.core.model import FieldValue
 
 Key = tuple[str, str, int]
 """An organization, a cadence and a version."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class EditedField:
     """A field that changed; labels are the names of what ids stand for, where Zoho sent them."""
 
     field: str
-    old: Leaf
-    new: Leaf
+    old: FieldValue
+    new: FieldValue
     old_label: str | None = None
     new_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class VersionEdit:
     """One version; `name` and `module` are those of the cadence now.
 
     Who made a cadence, Zoho says with it: a creation is its creator's, also where its row of changes names nobody,
@@ -47,7 +47,7 @@ class Edit:
     run_id: int
     by_id: str | None
     by_name: str | None
-    fields: tuple[Moved, ...]
+    fields: tuple[EditedField, ...]
 
     @property
     def key(self) -> Key:
@@ -97,7 +97,7 @@ _EDITS: Final = (
 )
 
 
-async def edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[Edit]:
+async def edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[VersionEdit]:
     """Return these versions, in the order in which they are asked for."""
     if not keys:
         return []
@@ -107,12 +107,12 @@ async def edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[Edit]:
     return [found[key] for key in keys if key in found]
 
 
-def _edit(row: Any) -> Edit:
+def _edit(row: Any) -> VersionEdit:
     if row.before is not None:
         # What came back has no rows of fields: only two documents tell what it came back with.
-        leaves = changed_leaves(from_document(row.before), from_document(row.document))
-        fields = tuple(Moved(path, old, new) for path, old, new in leaves)
+        leaves = changed_fields(from_document(row.before), from_document(row.document))
+        fields = tuple(EditedField(path, old, new) for path, old, new in leaves)
     else:
-        fields = tuple(Moved(*field) for field in row.fields or ())
-    own = {name: getattr(row, name) for name in Edit.__slots__ if name != "fields"}
-    return Edit(**own, fields=fields)
+        fields = tuple(EditedField(*field) for field in row.fields or ())
+    own = {name: getattr(row, name) for name in VersionEdit.__slots__ if name != "fields"}
+    return VersionEdit(**own, fields=fields)

@@ -20,13 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.fields import LEAVES, UNENROLL
+from cadence_sync.core.fields import FIELDS, UNENROLL
 from cadence_sync.db.pages.cadences import Choice
-from cadence_sync.db.pages.edits import Edit, edits
+from cadence_sync.db.pages.edits import VersionEdit, edits
 from cadence_sync.db.tables import cadence_changes, cadences, orgs
 
 KINDS: Final = ("created", "updated", "deleted", "restored")
-FIELDS: Final = (*(path for path in LEAVES if path not in {"id", "modified_time", "modified_by.id"}), UNENROLL)
+FILTER_FIELDS: Final = (*(path for path in FIELDS if path not in {"id", "modified_time", "modified_by.id"}), UNENROLL)
 """What can be asked for; not what moves with every edit."""
 _WHOLE: Final = frozenset({"created", "deleted", "restored"})
 """Kinds of a cadence as a whole; they have one row, of the field `*`."""
@@ -40,7 +40,7 @@ _BY_VALUE: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan
 
 
 @dataclass(frozen=True, slots=True)
-class After:
+class FeedCursor:
     """The last change of a page: the next one begins behind it."""
 
     changed_at: datetime
@@ -50,7 +50,7 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FeedFilter:
     """What is looked for; empty words and missing times leave nothing out."""
 
     org: str = ""
@@ -60,13 +60,13 @@ class Asked:
     since: datetime | None = None
     until: datetime | None = None
     text: str = ""
-    after: After | None = None
+    after: FeedCursor | None = None
 
 
-async def changes(connection: AsyncConnection, asked: Asked, limit: int) -> list[Edit]:
+async def changes(connection: AsyncConnection, filter_: FeedFilter, limit: int) -> list[VersionEdit]:
     """Return so many edits; one more than a page holds tells that there are others."""
     await connection.execute(_BY_VALUE)
-    keys = await connection.execute(_keys(asked, limit))
+    keys = await connection.execute(_keys(filter_, limit))
     return await edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
 
 
@@ -93,13 +93,13 @@ async def persons(connection: AsyncConnection, org: str) -> list[Choice]:
     return sorted(found, key=lambda choice: choice.label.casefold())
 
 
-def _keys(asked: Asked, limit: int) -> Select[Any]:
+def _keys(filter_: FeedFilter, limit: int) -> Select[Any]:
     """Return the versions of a page: of each organization at most one page, read along its index, then the newest."""
-    if asked.org:
+    if filter_.org:
         # By itself, Postgres may also share the work where a filter lets hardly anything through.
-        one = _of_org(literal(asked.org), asked, limit).subquery()
-        return select(literal(asked.org).label("org_id"), one.c.cadence_id, one.c.version)
-    each = _of_org(orgs.c.org_id, asked, limit).correlate(orgs).lateral()
+        one = _of_org(literal(filter_.org), filter_, limit).subquery()
+        return select(literal(filter_.org).label("org_id"), one.c.cadence_id, one.c.version)
+    each = _of_org(orgs.c.org_id, filter_, limit).correlate(orgs).lateral()
     return (
         select(orgs.c.org_id, each.c.cadence_id, each.c.version)
         .select_from(orgs.join(each, true()))
@@ -108,27 +108,27 @@ def _keys(asked: Asked, limit: int) -> Select[Any]:
     )
 
 
-def _of_org(org: ColumnElement[str], asked: Asked, limit: int) -> Select[Any]:
+def _of_org(org: ColumnElement[str], filter_: FeedFilter, limit: int) -> Select[Any]:
     place = (_H.changed_at, _H.cadence_id, _H.version)
     return (
         select(*place)
-        .where(_H.org_id == org, *_asked(org, asked))
+        .where(_H.org_id == org, *_asked(org, filter_))
         .group_by(*place)
         .order_by(_H.changed_at.desc(), _H.cadence_id.desc(), _H.version.desc())
         .limit(limit)
     )
 
 
-def _asked(org: ColumnElement[str], asked: Asked) -> list[Any]:
-    conditions = _of_what(org, asked)
-    if asked.since is not None:
-        conditions.append(_H.changed_at >= asked.since)
-    if asked.until is not None:
-        conditions.append(_H.changed_at <= asked.until)
-    if asked.text:
-        conditions.append(or_(*(_H.cadence_id.in_(named) for named in _named(org, asked.text))))
-    if asked.after is not None:
-        conditions.append(_behind(org, asked.after))
+def _asked(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
+    conditions = _of_what(org, filter_)
+    if filter_.since is not None:
+        conditions.append(_H.changed_at >= filter_.since)
+    if filter_.until is not None:
+        conditions.append(_H.changed_at <= filter_.until)
+    if filter_.text:
+        conditions.append(or_(*(_H.cadence_id.in_(named) for named in _named(org, filter_.text))))
+    if filter_.after is not None:
+        conditions.append(_behind(org, filter_.after))
     return conditions
 
 
@@ -147,31 +147,31 @@ def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
     ]
 
 
-def _of_what(org: ColumnElement[str], asked: Asked) -> list[Any]:
+def _of_what(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
     """Return conditions in the words of the indexes: whoever is named changed `modified_time` too, or the whole."""
     conditions: list[Any] = [
-        column == value for column, value in ((_H.kind, asked.kind), (_H.field, asked.field)) if value
+        column == value for column, value in ((_H.kind, filter_.kind), (_H.field, filter_.field)) if value
     ]
-    if asked.kind in _WHOLE:
+    if filter_.kind in _WHOLE:
         conditions.append(_H.field == "*")
-    if asked.person:
-        conditions.append(_by(org, asked))
+    if filter_.person:
+        conditions.append(_by(org, filter_))
     return conditions
 
 
-def _by(org: ColumnElement[str], asked: Asked) -> ColumnElement[bool]:
-    named = _H.changed_by_id == asked.person
-    if asked.field:
+def _by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
+    named = _H.changed_by_id == filter_.person
+    if filter_.field:
         return named
     whole = _H.field == literal_column("'*'")
-    own = select(cadences.c.cadence_id).where(cadences.c.org_id == org, cadences.c.created_by_id == asked.person)
+    own = select(cadences.c.cadence_id).where(cadences.c.org_id == org, cadences.c.created_by_id == filter_.person)
     return or_(
         and_(named, or_(whole, _H.field == literal_column("'modified_time'"))),
         and_(whole, _H.kind == "created", _H.cadence_id.in_(own.correlate(orgs))),
     )
 
 
-def _behind(org: ColumnElement[str], after: After) -> Any:
+def _behind(org: ColumnElement[str], after: FeedCursor) -> Any:
     """Return what lies behind a change: the index ends where `changed_at` does, the rest decides between equals."""
     key = tuple_(org, _H.cadence_id, _H.version)
     last = tuple_(literal(after.org_id), literal(after.cadence_id), literal(after.version))

@@ -27,7 +27,7 @@ class Drift(msgspec.Struct, frozen=True):
     last_seen_at: datetime
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class OrgScheduleRow(msgspec.Struct, frozen=True):
     """When it is synced, where it says so itself."""
 
     org_id: str
@@ -37,12 +37,12 @@ class Schedule(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-async def schedule(connection: AsyncConnection, org: str) -> Schedule:
+async def schedule(connection: AsyncConnection, org: str) -> OrgScheduleRow:
     """Return it; raises `NotFoundError` for an organization that is not stored."""
     row = (await connection.execute(_SCHEDULE, {"org": org})).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no organization {org!r}.", hint="The overview lists those that there are.")
-    return Schedule(*row)
+    return OrgScheduleRow(*row)
 
 
 async def check_known(connection: AsyncConnection, org: str | None) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.pages.edits import Edit, Key, edits
+from cadence_sync.db.pages.edits import Key, VersionEdit, edits
 
 MOST: Final = 500
 """Held cadences and unreadable records of a run that its page shows."""
@@ -48,7 +48,8 @@ _RUN: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE r.run_id = :run_id"  # noqa: S608 - our own constants
     " AND (CAST(:org AS text) IS NULL OR r.org_id = :org)"
 )
-# There is no index by run: what it changed lies between the last good walk before it and its own end, if no clock was
+# There is no index by run: what it changed lies between the last good listing before it and its own end, if no clock
+# was
 # set back; only where that is not all of it, everything is looked through.
 _CHANGES: Final = """
     SELECT h.org_id, h.cadence_id, h.version, count(*) OVER () AS versions
@@ -88,13 +89,13 @@ _QUARANTINE: Final = text("""
     WHERE q.org_id = :org AND q.run_id = :run_id
     ORDER BY q.position LIMIT :size
 """)
-_LEARNT: Final = text("""
+_DISCOVERED: Final = text("""
     SELECT field, count(*) FROM cadence_sync.discovered_fields
     WHERE org_id = :org AND run_id = :run_id GROUP BY field ORDER BY field COLLATE "C"
 """)
 
 
-class Run(msgspec.Struct, frozen=True):
+class RunRow(msgspec.Struct, frozen=True):
     """A row of the ledger."""
 
     org_id: str
@@ -130,8 +131,8 @@ class Run(msgspec.Struct, frozen=True):
         return self.created + self.updated + self.deleted + self.restored
 
 
-class Held(msgspec.Struct, frozen=True):
-    """A cadence that is missing, and was not retired."""
+class HeldCadence(msgspec.Struct, frozen=True):
+    """A cadence that is missing, and was not deleted."""
 
     cadence_id: str
     name: str | None
@@ -143,7 +144,7 @@ class Held(msgspec.Struct, frozen=True):
     undecided: int
 
 
-class Decision(msgspec.Struct, frozen=True):
+class DeletionReview(msgspec.Struct, frozen=True):
     """What somebody decided about what a run held."""
 
     decision: str
@@ -152,7 +153,7 @@ class Decision(msgspec.Struct, frozen=True):
     cadences: int
 
 
-class Quarantined(msgspec.Struct, frozen=True):
+class QuarantinedRow(msgspec.Struct, frozen=True):
     """A record that could not be stored faithfully."""
 
     position: int
@@ -162,62 +163,62 @@ class Quarantined(msgspec.Struct, frozen=True):
     size: int
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class DiscoveredCount(msgspec.Struct, frozen=True):
     """A field that became known of so many cadences."""
 
     field: str
     cadences: int
 
 
-class Story(msgspec.Struct, frozen=True):
+class RunDetail(msgspec.Struct, frozen=True):
     """Everything that a run did; of its edits, a page."""
 
-    run: Run
-    edits: list[Edit]
-    held: list[Held]
-    decision: Decision | None
-    quarantined: list[Quarantined]
-    learnt: list[Learnt]
+    run: RunRow
+    edits: list[VersionEdit]
+    held: list[HeldCadence]
+    decision: DeletionReview | None
+    quarantined: list[QuarantinedRow]
+    discovered: list[DiscoveredCount]
 
 
 async def runs(
     connection: AsyncConnection, org: str | None, outcome: str | None, page: int, size: int
-) -> tuple[list[Run], bool]:
+) -> tuple[list[RunRow], bool]:
     """Return a page of the ledger, and whether there is another."""
     values = {"org": org, "outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
     newest = int(await connection.scalar(_NEWEST) or 0) if org is None else 0
     for reach in _REACHES if newest else ():
         floor = {"floor": max(0, newest - reach * (page * size + 1))}
-        found = [Run(*row) for row in await connection.execute(_LATEST, values | floor)]
+        found = [RunRow(*row) for row in await connection.execute(_LATEST, values | floor)]
         if len(found) > size:
             return found[:size], True
-    found = [Run(*row) for row in await connection.execute(_RUNS, values)]
+    found = [RunRow(*row) for row in await connection.execute(_RUNS, values)]
     return found[:size], len(found) > size
 
 
-async def find_run(connection: AsyncConnection, run_id: int, org: str | None) -> Run | None:
+async def find_run(connection: AsyncConnection, run_id: int, org: str | None) -> RunRow | None:
     """Return a row of the ledger."""
     row = (await connection.execute(_RUN, {"run_id": run_id, "org": org})).one_or_none()
-    return None if row is None else Run(*row)
+    return None if row is None else RunRow(*row)
 
 
-async def story(connection: AsyncConnection, run: Run, page: int) -> Story:
+async def load_detail(connection: AsyncConnection, run: RunRow, page: int) -> RunDetail:
     """Tell all of a run, with a page of its edits."""
     key = {"org": run.org_id, "run_id": run.run_id}
     case = {"org": run.org_id, "hold_id": run.hold_id}
     size = {"size": MOST}
     decision = (await connection.execute(_DECISION, case)).one_or_none() if run.hold_id else None
-    return Story(
+    return RunDetail(
         run,
         await edits(connection, await _changed(connection, run, (page - 1) * EDITS)),
-        [Held(*row) for row in await connection.execute(_HELD, case | size)] if run.hold_id else [],
-        None if decision is None else Decision(*decision),
-        [Quarantined(*row) for row in await connection.execute(_QUARANTINE, key | size)] if run.quarantined else [],
-        [Learnt(*row) for row in await connection.execute(_LEARNT, key)],
+        [HeldCadence(*row) for row in await connection.execute(_HELD, case | size)] if run.hold_id else [],
+        None if decision is None else DeletionReview(*decision),
+        [QuarantinedRow(*row) for row in await connection.execute(_QUARANTINE, key | size)] if run.quarantined else [],
+        [DiscoveredCount(*row) for row in await connection.execute(_DISCOVERED, key)],
     )
 
 
-async def _changed(connection: AsyncConnection, run: Run, skip: int) -> list[Key]:
+async def _changed(connection: AsyncConnection, run: RunRow, skip: int) -> list[Key]:
     if run.versions <= skip:
         return []
     values = {"org": run.org_id, "run_id": run.run_id, "size": EDITS, "skip": skip}

@@ -14,9 +14,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.document import changed_leaves, from_document
+from cadence_sync.core.document import changed_fields, from_document
 from cadence_sync.core.fields import LABELS
-from cadence_sync.db.pages.edits import Moved
+from cadence_sync.db.pages.edits import EditedField
 
 
 class Axis(StrEnum):
@@ -27,7 +27,7 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Then:
+class CadenceAsOf:
     """A cadence as it was."""
 
     org_id: str
@@ -63,7 +63,7 @@ class Difference:
     kind: str
     from_version: int | None
     to_version: int | None
-    fields: tuple[Moved, ...]
+    fields: tuple[EditedField, ...]
 
 
 # The chain has no gaps: the version of a time is the first that ends after it, if it has begun by then. It is looked
@@ -161,13 +161,13 @@ _NAMES: Final = text("""
 
 async def as_of(
     connection: AsyncConnection, at: datetime, axis: Axis, org: str, words: str, limit: int | None, offset: int
-) -> tuple[list[Then], int]:
+) -> tuple[list[CadenceAsOf], int]:
     """Return a page of the cadences of that time, by name, and how many there were."""
-    columns = ", ".join(f"h.{name}" for name in Then.__slots__)
+    columns = ", ".join(f"h.{name}" for name in CadenceAsOf.__slots__)
     statement = text(_LIST.format(picked=_picked(axis, ":at"), columns=columns))
     values = {"at": at, "axis": str(axis), "org": org, "text": words, "limit": limit, "offset": offset}
     rows = (await connection.execute(statement, values)).all()
-    return [Then(*row[1:]) for row in rows], (rows[0].total if rows else 0)
+    return [CadenceAsOf(*row[1:]) for row in rows], (rows[0].total if rows else 0)
 
 
 async def difference(
@@ -218,7 +218,7 @@ def _difference(row: Row[Any]) -> Difference:
     if before is None or after is None:
         name = _text((after or before or {}).get("name"))
         return Difference(*key, name, row.came if before is None else "deleted", *versions, ())
-    fields = tuple(Moved(path, old, new) for path, old, new in changed_leaves(before, after))
+    fields = tuple(EditedField(path, old, new) for path, old, new in changed_fields(before, after))
     return Difference(*key, _text(after.get("name")), "updated", *versions, fields)
 
 
@@ -227,7 +227,8 @@ def _named(each: Difference, names: dict[Any, dict[str, str | None]]) -> Differe
         names.get((each.org_id, each.cadence_id, version), {}) for version in (each.from_version, each.to_version)
     )
     fields = tuple(
-        Moved(field.field, field.old, field.new, old.get(field.field), new.get(field.field)) for field in each.fields
+        EditedField(field.field, field.old, field.new, old.get(field.field), new.get(field.field))
+        for field in each.fields
     )
     return Difference(each.org_id, each.cadence_id, each.name, each.kind, each.from_version, each.to_version, fields)
 

@@ -9,7 +9,7 @@ from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.organization import check_known
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
-from cadence_sync.web.keys import CLOCK, ENGINE, INTERVAL, RHYTHMS
+from cadence_sync.web.keys import CLOCK, ENGINE, INTERVAL, SCHEDULES
 
 routes = web.RouteTableDef()
 nav = Nav("/attention", "Attention")
@@ -37,7 +37,7 @@ async def attention(request: web.Request) -> web.Response:
     )
 
 
-def look(request: web.Request) -> ask.Look:
+def look(request: web.Request) -> ask.AttentionQuery:
     """Return when it is, and how often each organization is to be synced."""
     app = request.app
-    return ask.Look(app[CLOCK].now(), app[INTERVAL], app[RHYTHMS]())
+    return ask.AttentionQuery(app[CLOCK].now(), app[INTERVAL], app[SCHEDULES]())

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from cadence_sync.core.document import changed_leaves
-from cadence_sync.core.fields import LEAVES, UNENROLL
+from cadence_sync.core.document import changed_fields
+from cadence_sync.core.fields import FIELDS, UNENROLL
 from cadence_sync.core.model import Config
 from cadence_sync.db.pages import cadence as ask
 from cadence_sync.db.pages import reading, travel
-from cadence_sync.db.past import watched
+from cadence_sync.db.past import history_start
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import query
 from cadence_sync.web.frame import page
 from cadence_sync.web.keys import ENGINE
-from cadence_sync.web.moments import Edge, moment
+from cadence_sync.web.moments import Edge, time_param
 from cadence_sync.web.words import cadence_path
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ routes = web.RouteTableDef()
 
 SIZE: Final = 50
 _PATH: Final = "/cadences/{org}/{cadence}"
-_ORDER: Final = {path: place for place, path in enumerate((*LEAVES, UNENROLL))}
+_ORDER: Final = {path: place for place, path in enumerate((*FIELDS, UNENROLL))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ async def at_time(request: web.Request) -> web.Response:
     axis = travel.Axis(query.one_of(request, "axis", tuple(travel.Axis)) or travel.Axis.VALID)
     wrong, then = None, None
     try:
-        then = moment(request, "on", Edge.END)
+        then = time_param(request, "on", Edge.END)
     except ArgumentError as error:
         wrong = error
     state = None
     async with reading(request.app[ENGINE]) as connection:
         current = await _current(connection, key)
-        since = (await watched(connection))[key[0]]
+        since = (await history_start(connection))[key[0]]
         if then is not None:
             state = await ask.at_time(connection, *key, then.at, axis)
     return await page(
@@ -114,7 +114,7 @@ def _key(request: web.Request) -> tuple[str, str]:
     return org, cadence_id
 
 
-async def _current(connection: "AsyncConnection", key: tuple[str, str]) -> ask.Current:
+async def _current(connection: "AsyncConnection", key: tuple[str, str]) -> ask.CadenceDetail:
     found = await ask.current(connection, *key)
     if found is None:
         raise _unknown()
@@ -125,8 +125,8 @@ def _unknown() -> NotFoundError:
     return NotFoundError("There is no such cadence.", hint="Look for it in the list of cadences, deleted ones too.")
 
 
-def _side_by_side(old: ask.State, new: ask.State, *, only_changed: bool) -> list[Pair]:
-    differing = {path for path, _, _ in changed_leaves(old.config, new.config)}
+def _side_by_side(old: ask.VersionState, new: ask.VersionState, *, only_changed: bool) -> list[Pair]:
+    differing = {path for path, _, _ in changed_fields(old.config, new.config)}
     paths = sorted({*_fields(old.config), *_fields(new.config)}, key=_ORDER.__getitem__)
     pairs = [
         Pair(

@@ -17,7 +17,7 @@ routes = web.RouteTableDef()
 nav = Nav("/cadences", "Cadences")
 
 SIZE: Final = 100
-_COLUMNS: Final = tuple(name for name in ask.Listed.__slots__ if name != "version")
+_COLUMNS: Final = tuple(name for name in ask.CadenceListRow.__slots__ if name != "version")
 
 
 @routes.get("/cadences")
@@ -50,15 +50,15 @@ async def cadences_csv(request: web.Request) -> web.StreamResponse:
     return await send_csv(request, "cadences", _COLUMNS, lines())
 
 
-def _asked(request: web.Request) -> ask.Asked:
-    state = query.one_of(request, "state", tuple(ask.State))
-    return ask.Asked(
+def _asked(request: web.Request) -> ask.CadenceFilter:
+    state = query.one_of(request, "state", tuple(ask.CadenceState))
+    return ask.CadenceFilter(
         text=query.words(request, "search") or "",
         org=query.words(request, "org") or "",
         module=query.words(request, "module") or "",
         status=query.words(request, "status") or "",
         person=query.words(request, "person") or "",
-        state=ask.State(state) if state else ask.State.LIVE,
+        state=ask.CadenceState(state) if state else ask.CadenceState.LIVE,
         sort=query.one_of(request, "sort", tuple(ask.SORTS)) or "name",
         descending=query.one_of(request, "order", ("asc", "desc")) == "desc",
     )

@@ -11,13 +11,13 @@ import msgspec
 from aiohttp import web
 
 from cadence_sync.db.pages import cadences, feed, reading
-from cadence_sync.db.pages.edits import Edit
+from cadence_sync.db.pages.edits import VersionEdit
 from cadence_sync.db.pages.organization import check_known
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ACCESS, ENGINE
-from cadence_sync.web.moments import Edge, Moment, check_order, moment, recent
+from cadence_sync.web.moments import Edge, TimeParam, check_order, recent, time_param
 
 routes = web.RouteTableDef()
 nav = Nav("/changes", "Changes")
@@ -47,7 +47,7 @@ async def changes(request: web.Request) -> web.Response:
         orgs=orgs,
         persons=persons,
         kinds=feed.KINDS,
-        fields=feed.FIELDS,
+        fields=feed.FILTER_FIELDS,
         since=since,
         until=until,
         recent=recent(request),
@@ -63,7 +63,7 @@ async def changes_atom(request: web.Request) -> web.Response:
         orgs = await cadences.orgs(connection)
         found, following = _page(await feed.changes(connection, _of_only(asked, orgs), FEED_SIZE + 1), FEED_SIZE)
     scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
-    place = atom.Place(
+    place = atom.FeedLinks(
         (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
         _address(request, _ATOM),
         _address(request, nav.path),
@@ -72,17 +72,17 @@ async def changes_atom(request: web.Request) -> web.Response:
     return web.Response(body=atom.feed(place, "Changes of cadences", found), content_type=atom.CONTENT_TYPE)
 
 
-def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
-    since, until = moment(request, "since", Edge.BEGIN), moment(request, "until", Edge.END)
+def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
+    since, until = time_param(request, "since", Edge.BEGIN), time_param(request, "until", Edge.END)
     check_order(since, until)
     return since, until
 
 
-def _asked(request: web.Request, since: Moment | None, until: Moment | None) -> feed.Asked:
-    return feed.Asked(
+def _asked(request: web.Request, since: TimeParam | None, until: TimeParam | None) -> feed.FeedFilter:
+    return feed.FeedFilter(
         org=query.words(request, "org") or "",
         person=query.words(request, "person") or "",
-        field=query.one_of(request, "field", feed.FIELDS) or "",
+        field=query.one_of(request, "field", feed.FILTER_FIELDS) or "",
         kind=query.one_of(request, "kind", feed.KINDS) or "",
         text=query.words(request, "search") or "",
         since=since.at if since else None,
@@ -91,28 +91,28 @@ def _asked(request: web.Request, since: Moment | None, until: Moment | None) -> 
     )
 
 
-def _of_only(asked: feed.Asked, orgs: list[str]) -> feed.Asked:
+def _of_only(asked: feed.FeedFilter, orgs: list[str]) -> feed.FeedFilter:
     """Name the organization where there is but one: it is found faster."""
     return replace(asked, org=orgs[0]) if len(orgs) == 1 and not asked.org else asked
 
 
-def _page(found: list[Edit], size: int) -> tuple[list[Edit], str | None]:
+def _page(found: list[VersionEdit], size: int) -> tuple[list[VersionEdit], str | None]:
     """Return what is shown, and the mark that the next page begins behind."""
     shown = found[:size]
     return shown, _mark(shown[-1]) if len(found) > size else None
 
 
-def _mark(last: Edit) -> str:
+def _mark(last: VersionEdit) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode((last.changed_at, *last.key))).decode().rstrip("=")
 
 
-def _read(mark: str | None) -> feed.After | None:
+def _read(mark: str | None) -> feed.FeedCursor | None:
     if not mark:
         return None
     try:
         parts = base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4))
         moment, org_id, cadence_id, version = msgspec.json.decode(parts, type=_Mark)
-        return feed.After(moment.astimezone(UTC), org_id, cadence_id, version)
+        return feed.FeedCursor(moment.astimezone(UTC), org_id, cadence_id, version)
     except (binascii.Error, ValueError, OverflowError, msgspec.DecodeError) as error:
         raise ArgumentError("That page of the feed does not exist.", hint="Start again from the newest.") from error
 

@@ -10,14 +10,14 @@ from cadence_sync.db.docket import Decision
 from cadence_sync.db.pages import reading
 from cadence_sync.db.pages.runs import find_run
 from cadence_sync.errors import NotFoundError
-from cadence_sync.web.frame import tell
+from cadence_sync.web.frame import flash
 from cadence_sync.web.keys import ALERTING, ENGINE, USER
 
 routes = web.RouteTableDef()
 
 _DECISIONS: Final[dict[str, Decision]] = {"approve": "approved", "reject": "rejected"}
 _THEN: Final = {
-    "approved": "The next sync retires those that are still missing.",
+    "approved": "The next sync deletes those that are still missing.",
     "rejected": "They stay live and are shown as missing.",
 }
 
@@ -37,5 +37,5 @@ async def decided(request: web.Request) -> web.Response:
     except NotFoundError as error:
         await enter_action(engine, run.org_id, who, action, run_id, f"refused: {error.message}")
         raise NotFoundError(error.message, hint="“Attention” lists what awaits a decision.") from error
-    tell(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
+    flash(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
     raise web.HTTPSeeOther(f"/runs/{run_id}")

@@ -10,8 +10,8 @@ from cadence_sync.db.pages import organization as ask
 from cadence_sync.db.pages import overview, reading, runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import query
-from cadence_sync.web.frame import page, tell
-from cadence_sync.web.keys import ASK, ENGINE, INTERVAL, RHYTHMS, USER
+from cadence_sync.web.frame import flash, page
+from cadence_sync.web.keys import ENGINE, INTERVAL, REQUEST_SYNC, SCHEDULES, USER
 
 routes = web.RouteTableDef()
 
@@ -41,7 +41,7 @@ async def organization(request: web.Request) -> web.Response:
         "organization.html",
         org=fresh,
         schedule=schedule,
-        interval=request.app[RHYTHMS]().get(org, request.app[INTERVAL]),
+        interval=request.app[SCHEDULES]().get(org, request.app[INTERVAL]),
         runs=latest,
         drift=drift,
         actions=done,
@@ -55,10 +55,10 @@ async def sync_now(request: web.Request) -> web.Response:
     async with reading(engine) as connection:
         await ask.schedule(connection, org)
     try:
-        state = await request.app[ASK](org)
+        state = await request.app[REQUEST_SYNC](org)
     except CadenceSyncError as error:
         await enter_action(engine, org, request[USER], "sync", None, f"refused: {error.message}")
         raise
     await enter_action(engine, org, request[USER], "sync", None, state)
-    tell(request, _STATES[state].format(org))
+    flash(request, _STATES[state].format(org))
     raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")

@@ -9,12 +9,12 @@ from aiohttp import web
 
 from cadence_sync.db.pages import reading, travel
 from cadence_sync.db.pages.organization import check_known
-from cadence_sync.db.past import watched as watched_orgs
+from cadence_sync.db.past import history_start as watched_orgs
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import query
 from cadence_sync.web.frame import Nav, page
 from cadence_sync.web.keys import ENGINE
-from cadence_sync.web.moments import Edge, Moment, check_order, moment, present, recent
+from cadence_sync.web.moments import Edge, TimeParam, check_order, present, recent, time_param
 from cadence_sync.web.sheet import send_csv
 from cadence_sync.web.zones import zone_of
 
@@ -33,9 +33,9 @@ async def past(request: web.Request) -> web.Response:
     axis, org, text = _axis(request), query.words(request, "org") or "", query.words(request, "search") or ""
     number = query.number(request, "page")
     wrong, then, total = None, None, 0
-    rows: list[travel.Then] = []
+    rows: list[travel.CadenceAsOf] = []
     try:
-        then = moment(request, "on", Edge.END)
+        then = time_param(request, "on", Edge.END)
     except ArgumentError as error:
         wrong = error
     async with reading(request.app[ENGINE]) as connection:
@@ -64,7 +64,7 @@ async def past(request: web.Request) -> web.Response:
 async def past_csv(request: web.Request) -> web.StreamResponse:
     """Send the list of a time whole."""
     axis, org, text = _axis(request), query.words(request, "org") or "", query.words(request, "search") or ""
-    then = moment(request, "on", Edge.END)
+    then = time_param(request, "on", Edge.END)
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
     at = then.at
@@ -75,9 +75,9 @@ async def past_csv(request: web.Request) -> web.StreamResponse:
         async with reading(request.app[ENGINE]) as connection:
             rows, _ = await travel.as_of(connection, at, axis, org, text, None, 0)
         for row in rows:
-            yield [getattr(row, name) for name in travel.Then.__slots__]
+            yield [getattr(row, name) for name in travel.CadenceAsOf.__slots__]
 
-    return await send_csv(request, "cadences-then", travel.Then.__slots__, lines())
+    return await send_csv(request, "cadences-then", travel.CadenceAsOf.__slots__, lines())
 
 
 @routes.get("/past/difference")
@@ -123,9 +123,9 @@ def _axis(request: web.Request) -> travel.Axis:
     return travel.Axis(query.one_of(request, "axis", tuple(travel.Axis)) or travel.Axis.VALID)
 
 
-def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
+def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
     """Return both times; the second is now where only the first is given."""
-    begins, ends = moment(request, "from", Edge.BEGIN), moment(request, "to", Edge.END)
+    begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
     if begins is None:
@@ -135,7 +135,7 @@ def _period(request: web.Request) -> tuple[Moment | None, Moment | None]:
     return begins, ends
 
 
-def _unwatched(watched: Watched, org: str, then: Moment | None) -> dict[str, datetime | None]:
+def _unwatched(watched: Watched, org: str, then: TimeParam | None) -> dict[str, datetime | None]:
     """Return the organizations of which nothing is known at that time, and since when they are watched."""
     if then is None:
         return {}

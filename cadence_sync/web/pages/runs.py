@@ -42,7 +42,7 @@ async def run(request: web.Request) -> web.Response:
             raise NotFoundError(
                 "There is no such run.", hint="Old runs that changed nothing are pruned; their days are still counted."
             )
-        story = await ask.story(connection, found, number)
+        story = await ask.load_detail(connection, found, number)
         done, _ = await actions(connection, 1, SIZE, found.org_id, found.run_id)
     query.check_page(number, story.edits)
     return await page(request, "run.html", story=story, run=found, actions=done, number=number, size=ask.EDITS)

@@ -9,9 +9,9 @@ from typing import Final
 from aiohttp import web
 from playwright.async_api import Browser, async_playwright
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.settings import Settings
-from cadence_sync.web.app import page_app
+from cadence_sync.web.app import web_ui_app
 from dashboards.tool.browser import chromium
 from tests.bi.history import write_history
 from tests.support.lab import SetClock
@@ -25,7 +25,7 @@ def history(url: str, weeks: int = WEEKS) -> None:
     """Fill a migrated database."""
 
     async def fill() -> None:
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             await write_history(engine, NOW, weeks)
 
     asyncio.run(fill())
@@ -49,8 +49,8 @@ async def page_over(url: str) -> AsyncIterator[str]:
     async def ask(_org_id: str) -> str:
         return "entered"
 
-    async with opened(url) as engine:
-        runner = web.AppRunner(page_app(Settings(), engine, SetClock(NOW), ask), access_log=None)
+    async with open_engine(url) as engine:
+        runner = web.AppRunner(web_ui_app(Settings(), engine, SetClock(NOW), ask), access_log=None)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

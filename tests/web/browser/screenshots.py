@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cadence_sync.db import embedded
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from cadence_sync.wiring import migrate
 from tests.web.browser.looking import WIDTHS
 from tests.web.browser.places import history, launched, page_over
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     with embedded.temporary() as url:
 
         async def prepare() -> None:
-            async with opened(url) as engine:
+            async with open_engine(url) as engine:
                 await migrate(engine)
 
         asyncio.run(prepare())

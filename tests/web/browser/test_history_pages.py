@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, expect
 
-from cadence_sync.db.engine import opened
+from cadence_sync.db.engine import open_engine
 from tests.support.databases import Databases
 from tests.web.browser.attacks import EVIL, PAYLOADS, WORK, write_attacks
 from tests.web.browser.places import NOW, page_over
@@ -97,7 +97,7 @@ def attacked_url(databases: Databases, two_years: str) -> Iterator[str]:
     url = databases.clone(two_years)
 
     async def fill() -> None:
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             await write_attacks(engine, NOW)
 
     asyncio.run(fill())
@@ -206,7 +206,7 @@ async def test_axe_finds_nothing_serious(browser: Browser, site_url: str) -> Non
         assert faults == []
 
 
-async def test_colors_are_told_apart_in_the_dark(browser: Browser, site_url: str) -> None:
+async def test_colors_are_reported_apart_in_the_dark(browser: Browser, site_url: str) -> None:
     async with tab(browser, site_url, color_scheme="dark") as found:
         faults = [fault for path in PATHS for fault in await _faults(await found.open(path), path, ["color-contrast"])]
         assert faults == []
@@ -239,10 +239,10 @@ async def test_pages_need_no_script(browser: Browser, site_url: str) -> None:
 
 async def _faults(page: Page, path: str, rules: list[str] | None = None) -> list[str]:
     options: dict[str, object] = {"resultTypes": ["violations"]}
-    told = (await Axe().run(page, options=options | ({"runOnly": rules} if rules else {}))).response["violations"]
+    reported = (await Axe().run(page, options=options | ({"runOnly": rules} if rules else {}))).response["violations"]
     return [
         f"{path}: {fault['id']}: {fault['nodes'][0]['html'][:200]}"
-        for fault in told
+        for fault in reported
         if fault["impact"] in {"serious", "critical"}
     ]
 

@@ -61,7 +61,7 @@ async def test_held_deletions_are_found_looked_at_and_approved(visitor: Visitor)
     await check(page)
     held = await page.get_by_role("table", name="Cadences that are missing").locator("tbody tr").count()
     assert held > 5
-    await page.get_by_role("button", name=f"Approve: retire {held} cadences").click()
+    await page.get_by_role("button", name=f"Approve: delete {held} cadences").click()
     assert f"Deletion of {held} cadences approved" in await page.get_by_role("status").inner_text()
     assert await page.get_by_role("button", name="Approve").count() == 0
     await check(page)
