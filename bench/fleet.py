@@ -22,11 +22,11 @@ import psutil
 
 from bench.place import COMMAND, database
 from cadence_sync import wiring
+from cadence_sync.config.settings import load_settings
+from cadence_sync.daemon import queue
+from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
-from cadence_sync.fleet import queue
-from cadence_sync.fleet.worker import Worker
-from cadence_sync.orgs import configured_orgs
-from cadence_sync.settings import load_settings
+from cadence_sync.orgs.config import configured_orgs
 from cadence_sync.simulator.tokens import credentials
 from tests.support.wire import counted
 

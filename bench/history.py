@@ -8,13 +8,13 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from cadence_sync.core.canonical import to_document
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.diff import CurrentRow
-from cadence_sync.core.document import to_document
-from cadence_sync.core.model import Config, Record
+from cadence_sync.core.records import Config, Record
 from cadence_sync.db.columns import cadence_values, execution_values, summary_values
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.wire import list_v7
+from cadence_sync.simulator.serializers import list_v7
 
 END: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: TID251 - trends end today
 DAYS: Final = 730

@@ -14,13 +14,13 @@ import psutil
 
 from bench.place import database
 from cadence_sync import wiring
-from cadence_sync.db.doctor import examine
+from cadence_sync.config.settings import Settings
+from cadence_sync.daemon import queue
+from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
+from cadence_sync.db.integrity import examine
 from cadence_sync.db.pruning import prune
-from cadence_sync.fleet import queue
-from cadence_sync.fleet.worker import Worker
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import Settings
+from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials

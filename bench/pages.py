@@ -7,7 +7,7 @@ from typing import Final
 
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.records import Cadence
-from cadence_sync.simulator.wire import list_v7
+from cadence_sync.simulator.serializers import list_v7
 
 SEED: Final = 7
 EDITED: Final = datetime(2026, 6, 1, tzinfo=UTC)

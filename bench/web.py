@@ -22,9 +22,9 @@ from aiohttp import ClientSession, web
 
 from bench.decade import EDITED, WIDE, Size, fill
 from bench.place import database
+from cadence_sync.config.settings import Settings
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
-from cadence_sync.settings import Settings
 from cadence_sync.web.app import web_ui_app
 from cadence_sync.wiring import SystemClock
 from tests.support.invariants import broken

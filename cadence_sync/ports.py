@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.diff import Plan, PriorState
-from cadence_sync.core.guard import DeletionPlan, PendingDeletions
-from cadence_sync.core.index import DigestIndex
+from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import StoredCadence
+from cadence_sync.core.records import StoredCadence
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome
 
 ProgressCallback = Callable[[int, int], None]

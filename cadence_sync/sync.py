@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from cadence_sync.core.diff import Plan, PriorState, plan_deleted, plan_listed
-from cadence_sync.core.document import load_state
-from cadence_sync.core.guard import (
+from cadence_sync.core.canonical import load_state
+from cadence_sync.core.deletions import (
     DeletionPlan,
     DeletionThreshold,
     may_be_other_org,
@@ -25,12 +24,13 @@ from cadence_sync.core.guard import (
     other_org_error,
     plan_deletions,
 )
-from cadence_sync.core.index import DigestIndex
+from cadence_sync.core.diff import Plan, PriorState, plan_deleted, plan_listed
+from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Record, StoredCadence
+from cadence_sync.core.record_spool import BLOCK
+from cadence_sync.core.records import Record, StoredCadence
 from cadence_sync.core.redact import redact_records
 from cadence_sync.core.report import CounterBuilder, Counters, ErrorInfo, Outcome, Report, outcome_of
-from cadence_sync.core.sightings import BLOCK
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
 from cadence_sync.ports import CadenceReader, CadenceSource, Clock, Org, ProgressCallback, Run, Store

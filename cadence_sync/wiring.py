@@ -7,26 +7,26 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.orgs import OrgConfig
+from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import ApiUsage, CadenceSource, Clock, Org, ProgressCallback, TokenCache
-from cadence_sync.settings import Settings
 from cadence_sync.sync import Sync, SyncOptions
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.core.alerts import AlertRouting
-    from cadence_sync.db.outbox import IsStale
+    from cadence_sync.alerts.dispatcher import Count, Dispatcher
+    from cadence_sync.alerts.routing import AlertRouting
+    from cadence_sync.db.alert_outbox import IsStale
     from cadence_sync.db.store import PostgresStore
-    from cadence_sync.notify.dispatcher import Count, Dispatcher
-    from cadence_sync.zoho.accounts import Credentials
-    from cadence_sync.zoho.auth import Auth, OnRefresh
+    from cadence_sync.zoho.access_token import Auth, OnRefresh
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
+    from cadence_sync.zoho.oauth import Credentials
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its listing: to write, and to wait for the database."""
@@ -94,9 +94,9 @@ async def long_lived_database(settings: Settings) -> "AsyncIterator[tuple[AsyncE
 
 async def migrate(engine: "AsyncEngine") -> str:
     """Bring the history's tables and the queue to what this release needs; returns the revision that is reached."""
-    from cadence_sync.db.direct import driver_of
+    from cadence_sync.daemon import queue
     from cadence_sync.db.migrate import migrate as migrate_history
-    from cadence_sync.fleet import queue
+    from cadence_sync.db.queue import driver_of
 
     outdated = await _outdated_queue(engine)
     reached = await migrate_history(engine, outdated)
@@ -114,8 +114,8 @@ async def check_migration_rights(engine: "AsyncEngine") -> None:
 
 
 async def _outdated_queue(engine: "AsyncEngine") -> list[str]:
-    from cadence_sync.db.direct import driver_of
-    from cadence_sync.fleet import queue
+    from cadence_sync.daemon import queue
+    from cadence_sync.db.queue import driver_of
 
     async with driver_of(engine) as connection:
         return [queue.SCHEMA] if await queue.is_pending(connection) else []
@@ -135,9 +135,9 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
     """Return the cache of access tokens that all processes share through the database."""
-    from cadence_sync.db.secrets import Cipher
+    from cadence_sync.db.crypto import Cipher
     from cadence_sync.db.tokens import TokenTable
-    from cadence_sync.zoho.auth import fingerprint
+    from cadence_sync.zoho.access_token import fingerprint
 
     # Without keys of its own the cache is locked with what a thief of the database does not have either.
     cipher = Cipher(settings.encryption_key_list or [org.client_secret])
@@ -167,7 +167,7 @@ async def session(settings: Settings) -> "AsyncIterator[Http]":
 def _auth(
     http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache, on_refresh: "OnRefresh | None" = None
 ) -> "Auth":
-    from cadence_sync.zoho.auth import Auth
+    from cadence_sync.zoho.access_token import Auth
 
     return Auth(http, credentials_of(org), addresses_of(org), clock, cache, on_refresh)
 
@@ -254,15 +254,15 @@ def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
 
 def alert_routing(settings: Settings) -> "AlertRouting":
     """Return which channels are told of what."""
-    from cadence_sync.notify.rules import build_routing as rules
+    from cadence_sync.alerts.configured_routing import build_routing as rules
 
     return rules(settings)
 
 
 async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
     """Return what sends alerts; raises `SettingsError` where the address of a channel cannot work."""
-    from cadence_sync.notify.channels import open_channels
-    from cadence_sync.notify.dispatcher import Dispatcher, count_nothing
+    from cadence_sync.alerts.channels import open_channels
+    from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
 
     clock = SystemClock()
     senders = await asyncio.to_thread(open_channels, settings, clock)
@@ -275,7 +275,7 @@ async def sending_alerts(settings: Settings, engine: "AsyncEngine", count: "Coun
     if not settings.alert_channels:
         yield
         return
-    from cadence_sync.notify.dispatcher import run_dispatcher
+    from cadence_sync.alerts.dispatcher import run_dispatcher
 
     async with run_dispatcher(await dispatcher(settings, engine, count), ALERT_GRACE):
         yield
@@ -289,7 +289,7 @@ async def watching(
     if not settings.alert_channels:
         yield
         return
-    from cadence_sync.notify.watch import watch
+    from cadence_sync.alerts.staleness import watch
 
     task = asyncio.create_task(watch(engine, alert_routing(settings), SystemClock(), staleness))
     try:
@@ -305,7 +305,7 @@ def _deletion_threshold(settings: Settings) -> DeletionThreshold:
 
 def credentials_of(org: OrgConfig) -> "Credentials":
     """Return what the token endpoint asks for."""
-    from cadence_sync.zoho.accounts import Credentials
+    from cadence_sync.zoho.oauth import Credentials
 
     return Credentials(org.client_id, org.client_secret, org.refresh_token)
 

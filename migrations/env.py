@@ -36,7 +36,7 @@ def run(connection: Connection) -> None:
 
 async def run_on_configured_database() -> None:
     """Serve the `alembic` command of a developer."""
-    from cadence_sync.settings import load_settings  # noqa: PLC0415 - only this path reads settings
+    from cadence_sync.config.settings import load_settings  # noqa: PLC0415 - only this path reads settings
     from cadence_sync.wiring import database  # noqa: PLC0415
 
     async with database(load_settings()) as engine, engine.begin() as connection:

@@ -11,8 +11,8 @@ from typer.main import get_command
 
 from cadence_sync.cli import org
 from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.config.settings import Settings
 from cadence_sync.db.tables import metadata
-from cadence_sync.settings import Settings
 from tests.support import cli
 from tests.support.lab import Lab
 from tests.support.records import record

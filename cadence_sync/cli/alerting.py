@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import print_json, print_table
-from cadence_sync.core.wording import plural
+from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.core.labels import plural
 from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint
-from cadence_sync.settings import Settings, seconds_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.outbox import IsStale
-    from cadence_sync.notify.senders import Channel
+    from cadence_sync.alerts.channel import Channel
+    from cadence_sync.db.alert_outbox import IsStale
 
 ANSWER: Final = 90.0
 """Seconds after which somebody who tries a channel is told that it hangs."""
@@ -27,9 +27,9 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     """Send one message to each channel; raises `TransientError` where one did not take it."""
     import asyncio
 
-    from cadence_sync.core.alerts import Event
-    from cadence_sync.core.told import AlertEvent, LabeledChange
-    from cadence_sync.notify.channels import open_channels
+    from cadence_sync.alerts.channels import open_channels
+    from cadence_sync.alerts.events import AlertEvent, LabeledChange
+    from cadence_sync.alerts.routing import Event
 
     _check(settings, channel)
     clock = wiring.SystemClock()
@@ -105,10 +105,10 @@ def list_command(settings: Settings, *, as_json: bool) -> None:
 
 async def status_command(settings: Settings, *, as_json: bool) -> None:
     """Show each channel of the settings, and those that were told something before."""
-    from cadence_sync.db import mailbox
+    from cadence_sync.db import alert_delivery
 
     async with wiring.database(settings) as engine:
-        found = {row["channel"]: row for row in await mailbox.delivery_status(engine)}
+        found = {row["channel"]: row for row in await alert_delivery.delivery_status(engine)}
     nothing = dict.fromkeys(_STATUS) | {"pending": 0, "sent": 0, "dead_lettered": 0}
     known = settings.alert_channels
     rows = [
@@ -124,14 +124,14 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
 
 async def send_command(settings: Settings, *, as_json: bool) -> None:
     """Send what is due; what is not taken is tried again by the next call, after a pause."""
-    from cadence_sync.db import outbox
+    from cadence_sync.db import alert_outbox
 
     _check(settings, None)
     results: Counter[str] = Counter()
     async with wiring.database(settings) as engine:
         dispatcher = await wiring.dispatcher(settings, engine, lambda _channel, result: results.update([result]))
         now = wiring.SystemClock().now()
-        await outbox.enter_staleness(engine, dispatcher.alerting, now, await _staleness(settings, engine))
+        await alert_outbox.enter_staleness(engine, dispatcher.alerting, now, await _staleness(settings, engine))
         await dispatcher.drain()
     counts = {name: results[name] for name in ("sent", "failed", "dead_lettered")}
     if as_json:
@@ -148,33 +148,35 @@ async def send_command(settings: Settings, *, as_json: bool) -> None:
 
 async def retry_command(settings: Settings, channel: str | None) -> None:
     """Let what was not taken be tried at once."""
-    from cadence_sync.db import mailbox
+    from cadence_sync.db import alert_delivery
 
     _check(settings, channel)
     async with wiring.database(settings) as engine:
-        count = await mailbox.retry_failed(engine, list(settings.alert_channels) if channel is None else [channel])
+        count = await alert_delivery.retry_failed(
+            engine, list(settings.alert_channels) if channel is None else [channel]
+        )
     echo(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
 
 
 async def drop_command(settings: Settings, channel: str) -> None:
     """Delete what a channel was not told of."""
-    from cadence_sync.db import mailbox
+    from cadence_sync.db import alert_delivery
 
     async with wiring.database(settings) as engine:
-        count = await mailbox.drop_pending(engine, [channel])
+        count = await alert_delivery.drop_pending(engine, [channel])
     echo(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
     from cadence_sync.cli.worker import usable_orgs
-    from cadence_sync.db.direct import driver_of
-    from cadence_sync.db.registry import load_scheduled_orgs
-    from cadence_sync.fleet import plans
+    from cadence_sync.daemon import org_schedules
+    from cadence_sync.db.queue import driver_of
+    from cadence_sync.db.scheduled_orgs import load_scheduled_orgs
 
     async with driver_of(engine) as connection:
-        schedules = plans.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
+        schedules = org_schedules.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-    return plans.staleness(schedules, least, wiring.SystemClock().now())
+    return org_schedules.staleness(schedules, least, wiring.SystemClock().now())
 
 
 def _check(settings: Settings, channel: str | None) -> None:

@@ -9,7 +9,7 @@ import typer
 from cadence_sync.cli import alerts, commands, org
 from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.output import show_error
-from cadence_sync.cli.streams import guarded_stdout
+from cadence_sync.cli.stdout import guarded_stdout
 from cadence_sync.errors import CadenceSyncError
 
 WIDEST: Final = 100

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import not_before, one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.words import value_in_words
+from cadence_sync.cli.version_text import value_in_words
+from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion, blame
+from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.document import from_document
-from cadence_sync.settings import Settings
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
@@ -21,12 +21,12 @@ _COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 
 async def blame_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
     """Show the last change of each field of one cadence."""
-    from cadence_sync.db import past
+    from cadence_sync.db.queries import history
 
     async with wiring.database(settings) as engine:
         row = await one_cadence(engine, org_id, cadence_id)
-        async with past.snapshot(engine) as connection:
-            versions = await past.versions(connection, row["org_id"], cadence_id)
+        async with history.snapshot(engine) as connection:
+            versions = await history.versions(connection, row["org_id"], cadence_id)
     lines = blame([_seen(version) for version in versions])
     last = versions[-1]
     gone = last if last["kind"] == Kind.DELETED else None

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cadence_sync.cli.history_commands import blame, diff, export, history
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, RunId
-from cadence_sync.cli.past import blame, diff, export, history
 from cadence_sync.cli.run import run
 
 if TYPE_CHECKING:
-    from cadence_sync.settings import Settings
+    from cadence_sync.config.settings import Settings
 
 
 @dataclass(slots=True)
@@ -24,8 +24,8 @@ class Shared:
 
     def settings(self, *, daemon: bool = False) -> "Settings":
         """Read the settings and set up logs by them; nobody repeats what a daemon did to see its tracebacks."""
+        from cadence_sync.config.settings import load_settings
         from cadence_sync.logs import configure_logs
-        from cadence_sync.settings import load_settings
 
         settings = load_settings(self.config)
         configure_logs(settings.log_level, tracebacks=daemon or self.debug)
@@ -97,7 +97,7 @@ def sync(
 ) -> None:
     """Fetch every cadence and write what changed."""
     from cadence_sync import wiring
-    from cadence_sync.cli.request import enqueue_command
+    from cadence_sync.cli.enqueue import enqueue_command
     from cadence_sync.cli.sync import SyncArgs, sync_command
 
     wiring.load()

@@ -1,7 +1,7 @@
 """`migrate` and `grant-reader`."""
 
 from cadence_sync import wiring
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 
 
 async def migrate_command(settings: Settings) -> None:

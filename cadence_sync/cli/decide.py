@@ -4,12 +4,12 @@ import getpass
 from typing import Literal
 
 from cadence_sync import wiring
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 
 
 async def decide_command(settings: Settings, run_id: int, decision: Literal["approved", "rejected"]) -> None:
     """Note the decision; the next sync acts on it."""
-    from cadence_sync.db.docket import review_deletions
+    from cadence_sync.db.deletion_reviews import review_deletions
 
     async with wiring.database(settings) as engine:
         org_id, count = await review_deletions(engine, run_id, decision, whoever(), wiring.alert_routing(settings))

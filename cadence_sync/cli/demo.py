@@ -7,11 +7,11 @@ from cadence_sync import wiring
 from cadence_sync.cli.output import print_table
 from cadence_sync.cli.program import program_name
 from cadence_sync.cli.timeline import print_history
+from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import DEFAULT_ORG, Settings
+from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -61,8 +61,8 @@ async def show_demo(page: Settings | None = None) -> None:
 
 
 async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
-    from cadence_sync.db import past, queries
     from cadence_sync.db.migrate import migrate
+    from cadence_sync.db.queries import current, history
 
     print("1. An empty Postgres gets its tables.")
     await migrate(engine)
@@ -75,13 +75,13 @@ async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print("4. The next sync finds out; a person's new name is no change of a cadence.")
     await _sync(zoho, engine)
     print("5. What changed, newest first:")
-    log = await queries.change_log(engine, DEFAULT_ORG, limit=20)
+    log = await current.change_log(engine, DEFAULT_ORG, limit=20)
     print_table("Change log (times in UTC)", _LOG, [[row[name] for name in _LOG] for row in log])
     print("6. The history of one cadence:")
     changed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
-    async with past.snapshot(engine) as connection:
-        versions = await past.versions(connection, DEFAULT_ORG, changed)
-    row = (await queries.find_cadence(engine, DEFAULT_ORG, changed))[0]
+    async with history.snapshot(engine) as connection:
+        versions = await history.versions(connection, DEFAULT_ORG, changed)
+    row = (await current.find_cadence(engine, DEFAULT_ORG, changed))[0]
     print_history(row["name"], versions)
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
-from cadence_sync.cli.moments import moment, period
+from cadence_sync.cli.console import echo
+from cadence_sync.cli.history_start import check_org, unwatched
 from cadence_sync.cli.options import AxisOption
 from cadence_sync.cli.output import one_line, print_json, show_note
-from cadence_sync.cli.watching import check_org, unwatched
-from cadence_sync.cli.words import describe_field
+from cadence_sync.cli.time_args import moment, period
+from cadence_sync.cli.version_text import describe_field
+from cadence_sync.config.settings import Settings
 from cadence_sync.errors import ArgumentError
-from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,11 +39,11 @@ class DiffArgs:
 
 async def diff_command(settings: Callable[[], Settings], args: DiffArgs) -> None:
     """Show what differs; nothing to show is an answer too."""
-    from cadence_sync.db import past
+    from cadence_sync.db.queries import history
 
     now = wiring.SystemClock().now()
     work = _between_orgs(args, now) if args.from_org or args.to_org else _between_times(args, now)
-    async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
+    async with wiring.database(settings()) as engine, history.snapshot(engine) as connection:
         groups = await work(connection)
     if args.as_json:
         print_json(groups or [])
@@ -65,14 +65,14 @@ def _between_times(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection]
     from_at, to_at = period(args.from_, args.to or "now", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db import past
+        from cadence_sync.db.queries import history
 
-        watched = await past.history_start(connection)
+        watched = await history.history_start(connection)
         check_org(watched, args.org)
         asked_for = [name for name in watched if args.org in {None, name}]
         if len(unwatched(watched, args.org, from_at)) == len(asked_for):
             return None
-        rows = await past.diff(connection, from_at, to_at, args.org, args.axis)
+        rows = await history.diff(connection, from_at, to_at, args.org, args.axis)
         head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
         return _grouped(rows, head, ("field", "old_value", "new_value"))
 
@@ -86,15 +86,15 @@ def _between_orgs(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection],
     at = moment(args.at or "now", "--at", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db import past
+        from cadence_sync.db.queries import history
 
-        watched = await past.history_start(connection)
+        watched = await history.history_start(connection)
         for org in (left, right):
             check_org(watched, org)
         # Against an organization of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
             return None
-        rows = await past.compare(connection, left, right, at, args.axis)
+        rows = await history.compare(connection, left, right, at, args.axis)
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))
 

@@ -11,20 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.checks import MARKS, Check, CheckState, exit_code_of, failed, passed, run_check, skipped
-from cadence_sync.cli.checks_alerts import alert_checks
-from cadence_sync.cli.checks_database import NAMES, database_checks, settings_checks
-from cadence_sync.cli.checks_org import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrollment import InMemoryTokenCache
+from cadence_sync.config.settings import Settings
+from cadence_sync.doctor.alerts import alert_checks
+from cadence_sync.doctor.checks import MARKS, Check, CheckState, exit_code_of, failed, passed, run_check, skipped
+from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
+from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import Settings
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.onboarding import InMemoryTokenCache
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.doctor import Finding
+    from cadence_sync.db.integrity import Finding
     from cadence_sync.zoho.http import Http
 
 FEW: Final = 3
@@ -87,7 +87,7 @@ async def examined(settings_of: Callable[[], Settings], args: DoctorArgs) -> lis
 async def _history(engine: "AsyncEngine | None", *, debug: bool) -> list[Check]:
     if engine is None:
         return skipped(["history"], "the database cannot be read")
-    from cadence_sync.db.doctor import examine
+    from cadence_sync.db.integrity import examine
 
     findings = await run_check("history", lambda: examine(engine), debug=debug)
     return [findings] if isinstance(findings, Check) else [_finding(finding) for finding in findings]
@@ -159,8 +159,8 @@ async def _reached(
 async def _wanted(
     settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]
 ) -> Mapping[str, OrgConfig | CadenceSyncError]:
-    from cadence_sync.orgs import configured_orgs, named_orgs
-    from cadence_sync.roster import enabled_orgs, select_orgs
+    from cadence_sync.orgs.config import configured_orgs, named_orgs
+    from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 
     if engine is not None:
         return await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
@@ -173,13 +173,15 @@ async def _wanted(
 
 
 async def _known(engine: "AsyncEngine") -> OrgFacts:
-    from cadence_sync.db import checkup, directory, queries
+    from cadence_sync.db import diagnostics
+    from cadence_sync.db import orgs as db_orgs
+    from cadence_sync.db.queries import current
 
     return OrgFacts(
-        await directory.load_orgs(engine),
-        {row["org_id"]: row for row in await queries.status(engine)},
-        await checkup.calls_of_the_day(engine, wiring.SystemClock().now()),
-        await checkup.drift(engine),
+        await db_orgs.load_orgs(engine),
+        {row["org_id"]: row for row in await current.status(engine)},
+        await diagnostics.calls_of_the_day(engine, wiring.SystemClock().now()),
+        await diagnostics.drift(engine),
     )
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.moments import moment
+from cadence_sync.cli.history_start import check_org, unwatched
 from cadence_sync.cli.options import AxisOption, Format
-from cadence_sync.cli.watching import check_org, unwatched
+from cadence_sync.cli.time_args import moment
+from cadence_sync.config.settings import Settings
 from cadence_sync.errors import ArgumentError
-from cadence_sync.settings import Settings
 
 COLUMNS: Final = (
     *("org_id", "cadence_id", "name", "description", "type", "status", "active", "published"),
@@ -61,7 +61,7 @@ class ExportArgs:
 
 async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> None:
     """Write the state, whole or not at all."""
-    from cadence_sync.db import past
+    from cadence_sync.db.queries import history
 
     args.check()
     if args.git is not None:
@@ -69,11 +69,11 @@ async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> 
         return
     form = args.chosen()
     at = moment(args.at, "--at", wiring.SystemClock().now())
-    async with wiring.database(settings()) as engine, past.snapshot(engine) as connection:
-        watched = await past.history_start(connection)
+    async with wiring.database(settings()) as engine, history.snapshot(engine) as connection:
+        watched = await history.history_start(connection)
         check_org(watched, args.org)
         unwatched(watched, args.org, at)
-        rows = await past.state(connection, at, args.org, args.axis)
+        rows = await history.state(connection, at, args.org, args.axis)
     text = WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
     if args.output is None or args.output == _STDOUT:
         sys.stdout.flush()
@@ -83,8 +83,8 @@ async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> 
 
 
 async def _export_git(settings: Callable[[], Settings], args: ExportArgs, folder: str) -> None:
-    from cadence_sync.cli.git import Repository
-    from cadence_sync.cli.replay import replay_into
+    from cadence_sync.export.fast_import import replay_into
+    from cadence_sync.export.git import Repository
 
     if (args.at, args.axis, args.form, args.output, args.as_json) != ("now", AxisOption.VALID, None, None, False):
         raise ArgumentError(

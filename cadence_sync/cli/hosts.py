@@ -1,8 +1,8 @@
 """Who may be served: others than this machine only behind a guard."""
 
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.urls import is_loopback
 from cadence_sync.errors import SettingsError
-from cadence_sync.settings import Settings
-from cadence_sync.urls import is_loopback
 
 
 def check_host(settings: Settings) -> None:

@@ -5,18 +5,18 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cadence_sync import wiring
-from cadence_sync.cli.asking import confirm, has_terminal
 from cadence_sync.cli.init_asking import tell, valid, word
 from cadence_sync.cli.init_database import ask_for_database
 from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
 from cadence_sync.cli.init_zoho import ask_for_access, known_data_center
 from cadence_sync.cli.output import show_error, show_warning
+from cadence_sync.cli.prompts import confirm, has_terminal
 from cadence_sync.cli.run import run
-from cadence_sync.enrollment import NewOrg, add_org
+from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.onboarding import NewOrg, add_org
 
 
 def init_command(output: Path | None, data_center: str | None) -> int:

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from cadence_sync.cli.asking import prompt
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line
+from cadence_sync.cli.prompts import prompt
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")

@@ -6,14 +6,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from cadence_sync import wiring
-from cadence_sync.cli.asking import confirm, prompt
-from cadence_sync.cli.checks import Check, CheckState
 from cadence_sync.cli.init_asking import tell, valid
 from cadence_sync.cli.output import show_error
+from cadence_sync.cli.prompts import confirm, prompt
 from cadence_sync.cli.run import run
+from cadence_sync.config.settings import Settings, variable_of
+from cadence_sync.config.urls import checked_database_url
+from cadence_sync.doctor.checks import Check, CheckState
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-from cadence_sync.settings import Settings, variable_of
-from cadence_sync.urls import checked_database_url
 
 _NONE: Final = "-"
 """What is typed for no address, where an empty answer takes the former one."""
@@ -88,7 +88,7 @@ def _offer_tables(settings: Settings) -> None:
 
 
 async def _look(settings: Settings) -> list[Check]:
-    from cadence_sync.cli.checks_database import database_checks
+    from cadence_sync.doctor.database import database_checks
 
     async with wiring.database(settings) as engine:
         checks, _ = await database_checks(settings, engine, debug=False)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Final, get_args
 
-from cadence_sync.cli.application import parse_new_org
-from cadence_sync.cli.asking import confirm
 from cadence_sync.cli.init_asking import tell, valid, word, word_or_nothing
+from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.output import show_error
+from cadence_sync.cli.prompts import confirm
 from cadence_sync.cli.run import run
-from cadence_sync.enrollment import SPENT, InMemoryTokenCache, verify_credentials
+from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import DEFAULT_ORG, DataCenter, Settings
-from cadence_sync.zoho.answers import SCOPE
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, verify_credentials
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
+from cadence_sync.zoho.errors import SCOPE
 
 _CENTERS: Final = get_args(DataCenter)
 _CLIENT: Final = """\

@@ -37,8 +37,8 @@ def add(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Add an organization: prove its credentials by one call, and store them encrypted."""
-    from cadence_sync.cli.asking import complete_fields
     from cadence_sync.cli.org_add import add_command
+    from cadence_sync.cli.prompts import complete_fields
 
     fields = {
         "org_id": org_id,
@@ -92,8 +92,8 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Sync an organization no more and delete its credentials; its history stays unless it is purged."""
-    from cadence_sync.cli.asking import confirm_purge
     from cadence_sync.cli.org_admin import purge_command, remove_command
+    from cadence_sync.cli.prompts import confirm_purge
 
     settings = context.obj.settings()
     if not purge:

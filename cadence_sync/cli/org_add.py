@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import parse_new_org
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
+from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.output import one_line, print_json
-from cadence_sync.enrollment import add_org
-from cadence_sync.orgs import Schedule
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.orgs.config import Schedule
+from cadence_sync.orgs.onboarding import add_org
 
 
 async def add_command(settings: Settings, fields: Mapping[str, str | None], *, again: bool, as_json: bool) -> None:

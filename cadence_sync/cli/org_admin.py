@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
-from cadence_sync.orgs import in_settings_error, load_or_error, named_orgs
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.orgs.config import in_settings_error, load_or_error, named_orgs
 
 if TYPE_CHECKING:
-    from cadence_sync.db.directory import OrgRow
+    from cadence_sync.db.orgs import OrgRow
 
 _COLUMNS: Final = (
     "org_id", "data_center", "credentials", "enabled", "sync_interval_seconds", "sync_cron", "time_zone",
@@ -19,10 +19,10 @@ _COLUMNS: Final = (
 
 async def list_command(settings: Settings, *, every: bool, as_json: bool) -> None:
     """Show one line an organization; secrets are not even decrypted."""
-    from cadence_sync.db import directory
+    from cadence_sync.db import orgs
 
     async with wiring.database(settings) as engine:
-        entries = await directory.load_orgs(engine)
+        entries = await orgs.load_orgs(engine)
     own = named_orgs(settings)
     rows = [_row(settings, org_id, entries.get(org_id), org_id in own) for org_id in sorted({*own, *entries})]
     shown = [row for row in rows if every or row["removed_at"] is None or row["credentials"] == "settings"]
@@ -34,11 +34,11 @@ async def list_command(settings: Settings, *, every: bool, as_json: bool) -> Non
 
 async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
     """Remove an organization and say what stays."""
-    from cadence_sync.db import directory
+    from cadence_sync.db import orgs
 
     _check_stored(settings, org_id)
     async with wiring.database(settings) as engine:
-        await directory.remove_org(engine, org_id)
+        await orgs.remove_org(engine, org_id)
     if as_json:
         print_json({"org_id": org_id, "purged": None})
         return
@@ -61,10 +61,10 @@ async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> No
 
 async def enable_command(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
     """Pause an organization or resume it."""
-    from cadence_sync.db import directory
+    from cadence_sync.db import orgs
 
     async with wiring.database(settings) as engine:
-        await directory.set_enabled(engine, org_id, enabled=enabled)
+        await orgs.set_enabled(engine, org_id, enabled=enabled)
     if as_json:
         print_json({"org_id": org_id, "enabled": enabled})
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from cadence_sync.cli.application import FIELDS
+from cadence_sync.cli.new_org import FIELDS
 from cadence_sync.errors import ArgumentError, docs_hint
 
 Row = dict[str, str | None]

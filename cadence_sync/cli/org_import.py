@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import parse_new_org
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
+from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.org_file import Row, named_twice, read_orgs
 from cadence_sync.cli.output import one_line, print_json, shown_error
+from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import most_severe
-from cadence_sync.db.secrets import make_cipher
-from cadence_sync.enrollment import add_org
+from cadence_sync.db.crypto import make_cipher
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-from cadence_sync.settings import Settings
+from cadence_sync.orgs.onboarding import add_org
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

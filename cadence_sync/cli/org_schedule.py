@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.application import schedule
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
+from cadence_sync.cli.new_org import schedule
 from cadence_sync.cli.output import one_line, print_json
+from cadence_sync.config.settings import Settings
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs import Schedule
-from cadence_sync.settings import Settings
+from cadence_sync.orgs.config import Schedule
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
 
@@ -19,21 +19,21 @@ async def schedule_command(
     settings: Settings, org_id: str, given: Mapping[str, str | None], *, default: bool, as_json: bool
 ) -> None:
     """Change the schedule if anything is said of it, and show it."""
-    from cadence_sync.db import directory
+    from cadence_sync.db import orgs
 
     said = any(given.values())
     if default and said:
         raise ArgumentError("--default goes with no other time.", hint="Give one or the other.", code="BAD_SCHEDULE")
     async with wiring.database(settings) as engine:
-        entry = (await directory.load_orgs(engine, [org_id])).get(org_id)
+        entry = (await orgs.load_orgs(engine, [org_id])).get(org_id)
         if entry is None or entry.removed_at is not None:
-            raise directory.no_such_org_error(org_id)
+            raise orgs.no_such_org_error(org_id)
         chosen = Schedule(entry.sync_interval_seconds, entry.sync_cron, entry.time_zone)
         if default or said:
             # A zone alone is meant for the line that is there.
             line = given["cron"] or (entry.sync_cron if given["time_zone"] and not given["interval"] else None)
             chosen = schedule({**given, "cron": line}) or Schedule()
-            await directory.set_schedule(engine, org_id, chosen)
+            await orgs.set_schedule(engine, org_id, chosen)
     if as_json:
         print_json({"org_id": org_id, **asdict(chosen)})
     else:

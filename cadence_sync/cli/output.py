@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 
 if TYPE_CHECKING:
     from cadence_sync.errors import CadenceSyncError

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import print_json, print_table, show_note
+from cadence_sync.config.settings import Settings, retention_of
 from cadence_sync.errors import SettingsError
-from cadence_sync.settings import Settings, retention_of
 
 
 async def prune_command(settings: Settings, keep: str | None, *, dry_run: bool, as_json: bool) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
+from cadence_sync.cli.history_start import check_org
 from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
-from cadence_sync.cli.watching import check_org
+from cadence_sync.config.settings import Settings
 from cadence_sync.errors import NotFoundError
-from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -39,10 +39,10 @@ _LIST: Final = (
 
 async def status_command(settings: Settings, *, as_json: bool) -> None:
     """Show one line an organization."""
-    from cadence_sync.db import queries
+    from cadence_sync.db.queries import current
 
     async with wiring.database(settings) as engine:
-        rows = await queries.status(engine)
+        rows = await current.status(engine)
     if as_json:
         print_json(rows)
         return
@@ -57,13 +57,13 @@ async def status_command(settings: Settings, *, as_json: bool) -> None:
 
 async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
     """Show one line a cadence."""
-    from cadence_sync.db import past, queries
+    from cadence_sync.db.queries import current, history
 
     async with wiring.database(settings) as engine:
         if org_id is not None:
-            async with past.snapshot(engine) as connection:
-                check_org(await past.history_start(connection), org_id)
-        rows = await queries.list_cadences(engine, org_id, deleted=deleted)
+            async with history.snapshot(engine) as connection:
+                check_org(await history.history_start(connection), org_id)
+        rows = await current.list_cadences(engine, org_id, deleted=deleted)
     if as_json:
         print_json(rows)
         return
@@ -83,9 +83,9 @@ async def show_command(settings: Settings, org_id: str | None, cadence_id: str, 
 
 async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
     """Return the current row of the only cadence that is meant."""
-    from cadence_sync.db import queries
+    from cadence_sync.db.queries import current
 
-    rows = await queries.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
+    rows = await current.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
     if not rows:
         where = "" if org_id is None else f" in the organization {org_id!r}"
         raise NotFoundError(

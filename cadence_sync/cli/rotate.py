@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import print_json
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 
 
 async def rotate_command(settings: Settings, *, as_json: bool) -> None:

@@ -7,29 +7,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cadence_sync import wiring
+from cadence_sync.cli.enqueue import enqueue_org
 from cadence_sync.cli.hosts import check_host
-from cadence_sync.cli.request import enqueue_org
 from cadence_sync.cli.worker import check_database, until_stopped, usable_orgs, working
 from cadence_sync.cli.worker import unready as worker_lacks
-from cadence_sync.db.direct import driver_of
+from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.daemon import org_schedules
+from cadence_sync.daemon.gauges import Gauges
+from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.db.pruning import prune
-from cadence_sync.db.registry import load_scheduled_orgs
-from cadence_sync.fleet import plans
-from cadence_sync.fleet.gauges import Gauges
-from cadence_sync.fleet.rhythm import OrgSchedule
-from cadence_sync.fleet.scheduler import Scheduler
+from cadence_sync.db.queue import driver_of
+from cadence_sync.db.scheduled_orgs import load_scheduled_orgs
 from cadence_sync.logs import forward_libraries, log
-from cadence_sync.orgs import OrgConfig
+from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import Clock
-from cadence_sync.settings import Settings, seconds_of
 from cadence_sync.web.app import web_ui_app
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.direct import Connection
-    from cadence_sync.db.outbox import IsStale
+    from cadence_sync.db.alert_outbox import IsStale
+    from cadence_sync.db.queue import Connection
 
 
 @dataclass(slots=True)
@@ -39,12 +39,12 @@ class _ScheduleSource:
     settings: Settings
     engine: "AsyncEngine"
     configured: Mapping[str, OrgConfig]
-    logger: plans.OncePerMessageLogger = field(default_factory=plans.OncePerMessageLogger)
+    logger: org_schedules.OncePerMessageLogger = field(default_factory=org_schedules.OncePerMessageLogger)
     warned_of_no_orgs: bool = False
 
     async def ask(self, connection: "Connection") -> Mapping[str, OrgSchedule]:
         """Return it for the scheduler, and log what is wrong with it once."""
-        found = plans.org_schedules(
+        found = org_schedules.org_schedules(
             self.settings, self.configured, await load_scheduled_orgs(connection), self.logger.log_once
         )
         if not found and not self.warned_of_no_orgs:
@@ -55,14 +55,14 @@ class _ScheduleSource:
     async def look(self) -> Mapping[str, OrgSchedule]:
         """Return it for whoever only watches."""
         async with driver_of(self.engine) as connection:
-            return plans.org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
+            return org_schedules.org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
     forward_libraries()
     check_host(settings)
-    plans.check_default(settings)
+    org_schedules.check_default(settings)
     configured, clock = usable_orgs(settings), wiring.SystemClock()
     async with wiring.long_lived_database(settings) as (engine, url):
         await check_database(engine)
@@ -76,10 +76,10 @@ async def serve_command(settings: Settings) -> None:
 
         def staleness() -> "IsStale | None":
             least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-            return plans.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
+            return org_schedules.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
 
         def intervals() -> dict[str, float]:
-            return plans.intervals(scheduler.known or gauges.schedules, clock.now())
+            return org_schedules.intervals(scheduler.known or gauges.schedules, clock.now())
 
         page = web_ui_app(settings, engine, clock, partial(enqueue_org, settings, engine, url), intervals)
         probes = Probes(unready, gauges.text)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
+from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.orgs import OrgConfig
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 from cadence_sync.ports import ProgressCallback
-from cadence_sync.roster import enabled_orgs, select_orgs
-from cadence_sync.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

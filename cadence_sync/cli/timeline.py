@@ -8,10 +8,10 @@ from operator import itemgetter
 from typing import Any
 
 from cadence_sync import wiring
-from cadence_sync.cli.lines import echo
+from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.words import (
+from cadence_sync.cli.version_text import (
     KINDS,
     Field,
     describe_field,
@@ -20,21 +20,21 @@ from cadence_sync.cli.words import (
     value_in_words,
     visible_changes,
 )
+from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.wording import INVISIBLE_EDIT
-from cadence_sync.settings import Settings
+from cadence_sync.core.labels import INVISIBLE_EDIT
 
 _INDENT = " " * 16
 
 
 async def history_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
     """Show every version of one cadence."""
-    from cadence_sync.db import past
+    from cadence_sync.db.queries import history
 
     async with wiring.database(settings) as engine:
         row = await one_cadence(engine, org_id, cadence_id)
-        async with past.snapshot(engine) as connection:
-            versions = await past.versions(connection, row["org_id"], cadence_id)
+        async with history.snapshot(engine) as connection:
+            versions = await history.versions(connection, row["org_id"], cadence_id)
     if as_json:
         print_json(versions)
         return

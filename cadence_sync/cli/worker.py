@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.hosts import check_host
+from cadence_sync.config.settings import Settings
+from cadence_sync.daemon import metrics
+from cadence_sync.daemon.gauges import Gauges
+from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
+from cadence_sync.daemon.tracing import tracing
+from cadence_sync.daemon.worker import Worker
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.fleet import metrics
-from cadence_sync.fleet.gauges import Gauges
-from cadence_sync.fleet.notify import READY, STOPPING, notify, watchdog
-from cadence_sync.fleet.traces import tracing
-from cadence_sync.fleet.worker import Worker
 from cadence_sync.logs import about, forward_libraries, log
-from cadence_sync.orgs import OrgConfig, configured_orgs, named_orgs
+from cadence_sync.orgs.config import OrgConfig, configured_orgs, named_orgs
+from cadence_sync.orgs.registry import OrgConfigCache
 from cadence_sync.ports import UNKNOWN_ORG, Org
-from cadence_sync.roster import OrgConfigCache
-from cadence_sync.settings import Settings
 from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.fleet.queue import SyncJob
+    from cadence_sync.daemon.queue import SyncJob
 
 ATTEMPTS: Final = 12
 """How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
@@ -115,8 +115,8 @@ def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
 
 async def check_database(engine: "AsyncEngine") -> None:
     """Raise `DatabaseError` where it cannot be reached, or lacks tables."""
-    from cadence_sync.db.direct import check_queue
     from cadence_sync.db.engine import translate_errors
+    from cadence_sync.db.queue import check_queue
     from cadence_sync.db.revision import check_migrated
 
     with translate_errors():

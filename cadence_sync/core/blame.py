@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.document import changed_fields
 from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.model import Config, FieldValue
+from cadence_sync.core.records import Config, FieldValue
 
 DISCOVERED: Final = "discovered"
 """Stands beside the kinds of versions for a field that Zoho had not sent before: it did not change."""

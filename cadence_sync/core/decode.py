@@ -5,12 +5,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from cadence_sync.core.duplicates import check_keys, may_repeat_keys
-from cadence_sync.core.index import EMPTY_INDEX, DigestIndex, digest_of
-from cadence_sync.core.model import Page, PageInfo, QuarantinedRecord, Record
-from cadence_sync.core.reader import normalize_record
-from cadence_sync.core.scan import BordersError, nests_deeper, split_records, top_level_id
-from cadence_sync.core.values import UnreadableError
+from cadence_sync.core.converters import UnreadableError
+from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex, digest_of
+from cadence_sync.core.duplicate_keys import check_keys, may_repeat_keys
+from cadence_sync.core.json_scan import BordersError, nests_deeper, split_records, top_level_id
+from cadence_sync.core.normalize import normalize_record
+from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InvalidResponseError
 
 _DEEPEST: Final = 100

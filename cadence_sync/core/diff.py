@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cadence_sync.core.document import changed_fields
+from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.fields import LABELS, OBJECTS
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Config, CurrentState, FieldValue, Labels, Record
+from cadence_sync.core.records import Config, CurrentState, FieldValue, Labels, Record
 
 _TICK: Final = timedelta(microseconds=1)
 

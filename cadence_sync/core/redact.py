@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from cadence_sync.core.model import Record
-from cadence_sync.core.persons import RedactionTarget, Span, find_persons, may_contain, text_of
-from cadence_sync.core.reader import SAMPLE_LENGTH, normalize_record
+from cadence_sync.core.normalize import SAMPLE_LENGTH, normalize_record
+from cadence_sync.core.pii import RedactionTarget, Span, find_persons, may_contain, text_of
+from cadence_sync.core.records import Record
 
 WORD: Final = "redacted"
 """What stands in the place of a name."""

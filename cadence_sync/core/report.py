@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
+from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Kind, Plan
-from cadence_sync.core.guard import DeletionPlan
 from cadence_sync.core.listing import Listing
 from cadence_sync.errors import CadenceSyncError
 

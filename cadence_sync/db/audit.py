@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import AlertRouting
-from cadence_sync.core.wording import plural
-from cadence_sync.db.docket import Decision, review_deletions_within
+from cadence_sync.alerts.routing import AlertRouting
+from cadence_sync.core.labels import plural
+from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.tables import audit_log
 

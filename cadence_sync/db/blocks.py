@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Executable, Table, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.sets import Rows, values_as_select
+from cadence_sync.db.bulk import Rows, values_as_select
 
 BLOCK: Final = 500
 

@@ -9,12 +9,12 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.db.crypto import Cipher, make_cipher
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.secrets import Cipher, make_cipher
 from cadence_sync.db.tables import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
-from cadence_sync.orgs import OrgConfig
+from cadence_sync.orgs.config import OrgConfig
 
 
 class _CredentialsPayload(msgspec.Struct, omit_defaults=True):

@@ -11,8 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from cadence_sync.config.urls import DATABASE_WORDS
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.urls import DATABASE_WORDS
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection."""

@@ -11,10 +11,10 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.direct import LOG, STATISTICS, prune_log
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.ledger import DAY
+from cadence_sync.db.queue import LOG, STATISTICS, prune_log
 from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables import orgs
 
 BATCH: Final = 2000

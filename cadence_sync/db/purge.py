@@ -3,8 +3,8 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.direct import drop_job
-from cadence_sync.db.directory import no_such_org_error, org_transaction
+from cadence_sync.db.orgs import no_such_org_error, org_transaction
+from cadence_sync.db.queue import drop_job
 from cadence_sync.db.tables import SCHEMA, metadata
 
 _GUARDED = text("""

@@ -10,18 +10,18 @@ from typing import Final
 from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.alerts import AlertRouting, Event
-from cadence_sync.core.guard import DeletionPlan, PendingDeletions
-from cadence_sync.core.index import DigestIndex
+from cadence_sync.alerts.routing import AlertRouting, Event
+from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
+from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
+from cadence_sync.core.record_spool import BLOCK
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
-from cadence_sync.core.sightings import BLOCK
-from cadence_sync.db import docket, ledger, outbox
-from cadence_sync.db.budget import reserve_calls
+from cadence_sync.db import alert_outbox, deletion_reviews, runs
+from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.quota import reserve_calls
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.sets import any_of, execute
 from cadence_sync.db.tables import cadences
 from cadence_sync.db.transaction import PostgresReader, PostgresWriter
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
@@ -59,13 +59,13 @@ class PostgresStore:
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
         """Open a run in the ledger, closing those whose processes are gone."""
         async with self._autocommit() as connection:
-            run = await ledger.start_run(connection, org, trigger, started_at, self._lease)
+            run = await runs.start_run(connection, org, trigger, started_at, self._lease)
         return run if self._budget is None else await self._within_budget(run, self._budget)
 
     async def preview(self, org: Org, started_at: datetime) -> Run:
         """Return what `begin` would, as run 0, and write nothing."""
         async with self._connect() as connection:
-            return await ledger.preview_run(connection, org, started_at)
+            return await runs.preview_run(connection, org, started_at)
 
     async def load_digests(self, org_id: str) -> DigestIndex:
         """Return the digests of all live cadences, in one row: a million rows would take ten times the memory."""
@@ -86,7 +86,7 @@ class PostgresStore:
     async def load_pending_deletions(self, run: Run) -> PendingDeletions:
         """Return what is known of missing cadences from earlier runs, and how many were deleted today."""
         async with self._connect() as connection:
-            return await docket.load_pending_deletions(connection, run)
+            return await deletion_reviews.load_pending_deletions(connection, run)
 
     @asynccontextmanager
     async def reading(self, run: Run) -> AsyncIterator[PostgresReader]:
@@ -106,9 +106,9 @@ class PostgresStore:
         self, run: Run, listing: Listing, counters: Counters, usage: ApiUsage, finished_at: datetime
     ) -> None:
         """Close a run that has nothing else to write; raises `OrgBusyError` if the fence moved."""
-        values = ledger.success_values(run, counters, DeletionPlan())
+        values = runs.success_values(run, counters, DeletionPlan())
         async with _busy_if_locked(), self._autocommit() as connection:
-            await ledger.finish_unchanged(connection, run, listing, outcome_of(counters), usage, finished_at, values)
+            await runs.finish_unchanged(connection, run, listing, outcome_of(counters), usage, finished_at, values)
 
     async def _within_budget(self, run: Run, budget: int) -> Run:
         """Reserve calls for a run that is in the ledger; one for which none are left is closed as failed."""
@@ -123,11 +123,11 @@ class PostgresStore:
     async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
         """Close a run that applied nothing."""
         async with self._connect() as connection:
-            await ledger.finish_run(connection, run, Outcome.FAILED, usage, finished_at, ledger.failure_values(problem))
+            await runs.finish_run(connection, run, Outcome.FAILED, usage, finished_at, runs.failure_values(problem))
             if problem.code not in NOBODYS_FAULT:
-                consecutive_failures = await ledger.count_failure(connection, run)
+                consecutive_failures = await runs.count_failure(connection, run)
                 if consecutive_failures == self._alerting.failing_after:
-                    await execute(connection, outbox.run_entries(self._alerting, run, Event.FAILING))
+                    await execute(connection, alert_outbox.run_entries(self._alerting, run, Event.FAILING))
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
@@ -166,6 +166,6 @@ async def _busy_if_locked() -> AsyncIterator[None]:
 
 async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
     """Move the fence that the run read at its start; a fence that has moved means an older view of Zoho."""
-    passed = await connection.execute(ledger.advance_fence(run, listing))
+    passed = await connection.execute(runs.advance_fence(run, listing))
     if passed.rowcount != 1:
-        raise ledger.superseded()
+        raise runs.superseded()

@@ -15,8 +15,8 @@ from sqlalchemy import exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.db.crypto import Cipher
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.secrets import Cipher
 from cadence_sync.db.tables import oauth_tokens, orgs
 from cadence_sync.ports import AccessToken
 

@@ -7,16 +7,16 @@ from datetime import datetime
 from sqlalchemy import Label, Text, and_, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.core.alerts import AlertRouting
+from cadence_sync.alerts.routing import AlertRouting
+from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan, PriorState
-from cadence_sync.core.guard import DeletionPlan
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import StoredCadence
+from cadence_sync.core.records import StoredCadence
 from cadence_sync.core.report import Counters, Outcome
-from cadence_sync.db import ledger, outbox, writes
+from cadence_sync.db import alert_outbox, runs, writes
+from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.columns import CADENCE_LABELS
-from cadence_sync.db.docket import save_held_deletions
-from cadence_sync.db.sets import any_of, execute
+from cadence_sync.db.deletion_reviews import save_held_deletions
 from cadence_sync.db.tables import cadence_versions, cadences, discovered_fields, quarantined_records
 from cadence_sync.ports import ApiUsage, Run
 
@@ -80,7 +80,10 @@ class PostgresWriter(PostgresReader):
 
     def prepare(self, plan: Plan) -> Callable[[], Awaitable[None]]:
         """Make the rows of a plan, and return what writes them; a run may have many."""
-        made = [*writes.plan_writes(self.run, self.listing, plan), *outbox.plan_entries(self.alerting, self.run, plan)]
+        made = [
+            *writes.plan_writes(self.run, self.listing, plan),
+            *alert_outbox.plan_entries(self.alerting, self.run, plan),
+        ]
         return lambda: execute(self.connection, made)
 
     async def finish(
@@ -88,9 +91,9 @@ class PostgresWriter(PostgresReader):
     ) -> None:
         """Close the run in the ledger, and note which deletions are held."""
         await execute(self.connection, writes.quarantine(self.run, self.listing))
-        values = ledger.success_values(self.run, counters, deletions)
-        await ledger.finish_run(self.connection, self.run, outcome, usage, finished_at, values)
-        if self.alerting.rules and counters.versions > outbox.FLOOD:
-            await outbox.coalesce(self.connection, self.run)
-        await execute(self.connection, outbox.hold_entries(self.alerting, self.run, deletions))
+        values = runs.success_values(self.run, counters, deletions)
+        await runs.finish_run(self.connection, self.run, outcome, usage, finished_at, values)
+        if self.alerting.rules and counters.versions > alert_outbox.FLOOD:
+            await alert_outbox.coalesce(self.connection, self.run)
+        await execute(self.connection, alert_outbox.hold_entries(self.alerting, self.run, deletions))
         await save_held_deletions(self.connection, self.run, deletions, self.listing.started_at)

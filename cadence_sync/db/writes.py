@@ -8,14 +8,14 @@ import msgspec
 from sqlalchemy import Table, delete, update
 from sqlalchemy.dialects.postgresql import insert
 
+from cadence_sync.core.canonical import to_document
 from cadence_sync.core.diff import CurrentRow, Kind, Plan, Refresh, Version
-from cadence_sync.core.document import to_document
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Config
-from cadence_sync.core.persons import RedactionTarget
+from cadence_sync.core.pii import RedactionTarget
+from cadence_sync.core.records import Config
 from cadence_sync.core.redact import redact
+from cadence_sync.db.bulk import Rows, Write, any_of, copy_rows, upsert_rows, values_as_select
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
-from cadence_sync.db.sets import Rows, Write, any_of, copy_rows, upsert_rows, values_as_select
 from cadence_sync.db.tables import (
     cadence_changes,
     cadence_versions,

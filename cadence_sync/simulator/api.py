@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from cadence_sync.simulator import filters, wire
+from cadence_sync.simulator import filters, serializers
 from cadence_sync.simulator.app_keys import SIMULATOR, authorized
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.replies import ZohoError, json_response
@@ -19,7 +19,7 @@ async def list_cadences(request: web.Request) -> web.StreamResponse:
     """Answer one page; 204 without a body where no cadence stands on it."""
     simulator, org = request.app[SIMULATOR], authorized(request)
     async with _counted(simulator, org):
-        version = cast("wire.Version", request.match_info["version"])
+        version = cast("serializers.Version", request.match_info["version"])
         page, per_page = _paging(request, simulator)
         found = org.ordered(simulator.settings.order)
         if version == "v8":
@@ -28,7 +28,7 @@ async def list_cadences(request: web.Request) -> web.StreamResponse:
         shown = found[start : start + per_page]
         if not shown:
             return _with_credits(web.Response(status=204), simulator, org)
-        render = filters.name_only if version == "v8" and "fields" in request.query else wire.LISTS[version]
+        render = filters.name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
         body: dict[str, Any] = {
             "cadences": [render(cadence, org.utc_offset) for cadence in shown],
             "info": {
@@ -48,7 +48,7 @@ async def get_cadence(request: web.Request) -> web.StreamResponse:
         cadence = org.find(request.match_info["id"])
         if cadence is None:
             return _with_credits(web.Response(status=204), simulator, org)
-        return _with_credits(json_response({"cadences": [wire.one_v8(cadence)]}), simulator, org)
+        return _with_credits(json_response({"cadences": [serializers.one_v8(cadence)]}), simulator, org)
 
 
 @asynccontextmanager

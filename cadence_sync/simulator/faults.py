@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from cadence_sync.simulator.strikes import FAULT_HANDLERS
+from cadence_sync.simulator.fault_handlers import FAULT_HANDLERS
 
 Target: TypeAlias = Literal["api", "token"]
 

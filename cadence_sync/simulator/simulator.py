@@ -5,11 +5,11 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
-from cadence_sync.simulator import mix
+from cadence_sync.simulator import random_edits
 from cadence_sync.simulator.edits import Edit, EditError
 from cadence_sync.simulator.faults import FaultQueue
-from cadence_sync.simulator.journal import RequestLog
 from cadence_sync.simulator.org import SimOrg
+from cadence_sync.simulator.request_log import RequestLog
 from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.tokens import TokenService
 
@@ -49,11 +49,11 @@ class Simulator:
 
     def edit(self, count: int = 1, org: int = 0) -> list[Edit]:
         """Make edits at random, now."""
-        return mix.make_random_edits(self.org(org), count, self.clock(), self.rng)
+        return random_edits.make_random_edits(self.org(org), count, self.clock(), self.rng)
 
     def edit_one(self, kind: str, cadence_id: str | None = None, org: int = 0) -> Edit:
         """Make one edit of this kind, now; raises `EditError` where it does not fit."""
-        return mix.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
+        return random_edits.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
 
     def change_settings(self, **changes: object) -> None:
         """Change settings by name; raises ValueError and changes nothing if one does not fit."""

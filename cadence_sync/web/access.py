@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from cadence_sync.settings import Settings
-from cadence_sync.urls import checked_networks, is_loopback
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.urls import checked_networks, is_loopback
 
 NAME_LENGTH: Final = 200
 """Characters of a user's name, as a proxy tells it, that are kept."""

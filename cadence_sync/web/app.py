@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from cadence_sync.notify.rules import build_routing
+from cadence_sync.alerts.configured_routing import build_routing
+from cadence_sync.config.settings import Settings
 from cadence_sync.ports import Clock
-from cadence_sync.settings import Settings
-from cadence_sync.web import frame, keys
+from cadence_sync.web import app_keys, templating
 from cadence_sync.web.access import Access
 from cadence_sync.web.errors import as_pages
-from cadence_sync.web.files import static
-from cadence_sync.web.guard import MIDDLEWARES
 from cadence_sync.web.headers import add_headers
 from cadence_sync.web.limits import Limits
-from cadence_sync.web.pages import PAGES
+from cadence_sync.web.middleware import MIDDLEWARES
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
+from cadence_sync.web.static_files import static
+from cadence_sync.web.views import PAGES
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +25,11 @@ LARGEST_FORM: Final = 64 * 1024
 
 
 def web_ui_app(
-    settings: Settings, engine: "AsyncEngine", clock: Clock, ask: keys.RequestSync, schedules: keys.Schedules = dict
+    settings: Settings,
+    engine: "AsyncEngine",
+    clock: Clock,
+    ask: app_keys.RequestSync,
+    schedules: app_keys.Schedules = dict,
 ) -> web.Application:
     """Return the application of the web UI; what it shows is in the database, what it may do is asked through `ask`."""
     access = Access.of(settings)
@@ -36,11 +40,11 @@ def web_ui_app(
         middlewares=[keep_session, as_pages, *MIDDLEWARES],
         client_max_size=LARGEST_FORM,
     )
-    app[keys.ENGINE], app[keys.CLOCK], app[keys.REQUEST_SYNC] = engine, clock, ask
-    app[COOKIES], app[keys.ALERTING] = cookies, build_routing(settings)
-    app[keys.ACCESS], app[keys.LIMITS] = access, Limits(clock)
-    app[keys.INTERVAL], app[keys.SCHEDULES] = settings.interval_seconds, schedules
-    frame.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
+    app[app_keys.ENGINE], app[app_keys.CLOCK], app[app_keys.REQUEST_SYNC] = engine, clock, ask
+    app[COOKIES], app[app_keys.ALERTING] = cookies, build_routing(settings)
+    app[app_keys.ACCESS], app[app_keys.LIMITS] = access, Limits(clock)
+    app[app_keys.INTERVAL], app[app_keys.SCHEDULES] = settings.interval_seconds, schedules
+    templating.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", static)
     for each in PAGES:

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from cadence_sync.errors import ArgumentError, CadenceSyncError, DatabaseError, NotFoundError
 from cadence_sync.logs import log
-from cadence_sync.web.frame import page
+from cadence_sync.web.templating import page
 
 Refusal = TypeVar("Refusal", bound=web.HTTPException)
 

@@ -10,13 +10,13 @@ from urllib.parse import quote
 import stamina
 
 from cadence_sync.core.decode import decode_page, listed_ids
-from cadence_sync.core.index import DigestIndex
-from cadence_sync.core.model import Page
+from cadence_sync.core.digest_index import DigestIndex
+from cadence_sync.core.records import Page
 from cadence_sync.errors import BudgetError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.answers import error_code, error_from_response, seconds
-from cadence_sync.zoho.auth import Auth
+from cadence_sync.zoho.access_token import Auth
+from cadence_sync.zoho.errors import error_code, error_from_response, seconds
 from cadence_sync.zoho.http import Http, HttpResponse
 from cadence_sync.zoho.limiter import Limiter
 

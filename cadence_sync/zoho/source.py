@@ -7,14 +7,14 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
-from cadence_sync.core.index import DigestIndex
+from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import Page
-from cadence_sync.core.paging import Paginator
+from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.records import Page
 from cadence_sync.errors import InconsistentListingError, InvalidResponseError, TransientError
 from cadence_sync.ports import ApiUsage, Clock, PagingHint, ProgressCallback
-from cadence_sync.zoho.answers import RequestRefusedError
 from cadence_sync.zoho.client import Client
+from cadence_sync.zoho.errors import RequestRefusedError
 
 LIST_ONLY: Final = "v7"
 """The API version that cannot be asked for one cadence."""

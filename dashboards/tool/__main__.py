@@ -9,8 +9,8 @@ from typing import Final
 
 import asyncpg
 
+from cadence_sync.config.settings import Settings
 from cadence_sync.db import embedded
-from cadence_sync.settings import Settings
 from dashboards.tool.bundle import address, packed
 from dashboards.tool.client import SupersetError, logged_in
 from dashboards.tool.reader import create_reader

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from asyncpg import connect_utils
 
+from cadence_sync.config.urls import DATABASE_WORDS, checked_database_url
 from cadence_sync.simulator.simulator import Simulator
-from cadence_sync.urls import DATABASE_WORDS, checked_database_url
 from tests.cli.conftest import PlainZoho, Program
 from tests.support import cli
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli import checks_org
-from cadence_sync.cli.checks import Check, CheckState, exit_code_of, passed, warning
-from cadence_sync.cli.checks_database import clock_check, queue_check, settings_checks
-from cadence_sync.cli.checks_org import OrgFacts, credits_check, stored_checks
 from cadence_sync.cli.doctor import DoctorArgs, examined
-from cadence_sync.db import checkup
-from cadence_sync.db.checkup import Daemons
-from cadence_sync.db.direct import Depth
-from cadence_sync.settings import Settings, load_settings
+from cadence_sync.config.settings import Settings, load_settings
+from cadence_sync.db import diagnostics
+from cadence_sync.db.diagnostics import Daemons
+from cadence_sync.db.queue import Depth
+from cadence_sync.doctor import orgs
+from cadence_sync.doctor.checks import Check, CheckState, exit_code_of, passed, warning
+from cadence_sync.doctor.database import clock_check, queue_check, settings_checks
+from cadence_sync.doctor.orgs import OrgFacts, credits_check, stored_checks
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import Program, fault
@@ -174,8 +174,8 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
     def broken(*_arguments: object) -> None:
         raise KeyError("what nobody thought of")
 
-    monkeypatch.setattr(checkup, "size", broken)
-    monkeypatch.setattr(checks_org, "_drift", broken)
+    monkeypatch.setattr(diagnostics, "size", broken)
+    monkeypatch.setattr(orgs, "_drift", broken)
     checks = await examined(settings_of(), DoctorArgs())
     failed = [check for check in checks if check.state is CheckState.FAILED]
     assert [(check.name, check.message, check.code) for check in failed] == [

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.process
 PASSWORD = "db-password-4715"
 GONE = {"DATABASE_URL": f"postgresql://u:{PASSWORD}@127.0.0.1:9/x"}
 DEFECT = """
-import cadence_sync.db.queries as queries
+import cadence_sync.db.queries.current as queries
 
 async def status(engine):
     secret = "a-secret-of-a-local-variable"

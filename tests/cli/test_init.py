@@ -10,12 +10,12 @@ import pytest
 
 from cadence_sync.cli import init_database
 from cadence_sync.cli.init_file import as_toml, check_target, write
+from cadence_sync.config.settings import DataCenter
 from cadence_sync.errors import ArgumentError
-from cadence_sync.settings import DataCenter
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
-from cadence_sync.zoho.answers import SCOPE
 from cadence_sync.zoho.data_centers import sites
+from cadence_sync.zoho.errors import SCOPE
 from tests.cli.conftest import KEY, Program, fault
 from tests.cli.test_org_add import stored
 from tests.support import cli

@@ -3,7 +3,7 @@
 import pytest
 
 from cadence_sync.cli.timeline import timeline
-from cadence_sync.db import past
+from cadence_sync.db.queries import history
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program
@@ -188,8 +188,8 @@ async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program
 
 
 async def versions_of(lab: Lab, cadence_id: str) -> list[dict[str, object]]:
-    async with past.snapshot(lab.engine) as connection:
-        return await past.versions(connection, "default", cadence_id)
+    async with history.snapshot(lab.engine) as connection:
+        return await history.versions(connection, "default", cadence_id)
 
 
 async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:

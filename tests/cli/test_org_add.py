@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.db.direct import direct
+from cadence_sync.db.queue import direct
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from tests.cli.conftest import KEY, Program, fault

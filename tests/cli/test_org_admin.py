@@ -11,8 +11,8 @@ from cadence_sync.simulator.tokens import credentials
 from tests.cli.conftest import KEY, Program
 from tests.cli.test_org_add import TABLES, stored
 from tests.support import cli
+from tests.support.interrupted import ended, fetching
 from tests.support.invariants import broken, rows
-from tests.support.walking import ended, fetching
 
 NEW = "the-new-key-of-the-agency-4721"
 

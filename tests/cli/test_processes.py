@@ -10,8 +10,8 @@ import pytest
 from cadence_sync.simulator.simulator import Simulator
 from tests.cli.conftest import Program
 from tests.support.cli import Result
+from tests.support.interrupted import ended, fetching
 from tests.support.invariants import broken, names, rows, runs, version_count
-from tests.support.walking import ended, fetching
 
 AGES = 60.0
 """Seconds that no listing of these tests waits for: it is ended before."""

@@ -11,7 +11,7 @@ import pytest
 
 from cadence_sync.ports import AccessToken
 from cadence_sync.simulator.simulator import Simulator
-from cadence_sync.zoho.accounts import Credentials
+from cadence_sync.zoho.oauth import Credentials
 from tests.cli.conftest import PlainZoho, Program
 from tests.support import cli
 from tests.support.invariants import rows

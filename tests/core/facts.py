@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.fields import FIELDS, LABELS, OBJECTS, PERIOD, UNENROLL, UNIT, FieldType
-from cadence_sync.core.model import Config, FieldValue, Labels
+from cadence_sync.core.records import Config, FieldValue, Labels
 from tests.support.examples import examples
 
 PROPERTY = settings(max_examples=examples(100), deadline=None)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
+from cadence_sync.core.canonical import load_state, to_document
 from cadence_sync.core.decode import decode_record
+from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Kind, Plan, PriorState, Refresh, Version, plan_deleted, plan_listed
-from cadence_sync.core.document import load_state, to_document
+from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.fields import LABELS
-from cadence_sync.core.guard import DeletionPlan
-from cadence_sync.core.index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.model import CurrentState, Page, PageInfo, QuarantinedRecord, Record, StoredCadence
-from cadence_sync.core.paging import Paginator
+from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.records import CurrentState, Page, PageInfo, QuarantinedRecord, Record, StoredCadence
 from cadence_sync.core.report import CounterBuilder, Counters
 
 MadeRecord: TypeAlias = Record | QuarantinedRecord

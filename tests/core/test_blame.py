@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from cadence_sync.core.blame import DISCOVERED, DiscoveredField, ObservedVersion, Origin, blame
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.fields import UNENROLL
-from cadence_sync.core.model import Config
+from cadence_sync.core.records import Config
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 

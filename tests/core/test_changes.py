@@ -6,7 +6,7 @@ import pytest
 
 from cadence_sync.core.diff import Kind, Refresh
 from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
-from cadence_sync.core.model import FieldValue
+from cadence_sync.core.records import FieldValue
 from tests.core.memory import Memory, decode_one
 from tests.support.records import record, without
 

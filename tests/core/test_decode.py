@@ -8,7 +8,7 @@ import pytest
 
 from cadence_sync.core.decode import decode_page, decode_record
 from cadence_sync.core.fields import KNOWN_WORDS, PERIOD, UNENROLL, UNIT
-from cadence_sync.core.model import Config, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.records import Config, PageInfo, QuarantinedRecord, Record
 from tests.core.memory import decode_one
 from tests.support.records import record, without
 

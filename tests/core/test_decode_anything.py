@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page
-from cadence_sync.core.model import Page, Record
+from cadence_sync.core.records import Page, Record
 from cadence_sync.errors import InvalidResponseError
 from tests.support.examples import examples
 

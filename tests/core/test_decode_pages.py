@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page, listed_ids
-from cadence_sync.core.index import digest_of
-from cadence_sync.core.model import PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.digest_index import digest_of
+from cadence_sync.core.records import PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InvalidResponseError
 from tests.core.facts import PROPERTY
 from tests.core.memory import index_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_page, decode_record
-from cadence_sync.core.model import QuarantinedRecord, Record
+from cadence_sync.core.records import QuarantinedRecord, Record
 from cadence_sync.errors import InvalidResponseError
 from tests.core.facts import PROPERTY
 from tests.support.oracle import meaning

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import PriorState, plan_deleted, plan_listed
-from cadence_sync.core.guard import DeletionPlan
-from cadence_sync.core.model import CurrentState, QuarantinedRecord
+from cadence_sync.core.records import CurrentState, QuarantinedRecord
 from cadence_sync.core.report import CounterBuilder, Counters
 from tests.core.memory import START, Memory, decode_one, index_of, listing_of
 from tests.support.records import record

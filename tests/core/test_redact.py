@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.model import QuarantinedRecord, Record
-from cadence_sync.core.persons import PERSON_FIELDS, RedactionTarget, find_persons, may_contain, text_of
+from cadence_sync.core.pii import PERSON_FIELDS, RedactionTarget, find_persons, may_contain, text_of
+from cadence_sync.core.records import QuarantinedRecord, Record
 from cadence_sync.core.redact import is_json, redact, redact_records, redact_sample, redact_text
 from tests.support.examples import examples
 from tests.support.records import RECORD, record

@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

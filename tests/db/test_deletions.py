@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 import pytest
 
-from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.core.report import Report
-from cadence_sync.db.docket import review_deletions
+from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.core import index, reader
+from cadence_sync.core import digest_index, normalize
 from cadence_sync.core.fields import FIELDS
 from tests.support.lab import START, Lab
 from tests.support.records import record
@@ -165,12 +165,12 @@ async def test_a_version_that_knows_one_more_field_learns_it_from_unchanged_reco
 ) -> None:
     """Its next change is then a change, and not the first that is heard of it."""
     with monkeypatch.context() as older:
-        top, labels, others = reader._KNOWN[""]
+        top, labels, others = normalize._KNOWN[""]
         fewer = {key: leaf for key, leaf in top.items() if key != "description"}
-        older.setitem(reader._KNOWN, "", (fewer, labels, others))
+        older.setitem(normalize._KNOWN, "", (fewer, labels, others))
         without_it = {path: leaf_type for path, leaf_type in FIELDS.items() if path != "description"}
-        older.setattr(index, "FIELDS", without_it)
-        older.setattr(index, "_SCHEMA_HASH", index._schema_hash())
+        older.setattr(digest_index, "FIELDS", without_it)
+        older.setattr(digest_index, "_SCHEMA_HASH", digest_index._schema_hash())
         await lab.sync(record("1", description="Old"))
         assert (await lab.row("SELECT description FROM cadence_sync.cadences")) == {"description": None}
     await lab.sync(record("1", description="Old"))

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.db import pruning
-from cadence_sync.db.direct import LOG, STATISTICS
-from cadence_sync.db.docket import review_deletions
-from cadence_sync.db.doctor import examine
+from cadence_sync.db.deletion_reviews import review_deletions
+from cadence_sync.db.integrity import examine
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.pruning import Pruned, prune
+from cadence_sync.db.queue import LOG, STATISTICS
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync import wiring
-from cadence_sync.core.index import EMPTY_INDEX
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.errors import AccessError, CadenceSyncError, DatabaseError
 from cadence_sync.ports import PagingHint, TokenCache
-from cadence_sync.settings import Settings
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator

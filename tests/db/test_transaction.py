@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cadence_sync.db import ledger, store, transaction
-from cadence_sync.db.docket import review_deletions
+from cadence_sync.db import runs, store, transaction
+from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.errors import DatabaseError
 from tests.support.lab import ORG, Lab, WrittenSource
@@ -44,7 +44,7 @@ STEPS: list[tuple[ModuleType, str, int]] = [
     (transaction, "execute", 1),
     (transaction, "execute", 2),
     (transaction, "execute", 3),
-    (ledger, "finish_run", 1),
+    (runs, "finish_run", 1),
     (transaction, "save_held_deletions", 1),
 ]
 

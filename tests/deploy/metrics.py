@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cadence_sync.fleet.metrics import REGISTRY
+from cadence_sync.daemon.metrics import REGISTRY
 
 OF_PROMETHEUS: Final = {"up"}
 """What Prometheus itself adds."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from cadence_sync.settings import PREFIX, Settings
+from cadence_sync.config.settings import PREFIX, Settings
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"

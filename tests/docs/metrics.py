@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from cadence_sync.fleet.metrics import REGISTRY
+from cadence_sync.daemon.metrics import REGISTRY
 from tests.docs.markdown import table
 
 SUFFIXES: Final = {"counter": "_total", "info": "_info"}

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp.web import RouteDef
 
-from cadence_sync.web.pages import PAGES
+from cadence_sync.web.views import PAGES
 from tests.docs.markdown import table
 
 HEADING: Final = "| request | fields | answer |\n"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 from tests.docs.markdown import table
 
 GROUPS: Final = {

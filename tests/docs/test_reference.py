@@ -8,7 +8,7 @@ import pytest
 
 from cadence_sync import errors
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.zoho import answers
+from cadence_sync.zoho import errors as zoho_errors
 from tests.docs.generate import PAGES
 from tests.docs.places import DOCS, ROOT
 
@@ -37,7 +37,7 @@ def test_everything_on_a_page_has_a_meaning(name: str) -> None:
 
 def test_the_self_client_gets_the_scope_that_an_error_asks_for() -> None:
     page = (DOCS / "how-to/zoho-self-client.md").read_text(encoding="utf-8")
-    assert re.findall(r"ZohoCRM\.[\w.]+", page) == [answers.SCOPE]
+    assert re.findall(r"ZohoCRM\.[\w.]+", page) == [zoho_errors.SCOPE]
 
 
 def test_every_error_stands_where_its_exit_code_is_reported() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
-from cadence_sync.core.guard import DeletionThreshold
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 from typing import Any
 
-from cadence_sync.core.guard import DeletionThreshold
-from cadence_sync.db.docket import review_deletions
+from cadence_sync.core.deletions import DeletionThreshold
+from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.errors import AccessError
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

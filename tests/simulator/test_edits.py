@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.simulator import EDIT_KINDS, Edit, EditError, SimOrg, edits, make_random_edit, make_random_edits, wire
+from cadence_sync.simulator import (
+    EDIT_KINDS,
+    Edit,
+    EditError,
+    SimOrg,
+    edits,
+    make_random_edit,
+    make_random_edits,
+    serializers,
+)
 from cadence_sync.simulator.generate import cadence as make_cadence
 from cadence_sync.simulator.records import Cadence, Counts, Execution
 
@@ -22,7 +31,7 @@ def rng(seed: int) -> random.Random:
 
 
 def listed(org: SimOrg) -> dict[str, Any]:
-    return {cadence.id: wire.list_v8(cadence, org.utc_offset) for cadence in org.ordered("id")}
+    return {cadence.id: serializers.list_v8(cadence, org.utc_offset) for cadence in org.ordered("id")}
 
 
 def pick(org: SimOrg, status: str) -> Cadence:
@@ -182,9 +191,9 @@ def test_a_random_change_is_always_a_change(org: SimOrg) -> None:
     generator = rng(1)
     for kind in ("change_counts", "change_execution"):
         for _ in range(400):
-            before = wire.one_v8(cadence)
+            before = serializers.one_v8(cadence)
             make_random_edit(org, kind, NOW, generator, cadence.id)
-            after = wire.one_v8(cadence)
+            after = serializers.one_v8(cadence)
             assert (before["summary"], before["execution_details"]) != (after["summary"], after["execution_details"])
 
 

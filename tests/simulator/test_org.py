@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cadence_sync.simulator import ORDERS, SimOrg, wire
+from cadence_sync.simulator import ORDERS, SimOrg, serializers
 from cadence_sync.simulator.org import Order
 
 END_OF_PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -13,8 +13,10 @@ def every_id(org: SimOrg) -> list[str]:
     return [*org.cadences, *named]
 
 
-def rendered(org: SimOrg) -> list[wire.Json]:
-    return [wire.one_v8(cadence) | wire.list_v7(cadence, org.utc_offset) for cadence in org.cadences.values()]
+def rendered(org: SimOrg) -> list[serializers.Json]:
+    return [
+        serializers.one_v8(cadence) | serializers.list_v7(cadence, org.utc_offset) for cadence in org.cadences.values()
+    ]
 
 
 def test_same_seed_and_index_make_the_same_organization() -> None:
@@ -115,8 +117,8 @@ def test_a_draft_is_found_by_its_own_id_only() -> None:
 
 def test_the_offset_of_v7_times_is_the_organizations_to_change() -> None:
     org = SimOrg(7, 0, 3)
-    before = [wire.list_v7(cadence, org.utc_offset)["created_time"] for cadence in org.ordered("id")]
+    before = [serializers.list_v7(cadence, org.utc_offset)["created_time"] for cadence in org.ordered("id")]
     org.utc_offset = timedelta(hours=1)
-    after = [wire.list_v7(cadence, org.utc_offset)["created_time"] for cadence in org.ordered("id")]
+    after = [serializers.list_v7(cadence, org.utc_offset)["created_time"] for cadence in org.ordered("id")]
     assert all(one != other for one, other in zip(before, after, strict=True))
     assert [datetime.fromisoformat(text) for text in before] == [datetime.fromisoformat(text) for text in after]

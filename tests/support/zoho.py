@@ -12,9 +12,9 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 
 from cadence_sync import wiring
-from cadence_sync.orgs import OrgConfig
+from cadence_sync.config.settings import Settings
+from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import AccessToken, CadenceSource, Clock, TokenCache
-from cadence_sync.settings import Settings
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 

@@ -16,8 +16,8 @@ from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock
 from tests.support import cli
+from tests.support.interrupted import ended, fetching
 from tests.support.invariants import broken, names, runs, version_count
-from tests.support.walking import ended, fetching
 from tests.system.servers import POOLER_PORT, Server, fill, own_folder, pooler, postgres, small_disk
 
 pytestmark = pytest.mark.system

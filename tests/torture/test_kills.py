@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.db.doctor import examine
 from cadence_sync.db.engine import open_engine
+from cadence_sync.db.integrity import examine
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.wiring import SystemClock

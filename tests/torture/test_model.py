@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule, run_state_machine_as_test
 
-from cadence_sync.core.guard import DeletionThreshold
-from cadence_sync.db.doctor import examine
+from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.db.engine import create_engine
+from cadence_sync.db.integrity import examine
 from cadence_sync.errors import CadenceSyncError, InconsistentListingError, TransientError
 from cadence_sync.sync import SyncOptions
 from tests.support.databases import Databases

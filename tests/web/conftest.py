@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 from cadence_sync.web.app import web_ui_app
 from tests.support.lab import Lab
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.settings import Settings
+from cadence_sync.config.settings import Settings
 from cadence_sync.web.access import Access
 from cadence_sync.web.limits import IN_ALL, PER_CLIENT, WINDOW, Limits
 from tests.support.lab import Lab, SetClock

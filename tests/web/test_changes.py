@@ -104,7 +104,7 @@ async def test_every_entry_says_what_was_and_who_changed_it(lab: Lab, site: Site
 
 
 async def test_pages_neither_repeat_nor_leave_out(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cadence_sync.web.pages.changes.SIZE", 2)
+    monkeypatch.setattr("cadence_sync.web.views.changes.SIZE", 2)
     await lab.sync(*(record(str(number)) for number in range(7)))
     await lab.sync(*(record(str(number), name="at once") for number in range(7)))
     found, path = [], "/changes?kind=updated"
@@ -193,7 +193,7 @@ async def test_hostile_names_are_text_of_the_feed(lab: Lab, site: Site) -> None:
 
 
 async def test_the_feed_goes_on(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cadence_sync.web.pages.changes.FEED_SIZE", 3)
+    monkeypatch.setattr("cadence_sync.web.views.changes.FEED_SIZE", 3)
     await story(lab)
     found, path = [], "/changes.atom?search=1"
     while path:

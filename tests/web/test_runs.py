@@ -52,7 +52,7 @@ async def test_changes_are_found_also_where_a_clock_was_set_back(site: Site, lab
 
 
 async def test_many_changes_of_a_run_are_paged(site: Site, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cadence_sync.db.pages.runs.EDITS", 4)
+    monkeypatch.setattr("cadence_sync.db.queries.runs.EDITS", 4)
     await lab.sync(*MANY)
     await lab.sync(*(record(str(number), name=f"Cadence {9 - number}") for number in range(10)))
     found = []
@@ -67,7 +67,7 @@ async def test_many_changes_of_a_run_are_paged(site: Site, lab: Lab, monkeypatch
 async def test_pages_of_a_run_neither_repeat_nor_leave_out_where_a_clock_was_set_back(
     site: Site, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cadence_sync.db.pages.runs.EDITS", 4)
+    monkeypatch.setattr("cadence_sync.db.queries.runs.EDITS", 4)
     times = ["2026-02-01 20:00:00", "2026-02-01 10:00:00"]
     await look(lab, "2026-02-01 06:00:00", *(record(str(number)) for number in range(10)))
     await look(

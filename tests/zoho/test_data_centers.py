@@ -7,11 +7,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.db import directory
-from cadence_sync.enrollment import NewOrg, add_org
+from cadence_sync.config.settings import Settings
+from cadence_sync.db import orgs
 from cadence_sync.errors import AccessError
-from cadence_sync.orgs import OrgConfig
-from cadence_sync.settings import Settings
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.onboarding import NewOrg, add_org
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -52,7 +52,7 @@ async def refused(engine: AsyncEngine, application: NewOrg) -> AccessError:
     """Return why an application was refused, and check that it left nothing."""
     with pytest.raises(AccessError) as caught:
         await add_org(SETTINGS, engine, application)
-    assert await directory.load_orgs(engine) == {}
+    assert await orgs.load_orgs(engine) == {}
     return caught.value
 
 
@@ -64,7 +64,7 @@ async def test_a_refresh_token_of_another_data_center(engine: AsyncEngine) -> No
         True,
     )
     await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")))
-    assert (await directory.load_orgs(engine))["acme"].data_center == "eu"
+    assert (await orgs.load_orgs(engine))["acme"].data_center == "eu"
 
 
 @pytest.mark.parametrize("form", [NewOrg(ORG), NewOrg(replace(ORG, refresh_token=""), KNOWN.grant_code)])

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from cadence_sync.core.index import EMPTY_INDEX
+from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.ports import PagingHint
 from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.source import ZohoSource

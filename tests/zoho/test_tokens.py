@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aioresponses import aioresponses
 
-from cadence_sync.core.index import EMPTY_INDEX
+from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import PagingHint
 from tests.support.lab import START, SetClock

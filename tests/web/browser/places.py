@@ -9,8 +9,8 @@ from typing import Final
 from aiohttp import web
 from playwright.async_api import Browser, async_playwright
 
+from cadence_sync.config.settings import Settings
 from cadence_sync.db.engine import open_engine
-from cadence_sync.settings import Settings
 from cadence_sync.web.app import web_ui_app
 from dashboards.tool.browser import chromium
 from tests.bi.history import write_history

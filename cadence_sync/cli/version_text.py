@@ -1,0 +1,67 @@
+"""A version in words, for time lines and commit messages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cadence_sync.cli.output import one_line
+from cadence_sync.core.canonical import changed_fields, from_document
+from cadence_sync.core.labels import AUDIT_FIELDS
+
+Field = tuple[str, Any, Any]
+"""A path, the value before, the value after."""
+
+KINDS: Final = {
+    "baseline": "was there when watching began",
+    "created": "created",
+    "updated": "changed",
+    "deleted": "deleted",
+    "restored": "came back after it was deleted",
+}
+OF_MANY: Final = {
+    **KINDS,
+    "baseline": "were there when watching began",
+    "restored": "came back after they were deleted",
+}
+
+
+def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
+    """Return what a restored cadence has otherwise than when it went: it has no rows of fields."""
+    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
+
+
+def visible_changes(fields: Sequence[Field]) -> list[Field]:
+    """Return the fields that say what an edit was."""
+    return [field for field in fields if field[0] not in AUDIT_FIELDS]
+
+
+def describe_field(field: Field) -> str:
+    """Return `name: old → new` on one line."""
+    path, old, new = field
+    return f"{path}: {value_in_words(old)} → {value_in_words(new)}"
+
+
+def value_in_words(value: Any) -> str:
+    """Return a value as the database spells it, so that true and 1 are not taken for words of Python."""
+    return str(value).lower() if isinstance(value, bool) else one_line(value)
+
+
+def draft_in_words(before: Mapping[str, Any] | None, version: Mapping[str, Any]) -> str | None:
+    """Return what Zoho's v8 said of drafts, where it named any: publishing a draft merges it into its parent."""
+    parent = _named(version.get("parent_cadence")) or (
+        _named((before or {}).get("parent_cadence")) if version["kind"] == "deleted" else None
+    )
+    if parent is not None:
+        gone = ": it was merged by publishing, or discarded" if version["kind"] == "deleted" else ""
+        return f"a draft of {parent}{gone}"
+    draft, had = _named(version.get("draft_cadence")), _named((before or {}).get("draft_cadence"))
+    if draft is not None:
+        return f"an unpublished draft of it is {draft}"
+    if had is not None and version["kind"] != "deleted":
+        return f"its draft {had} is no more: it was merged by publishing, or discarded"
+    return None
+
+
+def _named(reference: Any) -> str | None:
+    if not isinstance(reference, Mapping) or "id" not in reference:
+        return None
+    return one_line(f"{reference.get('name') or 'without a name'} ({reference['id']})")

@@ -1,0 +1,1 @@
+"""Settings, and what may stand in them."""

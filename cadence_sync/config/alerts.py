@@ -1,0 +1,142 @@
+"""What the settings say of alerts: the table `[alerts]` of the file, and addresses from the environment."""
+
+import os
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from cadence_sync.config.urls import checked_web_url
+from cadence_sync.core.fields import FIELDS, UNENROLL
+
+DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
+SHORTEST_SECRET: Final = 16
+CHANGE_FILTERS: Final = ("kinds", "fields", "modules", "name", "persons")
+URL_CHANNEL: Final = "url-"
+"""Channels whose addresses come from the environment are called `url-1`, `url-2` …"""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_NEXT: Final = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
+
+
+class ChannelSettings(BaseModel):
+    """Where messages go: an address of Apprise, or a webhook whose messages are signed."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: SecretStr | None = None
+    url_file: Path | None = None
+    url_env: str | None = None
+    webhook: SecretStr | None = None
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    secret_env: str | None = None
+    digest: Literal["off", "1h", "1d"] = "off"
+
+    @model_validator(mode="after")
+    def _read(self) -> "ChannelSettings":
+        self.url = _only("url", self.url, self.url_file, self.url_env)
+        self.secret = _only("secret", self.secret, self.secret_file, self.secret_env)
+        if (self.url is None) == (self.webhook is None):
+            raise ValueError("a channel has either url or webhook")
+        if self.webhook is not None:
+            self.webhook = SecretStr(checked_web_url(self.webhook.get_secret_value()))
+            if self.secret is None or len(self.secret.get_secret_value()) < SHORTEST_SECRET:
+                raise ValueError(f"a webhook needs a secret of at least {SHORTEST_SECRET} characters")
+        elif self.secret is not None:
+            raise ValueError("only a webhook has a secret")
+        elif self.url is not None and "://" not in self.url.get_secret_value():
+            raise ValueError("expected an address of Apprise, such as slack://…")
+        return self
+
+
+class RuleSettings(BaseModel):
+    """Which channels hear of what; what is left out lets everything through."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    channels: Annotated[list[str], Field(min_length=1)]
+    events: list[Literal["changes", "held", "failing", "stale"]] | None = None
+    orgs: list[str] = Field(default_factory=list)
+    kinds: list[Literal["created", "updated", "deleted", "restored"]] = Field(default_factory=list)
+    fields: list[str] = Field(default_factory=list)
+    modules: list[str] = Field(default_factory=list)
+    name: str | None = None
+    persons: list[str] = Field(default_factory=list)
+
+    @field_validator("fields")
+    @classmethod
+    def _check_fields(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            if not any(fnmatchcase(path, pattern) for path in (*FIELDS, UNENROLL)):
+                raise ValueError(f"no field is called {pattern!r}")
+        return patterns
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not pattern.strip():
+            raise ValueError("an empty pattern matches no name")
+        return pattern
+
+    @model_validator(mode="after")
+    def _check_filters(self) -> "RuleSettings":
+        if self.events is not None and "changes" not in self.events and self.filters_changes:
+            raise ValueError(f"{', '.join(CHANGE_FILTERS)} filter changes, and events leaves them out")
+        return self
+
+    @property
+    def filters_changes(self) -> bool:
+        """Whether it asks for some changes only: then it asks for nothing but changes, unless `events` says so."""
+        return any(getattr(self, name) for name in CHANGE_FILTERS)
+
+
+class AlertSettings(BaseModel):
+    """The table `[alerts]`."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    rules: list[RuleSettings] = Field(default_factory=list)
+    failing_after: Annotated[int, Field(ge=1, le=1000)] = 3
+    stale_after: str = "1d"
+
+    @field_validator("channels")
+    @classmethod
+    def _check_names(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        for name in channels:
+            if not _NAME.fullmatch(name) or name.startswith(URL_CHANNEL):
+                raise ValueError(f"a channel cannot be called {name!r}")
+        return channels
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "AlertSettings":
+        for number, rule in enumerate(self.rules, 1):
+            unknown = [name for name in rule.channels if name not in self.channels]
+            if unknown:
+                raise ValueError(f"rule {number} names the channel {unknown[0]!r}, which is not there")
+        return self
+
+
+def addresses_in(urls: SecretStr | None) -> dict[str, ChannelSettings]:
+    """Return a channel for each address of a list; a comma inside an address is part of it."""
+    text = "" if urls is None else urls.get_secret_value().strip().strip(",")
+    found = [url for url in _NEXT.split(text) if url]
+    return {f"{URL_CHANNEL}{number}": ChannelSettings(url=SecretStr(url)) for number, url in enumerate(found, 1)}
+
+
+def _only(name: str, value: SecretStr | None, file: Path | None, variable: str | None) -> SecretStr | None:
+    """Return a secret from the one place that is named for it."""
+    if sum(place is not None for place in (value, file, variable)) > 1:
+        raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
+    if file is not None:
+        try:
+            return SecretStr(file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{name}_file names a file that cannot be read ({type(error).__name__})") from error
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise ValueError(f"{name}_env names the variable {variable}, which is not set")
+        return SecretStr(os.environ[variable])
+    return value

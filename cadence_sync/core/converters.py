@@ -1,0 +1,144 @@
+"""Reading one leaf: every spelling that Zoho uses of a value becomes one canonical value.
+
+Each reader takes what the JSON held, but never null or "", and returns the canonical value, or raises
+`UnreadableError` with the reason.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Final
+
+import msgspec
+
+from cadence_sync.core.fields import FieldType
+from cadence_sync.core.records import FieldValue
+
+INTEGER_MAX: Final = 2**31 - 1
+ID_LENGTH_MAX: Final = 255
+"""An index of Postgres holds no entry above some 2,700 bytes; Zoho's longest ids have 36."""
+_NUL: Final = "text holds the character U+0000, which Postgres cannot store"
+_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
+_WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
+_ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_TYPES: Final = {"Custom view": "custom_view", "Manual enrollment": "manual_enrollment"}
+_FLAGS: Final = {"true": True, "false": False}
+
+
+class UnreadableError(ValueError):
+    """A value that has no faithful place in its column; the text says why."""
+
+
+def read_text(value: object) -> str:
+    """Return text as it is; Postgres cannot hold U+0000 or half a surrogate pair, so neither passes."""
+    if not isinstance(value, str):
+        raise UnreadableError(f"expected text, got {_kind(value)}")
+    if "\x00" in value:
+        raise UnreadableError(_NUL)
+    return value
+
+
+def holds_nul(value: object) -> bool:
+    """Whether any text in a JSON value holds U+0000; the escape written out as six characters is harmless."""
+    return _ENCODED_NUL.search(msgspec.json.encode(value)) is not None
+
+
+def read_id(value: object) -> str:
+    """Return an id as text: Zoho sends ids as strings, and `custom_view.id` as a number above 2^53."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UnreadableError(f"expected an id, got {_kind(value)}")
+    text = value if isinstance(value, str) else str(value)
+    if "\x00" in text:
+        raise UnreadableError(_NUL)
+    if len(text) > ID_LENGTH_MAX:
+        raise UnreadableError("id is too long to be indexed")
+    return text
+
+
+def read_status(value: object) -> str:
+    """Return a status word; Zoho documents a boolean and sends the words `active` and `inactive`."""
+    if isinstance(value, bool):
+        return "active" if value else "inactive"
+    return read_text(value)
+
+
+def read_type(value: object) -> str:
+    """Return a type in the spelling of v8's single-cadence endpoint; v7 spells it `Custom view`."""
+    text = read_text(value)
+    return _TYPES.get(text, text)
+
+
+def read_flag(value: object) -> bool:
+    """Return a boolean; the texts `true` and `false` are the same fact."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _FLAGS:
+        return _FLAGS[value.lower()]
+    raise UnreadableError(f"expected true or false, got {_kind(value)}")
+
+
+def read_count(value: object) -> int:
+    """Return a whole number that a Postgres `integer` holds."""
+    number = value if type(value) is int else _whole(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UnreadableError(f"expected a whole number, got {_kind(value)}")
+    if not -INTEGER_MAX <= number <= INTEGER_MAX:
+        raise UnreadableError("number is too large for an integer column")
+    return number
+
+
+def read_instant(value: object) -> str:
+    """Return an instant in UTC; one without an offset names no instant and is refused."""
+    text = read_text(value)
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise UnreadableError("time has no offset from UTC")
+        return instant.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, UnreadableError):
+            raise
+        raise UnreadableError("not a time that can be stored") from error
+
+
+def read_day(value: object) -> str:
+    """Return the calendar day as it was written, whether a date or a full timestamp was sent."""
+    match = _DAY.fullmatch(read_text(value))
+    if match is None:
+        raise UnreadableError("not a date")
+    try:
+        return date.fromisoformat(match[1]).isoformat()
+    except ValueError as error:
+        raise UnreadableError("not a date that can be stored") from error
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        return int(value)
+    return value
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "an array",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+READERS: Final[dict[FieldType, Callable[[object], FieldValue]]] = {
+    FieldType.TEXT: read_text,
+    FieldType.ID: read_id,
+    FieldType.STATUS: read_status,
+    FieldType.TYPE: read_type,
+    FieldType.FLAG: read_flag,
+    FieldType.COUNT: read_count,
+    FieldType.INSTANT: read_instant,
+    FieldType.DAY: read_day,
+}

@@ -1,0 +1,179 @@
+"""Pagination of a list, without I/O: what to ask next, and whether the answers fit together."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, TypeAlias
+
+from cadence_sync.core.canonical import changed_fields
+from cadence_sync.core.digest_index import DigestIndex, SeenSet
+from cadence_sync.core.id_hash_set import IdHashSet
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.record_spool import RecordSpool
+from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.errors import InconsistentListingError
+
+ListedRecord: TypeAlias = Record | QuarantinedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What is remembered of a page once its records are put away."""
+
+    info: PageInfo | None
+    size: int
+
+    @property
+    def promises_more(self) -> bool:
+        return self.info is not None and self.info.more_records
+
+
+class Paginator:
+    """One listing: ask for `next_pages()`, give every answer to `add_page()`, and take `listing()` when there are none.
+
+    As many pages as the last listing had, `expected_pages`, are asked side by side; past them one page is asked
+    at a time, so that no call is wasted. `open_file` is for `RecordSpool`.
+    """
+
+    def __init__(self, index: DigestIndex, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
+        self._expected_pages = expected_pages
+        self._pages: dict[int, _Received] = {}
+        self._contents: set[int] = set()
+        self._asked = 0
+        self._ended = False
+        self._unchanged = SeenSet(index)
+        self._changed = RecordSpool(open_file)
+        self._changed_ids = IdHashSet()
+        self._quarantined: list[QuarantinedRecord] = []
+
+    def next_pages(self) -> list[int]:
+        """Return the numbers of the pages to ask for now; call it when every asked page has arrived."""
+        if self._ended:
+            return []
+        first = self._asked + 1
+        self._asked = max(self._expected_pages, first)
+        return list(range(first, self._asked + 1))
+
+    def add_page(self, number: int, page: Page) -> None:
+        """Take the answer for one page; raises `InconsistentListingError` where it cannot belong to the list."""
+        _check_page(number, page)
+        self._check_repeat(number, page)
+        received = _Received(page.info, len(page))
+        self._pages[number] = received
+        self._ended = self._ended or not received.promises_more
+        self._unchanged.add(page.unchanged)
+        for record in page.records:
+            if isinstance(record, Record):
+                self._changed.add(record)
+                self._changed_ids.add(record.cadence_id)
+            else:
+                self._quarantined.append(record)
+
+    @property
+    def pages(self) -> int:
+        """How many pages the list has: up to the first that promises no more."""
+        return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
+
+    def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
+        """Return the whole list, each id once.
+
+        Raises `InconsistentListingError` where the pages contradict each other.
+        """
+        last = self.pages
+        self._check_end(last)
+        sizes = {page.info.per_page for page in self._pages.values() if page.info and page.size}
+        if len(sizes) > 1:
+            raise InconsistentListingError("The pages of one listing differ in their size.")
+        self._check_repeated_ids()
+        return Listing(
+            started_at,
+            self._changed,
+            self._changed_ids,
+            self._unchanged,
+            tuple(self._quarantined),
+            last,
+            rejected_page_size,
+        )
+
+    def _check_end(self, last: int) -> None:
+        if last == 0 or any(number not in self._pages for number in range(1, last)):
+            raise InconsistentListingError("The listing was left before its last page.")
+        if last > 1 and not self._pages[last].size:
+            raise InconsistentListingError(f"Page {last - 1} promised more records, but page {last} is empty.")
+        for number, page in self._pages.items():
+            if number > last and page.size:
+                raise InconsistentListingError(f"Page {last} called itself the last, but page {number} has records.")
+
+    def _check_repeat(self, number: int, page: Page) -> None:
+        """Notice a server that sends the same records for ever under ever new page numbers."""
+        if not len(page):
+            return
+        content = hash((page.unchanged, tuple(record.raw for record in page.records)))
+        if content in self._contents:
+            raise InconsistentListingError(f"Page {number} repeats the records of an earlier page.")
+        self._contents.add(content)
+
+    def _check_repeated_ids(self) -> None:
+        """The same id with other content means that the list moved while it was read; with the same, it is one."""
+        self._quarantined = _distinct(self._quarantined)
+        unreadable = {record.cadence_id for record in self._quarantined}
+        if unreadable and (both := next((i for i in self._unchanged.found() if i in unreadable), None)):
+            raise _moved(both)
+        if suspects := self._changed_ids.repeated(self._other_ids):
+            self._keep_once(suspects)
+
+    def _other_ids(self) -> Iterator[str]:
+        yield from (record.cadence_id for record in self._quarantined if record.cadence_id is not None)
+        yield from self._unchanged.found()
+
+    def _keep_once(self, suspects: set[int]) -> None:
+        """Look closely at ids whose hashes came more than once."""
+        others = {cadence_id for cadence_id in self._other_ids() if hash(cadence_id) in suspects}
+        first: dict[str, Record] = {}
+        repeats = 0
+        for record in self._changed:
+            if hash(record.cadence_id) not in suspects:
+                continue
+            if record.cadence_id in others:
+                raise _moved(record.cadence_id)
+            repeats += record.cadence_id in first
+            if not _say_the_same(first.setdefault(record.cadence_id, record), record):
+                raise _moved(record.cadence_id)
+        self._changed.keep_once(first, repeats)
+
+
+def _check_page(number: int, page: Page) -> None:
+    info = page.info
+    if info is None:
+        return
+    if info.page != number:
+        raise InconsistentListingError(f"Page {number} was asked for and page {info.page} came.")
+    if info.count != len(page):
+        raise InconsistentListingError(f"Page {number} says it holds {info.count} records and holds {len(page)}.")
+    if info.more_records and not len(page):
+        raise InconsistentListingError(f"Page {number} is empty and promises more records.")
+
+
+def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
+    """Return unreadable records, those of one id once."""
+    by_id: dict[str, QuarantinedRecord] = {}
+    anonymous: list[QuarantinedRecord] = []
+    for record in records:
+        if record.cadence_id is None:
+            anonymous.append(record)
+        elif by_id.setdefault(record.cadence_id, record).raw != record.raw:
+            raise _moved(record.cadence_id)
+    return [*by_id.values(), *anonymous]
+
+
+def _say_the_same(one: Record, other: Record) -> bool:
+    """Whether two records of one cadence are equal but for their spelling."""
+    return (
+        one.config.keys() == other.config.keys()
+        and not changed_fields(one.config, other.config)
+        and (one.labels, one.extra) == (other.labels, other.extra)
+    )
+
+
+def _moved(cadence_id: str) -> InconsistentListingError:
+    return InconsistentListingError(f"Cadence {cadence_id} came twice with different content.")

@@ -1,0 +1,159 @@
+"""The leader's work: keep a job of APScheduler for each organization, and enter in the queue what is due."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from cadence_sync.daemon import metrics, queue
+from cadence_sync.daemon.queue import SyncJob
+from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.db import leader
+from cadence_sync.db.queue import Connection, direct
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.logs import log
+from cadence_sync.ports import Clock
+
+TICK: Final = 2.0
+"""Seconds between two looks at the organizations, and between two signs of life."""
+HOUR: Final = 3600
+CLEAN_UP: Final = "*"
+"""The name of the leader's own job: no organization has it."""
+RETRY: Final = 2.0
+"""Seconds until a scheduler that does not lead tries again."""
+
+Schedules = Callable[[Connection], Awaitable[Mapping[str, OrgSchedule]]]
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Leads if nobody else does. `schedules` says, on a direct connection, which organizations are to be synced."""
+
+    url: str
+    load_schedules: Schedules
+    clock: Clock
+    grace: float
+    clean_up: Callable[[], Awaitable[None]]
+    """Is called once an hour, by the leader alone."""
+    leading: bool = False
+    following: bool = False
+    known: Mapping[str, OrgSchedule] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it leads, or knows that another one does."""
+        return self.leading or self.following
+
+    async def run(self) -> None:
+        """Lead or follow until canceled; a database that is away is waited for."""
+        while True:
+            try:
+                async with direct(self.url) as connection:
+                    while not await leader.try_acquire(connection):
+                        self.following = True
+                        await asyncio.sleep(RETRY)
+                    await self._lead(connection)
+            except CadenceSyncError as error:
+                log.warning("scheduler_stopped", error=error.message)
+            except Exception as error:  # noqa: BLE001 - the daemon outlives its database
+                log.warning("scheduler_stopped", error=type(error).__name__)
+            finally:
+                self._set(leading=False)
+                self.following = False
+            await asyncio.sleep(RETRY)
+
+    async def _lead(self, connection: Connection) -> None:
+        """Decide what is due, until the connection fails: the lead ends with it."""
+        log.info("leader_elected")
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        due: set[str] = set()
+        wake = asyncio.Event()
+
+        async def fire(org_id: str) -> None:
+            due.add(org_id)
+            wake.set()
+
+        self.known = {}
+        hourly = IntervalTrigger(seconds=HOUR, jitter=HOUR / 10, timezone=UTC)
+        soon = self.clock.now() + timedelta(seconds=HOUR / 10)  # a lead may never last an hour
+        scheduler.add_job(
+            self._clean_up, hourly, id=CLEAN_UP, next_run_time=soon, coalesce=True, misfire_grace_time=None
+        )
+        scheduler.start()
+        self._set(leading=True)
+        try:
+            while True:
+                await leader.heartbeat(connection)
+                self._arrange(scheduler, await self.load_schedules(connection), due, fire)
+                wake.clear()
+                await self._enter(connection, due)
+                try:
+                    async with asyncio.timeout(TICK):
+                        await wake.wait()
+                        await asyncio.sleep(0)  # those that are due at the same time come together
+                except TimeoutError:
+                    pass
+        finally:
+            scheduler.shutdown(wait=False)
+
+    async def _clean_up(self) -> None:
+        try:
+            await self.clean_up()
+        except CadenceSyncError as error:
+            log.warning("cleanup_failed", error=error.message)
+
+    def _arrange(
+        self,
+        scheduler: AsyncIOScheduler,
+        schedules: Mapping[str, OrgSchedule],
+        due: set[str],
+        fire: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """Bring APScheduler's jobs to what the organizations are now; one whose schedule stayed is not touched."""
+        for org_id in self.known.keys() - schedules.keys():
+            scheduler.remove_job(org_id)
+            log.info("org_unscheduled", org_id=org_id)
+        now = self.clock.now()
+        for org_id, schedule in schedules.items():
+            before = self.known.get(org_id)
+            if before is not None and before.same_schedule(schedule):
+                continue
+            first = schedule.next_after(now, self.grace)
+            if first > now:
+                due.discard(org_id)  # its old schedule fired just before the new one was known
+            scheduler.add_job(
+                fire,
+                schedule.trigger(),
+                args=[org_id],
+                id=org_id,
+                next_run_time=first,
+                coalesce=True,
+                misfire_grace_time=max(1, round(self.grace)),
+                replace_existing=True,
+            )
+            if schedule.consecutive_failures:
+                log.warning(
+                    "backoff_increased",
+                    org_id=org_id,
+                    consecutive_failures=schedule.consecutive_failures,
+                    next_at=first.isoformat(),
+                )
+        self.known = schedules
+
+    async def _enter(self, connection: Connection, due: set[str]) -> None:
+        """Enter what is due, all of it in one statement."""
+        jobs = [self._due(org_id) for org_id in sorted(due & self.known.keys())]
+        due.clear()
+        await queue.enqueue(connection, jobs)
+
+    def _due(self, org_id: str) -> SyncJob:
+        schedule = self.known[org_id]
+        return SyncJob(org_id, schedule.data_center, "schedule", schedule.credentials_version)
+
+    def _set(self, *, leading: bool) -> None:
+        self.leading = leading
+        metrics.LEADING.set(leading)

@@ -1,0 +1,148 @@
+"""Takes jobs from the queue and syncs their organizations, so many at a time; any number of workers may run."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, get_args
+
+import msgspec
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job
+from pgqueuer.domain.types import JobId
+
+from cadence_sync.config.settings import DataCenter
+from cadence_sync.daemon import queue
+from cadence_sync.daemon.queue import SyncJob
+from cadence_sync.db.queue import Connection, direct
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.logs import log
+
+HEARTBEAT: Final = timedelta(seconds=20)
+"""A job whose worker has not been heard of for so long is taken over by another."""
+RETRY: Final = 2.0
+"""Seconds until a worker that lost its database tries again."""
+LATER: Final = timedelta(seconds=2)
+"""After which a job that could not be done here is offered again."""
+LOOK: Final = timedelta(seconds=10)
+"""How often the queue is looked at even though nothing is heard of it."""
+REMEMBERED: Final = 1000
+
+
+@dataclass(slots=True)
+class Worker:
+    """Syncs what is due.
+
+    `sync_org` takes a job and how often it was handed back, and returns whether it is done: else another worker may
+    try. It reports by itself, and raises only if it is stopped.
+    """
+
+    url: str
+    sync_org: Callable[[SyncJob, int], Awaitable[bool]]
+    concurrency: int
+    per_data_center: int
+    """How many organizations of one data center may be synced at once by all workers; 0 for any number."""
+    running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
+    """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
+    taking: bool = False
+    """Whether it is connected to the queue."""
+    _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Jobs that were done while there was no connection to say so."""
+    _manager: QueueManager | None = None
+    _lost: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
+    _handing_back: bool = False
+
+    async def run(self) -> None:
+        """Take jobs until `drain`; a database that is away is waited for."""
+        while not self._stopping:
+            try:
+                async with direct(self.url) as connection:
+                    await self._take(connection)
+            except CadenceSyncError as error:
+                log.warning("worker_stopped", error=error.message)
+            except Exception as error:  # noqa: BLE001 - PgQueuer raises what its driver raises
+                log.warning("worker_stopped", error=type(error).__name__)
+            finally:
+                self.taking = False
+            if not self._stopping:
+                await asyncio.sleep(RETRY)
+
+    async def drain(self, grace: float) -> None:
+        """Take no more jobs, and wait for those under way; what is left after the grace is handed back."""
+        self._stopping = True
+        if self._manager is not None:
+            self._manager.shutdown.set()
+        if self.running:
+            await asyncio.wait({*self.running.values()}, timeout=grace)
+        self._handing_back = True
+        for task in self.running.values():
+            task.cancel()
+
+    async def _take(self, connection: Connection) -> None:
+        manager = QueueManager(queue.queries_on(connection), queue.CHANNEL)
+        for data_center in get_args(DataCenter):
+            manager.entrypoint(queue.entrypoint(data_center), concurrency_limit=self.per_data_center)(self._work)
+        self._manager, self._lost = manager, asyncio.Event()
+        if self._stopping:
+            return
+        self.taking = True
+        watch = asyncio.create_task(self._watch(connection, manager))
+        free = max(2, self.concurrency - len(self.running))
+        try:
+            await manager.run(
+                dequeue_timeout=LOOK,
+                batch_size=free // 2,
+                max_concurrent_tasks=free,
+                shutdown_on_listener_failure=True,
+                heartbeat_timeout=HEARTBEAT,
+                log_aggregation_interval=timedelta(0),
+            )
+        finally:
+            watch.cancel()
+
+    async def _watch(self, connection: Connection, manager: QueueManager) -> None:
+        """Let go of the jobs when the connection is lost, not of the work: it may last for minutes.
+
+        PgQueuer would wait for it. asyncpg has listeners for this, which miss a server that says why it hangs up.
+        """
+        while not connection.is_closed():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(1)
+        self._lost.set()
+        manager.shutdown.set()
+
+    async def _work(self, job: Job) -> None:
+        if job.id in self._done:
+            return
+        due = msgspec.json.decode(job.payload or b"", type=SyncJob)
+        task, lost = self._begin(due, job), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            lost.cancel()
+        if not task.done():
+            task.add_done_callback(lambda ended: self._remember(job.id, ended))
+        elif task.cancelled():
+            if not self._handing_back:
+                raise asyncio.CancelledError
+            raise RetryRequested(delay=timedelta(0), reason="the worker stops")
+        elif not task.result():
+            raise RetryRequested(delay=LATER, reason="it could not be done here")
+
+    def _begin(self, due: SyncJob, job: Job) -> asyncio.Task[bool]:
+        """Return what syncs an organization; one whose job comes again is being synced already."""
+        task = self.running.get(due.org_id)
+        if task is None:
+            task = asyncio.ensure_future(self.sync_org(due, job.attempts))
+            self.running[due.org_id] = task
+            task.add_done_callback(lambda _: self.running.pop(due.org_id))
+        return task
+
+    def _remember(self, job: JobId, ended: asyncio.Task[bool]) -> None:
+        if not ended.cancelled() and ended.exception() is None and ended.result():
+            self._done.append(job)

@@ -1,0 +1,106 @@
+"""Missing cadences that wait for a person's decision, and the decisions."""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.alerts.routing import AlertRouting
+from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
+from cadence_sync.db import alert_outbox
+from cadence_sync.db.bulk import all_of, execute, upsert_rows
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
+from cadence_sync.errors import NotFoundError
+from cadence_sync.ports import Run
+
+Decision = Literal["approved", "rejected"]
+DAY: Final = timedelta(days=1)
+
+
+async def load_pending_deletions(connection: AsyncConnection, run: Run) -> PendingDeletions:
+    """Return what is held or decided, and how many cadences were deleted unasked within a day."""
+    rows = (await connection.execute(select(held_deletions).where(held_deletions.c.org_id == run.org_id))).all()
+    deleted = await connection.scalar(
+        select(func.coalesce(func.sum(sync_runs.c.auto_deleted), 0)).where(
+            sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY
+        )
+    )
+    by_decision = {
+        decision: frozenset(row.cadence_id for row in rows if row.decision == decision)
+        for decision in (None, "approved", "rejected")
+    }
+    return PendingDeletions(
+        held=by_decision[None],
+        hold_id=max((row.hold_id for row in rows if row.decision is None), default=None),
+        approved=by_decision["approved"],
+        rejected=by_decision["rejected"],
+        auto_deleted_today=int(deleted or 0),
+    )
+
+
+async def save_held_deletions(
+    connection: AsyncConnection, run: Run, deletions: DeletionPlan, seen_at: datetime
+) -> None:
+    """Drop what reappeared or was deleted; enter a case where other cadences are held than before."""
+    if run.has_pending_deletions:
+        stay = all_of([*deletions.hold, *deletions.keep])
+        await connection.execute(
+            delete(held_deletions).where(held_deletions.c.org_id == run.org_id, held_deletions.c.cadence_id != stay)
+        )
+    if deletions.hold_id is None:
+        rows = [
+            {
+                "org_id": run.org_id,
+                "cadence_id": cadence_id,
+                "hold_id": run.run_id,
+                "missing_since": seen_at,
+                "decision": None,
+                "decided_at": None,
+            }
+            for cadence_id in deletions.hold
+        ]
+        await execute(connection, upsert_rows(held_deletions, rows, keep=frozenset({"missing_since"})))
+
+
+async def review_deletions(
+    engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
+) -> tuple[str, int]:
+    """Note a decision about what a run held; returns the organization and how many cadences it is about."""
+    with translate_errors():
+        async with engine.begin() as connection:
+            return await review_deletions_within(connection, run_id, decision, by, alerting)
+
+
+async def review_deletions_within(
+    connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
+) -> tuple[str, int]:
+    """Do what `decide` does, in a transaction of the caller's."""
+    await check_migrated(connection)
+    run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
+    if run is None or run.hold_id is None:
+        raise NotFoundError(f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do.")
+    await connection.execute(LOCK_ORG, {"org_id": run.org_id})
+    decided = await connection.execute(
+        update(held_deletions)
+        .where(held_deletions.c.org_id == run.org_id, held_deletions.c.hold_id == run.hold_id)
+        .values(decision=decision, decided_at=func.now())
+    )
+    if decided.rowcount == 0:
+        raise NotFoundError(
+            f"What run {run_id} held is settled, or a newer run replaced it.",
+            hint="`cadence-sync status` names the newest.",
+        )
+    # A run that read the pending deletions before this must not write by it.
+    await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
+    decisions = await connection.execute(
+        insert(deletion_decisions)
+        .values(org_id=run.org_id, hold_id=run.hold_id, decision=decision, decided_by=by, cadences=decided.rowcount)
+        .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
+    )
+    number, at = decisions.one()
+    await alert_outbox.enter_decision(connection, alerting or AlertRouting(), run.org_id, run.hold_id, number, at)
+    return run.org_id, decided.rowcount

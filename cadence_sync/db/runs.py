@@ -1,0 +1,268 @@
+"""The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, Update, exists, func, literal, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cadence_sync.core.deletions import DeletionPlan
+from cadence_sync.core.listing import Listing
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome
+from cadence_sync.db import processes
+from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
+from cadence_sync.errors import OrgBusyError, SettingsError
+from cadence_sync.ports import UNKNOWN_ORG, ApiUsage, Org, PagingHint, Run
+
+DAY: Final = timedelta(days=1)
+ABANDONED: Final = ErrorInfo(
+    "ABANDONED",
+    "The process ended before the run did.",
+    "The next run took over; nothing was applied by this one.",
+    1,
+)
+
+
+async def start_run(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
+    """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds.
+
+    One statement where the organization is known and no run of it is open, which is nearly always.
+    """
+    statement = _insert_run(org, trigger, started_at, lease)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        await _make_known(connection, org)
+        row = (await connection.execute(statement)).one()
+    if row.open_runs:
+        await _close_abandoned(connection, org.org_id, row.open_runs, started_at)
+    return _run_of(row, row.run_id, started_at)
+
+
+async def _make_known(connection: AsyncConnection, org: Org) -> None:
+    """Let an organization be there under its data center; raises `UNKNOWN_ORG` for a stored one that was removed."""
+    values = {"org_id": org.org_id, "data_center": org.data_center}
+    if org.stored:
+        there = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
+        if (await connection.execute(update(orgs).where(*there).values(values))).rowcount == 0:
+            raise org_removed(org.org_id)
+        return
+    again = values | {"removed_at": None}  # the settings name it
+    await connection.execute(insert(orgs).values(values).on_conflict_do_update(index_elements=["org_id"], set_=again))
+
+
+async def preview_run(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
+    """Return what `enter` would, as run 0, without entering anything."""
+    row = (await connection.execute(select(*_state_columns()).where(orgs.c.org_id == org.org_id))).one_or_none()
+    return Run(0, org.org_id, started_at, 0, None, PagingHint()) if row is None else _run_of(row, 0, started_at)
+
+
+def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
+    """Return what enters a run of an organization that is known under that data center, and says what is known."""
+    me = processes.current()
+    values = {
+        "org_id": org.org_id,
+        "trigger": trigger,
+        "started_at": started_at,
+        "host": me.host,
+        "pid": me.pid,
+        "process_started": me.started,
+    }
+    columns = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
+    until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease))
+    mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center, orgs.c.removed_at.is_(None))
+    entered = (
+        insert(sync_runs)
+        .from_select([*values, "lease_until"], select(*columns, until).select_from(orgs).where(*mine))
+        .returning(sync_runs.c.run_id)
+        .cte("entered")
+    )
+    expired = sync_runs.c.lease_until < func.now()
+    open_runs = select(
+        func.json_agg(
+            func.json_build_array(
+                sync_runs.c.run_id, sync_runs.c.host, sync_runs.c.pid, sync_runs.c.process_started, expired
+            )
+        )
+    ).where(sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.is_(None))
+    asked = [*_state_columns(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
+    return select(*asked).select_from(orgs.join(entered, true())).where(*mine)
+
+
+def _state_columns() -> tuple[Any, ...]:
+    """Return what is asked of an organization when a run begins."""
+    pending = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_pending_deletions")
+    # Read together with the fence: a redaction that comes later moves it.
+    redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
+    return (orgs, pending, redacted.scalar_subquery().label("redacted"))
+
+
+def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
+    return Run(
+        run_id,
+        row.org_id,
+        started_at,
+        row.fence,
+        row.last_listed_at,
+        PagingHint(row.last_page_count, row.rejected_page_size),
+        has_pending_deletions=row.has_pending_deletions,
+        had_unreadable_ids=row.had_unreadable_ids,
+        redacted=frozenset(row.redacted or ()),
+        may_refresh_digests=row.digests_refreshed_at is None or row.digests_refreshed_at < started_at - DAY,
+    )
+
+
+async def finish_run(
+    connection: AsyncConnection,
+    run: Run,
+    outcome: Outcome,
+    usage: ApiUsage,
+    finished_at: datetime,
+    values: Mapping[str, object],
+) -> None:
+    """Give a run its outcome and what is `told` of it; raises `OrgBusyError` where another process has closed it."""
+    result = await connection.execute(_finish_statement(run, outcome, usage, finished_at, values))
+    if result.rowcount != 1:
+        raise marked_abandoned()
+
+
+async def finish_unchanged(
+    connection: AsyncConnection,
+    run: Run,
+    listing: Listing,
+    outcome: Outcome,
+    usage: ApiUsage,
+    finished_at: datetime,
+    values: Mapping[str, object],
+) -> None:
+    """Pass the fence and close a run that has nothing else to write, in one statement; raises `OrgBusyError`.
+
+    It waits for nobody: whoever holds the organization's row is writing it.
+    """
+    free = (
+        select(orgs.c.org_id)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
+        .with_for_update(nowait=True, key_share=True)
+        .cte("free")
+    )
+    closed = (
+        _finish_statement(run, outcome, usage, finished_at, values)
+        .where(exists().where(free.c.org_id == run.org_id))
+        .returning(sync_runs.c.run_id)
+        .cte("closed")
+    )
+    passed = (
+        advance_fence(run, listing)
+        .where(exists().where(closed.c.run_id == run.run_id))
+        .returning(orgs.c.org_id)
+        .cte("passed")
+    )
+    is_free, is_closed = (
+        await connection.execute(
+            select(exists().where(free.c.org_id == run.org_id), exists().where(passed.c.org_id == run.org_id))
+        )
+    ).one()
+    if not is_free:
+        raise superseded()
+    if not is_closed:
+        raise marked_abandoned()
+
+
+def advance_fence(run: Run, listing: Listing) -> Update:
+    """Return what moves the fence that a run read at its start, and notes what its listing taught."""
+    return (
+        update(orgs)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
+        .values(
+            fence=orgs.c.fence + 1,
+            first_listed_at=func.coalesce(orgs.c.first_listed_at, listing.started_at),
+            last_listed_at=listing.started_at,
+            last_page_count=listing.pages,
+            rejected_page_size=listing.rejected_page_size,
+            had_unreadable_ids=listing.hides_ids,
+            consecutive_failures=0,
+            last_run_at=run.started_at,
+        )
+    )
+
+
+async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
+    """Note that one more run failed in a row, and return how many those are."""
+    values = {"consecutive_failures": orgs.c.consecutive_failures + 1, "last_run_at": run.started_at}
+    counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.consecutive_failures)
+    consecutive_failures: int | None = await connection.scalar(counting)
+    return consecutive_failures
+
+
+def org_removed(org_id: str) -> SettingsError:
+    """Return what is said of an organization that was removed while its job waited."""
+    return SettingsError(f"The organization {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
+
+
+def superseded() -> OrgBusyError:
+    """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
+    return OrgBusyError(
+        "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
+    )
+
+
+def marked_abandoned() -> OrgBusyError:
+    """Return what is said of a run that another one closed."""
+    return OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
+
+
+def _finish_statement(
+    run: Run, outcome: Outcome, usage: ApiUsage, finished_at: datetime, values: Mapping[str, object]
+) -> Update:
+    return (
+        update(sync_runs)
+        .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
+        .values(
+            outcome=str(outcome),
+            finished_at=finished_at,
+            api_calls=usage.api_calls,
+            pages=usage.pages,
+            credits_left=usage.credits_left,
+            **values,
+        )
+    )
+
+
+async def _close_abandoned(
+    connection: AsyncConnection, org_id: str, open_runs: Iterable[Sequence[Any]], now: datetime
+) -> None:
+    """Close the runs whose processes are surely gone: dead on this machine, or past their lease elsewhere."""
+    gone = [
+        run_id
+        for run_id, host, pid, started, expired in open_runs
+        if processes.is_gone(processes.Process(host, pid, started), expired=expired)
+    ]
+    if gone:
+        await connection.execute(
+            update(sync_runs)
+            .where(sync_runs.c.org_id == org_id, sync_runs.c.run_id.in_(gone), sync_runs.c.outcome.is_(None))
+            .values(
+                outcome=str(Outcome.FAILED),
+                finished_at=func.greatest(sync_runs.c.started_at, now),
+                **failure_values(ABANDONED),
+            )
+        )
+        # One whose runs keep ending their processes is polled ever more rarely, too.
+        await connection.execute(
+            update(orgs)
+            .where(orgs.c.org_id == org_id)
+            .values(consecutive_failures=orgs.c.consecutive_failures + len(gone))
+        )
+
+
+def success_values(run: Run, counters: Counters, deletions: DeletionPlan) -> dict[str, int | None]:
+    """Return what is told of a run that wrote."""
+    hold_id = (deletions.hold_id or run.run_id) if deletions.hold else None
+    return {**asdict(counters), "auto_deleted": deletions.auto_deleted, "hold_id": hold_id}
+
+
+def failure_values(problem: ErrorInfo) -> dict[str, str]:
+    """Return what is told of a run that failed."""
+    return {"error_code": problem.code, "error_message": problem.message, "error_hint": problem.hint}

@@ -1,0 +1,226 @@
+"""What `doctor` looks at once: the settings, the machine, and the database."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from cadence_sync import wiring
+from cadence_sync.config.settings import PREFIX, Settings
+from cadence_sync.db.migrate import OLDEST_SERVER
+from cadence_sync.db.revision import HEAD
+from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
+from cadence_sync.errors import DatabaseError, docs_hint
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from cadence_sync.db.diagnostics import Daemons, Server
+    from cadence_sync.db.queue import Depth
+
+NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room")
+"""What needs the database."""
+NEWEST_SERVER: Final = 180000
+"""Postgres 18: newer ones may do, and no test says so."""
+SKEW: Final = timedelta(seconds=5)
+SILENT: Final = 30.0
+"""Seconds without a sign of life after which a scheduler does not count."""
+WAITING: Final = 900.0
+"""Seconds that a job may wait before somebody should look."""
+MANY_RUNS: Final = 2_000_000
+LEAST_ROOM: Final = 0.05
+"""Share of the disk that should be free where the embedded server keeps its data."""
+_NO_SETTINGS: Final = ("DEBUG", "ORG_CLIENT_SECRET", "ORG_REFRESH_TOKEN", "ORG_GRANT_CODE")
+_CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): versions are dated by this machine's clock."
+
+
+def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
+    """Look at where the settings come from, and for variables that nothing reads."""
+    where = f"read from {settings.file} and the environment" if settings.file else "read from the environment"
+    checks = [passed("settings", where)]
+    if settings.exposed_file is not None:
+        checks = [
+            warning(
+                "settings",
+                f"Other users of this machine may read the secrets in {settings.exposed_file}.",
+                f"Close it with: chmod 600 {settings.exposed_file}",
+            )
+        ]
+    known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *map(str.lower, _NO_SETTINGS))]
+    for variable in sorted(environ):
+        name = variable.upper().removesuffix("_FILE")
+        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_"):
+            close = get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]}?" if close else docs_hint("Settings")
+            checks.append(warning("settings", f"The variable {variable} is no setting: nothing reads it.", hint))
+    return checks
+
+
+def address(settings: Settings) -> str:
+    """Return where the database is, without user, password and parameters."""
+    if settings.database_url is None:
+        return f"the embedded server in {settings.data_dir}"
+    rest = settings.database_url.get_secret_value().partition("://")[2].partition("?")[0]
+    host, _, name = rest.rpartition("@")[2].partition("/")
+    return f"{host or 'a socket of this machine'}/{unquote(name)}"
+
+
+async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: bool) -> tuple[list[Check], bool]:
+    """Look at the database; returns also whether the tables of the history can be read."""
+    from cadence_sync.db import diagnostics
+
+    before = wiring.SystemClock().now()
+    server = await run_check("database", lambda: diagnostics.server(engine), debug=debug)
+    if isinstance(server, Check):
+        return [server, *skipped(NAMES, "the database cannot be reached")], False
+    after = wiring.SystemClock().now()
+    checks = [passed("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
+    migrated = await run_check("migrations", lambda: _migrations(engine), debug=debug)
+    checks += [await run_check("rights", lambda: _rights(engine, server), debug=debug), migrated]
+    usable = migrated.code is None
+    tables = await run_check("queue tables", lambda: _queue_tables(engine), debug=debug) if usable else None
+    if tables is None:
+        checks += skipped(["queue tables"], "the database is not migrated")
+    else:
+        checks.append(tables)
+    checks.append(clock_check("database clock", "The database's", server.now, before, after))
+    if tables is None or tables.code is not None:
+        return [*checks, *skipped(["queue", "room"], "the database is not migrated")], usable
+    checks.append(await run_check("queue", lambda: _queue(engine), debug=debug))
+    checks.append(await run_check("room", lambda: _room(settings, engine), debug=debug))
+    return checks, usable
+
+
+def clock_check(
+    name: str, whose: str, theirs: datetime, before: datetime, after: datetime, org_id: str | None = None
+) -> Check:
+    """Compare a clock that was read between two looks at this machine's."""
+    skew = max(before - theirs, theirs - after, timedelta(0))
+    if skew <= SKEW:
+        return passed(name, f"{whose} clock and this machine's agree", org_id)
+    which = "ahead of" if theirs > after else "behind"
+    return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
+
+
+def _embedded(settings: Settings) -> list[Check]:
+    if settings.database_url is not None:
+        return []
+    from cadence_sync.db import embedded
+
+    return [passed("embedded server", embedded.describe(settings.data_dir))]
+
+
+def _version(server: "Server") -> Check:
+    if server.number < OLDEST_SERVER:
+        error = f"Postgres {server.version} is too old."
+        return failed("version", DatabaseError(error, hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"))
+    if server.number >= NEWEST_SERVER + 10000:
+        return warning("version", f"Postgres {server.version} is newer than any that was tried.", "Use 15 to 18.")
+    return passed("version", f"Postgres {server.version}")
+
+
+async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
+    from cadence_sync.db.diagnostics import lacking_rights
+
+    if server.read_only:
+        raise DatabaseError(
+            "The database takes no writes.", hint="Connect to the primary server.", code="DATABASE_READ_ONLY"
+        )
+    lacking = await lacking_rights(engine)
+    if lacking:
+        more = f", and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise DatabaseError(
+            f"The user {server.user!r} lacks {lacking[0]}{more}.",
+            hint="Run `migrate` and `sync` as the same user, or grant it these rights.",
+            code="DATABASE_PERMISSION",
+        )
+    return passed("rights", f"{server.user!r} may read and write all that a sync needs")
+
+
+async def _migrations(engine: "AsyncEngine") -> Check:
+    from cadence_sync.db.revision import check_migrated
+
+    await _checked(engine, check_migrated)
+    return passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
+
+
+async def _queue_tables(engine: "AsyncEngine") -> Check:
+    from cadence_sync.db.queue import check_queue
+
+    await _checked(engine, check_queue)
+    return passed("queue tables", "they are there")
+
+
+async def _checked(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
+    """Run a check of the tables; where `migrate` is the remedy, its rights are checked too."""
+    from cadence_sync.db.engine import translate_errors
+
+    try:
+        with translate_errors():
+            async with engine.connect() as connection:
+                await check(connection)
+    except DatabaseError as error:
+        if error.code == "NOT_MIGRATED":
+            await wiring.check_migration_rights(engine)
+        raise
+
+
+async def _queue(engine: "AsyncEngine") -> Check:
+    from cadence_sync.db.diagnostics import queue
+
+    return queue_check(*await queue(engine))
+
+
+def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
+    """Judge the queue by how long jobs wait and by who is there to take them."""
+    leads = daemons.leader_silent is not None and daemons.leader_silent < SILENT
+    jobs = f"{depth.queued} job(s) wait, {depth.running} are under way"
+    if daemons.silent_jobs:
+        return warning(
+            "queue",
+            f"{daemons.silent_jobs} job(s) are of workers that were not heard of for a minute.",
+            "Another worker takes them over: start `cadence-sync serve` or `cadence-sync worker`.",
+        )
+    if depth.queued and depth.oldest > WAITING:
+        nobody = "no daemon is connected" if not daemons.connections else "the workers are busy"
+        return warning(
+            "queue",
+            f"The oldest job waits for {duration(depth.oldest)}, and {nobody}.",
+            "Start `cadence-sync serve` or one more `cadence-sync worker`.",
+        )
+    if not leads:
+        return passed("queue", f"{jobs}; no scheduler leads: nothing is synced but by `cadence-sync sync`")
+    return passed("queue", f"{jobs}; a scheduler leads")
+
+
+async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
+    from cadence_sync.db.diagnostics import size
+
+    used = await size(engine)
+    if settings.database_url is None:
+        disk = shutil.disk_usage(settings.data_dir)
+        if disk.free < disk.total * LEAST_ROOM:
+            return warning(
+                "room",
+                f"Of the disk of {settings.data_dir} {disk.free / disk.total:.0%} is free.",
+                "Free some: the embedded server stops where there is none.",
+            )
+    if used.runs > MANY_RUNS:
+        return warning(
+            "room",
+            f"About {used.runs:,} runs are kept.",
+            "`cadence-sync prune` deletes old ones that changed nothing; a daemon does so by itself.",
+        )
+    return passed("room", f"tables and indexes take {used.bytes / 2**20:,.0f} MiB")
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the largest unit that fits it."""
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{int(seconds)} s"

@@ -1,0 +1,182 @@
+"""What `doctor` looks at for one organization: what is stored of it, and one call to Zoho."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from cadence_sync import wiring
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.digest_index import EMPTY_INDEX
+from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
+from cadence_sync.doctor.database import SKEW, clock_check, duration
+from cadence_sync.errors import BudgetError, CadenceSyncError
+from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.ports import TokenCache
+
+if TYPE_CHECKING:
+    from cadence_sync.db.orgs import OrgRow
+    from cadence_sync.zoho.client import Client
+    from cadence_sync.zoho.http import Http
+
+ZOHO: Final = ("token", "scope", "API", "Zoho's clock", "credits")
+STORED: Final = ("freshness", "deletions", "quarantine", "schema drift")
+PATIENCE: Final = timedelta(hours=1)
+"""How late a success may be before it is told."""
+FEW_CREDITS: Final = 200
+MOST_OF_THE_BUDGET: Final = 0.8
+SHOWN: Final = 3
+"""How many unknown fields are named."""
+_SCOPE_CODES: Final = frozenset({"OAUTH_SCOPE_MISMATCH", "NO_PERMISSION", "FEATURE_NOT_ENABLED"})
+_TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
+
+
+@dataclass(frozen=True, slots=True)
+class OrgFacts:
+    """What the database says of all organizations."""
+
+    entries: Mapping[str, "OrgRow"] = field(default_factory=dict)
+    status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+async def zoho_checks(settings: Settings, http: "Http", org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
+    """Make one call; `calls` are those of the last 24 hours, of which the settings may allow only so many."""
+    org_id, budget = org.org_id, settings.zoho_daily_call_limit
+    if budget is not None and calls >= budget:
+        spent = BudgetError(f"The {budget} API calls of this day are spent.")
+        return [*skipped(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
+    clock = wiring.SystemClock()
+    client = wiring.client(settings, http.with_own_counter(), org, clock, cache)
+
+    async def look() -> list[Check]:
+        await client.auth.token()
+        token = passed("token", "Zoho hands out access tokens", org_id)
+        before = clock.now()
+        try:
+            await client.page(1, None, EMPTY_INDEX)
+        except CadenceSyncError as error:
+            return [*refused(error, token), *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
+        fine = [passed("scope", "cadences may be read", org_id), passed("API", "it answers with cadences", org_id)]
+        return [token, *fine, *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
+
+    found = await run_check("token", look, org_id)
+    return [found, *skipped(ZOHO[1:], "there is no access token", org_id)] if isinstance(found, Check) else found
+
+
+def refused(error: CadenceSyncError, token: Check) -> list[Check]:
+    """Say which of token, scope and API a failed call speaks of."""
+    org_id = token.org_id
+    if error.code in _TOKEN_CODES:
+        return [failed("token", error, org_id), *skipped(ZOHO[1:3], "Zoho refuses the token", org_id)]
+    if error.code in _SCOPE_CODES:
+        return [token, failed("scope", error, org_id), passed("API", "it answers", org_id)]
+    return [token, *skipped(["scope"], "the API does not answer as it should", org_id), failed("API", error, org_id)]
+
+
+def _zoho_checks(
+    settings: Settings, client: "Client", org_id: str, calls: int, before: datetime, after: datetime
+) -> list[Check]:
+    """Return what an answer says by the way."""
+    zoho_time = _date(client.date)
+    if zoho_time is None:
+        clock = skipped([ZOHO[3]], "Zoho did not tell the time", org_id)
+    else:  # to the second, and it may have been told at any time of a second
+        clock = [clock_check(ZOHO[3], "Zoho's", zoho_time, before - timedelta(seconds=1), after, org_id)]
+    return [*clock, credits_check(org_id, client.credits_left, calls, settings.zoho_daily_call_limit)]
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        return None if header is None else parsedate_to_datetime(header).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def credits_check(org_id: str, left: int | None, calls: int, budget: int | None) -> Check:
+    """Judge what is left of Zoho's credits and of the settings' own budget."""
+    if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
+        hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
+        return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
+    if left is not None and left < FEW_CREDITS:
+        hint = "Zoho gives new ones within 24 hours: sync less often, or see which other program spends them."
+        return warning("credits", f"Zoho has {left} credits left for this organization.", hint, org_id)
+    used = f"{calls} API call(s) in the last 24 hours" + (f", of {budget}" if budget else "")
+    return passed("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}", org_id)
+
+
+def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetime) -> list[Check]:
+    """Judge what is stored: how fresh it is, and what waits for a person."""
+    row, entry = known.status.get(org_id), known.entries.get(org_id)
+    if row is None:
+        return [
+            warning("freshness", "It was never synced.", f"Run `cadence-sync sync --org {org_id}`.", org_id),
+            *skipped(STORED[1:], "it was never synced", org_id),
+        ]
+    return [
+        _freshness(settings, org_id, row, entry, now),
+        _deletions(org_id, row),
+        _quarantine(org_id, row),
+        _drift(org_id, known.drift.get(org_id, ())),
+    ]
+
+
+def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "OrgRow | None", now: datetime) -> Check:
+    last = row["last_success_at"]
+    if entry is not None and not entry.enabled:
+        return passed("freshness", "it is paused", org_id)
+    if row["last_outcome"] == "failed":
+        since = "" if last is None else f" The last success was {ago(last, now)}."
+        message = f"The last run failed ({row['last_error_code']}): {row['last_error_message']}{since}"
+        return warning("freshness", message, row["last_error_hint"] or "", org_id)
+    if last is None:
+        hint = f"Run `cadence-sync sync --org {org_id}`."
+        return warning("freshness", "It was never synced to the end.", hint, org_id)
+    try:
+        due = _due(settings, org_id, entry, last)
+    except CadenceSyncError as error:
+        return failed("freshness", error, org_id)
+    if now > due:
+        hint = "Let `cadence-sync serve` run, or something that syncs; `org schedule` says how often it should."
+        return warning("freshness", f"The last success was {ago(last, now)}: the next one is late.", hint, org_id)
+    return passed("freshness", f"synced {ago(last, now)}", org_id)
+
+
+def _due(settings: Settings, org_id: str, entry: "OrgRow | None", last: datetime) -> datetime:
+    """Return the time after which the next success is late."""
+    from cadence_sync.daemon.org_schedules import org_schedule
+    from cadence_sync.db.scheduled_orgs import ScheduledOrg
+
+    own = (entry.sync_interval_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
+    schedule = org_schedule(settings, ScheduledOrg(org_id, "", True, False, *own, 0, last, ""))
+    return schedule.next_after(last) + max(PATIENCE, timedelta(seconds=schedule.seconds / 4))
+
+
+def _deletions(org_id: str, row: Mapping[str, Any]) -> Check:
+    if not row["held"]:
+        return passed("deletions", "none await a decision", org_id)
+    run = row["held_run_id"]
+    hint = f"`cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
+    return warning("deletions", f"{row['held']} deletion(s) are held.", hint, org_id, exit_code=6)
+
+
+def _quarantine(org_id: str, row: Mapping[str, Any]) -> Check:
+    if not row["quarantined"]:
+        return passed("quarantine", "the last run could read every record", org_id)
+    hint = "The table quarantined_records has them and says why; a newer cadence-sync may be able to."
+    return warning("quarantine", f"{row['quarantined']} record(s) could not be read.", hint, org_id, exit_code=7)
+
+
+def _drift(org_id: str, paths: Sequence[str]) -> Check:
+    if not paths:
+        return passed("schema drift", "every field that Zoho sends is known", org_id)
+    named = ", ".join(sorted(paths)[:SHOWN]) + (" …" if len(paths) > SHOWN else "")
+    hint = "They are kept in `cadences.extra`; a newer cadence-sync may keep their history."
+    return warning("schema drift", f"Zoho sends {len(paths)} unknown field(s) or word(s): {named}.", hint, org_id)
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """Return how long ago something was."""
+    return "just now" if now - then < 2 * SKEW else f"{duration((now - then).total_seconds())} ago"

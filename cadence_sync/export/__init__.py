@@ -1,0 +1,1 @@
+"""`export --git`: the history as a git repository."""

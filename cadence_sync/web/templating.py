@@ -1,0 +1,77 @@
+"""The frame of every page: navigation, time zone, who is logged in, and what was just done."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from cadence_sync.web import filters, text_filters
+from cadence_sync.web.app_keys import ACCESS, CLOCK, USER
+from cadence_sync.web.sessions import csrf, session_of
+from cadence_sync.web.time_zones import zone_of, zones
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+FLASH: Final = "flash"
+
+
+@dataclass(frozen=True, slots=True)
+class Nav:
+    """A place in the navigation."""
+
+    path: str
+    label: str
+
+
+def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
+    """Let an application render templates: escaped without exception, and strict about names."""
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(filters.FILTERS | text_filters.FILTERS)
+    environment.globals.update(navigation=navigation, asset=_assets().__getitem__)
+
+
+async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
+    """Return a page; beside `values` its template knows `now`, `zone`, `user` and the like."""
+    session = session_of(request)
+    message = session.pop(FLASH, None) if FLASH in session else None
+    frame = {
+        "now": request.app[CLOCK].now(),
+        "zone": zone_of(request),
+        "zones": zones(),
+        "user": request.get(USER),
+        "is_open": request.app[ACCESS].is_open,
+        "may_leave": bool(session.get("user")) and request.app[ACCESS].token is not None,
+        "csrf": csrf(request),
+        "path": request.rel_url.raw_path,
+        "here": request.path_qs,
+        "query": dict(request.query),
+        "flash": message,
+        "status": status,
+    }
+    return aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
+
+
+def flash(request: web.Request, words: str) -> None:
+    """Say something at the top of the next page."""
+    session_of(request)[FLASH] = words
+
+
+def _assets() -> dict[str, str]:
+    """Return the address of every static file: another content has another one, so that browsers may keep it."""
+    return {
+        file.name: f"/static/{file.name}?{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+        for file in STATIC.iterdir()
+        if file.is_file()
+    }

@@ -1,0 +1,86 @@
+"""What docs/how-to/alerts.md shows is what is sent, accepted and offered."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from cadence_sync.alerts.configured_routing import build_routing
+from cadence_sync.alerts.routing import Event
+from cadence_sync.cli import alerts
+from cadence_sync.config.settings import load_settings
+from cadence_sync.db.store import PostgresStore
+from tests.alerts.post import SECRET, Post, webhook
+from tests.alerts.receiver import receiving
+from tests.support.lab import Lab
+from tests.support.records import record
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/alerts.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+async def test_the_code_of_the_docs_takes_what_is_sent_and_nothing_else(lab: Lab) -> None:
+    names: dict[str, Any] = {}
+    exec(block("python"), names)  # noqa: S102 - our own page
+    is_genuine = names["is_genuine"]
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        await lab.sync(record("1", name="Welcome"))
+        await lab.sync(record("1", name="Farewell"))
+        await post.send()
+    (got,) = receiver.got
+    signature = got.headers["X-Cadence-Sync-Signature"]
+    assert is_genuine(SECRET, signature, got.body)
+    assert not is_genuine("another-secret-4723", signature, got.body)
+    assert not is_genuine(SECRET, signature, got.body + b" ")
+    later = re.sub(r"t=(\d+)", lambda found: f"t={int(found[1]) + 1}", signature)
+    assert not is_genuine(SECRET, later, got.body)
+    assert not is_genuine(SECRET, signature, got.body, tolerance=-1)
+    shown, (sent,) = json.loads(block("json")), got.json["events"]
+    assert shown.keys() == got.json.keys()
+    assert shown["events"][0].keys() == sent.keys()
+    assert got.headers["X-Cadence-Sync-Id"] == got.headers["Idempotency-Key"] == got.json["id"]
+
+
+def test_the_settings_of_the_docs_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_SALES", "slack://a/b/c")
+    for name in ("boss-mail", "warehouse"):
+        (tmp_path / name).write_text("mailtos://u:p@mail.example.com")
+    file = tmp_path / "cadence-sync.toml"
+    file.write_text(block("toml").replace("/run/secrets", str(tmp_path)))
+    settings = load_settings(file)
+    assert build_routing(settings).channels_for(Event.HELD, "any") == ["warehouse"]
+    assert len(settings.alerts.rules) == 3
+
+
+def test_every_command_and_option_is_documented() -> None:
+    group: Any = get_command(alerts.app)
+    for name, command in group.commands.items():
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| `alerts {name}"))
+        options = [option for parameter in command.params for option in parameter.opts]
+        assert [option for option in options if option not in row] == []
+
+
+async def test_a_redacted_name_is_in_no_message_that_waited(lab: Lab) -> None:
+    from cadence_sync.db.redaction import redact_person  # noqa: PLC0415
+
+    somebody = {"name": "Ann Example", "id": "3652397000000186099"}
+    async with receiving() as receiver:
+        post = Post(lab, {"hook": webhook(receiver)})
+        assert isinstance(lab.store, PostgresStore)
+        await lab.sync(record("1"))
+        later = lab.clock.move(seconds=1).isoformat()
+        await lab.sync(record("1", name="New", modified_time=later, modified_by=somebody))
+        rows = str(await post.rows())
+        await redact_person(lab.engine, "default", somebody["id"], by="kim")
+        await post.send()
+    (event,) = receiver.got[0].json["events"]
+    assert event["changed_by"] == {"id": somebody["id"], "name": "redacted"}
+    assert somebody["name"] not in rows + receiver.got[0].body.decode()

@@ -1,0 +1,160 @@
+"""The scheduler on a real database: who leads, and what it enters in the queue."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+
+from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.daemon.scheduler import Scheduler
+from cadence_sync.db import leader
+from cadence_sync.db.queue import Connection, direct
+from cadence_sync.errors import DatabaseError
+from cadence_sync.wiring import SystemClock
+from tests.support.cli import PATIENCE
+
+CLOCK = SystemClock()
+LEADERS = """
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> OrgSchedule:
+    return OrgSchedule(
+        org_id, "us", "", seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None
+    )
+
+
+class Plans:
+    """What is to be synced, as the test says it."""
+
+    def __init__(self, *schedules: OrgSchedule) -> None:
+        self.schedules = {schedule.org_id: schedule for schedule in schedules}
+
+    async def ask(self, _connection: Connection) -> Mapping[str, OrgSchedule]:
+        return dict(self.schedules)
+
+
+async def nothing() -> None:
+    """Clean up nothing."""
+
+
+@asynccontextmanager
+async def scheduling(url: str, plans: Plans) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(url, plans.ask, CLOCK, 3600, nothing)
+    task = asyncio.create_task(scheduler.run())
+    try:
+        yield scheduler
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def until(said: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not said():
+            await asyncio.sleep(0.02)
+
+
+async def entered(connection: Connection, *org_ids: str) -> None:
+    """Wait until exactly these are in the queue."""
+    async with asyncio.timeout(PATIENCE):
+        while {row[0] for row in await connection.fetch("SELECT dedupe_key FROM cadence_queue.pgqueuer")} != {*org_ids}:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(database_url: str) -> None:
+    plans = Plans(often("a"), often("b", consecutive_failures=3))
+    async with direct(database_url) as connection, scheduling(database_url, plans):
+        await entered(connection, "a")
+        plans.schedules["c"] = often("c")
+        await entered(connection, "a", "c")
+        await connection.execute("DELETE FROM cadence_queue.pgqueuer")
+        del plans.schedules["a"]
+        plans.schedules["b"] = often("b")  # it was mended
+        plans.schedules["c"] = often("c", seconds=1)
+        await entered(connection, "b", "c")
+
+
+async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
+    never = OrgSchedule("a", "us", "", 900, CronTrigger(second="*"), 0, None)
+    async with direct(database_url) as connection, scheduling(database_url, Plans(never)):
+        await entered(connection, "a")
+
+
+async def test_one_that_fails_just_as_it_is_due_again_waits(database_url: str) -> None:
+    plans = Plans(often("a"))
+
+    async def ask(_connection: Connection) -> Mapping[str, OrgSchedule]:
+        now = dict(plans.schedules)
+        plans.schedules = {"a": often("a", consecutive_failures=1), "b": often("b")}
+        return now
+
+    async with direct(database_url) as connection:
+        scheduler = Scheduler(database_url, ask, CLOCK, 3600, nothing)
+        task = asyncio.create_task(scheduler.run())
+        await entered(connection, "b")
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_one_leads_and_another_takes_over_where_its_session_ends(database_url: str) -> None:
+    plans = Plans(often("a"))
+    async with direct(database_url) as connection:
+        async with scheduling(database_url, plans) as first, scheduling(database_url, plans) as second:
+            await until(lambda: first.ready and second.ready)
+            assert first.leading != second.leading
+            was_first = first.leading
+            (row,) = await connection.fetch(LEADERS)
+            await connection.execute("SELECT pg_terminate_backend($1)", row["pid"])
+            await until(lambda: not (first if was_first else second).leading)
+            await until(lambda: first.leading or second.leading)
+            await until(lambda: first.ready and second.ready)
+            assert first.leading != second.leading
+        assert await connection.fetch(LEADERS) == []
+
+
+async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
+    """It holds its session and shows no sign of life."""
+    async with direct(database_url) as frozen, direct(database_url) as other:
+        assert await leader.try_acquire(frozen)
+        assert not await leader.try_acquire(other)
+        assert not frozen.is_closed()
+        await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
+        async with asyncio.timeout(PATIENCE):
+            while not await leader.try_acquire(other):
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE):
+            while not frozen.is_closed():
+                await asyncio.sleep(0.05)
+
+
+async def test_a_lock_of_somebody_else_is_left_alone(database_url: str) -> None:
+    async with direct(database_url) as mine, direct(database_url) as other, direct(database_url) as stranger:
+        await stranger.execute("SELECT pg_advisory_lock(42)")
+        assert await leader.try_acquire(mine)
+        await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
+        await leader.try_acquire(other)
+        assert await stranger.fetchval("SELECT 1") == 1
+
+
+async def test_the_leader_cleans_up_and_outlives_what_goes_wrong(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence_sync.daemon.scheduler.HOUR", 1)
+    called: list[str] = []
+
+    async def clean_up() -> None:
+        called.append("")
+        raise DatabaseError("Nothing is deleted today.")
+
+    scheduler = Scheduler(database_url, Plans(often("a")).ask, CLOCK, 3600, clean_up)
+    task = asyncio.create_task(scheduler.run())
+    await until(lambda: len(called) >= 2)
+    assert scheduler.leading
+    task.cancel()
+    await asyncio.wait({task})
