@@ -24,9 +24,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import cadence_sync
+
 _STREAMS: Final = 3
 _LARGEST: Final = 1 << 20
-_PACKAGES: Final = ("cli", "core", "db", "fleet", "notify", "web", "zoho")
+_LEFT_OUT: Final = ("cadence_sync.simulator", "cadence_sync.migrations")
 
 
 class ForkServer:
@@ -166,9 +168,8 @@ def _run(program: Callable[[], None]) -> NoReturn:
 
 
 def _import_all() -> None:
-    for name in _PACKAGES:
-        package = importlib.import_module(f"cadence_sync.{name}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(cadence_sync.__path__, "cadence_sync."):
+        if not module.name.startswith(_LEFT_OUT):
             importlib.import_module(module.name)
 
 
