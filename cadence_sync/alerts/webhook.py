@@ -1,18 +1,18 @@
-"""The generic webhook: JSON in a POST, signed with HMAC-SHA256, under a key that stays the same when it is repeated."""
+"""The generic webhook: JSON in a POST, signed as Standard Webhooks have it."""
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from standardwebhooks import Webhook
 
 from cadence_sync import __version__
 from cadence_sync.alerts.channel import not_sent
 from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.alerts.webhook_payload import render_payload
+from cadence_sync.config.alerts import webhook_key
 from cadence_sync.ports import Clock
 
 SECONDS: Final = 15.0
@@ -36,12 +36,14 @@ class WebhookChannel:
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Post a message; a redirect is no answer, since the message is for the address that was given."""
         body = msgspec.json.encode(render_payload(alerts, self.web_url, channel=self.name, message_id=message_id))
+        now = self.clock.now()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"cadence-sync/{__version__}",
             "Idempotency-Key": message_id,
-            "X-Cadence-Sync-Id": message_id,
-            "X-Cadence-Sync-Signature": signature(self.secret, int(self.clock.now().timestamp()), body),
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(webhook_key(self.secret)).sign(message_id, now, body.decode()),
         }
         try:
             async with (
@@ -54,9 +56,3 @@ class WebhookChannel:
             raise not_sent(f"The webhook does not answer ({type(error).__name__}).") from None
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's word for success
             raise not_sent(f"The webhook answers {status}.", min(float(wait), LONGEST_WAIT) if wait.isdigit() else None)
-
-
-def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """Return what a receiver checks: when it was signed, and a MAC of that time and the body."""
-    mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, sha256)
-    return f"t={timestamp},v1={mac.hexdigest()}"

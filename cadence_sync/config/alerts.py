@@ -1,7 +1,9 @@
 """What the settings say of alerts: the table `[alerts]` of the file, and addresses from the environment."""
 
+import binascii
 import os
 import re
+from base64 import b64decode
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -14,6 +16,7 @@ from cadence_sync.core.fields import FIELDS, UNENROLL
 DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
 SHORTEST_SECRET: Final = 16
 CHANGE_FILTERS: Final = ("kinds", "fields", "modules", "name", "persons")
+WEBHOOK_PREFIX: Final = "whsec_"
 URL_CHANNEL: Final = "url-"
 """Channels whose addresses come from the environment are called `url-1`, `url-2` …"""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -42,7 +45,7 @@ class ChannelSettings(BaseModel):
             raise ValueError("a channel has either url or webhook")
         if self.webhook is not None:
             self.webhook = SecretStr(checked_web_url(self.webhook.get_secret_value()))
-            if self.secret is None or len(self.secret.get_secret_value()) < SHORTEST_SECRET:
+            if self.secret is None or len(webhook_key(self.secret.get_secret_value())) < SHORTEST_SECRET:
                 raise ValueError(f"a webhook needs a secret of at least {SHORTEST_SECRET} characters")
         elif self.secret is not None:
             raise ValueError("only a webhook has a secret")
@@ -124,6 +127,20 @@ def addresses_in(urls: SecretStr | None) -> dict[str, ChannelSettings]:
     text = "" if urls is None else urls.get_secret_value().strip().strip(",")
     found = [url for url in _NEXT.split(text) if url]
     return {f"{URL_CHANNEL}{number}": ChannelSettings(url=SecretStr(url)) for number, url in enumerate(found, 1)}
+
+
+def webhook_key(secret: str) -> bytes:
+    """Return the key of a webhook's secret: the base64 after `whsec_`, as Standard Webhooks have it, else the secret.
+
+    Raises `ValueError` where what follows `whsec_` is not base64.
+    """
+    if not secret.startswith(WEBHOOK_PREFIX):
+        return secret.encode()
+    encoded = secret.removeprefix(WEBHOOK_PREFIX)
+    try:
+        return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"the secret after {WEBHOOK_PREFIX} is not base64") from error
 
 
 def _only(name: str, value: SecretStr | None, file: Path | None, variable: str | None) -> SecretStr | None:
