@@ -14,6 +14,7 @@ from cadence_sync.errors import CadenceSyncError
 from tests.support import cli
 from tests.support.databases import EMPTY, Databases
 from tests.support.lab import Lab
+from tests.support.memory import memory_folder
 
 
 def pytest_configure() -> None:
@@ -46,7 +47,7 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
         named = os.environ.get("CADENCE_SYNC_TEST_DATABASE_URL")
         if named is None:
             try:
-                named = stack.enter_context(embedded.temporary("cadence sync test "))
+                named = stack.enter_context(embedded.temporary("cadence sync test ", below=memory_folder()))
             except CadenceSyncError as error:
                 request.session.shouldfail = "no Postgres for the tests"  # hundreds of tests would say the same
                 raise pytest.fail.Exception(f"{error.message} {error.hint}", pytrace=False) from None

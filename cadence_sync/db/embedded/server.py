@@ -193,9 +193,12 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
 
 
 @contextmanager
-def temporary(prefix: str = "cadence-sync-", *, durable: bool = False) -> Iterator[str]:
-    """Yield the URL of a new server, whose data are removed at the end. Only `durable` data survive a power cut."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as made:
+def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of a new server, whose data are in a new folder `below` another and are removed at the end.
+
+    Only `durable` data survive a power cut while the server runs.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=below) as made:
         data_dir = Path(made).resolve()
         give(data_dir, account_for(data_dir / "postgres"))
         try:

@@ -14,6 +14,7 @@ import pytest
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import account, folders
 from cadence_sync.db.embedded.account import Account
+from tests.support.memory import memory_folder
 
 HOLD = """
 import sys
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="data folder of a test ") as folder:
+    with tempfile.TemporaryDirectory(prefix="data folder of a test ", dir=memory_folder()) as folder:
         yield Path(folder)
 
 
