@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import psutil
-
 from cadence_sync.db.embedded.account import Account, account_for, give
 from cadence_sync.db.embedded.binaries import Binaries, find_binaries
 from cadence_sync.db.embedded.folders import (
@@ -80,9 +78,7 @@ class EmbeddedServer:
         """Stop the server if it runs. Nothing is done to a process that is not this server."""
         running = running_postmaster(self.data)
         if running is not None:
-            process = psutil.Process(running.pid)
             self._run("pg_ctl", "stop", "-w", "-t", str(STOP_TIMEOUT), "-m", "fast")
-            process.wait(STOP_TIMEOUT)  # it removes its pid file shortly before it ends
             forget_socket_folder(running.sockets)
 
     def failure(self, reason: str, hint: str = "") -> DatabaseError:
@@ -185,7 +181,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={quote(str(postmaster.sockets))}&port={PORT}"
     finally:
         # A server that does not stop in time goes on stopping; the next process that uses it finds out.
-        with suppress(OSError, DatabaseError, psutil.Error), _locked(lock):
+        with suppress(OSError, DatabaseError), _locked(lock):
             os.close(users)
             with _last_user(data_dir / "postgres.users") as last:
                 if last:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,16 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Wait for the end of a process that was stopped: a server removes its pid file shortly before."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if not runs(process):
+            return True
+        pause.wait(0.01)
+    return False
 
 
 def holder(data_dir: Path, *, wait: bool = True) -> subprocess.Popen[str]:

@@ -14,7 +14,7 @@ import pytest
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import postmaster
 from cadence_sync.errors import DatabaseError
-from tests.db.embedded.conftest import ask, runs, server_of
+from tests.db.embedded.conftest import ask, has_ended, runs, server_of
 from tests.support import cli
 
 
@@ -134,7 +134,7 @@ def test_a_server_whose_number_was_taken_while_it_was_used_ends_nobody(used_dir:
         with embedded.running(used_dir, durable=False):
             server = server_of(used_dir)
             server.kill()
-            server.wait(10)
+            assert has_ended(server)
             name_in_file(used_dir, process.pid)
         assert runs(process)
 
@@ -145,7 +145,7 @@ def test_a_server_is_known_again_after_the_clock_was_set(data_dir: Path, way: st
         set_start(data_dir, -86400)
         with embedded.running(data_dir, durable=False) as again:
             assert (again, server_of(data_dir).pid) == (url, process.pid), way
-    assert not runs(process)
+    assert has_ended(process)
 
 
 def test_a_server_is_known_where_the_system_hides_its_program(used_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_server_is_known_where_the_system_hides_its_program(used_dir: Path, mo
         process = server_of(used_dir)
         with embedded.running(used_dir, durable=False) as again:
             assert again == url
-    assert not runs(process)
+    assert has_ended(process)
 
 
 def test_a_former_server_that_still_has_the_memory_is_noticed_by_postgres(used_dir: Path) -> None:
