@@ -72,6 +72,7 @@ async def test_no_more_requests_are_under_way_than_the_setting_allows(zoho: Zoho
     zoho.simulator.change_settings(latency=0.02, max_concurrent=3)
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=3, zoho_max_attempts=1) as source:
         assert (await source.fetch_listing(PagingHint(pages=13), EMPTY_INDEX)).pages == 13
+    zoho.simulator.change_settings(latency=2, max_concurrent=3)  # long enough for requests to meet on a busy machine
     async with zoho_source(org_at(zoho.url), zoho_per_page=2, zoho_concurrency=8, zoho_max_attempts=1) as source:
         with pytest.raises(TransientError):
             await source.fetch_listing(PagingHint(pages=13), EMPTY_INDEX)
