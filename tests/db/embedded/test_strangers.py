@@ -1,6 +1,5 @@
 """A process that is not the server of the data folder is never taken for it, and never gets a signal."""
 
-import os
 import shutil
 import subprocess
 import threading
@@ -19,16 +18,15 @@ from tests.support import cli
 
 
 @pytest.fixture
-def stopped(data_dir: Path, way: str) -> Path:
+def stopped(used_dir: Path) -> Path:
     """A data folder whose server does not run, with the pid file of one that was cut off by a power failure."""
-    with embedded.running(data_dir, durable=False) as url:
-        ask(url, f"CREATE TABLE kept AS SELECT '{way}' AS way")
-        file = data_dir / "postgres" / "postmaster.pid"
+    file = used_dir / "postgres" / "postmaster.pid"
+    with embedded.running(used_dir, durable=False) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         written = file.read_text()
     file.write_text(written)
     file.chmod(0o600)
-    os.chown(file, file.parent.stat().st_uid, file.parent.stat().st_gid)
-    return data_dir
+    return used_dir
 
 
 def name_in_file(data_dir: Path, pid: int) -> None:
