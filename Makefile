@@ -29,7 +29,7 @@ test: .venv/ready ## Run all tests that need nothing but Python packages
 	$(CLEAN) $(BIN)/python -m pytest -q -n 3
 
 test-unit: .venv/ready ## Run the tests that need no database (half a minute)
-	$(CLEAN) CADENCE_SYNC_TEST_EXAMPLES=0.2 $(BIN)/python -m pytest -q -n 2 -m "not database and not process and not system and not long and not bi and not dbt and not deploy"
+	$(CLEAN) CADENCE_SYNC_TEST_EXAMPLES=0.1 $(BIN)/python -m pytest -q -n 2 -m "not database and not process and not system and not long and not bi and not dbt and not deploy"
 
 test-system: .venv/ready ## Run the wheel, the web UI in a browser, and the tests of databases and machines on Debian's Postgres and pgbouncer
 	sh tests/support/chromium.sh

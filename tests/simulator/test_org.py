@@ -80,7 +80,7 @@ def test_facts_of_a_cadence_fit_together() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = [cadence.name for cadence in SimOrg(7, 0, 30_000).cadences.values()]
+    names = [cadence.name for cadence in SimOrg(7, 0, 10_000).cadences.values()]
     assert len(names) == len(set(names))
 
 
