@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.labels import UNNAMED, display_name, field_title, plural, visible_changes
+from cadence_sync.core.labels import UNNAMED, display_name, field_title, humanize, plural, visible_changes
 
 
 class Moved(NamedTuple):
@@ -32,3 +32,8 @@ def test_a_name_that_nobody_sees_has_words_instead(name: str | None) -> None:
 def test_one_is_not_many() -> None:
     assert (plural(1, "cadence"), plural(1200, "cadence")) == ("1 cadence", "1,200 cadences")
     assert (plural(1, "is", "are"), plural(0, "entry", "entries")) == ("1 is", "0 entries")
+
+
+def test_words_of_zoho_are_taken_apart_and_names_are_not() -> None:
+    assert humanize("type", "task_call") == "task call"
+    assert humanize("name", "task_call") == "task_call"
