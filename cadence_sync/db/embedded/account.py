@@ -18,14 +18,14 @@ FIRST_NUMBER: Final = 54329
 """Numeric user of servers that root starts where namespaces are not allowed; the next one if it has a name."""
 _LAUNCHER: Final = Path(__file__).with_name("launch.py")
 _OVERFLOW: Final = 65534
-"""What a namespace shows for every user that it does not know: not to be mixed up with one that it does."""
+"""The number that a namespace shows for users outside its map; excluded, so that they stay distinguishable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """How programs are started, and with which rights they see files.
 
-    `uid` is the owner of what they create, as the file system has it. `prefix` goes in front of a command. `text`
+    `uid` owns the files that they create. `prefix` goes in front of a command. `text`
     describes it to a person.
     """
 

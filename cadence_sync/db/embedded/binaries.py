@@ -1,4 +1,4 @@
-"""Finds Postgres programs: those of a wheel, else those installed on this machine."""
+"""Finds Postgres programs: a wheel's, else this machine's."""
 
 import importlib.metadata
 import importlib.util

@@ -34,7 +34,7 @@ def data_folder(data_dir: Path, account: Account) -> Path:
     folder = data_dir / "postgres"
     if not folder.exists():
         if folder.is_symlink():
-            folder.unlink()  # what it led to is gone
+            folder.unlink()  # its target no longer exists
         if account.may_enter(data_dir):
             folder.mkdir(mode=0o700)
         else:
@@ -103,7 +103,7 @@ def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
 
 
 def new_socket_folder(account: Account) -> Path:
-    """Make a private folder for the socket: whoever reaches it is superuser."""
+    """Make a private folder for the socket: access to it is superuser access."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder(account)))
     give(folder, account)
     return folder
@@ -138,13 +138,13 @@ def _temporary_folders() -> Iterator[Path]:
     if "XDG_RUNTIME_DIR" in os.environ:
         yield Path(os.environ["XDG_RUNTIME_DIR"])
     yield Path(f"/run/user/{os.geteuid()}")
-    yield from map(Path, ("/tmp", "/var/tmp"))  # noqa: S108 - what is made there has a random name and mode 0700
+    yield from map(Path, ("/tmp", "/var/tmp"))  # noqa: S108 - folders made there have random names and mode 0700
 
 
 def _state() -> Path:
     with suppress(FileExistsError):
         STATE.mkdir()
-        STATE.chmod(0o755)  # whatever the umask is, the server's account passes through it
+        STATE.chmod(0o755)  # independent of the umask: the server's account must pass
     return STATE
 
 

@@ -1,6 +1,6 @@
 """Becomes another user than root, then the program named on the command line.
 
-Run by path, in a process of its own, with nothing but the standard library: `map UID GID PROGRAM …` enters a user
+Run by path, in a separate process, with the standard library only: `map UID GID PROGRAM …` enters a user
 namespace in which root is UID, so that files stay root's; `set UID GID PROGRAM …` becomes that numeric user. Either
 way no supplementary group and no right of root is left, which Postgres insists on.
 """

@@ -64,7 +64,7 @@ class Postmaster:
 
 
 def read_postmaster(data: Path) -> Postmaster | None:
-    """Return what the pid file says, or nothing where it is missing or was not written to its end."""
+    """Parse the pid file; returns None if it is missing or incomplete."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         pid, _, started, _, sockets = lines[:_LINES]

@@ -1,8 +1,8 @@
 """The life of the embedded server: made on first use, shared between processes, stopped with the last one.
 
-Every process that uses a server holds a shared lock on `postgres.users`; the system lets go of it when the process
-ends, however that happens. Whoever starts or stops the server holds `postgres.lock` alone. So the process that gets
-`postgres.users` for itself is the last one, and stops the server.
+Each process that uses a server holds a shared lock on `postgres.users`; the kernel releases it when the process ends,
+also after a kill. Starting and stopping happen under an exclusive lock on `postgres.lock`. A process that can lock
+`postgres.users` exclusively is the last user, and stops the server.
 """
 
 import fcntl
@@ -89,7 +89,7 @@ class EmbeddedServer:
         )
 
     def _initialize(self) -> None:
-        """Make the data beside their folder and move them there in one step: a killed process leaves no half of it."""
+        """Make the data in a new folder and move it into place in one step: a killed process leaves nothing half made."""
         if (self.data / "PG_VERSION").exists():
             return
         new = self.data.with_name(f"{self.data.name}.new")
@@ -134,7 +134,7 @@ class EmbeddedServer:
             raise self.failure(self._reason(printed))
 
     def _environment(self) -> dict[str, str]:
-        """Return variables for Postgres: none that change what it does, and none of our secrets."""
+        """Return the environment of Postgres programs, without settings of libpq and without our secrets."""
         kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
 
@@ -154,7 +154,7 @@ class EmbeddedServer:
 def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
     """Yield the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
 
-    Raises `DatabaseError` where it does not start, and `SettingsError` where there is no Postgres to start.
+    Raises `DatabaseError` if it does not start, and `SettingsError` if no Postgres is installed.
     """
     data_dir = _resolved(data_dir)
     lock = data_dir / "postgres.lock"
