@@ -89,7 +89,7 @@ class EmbeddedServer:
         )
 
     def _initialize(self) -> None:
-        """Make the data in a new folder and move it into place in one step: a killed process leaves nothing half made."""
+        """Make the data in a new folder, then rename it: a killed process leaves nothing half made."""
         if (self.data / "PG_VERSION").exists():
             return
         new = self.data.with_name(f"{self.data.name}.new")
