@@ -15,7 +15,7 @@ if [ -z "$(newest)" ] || ! command -v pgbouncer >/dev/null; then
 fi
 
 # Databases are made ten times as fast in memory, where there are the 2 GiB that they take.
-room() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print $4 >= 2097152 }'; }
+room() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print ($4 >= 2097152) }'; }
 
 bin=$(newest)
 below=$([ "$(room /dev/shm)" = 1 ] && echo /dev/shm || echo /tmp)
