@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import tomllib
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -32,6 +33,14 @@ SHORTEST_KEY: Final = 16
 SHORTEST_RETENTION: Final = 86400
 LONGEST_RETENTION: Final = 36500 * 86400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _user_data_dir() -> Path:
+    """Return the user's data folder; for a user without a home, a path that says so once it is needed."""
+    try:
+        return user_data_path("cadence-sync", appauthor=False)
+    except RuntimeError:
+        return Path("~/.local/share/cadence-sync")
 
 
 class OrgSettings(BaseModel):
@@ -66,7 +75,7 @@ class Settings(BaseSettings):
     """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
     `sslmode`, sockets, several hosts. Unset: the embedded server.
     """
-    data_dir: Path = Field(default_factory=lambda: user_data_path("cadence-sync", appauthor=False))
+    data_dir: Path = Field(default_factory=_user_data_dir)
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
     """OAuth client id, of the organization `default` and of those that name no other."""
@@ -321,7 +330,9 @@ def _find(config: Path | None) -> Path | None:
         if not config.is_file():
             raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
         return config
-    places = (Path.cwd() / FILE_NAME, user_config_path("cadence-sync", appauthor=False) / FILE_NAME)
+    places = [Path.cwd() / FILE_NAME]
+    with suppress(RuntimeError):  # a user without a home folder, as in some containers
+        places.append(user_config_path("cadence-sync", appauthor=False) / FILE_NAME)
     return next((place for place in places if place.is_file()), None)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import psutil
 import pytest
 
+from cadence_sync.config.settings import load_settings
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import binaries, server
 from cadence_sync.errors import DatabaseError, SettingsError
@@ -272,3 +273,22 @@ def test_the_command_line_tells_it_in_a_sentence(data_dir: Path) -> None:
     )
     assert result.returncode == 2
     assert "CADENCE_SYNC_DATA_DIR" in result.stderr
+
+
+@pytest.mark.parametrize("variables", [{}, {"CADENCE_SYNC_DATA_DIR": "~/data"}])
+def test_a_user_without_a_home_is_asked_for_a_folder(
+    tmp_path: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(_path: str) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    monkeypatch.setattr("platformdirs.unix.Unix.user_config_dir", property(no_home))
+    monkeypatch.setattr("platformdirs.unix.Unix.user_data_dir", property(no_home))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    with pytest.raises(SettingsError) as caught, embedded.running(settings.data_dir):
+        pass
+    assert "CADENCE_SYNC_DATA_DIR" in caught.value.hint
