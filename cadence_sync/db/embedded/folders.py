@@ -88,7 +88,7 @@ def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_short_folder(account)) as made:
         root = Path(made)
         source = binaries.root or binaries.folder.parent
-        for part in binaries.parts or (binaries.folder,):
+        for part in binaries.parts or tuple(binaries.folder.parent.iterdir()):  # found relative to the programs
             if part != binaries.folder:
                 (root / part.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
                 (root / part.relative_to(source)).symlink_to(part, target_is_directory=True)
