@@ -9,9 +9,8 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.ports import Org
-from cadence_sync.simulator.edits import EditError, delete, restore
+from cadence_sync.simulator.edits import EditError, delete, make_random_edit, restore
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.random_edits import make_random_edit
 from cadence_sync.simulator.serializers import list_v7
 from cadence_sync.sync import SyncOptions
 from tests.support.lab import Lab

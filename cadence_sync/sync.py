@@ -27,8 +27,7 @@ from cadence_sync.core.deletions import (
 from cadence_sync.core.diff import Plan, PriorState, plan_deleted, plan_listed
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.record_spool import BLOCK
-from cadence_sync.core.records import Record, StoredCadence
+from cadence_sync.core.records import BLOCK, Record, StoredCadence
 from cadence_sync.core.redact import redact_records
 from cadence_sync.core.report import CounterBuilder, Counters, ErrorInfo, Outcome, Report, outcome_of
 from cadence_sync.errors import CadenceSyncError

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from cadence_sync.alerts.routing import AlertRouting
     from cadence_sync.db.alert_outbox import IsStale
     from cadence_sync.db.store import PostgresStore
-    from cadence_sync.zoho.access_token import Auth, OnRefresh
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
-    from cadence_sync.zoho.oauth import Credentials
+    from cadence_sync.zoho.oauth import Auth, Credentials, OnRefresh
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its listing: to write, and to wait for the database."""
@@ -137,7 +136,7 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
     """Return the cache of access tokens that all processes share through the database."""
     from cadence_sync.db.crypto import Cipher
     from cadence_sync.db.tokens import TokenTable
-    from cadence_sync.zoho.access_token import fingerprint
+    from cadence_sync.zoho.oauth import fingerprint
 
     # Without keys of its own the cache is locked with what a thief of the database does not have either.
     cipher = Cipher(settings.encryption_key_list or [org.client_secret])
@@ -167,7 +166,7 @@ async def session(settings: Settings) -> "AsyncIterator[Http]":
 def _auth(
     http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache, on_refresh: "OnRefresh | None" = None
 ) -> "Auth":
-    from cadence_sync.zoho.access_token import Auth
+    from cadence_sync.zoho.oauth import Auth
 
     return Auth(http, credentials_of(org), addresses_of(org), clock, cache, on_refresh)
 
@@ -254,7 +253,7 @@ def _store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
 
 def alert_routing(settings: Settings) -> "AlertRouting":
     """Return which channels are told of what."""
-    from cadence_sync.alerts.configured_routing import build_routing as rules
+    from cadence_sync.alerts.routing import build_routing as rules
 
     return rules(settings)
 

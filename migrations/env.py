@@ -5,7 +5,7 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection, text
 
-from cadence_sync.db.locks import LOCK_MIGRATION, SHORT_LOCKS
+from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS
 from cadence_sync.db.tables import SCHEMA, metadata
 
 BOOKKEEPING = {"reporting_layer"}

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, OverflowMode
 
-from cadence_sync.alerts.channel import not_sent
-from cadence_sync.alerts.daemon_thread import run_in_daemon_thread
+from cadence_sync.alerts.channel import not_sent, run_in_daemon_thread
 from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.alerts.render import Message, render_message
 from cadence_sync.config.urls import is_loopback

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync.alerts.channel import Channel
 from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, pause_after
 from cadence_sync.db import alert_delivery
-from cadence_sync.db.alert_content import load_alerts
-from cadence_sync.db.alert_delivery import DueBatch, OutboxMessage
+from cadence_sync.db.alert_delivery import DueBatch, OutboxMessage, load_alerts
 from cadence_sync.errors import CadenceSyncError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import Clock

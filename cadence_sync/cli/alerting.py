@@ -169,14 +169,14 @@ async def drop_command(settings: Settings, channel: str) -> None:
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
     from cadence_sync.cli.worker import usable_orgs
-    from cadence_sync.daemon import org_schedules
+    from cadence_sync.daemon import schedule
+    from cadence_sync.db.orgs import load_scheduled_orgs
     from cadence_sync.db.queue import driver_of
-    from cadence_sync.db.scheduled_orgs import load_scheduled_orgs
 
     async with driver_of(engine) as connection:
-        schedules = org_schedules.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
+        schedules = schedule.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-    return org_schedules.staleness(schedules, least, wiring.SystemClock().now())
+    return schedule.staleness(schedules, least, wiring.SystemClock().now())
 
 
 def _check(settings: Settings, channel: str | None) -> None:

@@ -13,7 +13,7 @@ async def migrate_command(settings: Settings) -> None:
 async def grant_reader_command(settings: Settings, role: str) -> None:
     """Let a role read the reporting layer and nothing else."""
     from cadence_sync.db.grants import grant_reader
-    from cadence_sync.db.migration_files import REPORTING
+    from cadence_sync.db.revision import REPORTING
 
     async with wiring.database(settings) as engine:
         await grant_reader(engine, role)

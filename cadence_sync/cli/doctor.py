@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json
 from cadence_sync.config.settings import Settings
-from cadence_sync.doctor.alerts import alert_checks
-from cadence_sync.doctor.checks import MARKS, Check, CheckState, exit_code_of, failed, passed, run_check, skipped
+from cadence_sync.doctor.checks import (
+    MARKS,
+    Check,
+    CheckState,
+    alert_checks,
+    exit_code_of,
+    failed,
+    passed,
+    run_check,
+    skipped,
+)
 from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
 from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError

@@ -83,7 +83,7 @@ def schedule(found: Mapping[str, str | None]) -> Schedule | None:
     if interval:
         return Schedule(_checked("interval", _seconds, interval, code="BAD_SCHEDULE"))
     if cron:
-        from cadence_sync.daemon.cron import cron_trigger
+        from cadence_sync.daemon.schedule import cron_trigger
 
         _checked("cron", lambda line: cron_trigger(line, time_zone or None), cron, code="BAD_SCHEDULE")
         return Schedule(cron=cron, time_zone=time_zone or None)

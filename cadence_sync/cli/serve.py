@@ -12,13 +12,13 @@ from cadence_sync.cli.hosts import check_host
 from cadence_sync.cli.worker import check_database, until_stopped, usable_orgs, working
 from cadence_sync.cli.worker import unready as worker_lacks
 from cadence_sync.config.settings import Settings, seconds_of
-from cadence_sync.daemon import org_schedules
-from cadence_sync.daemon.gauges import Gauges
+from cadence_sync.daemon import schedule
+from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.daemon.scheduler import Scheduler
+from cadence_sync.db.orgs import load_scheduled_orgs
 from cadence_sync.db.pruning import prune
 from cadence_sync.db.queue import driver_of
-from cadence_sync.db.scheduled_orgs import load_scheduled_orgs
 from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import Clock
@@ -39,12 +39,12 @@ class _ScheduleSource:
     settings: Settings
     engine: "AsyncEngine"
     configured: Mapping[str, OrgConfig]
-    logger: org_schedules.OncePerMessageLogger = field(default_factory=org_schedules.OncePerMessageLogger)
+    logger: schedule.OncePerMessageLogger = field(default_factory=schedule.OncePerMessageLogger)
     warned_of_no_orgs: bool = False
 
     async def ask(self, connection: "Connection") -> Mapping[str, OrgSchedule]:
         """Return it for the scheduler, and log what is wrong with it once."""
-        found = org_schedules.org_schedules(
+        found = schedule.org_schedules(
             self.settings, self.configured, await load_scheduled_orgs(connection), self.logger.log_once
         )
         if not found and not self.warned_of_no_orgs:
@@ -55,31 +55,31 @@ class _ScheduleSource:
     async def look(self) -> Mapping[str, OrgSchedule]:
         """Return it for whoever only watches."""
         async with driver_of(self.engine) as connection:
-            return org_schedules.org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
+            return schedule.org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 
 
 async def serve_command(settings: Settings) -> None:
     """Sync on schedule until stopped."""
     forward_libraries()
     check_host(settings)
-    org_schedules.check_default(settings)
+    schedule.check_default(settings)
     configured, clock = usable_orgs(settings), wiring.SystemClock()
     async with wiring.long_lived_database(settings) as (engine, url):
         await check_database(engine)
-        schedule = _ScheduleSource(settings, engine, configured)
-        gauges = Gauges(engine, clock, schedule.look)
+        schedules = _ScheduleSource(settings, engine, configured)
+        gauges = Gauges(engine, clock, schedules.look)
         clean_up = partial(_clean_up, settings, engine, clock)
-        scheduler = Scheduler(url, schedule.ask, clock, seconds_of(settings.sync_misfire_grace), clean_up)
+        scheduler = Scheduler(url, schedules.ask, clock, seconds_of(settings.sync_misfire_grace), clean_up)
 
         async def unready() -> str | None:
             return await worker_lacks(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
 
         def staleness() -> "IsStale | None":
             least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-            return org_schedules.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
+            return schedule.staleness(scheduler.known, least, clock.now()) if scheduler.leading else None
 
         def intervals() -> dict[str, float]:
-            return org_schedules.intervals(scheduler.known or gauges.schedules, clock.now())
+            return schedule.intervals(scheduler.known or gauges.schedules, clock.now())
 
         page = web_ui_app(settings, engine, clock, partial(enqueue_org, settings, engine, url), intervals)
         probes = Probes(unready, gauges.text)

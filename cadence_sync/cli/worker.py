@@ -9,7 +9,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.hosts import check_host
 from cadence_sync.config.settings import Settings
 from cadence_sync.daemon import metrics
-from cadence_sync.daemon.gauges import Gauges
+from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
 from cadence_sync.daemon.tracing import tracing
 from cadence_sync.daemon.worker import Worker

@@ -1,17 +1,128 @@
 """From the bytes of a page to its records: found by their digests, or decoded, or quarantined."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 
 from cadence_sync.core.converters import UnreadableError
 from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex, digest_of
-from cadence_sync.core.duplicate_keys import check_keys, may_repeat_keys
-from cadence_sync.core.json_scan import BordersError, nests_deeper, split_records, top_level_id
 from cadence_sync.core.normalize import normalize_record
 from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InvalidResponseError
+
+_QUOTE: Final = b'"'
+_ESCAPED_QUOTE: Final = rb"\u0022"
+
+
+def check_keys(raw: bytes, document: object) -> None:
+    """Raise `UnreadableError` where a key came with two different values; `document` is `raw` decoded."""
+    if _ESCAPED_QUOTE in raw or raw.count(_QUOTE) != msgspec.json.encode(document).count(_QUOTE):
+        json.loads(raw, object_pairs_hook=_object)
+
+
+def may_repeat_keys(raw: bytes) -> bool:
+    """Whether an object may have a key of its own, no deeper, more than once."""
+    fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    if any('"' in key for key in fields):  # it may have been written as an escape: there is no telling
+        return True
+    kept = 2 * len(fields) + sum(bytes(value).count(_QUOTE) for value in fields.values())
+    return raw.count(_QUOTE) != kept
+
+
+def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found and _text(found[key]) != _text(value):
+            raise UnreadableError(f"the key {key[:100]!r} comes twice with different values")
+        found[key] = value
+    return found
+
+
+def _text(value: object) -> str:
+    """Tell 1 from true: to Python they are equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+# Possessive, and a string that is never closed ends with the body: so that no body takes quadratic time.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
+_LIST_START = re.compile(rb"\s*:\s*\[")
+_STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+_ID_VALUE = re.compile(rb'\s*:\s*(?:"(-?[0-9A-Za-z_-]{1,64})"|(-?[0-9]{1,64}))\s*[,}]')
+
+
+class BordersError(ValueError):
+    """The borders of the records cannot be found."""
+
+
+def split_records(body: bytes, key: bytes = b"cadences") -> tuple[list[bytes], bytes]:
+    """Return the records of the list under `key`, and the body with that list emptied."""
+    start = _list_start(body, key)
+    depth, record_start, record_end = 0, start, start
+    records: list[bytes] = []
+    for token, position, end in _tokens(body, start):
+        if depth == 0:
+            records += _scalars(body[record_end:position])
+            if token in b"}]":
+                return records, body[:start] + body[position:]
+            record_start = position
+        depth += _STEP.get(token, 0)
+        if depth == 0:
+            records.append(body[record_start:end])
+            record_end = end
+    raise BordersError("the list of cadences does not end")
+
+
+def _scalars(between: bytes) -> list[bytes]:
+    """Return what stands between two records but for commas: numbers and words where objects belong."""
+    return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
+
+
+def top_level_id(record: bytes) -> str | None:
+    """Return the record's own id where exactly one can be read, even if the rest of it cannot."""
+    found = {
+        (match[1] or match[2]).decode("ascii")
+        for end in _ends_of_keys(record, b"id", depth_wanted=1)
+        if (match := _ID_VALUE.match(record, end))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def nests_deeper(record: bytes, limit: int) -> bool:
+    """Whether brackets stand within brackets more than `limit` deep."""
+    if record.count(b"{") + record.count(b"[") <= limit:
+        return False
+    depth = 0
+    for token, _, _ in _tokens(record, 0):
+        depth += _STEP.get(token, 0)
+        if depth > limit:
+            return True
+    return False
+
+
+def _list_start(body: bytes, key: bytes) -> int:
+    for end in _ends_of_keys(body, key, depth_wanted=1):
+        if match := _LIST_START.match(body, end):
+            return match.end()
+    raise BordersError("there is no list of cadences")
+
+
+def _ends_of_keys(body: bytes, key: bytes, *, depth_wanted: int) -> Iterator[int]:
+    """Yield where each string equal to `key` ends at that depth."""
+    depth = 0
+    for token, position, end in _tokens(body, 0):
+        depth += _STEP.get(token, 0)
+        if token == b'"' and depth == depth_wanted and body[position + 1 : end - 1] == key:
+            yield end
+
+
+def _tokens(body: bytes, start: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield brackets and strings, each as its first byte, its start and its end."""
+    for match in _TOKEN.finditer(body, start):
+        yield body[match.start() : match.start() + 1], match.start(), match.end()
+
 
 _DEEPEST: Final = 100
 """Levels of nesting that are followed; Zoho's own records have ten, Python's stack less than a thousand."""

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cadence_sync.core.digest_index import SeenSet
-from cadence_sync.core.id_hash_set import IdHashSet
-from cadence_sync.core.record_spool import RecordSpool
-from cadence_sync.core.records import QuarantinedRecord
+from cadence_sync.core.digest_index import IdHashSet, SeenSet
+from cadence_sync.core.records import QuarantinedRecord, RecordSpool
 
 
 @dataclass(frozen=True, slots=True)

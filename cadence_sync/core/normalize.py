@@ -6,10 +6,10 @@ from typing import Final, TypeAlias, cast
 
 import msgspec
 
+from cadence_sync.core.canonical import read_rules
 from cadence_sync.core.converters import READERS, UnreadableError, holds_nul
 from cadence_sync.core.fields import FIELDS, KNOWN_WORDS, LABELS, OBJECTS, PERIOD, UNENROLL, UNIT, FieldType
 from cadence_sync.core.records import Config, FieldValue, Labels, Record
-from cadence_sync.core.unenroll import read_rules
 
 SAMPLE_LENGTH: Final = 200
 

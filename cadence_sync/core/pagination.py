@@ -6,11 +6,9 @@ from datetime import datetime
 from typing import IO, TypeAlias
 
 from cadence_sync.core.canonical import changed_fields
-from cadence_sync.core.digest_index import DigestIndex, SeenSet
-from cadence_sync.core.id_hash_set import IdHashSet
+from cadence_sync.core.digest_index import DigestIndex, IdHashSet, SeenSet
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.record_spool import RecordSpool
-from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record, RecordSpool
 from cadence_sync.errors import InconsistentListingError
 
 ListedRecord: TypeAlias = Record | QuarantinedRecord

@@ -16,8 +16,7 @@ from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 
 from cadence_sync.db import leader
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.locks import LOCK_MIGRATION
+from cadence_sync.db.engine import LOCK_MIGRATION, translate_errors
 from cadence_sync.db.queue import Connection, move_ahead
 
 SCHEMA: Final = "cadence_queue"

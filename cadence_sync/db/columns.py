@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
+from cadence_sync.core.canonical import unenroll_end_date, unenroll_type
 from cadence_sync.core.diff import CurrentRow
 from cadence_sync.core.fields import FIELDS, LABELS, PERIOD, UNIT, FieldType
 from cadence_sync.core.records import Config, FieldValue
-from cadence_sync.core.unenroll import unenroll_end_date, unenroll_type
 
 _Column: TypeAlias = tuple[str, str, Callable[[str], object] | None]
 """A column, its leaf's path, and what makes the driver's value of the leaf, where that is another."""

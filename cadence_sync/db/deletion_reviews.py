@@ -10,8 +10,7 @@ from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.db import alert_outbox
 from cadence_sync.db.bulk import all_of, execute, upsert_rows
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
 from cadence_sync.errors import NotFoundError

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import msgspec
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -194,3 +194,16 @@ def _translate(error: BaseException) -> CadenceSyncError:
     return DatabaseError(
         f"The database cannot be reached ({type(error).__name__}).", hint=_REACH, code="DATABASE_UNREACHABLE"
     )
+
+
+LOCK_ORG: Final = text(
+    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
+    " set_config('idle_in_transaction_session_timeout', '60s', true),"
+    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
+)
+"""Taken by the writer of an organization. The server cuts off a writer that freezes: it blocks nobody for long."""
+
+LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
+"""Taken by `migrate`: several at once run one after the other."""
+SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
+"""A lock on a table that others hold for long fails the migration, not them."""

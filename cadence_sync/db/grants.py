@@ -6,8 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.migration_files import REPORTING
-from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.revision import REPORTING, check_migrated
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
 

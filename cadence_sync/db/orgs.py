@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db import credentials
 from cadence_sync.db.crypto import Cipher
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.queue import drop_job
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import org_credentials, orgs
@@ -162,3 +162,36 @@ def _columns(schedule: Schedule | None) -> dict[str, Any]:
     if schedule is None:
         return {}
     return {"sync_interval_seconds": schedule.seconds, "sync_cron": schedule.cron, "time_zone": schedule.time_zone}
+
+
+_PLANNED: Final = """
+    SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_interval_seconds,
+           o.sync_cron,
+           o.time_zone, o.consecutive_failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
+    FROM cadence_sync.orgs AS o
+    LEFT JOIN cadence_sync.org_credentials AS c USING (org_id)
+    ORDER BY o.org_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledOrg:
+    """One organization as the database knows it."""
+
+    org_id: str
+    data_center: str
+    enabled: bool
+    removed: bool
+    seconds: float | None
+    cron: str | None
+    time_zone: str | None
+    consecutive_failures: int
+    last_run_at: datetime | None
+    credentials_version: str
+    """When its credentials were stored; empty where they come from the settings."""
+
+
+async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[ScheduledOrg]:
+    """Return every organization that has a row, paused and removed ones too."""
+    with translate_errors():
+        return [ScheduledOrg(*row) for row in await connection.fetch(_PLANNED)]

@@ -6,7 +6,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.db.deletion_reviews import DAY
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.db.tables import sync_runs
 from cadence_sync.errors import BudgetError
 from cadence_sync.ports import Run

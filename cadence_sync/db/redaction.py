@@ -13,10 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.pii import RedactionTarget
 from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, redact_sample, redact_text
-from cadence_sync.db.blocks import blocks_of, rewriting
-from cadence_sync.db.bulk import Rows
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.bulk import Rows, blocks_of, rewriting
+from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import (
     cadence_changes,

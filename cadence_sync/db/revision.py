@@ -1,15 +1,114 @@
 """Which schema a database has, and whether it is the one that this code was written for."""
 
+import hashlib
 import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync import __version__
-from cadence_sync.db.migration_files import reporting_checksum
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
+
+REPORTING: Final = "cadence_reporting"
+_CREATE: Final = re.compile(rf"CREATE OR REPLACE (VIEW|FUNCTION|AGGREGATE) {REPORTING}\.(\w+)")
+_REFERENCE: Final = re.compile(rf"\b{REPORTING}\.(\w+)")
+_COMMENT: Final = re.compile(r"--.*")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingObject:
+    """A view or a routine (a function or an aggregate) of the reporting layer; `sql` creates or replaces it."""
+
+    name: str
+    is_view: bool
+    sql: str
+
+    @property
+    def kind(self) -> str:
+        """The word for it in SQL commands."""
+        return "VIEW" if self.is_view else "ROUTINE"
+
+    def references(self) -> set[str]:
+        """Return the names of the layer that the definition mentions, its own left out."""
+        return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingLayer:
+    """The files of migrations/reporting/: `objects` in an order in which they can be created."""
+
+    objects: tuple[ReportingObject, ...]
+    comments: Mapping[str, Mapping[str, str]]
+    schema_comment: str
+    checksum: str
+
+    @property
+    def views(self) -> list[str]:
+        """The names of the views."""
+        return sorted(each.name for each in self.objects if each.is_view)
+
+    @property
+    def routines(self) -> list[str]:
+        """The names of functions and aggregates; none is overloaded."""
+        return sorted(each.name for each in self.objects if not each.is_view)
+
+    def column_comment(self, view: str, column: str) -> str:
+        """Return the comment of a column: its own in this view, else that of its name."""
+        columns = self.comments["columns"]
+        return columns.get(f"{view}.{column}") or columns[column]
+
+
+def migrations_folder() -> Path:
+    """Return the folder migrations/: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
+
+
+@cache
+def reporting_checksum() -> str:
+    """Return the checksum of the reporting layer that belongs to this code."""
+    digest = hashlib.sha256()
+    for file in _files():
+        digest.update(f"{file.name}\0{file.read_text(encoding='utf-8')}\0".encode())
+    return digest.hexdigest()
+
+
+def load_reporting_layer() -> ReportingLayer:
+    """Read and order the files; raises `ValueError` where a file does not define what its name says."""
+    objects = {file.stem: _parse(file) for file in _files() if file.suffix == ".sql"}
+    comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
+    ordered = tuple(objects[name] for name in _order(objects))
+    return ReportingLayer(ordered, comments, comments.pop("schema"), reporting_checksum())
+
+
+def _files() -> list[Path]:
+    return sorted(each for each in (migrations_folder() / "reporting").iterdir() if each.suffix in {".sql", ".toml"})
+
+
+def _parse(file: Path) -> ReportingObject:
+    sql = file.read_text(encoding="utf-8")
+    found = _CREATE.match(sql)
+    if found is None or found[2] != file.stem:
+        raise ValueError(f"{file} must begin with CREATE OR REPLACE and define {REPORTING}.{file.stem}.")
+    return ReportingObject(file.stem, found[1] == "VIEW", sql)
+
+
+def _order(objects: Mapping[str, ReportingObject]) -> Iterable[str]:
+    """Order objects so that each follows those that it mentions; the same files give the same order."""
+    known = objects.keys()
+    return TopologicalSorter(
+        {name: sorted(objects[name].references() & known) for name in sorted(known)}
+    ).static_order()
+
 
 HEAD: Final = "0001"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""

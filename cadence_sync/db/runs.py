@@ -1,8 +1,12 @@
 """The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
 
+import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, Update, exists, func, literal, select, true, update
@@ -12,10 +16,73 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome
-from cadence_sync.db import processes
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
 from cadence_sync.errors import OrgBusyError, SettingsError
 from cadence_sync.ports import UNKNOWN_ORG, ApiUsage, Org, PagingHint, Run
+
+_PROC = Path("/proc")
+_START_TICKS = 19
+"""Place of the start time behind the name in /proc/<pid>/stat; see proc(5)."""
+_ZOMBIE = "Z"
+"""A process that has ended; only its parent has not asked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process: `host` also names the boot and the process namespace, for containers share names and numbers."""
+
+    host: str
+    pid: int
+    started: str
+
+
+@cache
+def current() -> Process:
+    """Return this process."""
+    return Process(_host(), os.getpid(), _started(os.getpid()) or "")
+
+
+def is_gone(process: Process, *, expired: bool) -> bool:
+    """Whether a run's process surely lives no more, or its run is surely over: past its lease it cannot write."""
+    return expired or (process.host == _host() and _started(process.pid) != process.started)
+
+
+def _started(pid: int) -> str | None:
+    """Process numbers are used again; with the time of its start one is unique until the next boot."""
+    return _started_by_proc(pid) if _PROC.joinpath("self").exists() else _started_by_psutil(pid)
+
+
+def _started_by_proc(pid: int) -> str | None:
+    """Return clock ticks since the boot: a time of day would move when the clock is set."""
+    try:
+        stat = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == _ZOMBIE else fields[_START_TICKS]
+
+
+def _started_by_psutil(pid: int) -> str | None:
+    import psutil  # noqa: PLC0415 - Linux has no need of it
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+@cache
+def _host() -> str:
+    parts = [socket.gethostname()]
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    namespace = Path("/proc/self/ns/pid")
+    if boot.exists():
+        parts.append(boot.read_text(encoding="ascii").strip())
+    if namespace.is_symlink():
+        parts.append(str(namespace.readlink()))
+    return "/".join(parts)
+
 
 DAY: Final = timedelta(days=1)
 ABANDONED: Final = ErrorInfo(
@@ -61,7 +128,7 @@ async def preview_run(connection: AsyncConnection, org: Org, started_at: datetim
 
 def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
     """Return what enters a run of an organization that is known under that data center, and says what is known."""
-    me = processes.current()
+    me = current()
     values = {
         "org_id": org.org_id,
         "trigger": trigger,
@@ -237,7 +304,7 @@ async def _close_abandoned(
     gone = [
         run_id
         for run_id, host, pid, started, expired in open_runs
-        if processes.is_gone(processes.Process(host, pid, started), expired=expired)
+        if is_gone(Process(host, pid, started), expired=expired)
     ]
     if gone:
         await connection.execute(

@@ -14,12 +14,11 @@ from cadence_sync.alerts.routing import AlertRouting, Event
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.record_spool import BLOCK
+from cadence_sync.core.records import BLOCK
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
 from cadence_sync.db import alert_outbox, deletion_reviews, runs
 from cadence_sync.db.bulk import any_of, execute
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.quota import reserve_calls
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadences

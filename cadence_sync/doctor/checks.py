@@ -1,10 +1,14 @@
 """One line of `doctor`: what was looked at, how it stands, and what to do about it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from cadence_sync import wiring
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import plural
 from cadence_sync.core.report import most_severe
 from cadence_sync.errors import CadenceSyncError
 
@@ -89,3 +93,16 @@ async def run_check(
 def exit_code_of(checks: Sequence[Check]) -> int:
     """Return the exit code of the gravest."""
     return most_severe(check.exit_code for check in checks)
+
+
+async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
+    """Look at the channels, where there are any."""
+    if not settings.alert_channels:
+        return []
+    from cadence_sync.alerts.channels import open_channels
+
+    clock = wiring.SystemClock()
+    senders = await run_check("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    if isinstance(senders, Check):
+        return [senders]
+    return [passed("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]

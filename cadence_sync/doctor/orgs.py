@@ -146,8 +146,8 @@ def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "
 
 def _due(settings: Settings, org_id: str, entry: "OrgRow | None", last: datetime) -> datetime:
     """Return the time after which the next success is late."""
-    from cadence_sync.daemon.org_schedules import org_schedule
-    from cadence_sync.db.scheduled_orgs import ScheduledOrg
+    from cadence_sync.daemon.schedule import org_schedule
+    from cadence_sync.db.orgs import ScheduledOrg
 
     own = (entry.sync_interval_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
     schedule = org_schedule(settings, ScheduledOrg(org_id, "", True, False, *own, 0, last, ""))

@@ -14,10 +14,9 @@ from cadence_sync.db.crypto import make_cipher
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
 from cadence_sync.orgs.config import OrgConfig, Schedule, in_settings_error, named_orgs, with_overrides
 from cadence_sync.ports import AccessToken, Clock
-from cadence_sync.zoho.detect_data_center import WRONG_DC_CODES, matching_data_centers
 from cadence_sync.zoho.errors import SCOPE
 from cadence_sync.zoho.http import Http
-from cadence_sync.zoho.oauth import code_form, refresh_form, request_token
+from cadence_sync.zoho.oauth import WRONG_DC_CODES, code_form, matching_data_centers, refresh_form, request_token
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -1,16 +1,87 @@
 """The API host: lists of cadences in v7 and v8, and v8's single cadence."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 
-from cadence_sync.simulator import filters, serializers
+from cadence_sync.simulator import serializers
 from cadence_sync.simulator.app_keys import SIMULATOR, authorized
 from cadence_sync.simulator.org import SimOrg
+from cadence_sync.simulator.records import Cadence
 from cadence_sync.simulator.replies import ZohoError, json_response
 from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.tokens import TokenError
+
+_COMPARATORS: dict[str, Callable[[str, str], bool]] = {
+    "equal": lambda name, value: name == value,
+    "not_equal": lambda name, value: name != value,
+    "contains": lambda name, value: value in name,
+    "not_contains": lambda name, value: value not in name,
+    "starts_with": lambda name, value: name.startswith(value),
+    "ends_with": lambda name, value: name.endswith(value),
+}
+_FLAGS = {"true": True, "false": False}
+
+
+class _Field(msgspec.Struct):
+    api_name: str
+
+
+class _Criterion(msgspec.Struct):
+    field: _Field
+    comparator: str
+    value: str
+
+
+def apply(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) -> Sequence[Cadence]:
+    """Return the cadences that pass all filters of the query; raises `ZohoError` for a wrong one."""
+    if query.get("fields", "name") != "name":
+        raise ZohoError("INVALID_DATA", "invalid data", param_name="fields")
+    tests = [_MAKERS[name](query[name], org) for name in _MAKERS if name in query]
+    if not tests:
+        return cadences
+    return [cadence for cadence in cadences if all(test(cadence) for test in tests)]
+
+
+def name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
+    """Render what `fields=name` leaves of a list's item: the id always stays."""
+    return {"name": cadence.name, "id": cadence.id}
+
+
+def _by_module(value: str, org: SimOrg) -> Callable[[Cadence], bool]:
+    if value not in {module.api_name for module in org.modules}:
+        raise ZohoError("INVALID_DATA")
+    return lambda cadence: cadence.module.api_name == value
+
+
+def _by_active(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
+    if value not in _FLAGS:
+        raise ZohoError("UNABLE_TO_PARSE_DATA_TYPE")
+    return lambda cadence: cadence.active is _FLAGS[value]
+
+
+def _by_name(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
+    """Read a criterion such as `{"field":{"api_name":"name"},"comparator":"contains","value":"demo"}`."""
+    try:
+        criterion = msgspec.json.decode(value, type=_Criterion)
+    except msgspec.MsgspecError as error:
+        raise ZohoError("UNABLE_TO_PARSE_DATA_TYPE") from error
+    if criterion.field.api_name != "name" or criterion.comparator not in _COMPARATORS:
+        raise ZohoError("INVALID_DATA", "invalid data", param_name="name")
+    compare, wanted = _COMPARATORS[criterion.comparator], criterion.value.casefold()
+    return lambda cadence: compare(cadence.name.casefold(), wanted)
+
+
+_MAKERS: dict[str, Callable[[str, SimOrg], Callable[[Cadence], bool]]] = {
+    "module": _by_module,
+    "active": _by_active,
+    "name": _by_name,
+}
+
 
 _LARGEST = 2**31 - 1
 
@@ -23,12 +94,12 @@ async def list_cadences(request: web.Request) -> web.StreamResponse:
         page, per_page = _paging(request, simulator)
         found = org.ordered(simulator.settings.order)
         if version == "v8":
-            found = filters.apply(found, org, request.query)
+            found = apply(found, org, request.query)
         start = (page - 1) * per_page
         shown = found[start : start + per_page]
         if not shown:
             return _with_credits(web.Response(status=204), simulator, org)
-        render = filters.name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
+        render = name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
         body: dict[str, Any] = {
             "cadences": [render(cadence, org.utc_offset) for cadence in shown],
             "info": {
@@ -94,3 +165,44 @@ def _number(request: web.Request, name: str, default: int) -> int:
     if not 1 <= int(text) <= _LARGEST:
         raise ZohoError("INVALID_DATA", "invalid data", param_name=name)
     return int(text)
+
+
+_SECRETS = frozenset({"client_id", "client_secret", "refresh_token", "code"})
+# Zoho answers most refusals with status 200.
+_STATUS = {"Access Denied": 400, "invalid_request": 400}
+_TOO_MANY = "You have made too many requests continuously. Please try again after some time."
+
+
+async def token(request: web.Request) -> web.StreamResponse:
+    """Swap a refresh token or a grant code, sent in the form body, for an access token."""
+    await request.app[SIMULATOR].wait()
+    try:
+        return json_response(await _grant(request))
+    except TokenError as refusal:
+        body = {"error": refusal.error}
+        if refusal.error == "Access Denied":
+            body |= {"error_description": _TOO_MANY, "status": "failure"}
+        return json_response(body, _STATUS.get(refusal.error, 200))
+
+
+async def _grant(request: web.Request) -> dict[str, object]:
+    # Zoho takes secrets from the URL too; there they end up in the logs of proxies, so a client must not.
+    if _SECRETS & set(request.query):
+        raise TokenError("invalid_request")
+    simulator = request.app[SIMULATOR]
+    form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+    simulator.tokens.check_client(form.get("client_id", ""), form.get("client_secret", ""))
+    answer: dict[str, object] = {}
+    match form.get("grant_type"):
+        case "refresh_token":
+            refresh_token = form.get("refresh_token", "")
+        case "authorization_code":
+            refresh_token = simulator.tokens.redeem(form.get("code", ""))
+            answer["refresh_token"] = refresh_token
+        case _:
+            raise TokenError("unsupported_grant_type")
+    access_token = simulator.tokens.issue(refresh_token)
+    answer |= {"access_token": access_token, "api_domain": str(request.url.origin()), "token_type": "Bearer"}
+    if simulator.settings.send_expires_in:
+        answer["expires_in"] = int(simulator.settings.token_lifetime)
+    return answer

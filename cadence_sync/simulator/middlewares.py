@@ -6,11 +6,10 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from cadence_sync.simulator import request_log
 from cadence_sync.simulator.app_keys import SIMULATOR, asked_org
-from cadence_sync.simulator.fault_handlers import FAULT_HANDLERS, FaultContext
-from cadence_sync.simulator.faults import Fault, FaultRequest
+from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext, FaultRequest
 from cadence_sync.simulator.replies import ZohoError, error_response
+from cadence_sync.simulator.simulator import LoggedRequest, kind_of, plain_query
 
 _Response: TypeAlias = web.StreamResponse
 
@@ -18,7 +17,7 @@ _Response: TypeAlias = web.StreamResponse
 @web.middleware
 async def journaled(request: web.Request, handler: Handler) -> _Response:
     """Note the request once it is answered, or broken off."""
-    kind = request_log.kind_of(request)
+    kind = kind_of(request)
     if kind == "control":
         return await handler(request)
     simulator = request.app[SIMULATOR]
@@ -31,12 +30,12 @@ async def journaled(request: web.Request, handler: Handler) -> _Response:
         return response
     finally:
         simulator.journal.note(
-            request_log.LoggedRequest(
+            LoggedRequest(
                 at=simulator.clock(),
                 kind=kind,
                 method=request.method,
                 path=request.path,
-                query=request_log.plain_query(request),
+                query=plain_query(request),
                 status=status,
                 user_agent=request.headers.get("User-Agent", ""),
                 org=org.index if org else None,
@@ -47,7 +46,7 @@ async def journaled(request: web.Request, handler: Handler) -> _Response:
 @web.middleware
 async def struck(request: web.Request, handler: Handler) -> _Response:
     """Let a fault that waits for such a request strike it."""
-    kind = request_log.kind_of(request)
+    kind = kind_of(request)
     if kind == "control":
         return await handler(request)
     simulator = request.app[SIMULATOR]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
-from cadence_sync.simulator import accounts, api, control, middlewares
+from cadence_sync.simulator import api, control, middlewares
 from cadence_sync.simulator.app_keys import SIMULATOR
 from cadence_sync.simulator.simulator import Simulator
 
@@ -19,7 +19,7 @@ def make_app(sim: Simulator) -> web.Application:
     """Return an application that answers for this simulator."""
     app = web.Application(middlewares=[middlewares.journaled, middlewares.struck, middlewares.refused])
     app[SIMULATOR] = sim
-    app.router.add_post("/oauth/v2/token", accounts.token)
+    app.router.add_post("/oauth/v2/token", api.token)
     app.router.add_get(f"/crm/{{version:v[78]}}{_CADENCES}", api.list_cadences)
     app.router.add_get(f"/crm/v8{_CADENCES}/{{id}}", api.get_cadence)
     control.add_routes(app)

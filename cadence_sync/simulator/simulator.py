@@ -2,16 +2,71 @@
 
 import asyncio
 import random
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-from cadence_sync.simulator import random_edits
+from aiohttp import web
+
+from cadence_sync.simulator import edits
 from cadence_sync.simulator.edits import Edit, EditError
 from cadence_sync.simulator.faults import FaultQueue
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.request_log import RequestLog
 from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.tokens import TokenService
+
+_KEPT = 10_000
+_PLAIN = frozenset({"page", "per_page", "module", "name", "active", "fields"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request; `status` is None where the connection was broken off, `query` values may be masked."""
+
+    at: datetime
+    kind: str
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int | None
+    user_agent: str
+    org: int | None
+
+
+class RequestLog:
+    """The latest requests and how many there were of each kind; those to the control are left out."""
+
+    def __init__(self) -> None:
+        self.requests: deque[LoggedRequest] = deque(maxlen=_KEPT)
+        self.counts: Counter[str] = Counter()
+
+    def note(self, entry: LoggedRequest) -> None:
+        """Add a request that was answered."""
+        self.requests.append(entry)
+        self.counts[entry.kind] += 1
+
+    def clear(self) -> None:
+        """Start counting afresh."""
+        self.requests.clear()
+        self.counts.clear()
+
+
+def kind_of(request: web.BaseRequest) -> str:
+    """Return `token`, `list`, `one`, `control` or `other`."""
+    path = request.path
+    if path.startswith("/_simulator/"):
+        return "control"
+    if path == "/oauth/v2/token":
+        return "token"
+    if path.startswith("/crm/") and path.endswith("/settings/automation/cadences"):
+        return "list"
+    return "one" if path.startswith("/crm/") and "/settings/automation/cadences/" in path else "other"
+
+
+def plain_query(request: web.BaseRequest) -> dict[str, str]:
+    """Return the query; values of parameters that the cadences API does not know may be secrets."""
+    return {key: value if key in _PLAIN else "***" for key, value in request.query.items()}
 
 
 class Simulator:
@@ -49,11 +104,11 @@ class Simulator:
 
     def edit(self, count: int = 1, org: int = 0) -> list[Edit]:
         """Make edits at random, now."""
-        return random_edits.make_random_edits(self.org(org), count, self.clock(), self.rng)
+        return edits.make_random_edits(self.org(org), count, self.clock(), self.rng)
 
     def edit_one(self, kind: str, cadence_id: str | None = None, org: int = 0) -> Edit:
         """Make one edit of this kind, now; raises `EditError` where it does not fit."""
-        return random_edits.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
+        return edits.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
 
     def change_settings(self, **changes: object) -> None:
         """Change settings by name; raises ValueError and changes nothing if one does not fit."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from cadence_sync.simulator import names
+from cadence_sync.simulator import generate
 from cadence_sync.simulator.records import Cadence, Execution
 
 Json: TypeAlias = dict[str, Any]
@@ -45,7 +45,7 @@ def rules(cadence: Cadence, execution: Execution) -> list[Json]:
         found.append(("end_date", {"unenroll_date": execution.end_date}))
     if execution.revenue:
         revenue = _criteria(cadence, "Annual_Revenue", 4814, execution.revenue)
-        subject = _criteria(cadence, "Subject", 4066, names.TASKS[0])
+        subject = _criteria(cadence, "Subject", 4066, generate.TASKS[0])
         followed = {"criteria": subject, "state": None, "specific": False}
         found.append(("criteria", {"criteria": revenue}))
         found.append(("followup_criteria", {"details": followed, "type": "Tasks"}))
@@ -81,7 +81,7 @@ def _step(first_id: int, action: Json, parent: Json | None, rng: random.Random) 
 
 
 def _task(cadence: Cadence, rng: random.Random, action_id: str, made: str) -> Json:
-    subject = rng.choice(names.TASKS)
+    subject = rng.choice(generate.TASKS)
     maker = {"name": cadence.created_by.name, "id": cadence.created_by.id}
     due = {"period": "business_days", "unit": "1", "trigger_field": "${CURRENTTIME}", "sign": "plus"}
     return {
@@ -122,7 +122,7 @@ def _call(cadence: Cadence, rng: random.Random, action_id: str, _made: str) -> J
             "layout": {"name": "Standard", "id": _fixed_id(cadence, 3660)},
             "field_mappings": [
                 _static(cadence, "Call_Type", 4208, "Outbound"),
-                _static(cadence, "Call_Purpose", 4262, rng.choice(names.CALLS)),
+                _static(cadence, "Call_Purpose", 4262, rng.choice(generate.CALLS)),
             ],
             "module": {"api_name": "Calls", "id": _fixed_id(cadence, 2654)},
         },
@@ -132,16 +132,16 @@ def _call(cadence: Cadence, rng: random.Random, action_id: str, _made: str) -> J
 
 
 def _mail(cadence: Cadence, rng: random.Random, action_id: str, _made: str) -> Json:
-    number = rng.randrange(len(names.MAILS))
-    template = {"name": names.MAILS[number], "id": _fixed_id(cadence, 80016 + number)}
+    number = rng.randrange(len(generate.MAILS))
+    template = {"name": generate.MAILS[number], "id": _fixed_id(cadence, 80016 + number)}
     return {"template": template, "name": template["name"], "id": action_id, "type": "email_notifications"}
 
 
 def _whatsapp(cadence: Cadence, rng: random.Random, action_id: str, _made: str) -> Json:
-    number = rng.randrange(len(names.MAILS))
+    number = rng.randrange(len(generate.MAILS))
     return {
-        "message_template": {"id": _fixed_id(cadence, 115032 + number), "title": names.MAILS[number]},
-        "name": names.MAILS[number],
+        "message_template": {"id": _fixed_id(cadence, 115032 + number), "title": generate.MAILS[number]},
+        "name": generate.MAILS[number],
         "id": action_id,
         "type": "whatsapp_message_notification",
     }

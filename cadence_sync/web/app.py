@@ -1,25 +1,45 @@
 """The web UI, put together."""
 
+import mimetypes
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from cadence_sync.alerts.configured_routing import build_routing
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
 from cadence_sync.ports import Clock
 from cadence_sync.web import app_keys, templating
 from cadence_sync.web.access import Access
 from cadence_sync.web.errors import as_pages
-from cadence_sync.web.headers import add_headers
 from cadence_sync.web.limits import Limits
-from cadence_sync.web.middleware import MIDDLEWARES
+from cadence_sync.web.middleware import MIDDLEWARES, add_headers
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
-from cadence_sync.web.static_files import static
+from cadence_sync.web.templating import STATIC
 from cadence_sync.web.views import PAGES
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+_KEPT = "public, max-age=31536000, immutable"
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+
+
+async def static(request: web.Request) -> web.Response:
+    """Answer one file; its address changes with its content, so that it may be kept for good."""
+    name = request.match_info["name"]
+    body = _files().get(name)
+    if body is None:
+        raise web.HTTPNotFound
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return web.Response(body=body, content_type=kind, headers={"Cache-Control": _KEPT})
+
 
 LARGEST_FORM: Final = 64 * 1024
 

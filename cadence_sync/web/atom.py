@@ -12,7 +12,7 @@ import msgspec
 
 from cadence_sync.core.labels import INVISIBLE_EDIT, field_title, visible_changes
 from cadence_sync.db.queries.changes import VersionEdit
-from cadence_sync.web.text_filters import KINDS, cadence_path, plain, short
+from cadence_sync.web.filters import KINDS, cadence_path, plain, short
 
 CONTENT_TYPE: Final = "application/atom+xml"
 _NAMESPACE: Final = "http://www.w3.org/2005/Atom"

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from cadence_sync.web.time_zones import zone_of
+from cadence_sync.web.params import zone_of
 
 _BOM: Final = "\ufeff"  # without it spreadsheets take the bytes for another encoding
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

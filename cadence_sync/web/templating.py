@@ -9,10 +9,10 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from cadence_sync.web import filters, text_filters
+from cadence_sync.web import filters
 from cadence_sync.web.app_keys import ACCESS, CLOCK, USER
+from cadence_sync.web.params import zone_of, zones
 from cadence_sync.web.sessions import csrf, session_of
-from cadence_sync.web.time_zones import zone_of, zones
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -38,7 +38,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(filters.FILTERS | text_filters.FILTERS)
+    environment.filters.update(filters.FILTERS)
     environment.globals.update(navigation=navigation, asset=_assets().__getitem__)
 
 

@@ -15,10 +15,10 @@ from cadence_sync.core.records import Page
 from cadence_sync.errors import BudgetError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.access_token import Auth
 from cadence_sync.zoho.errors import error_code, error_from_response, seconds
 from cadence_sync.zoho.http import Http, HttpResponse
 from cadence_sync.zoho.limiter import Limiter
+from cadence_sync.zoho.oauth import Auth
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0

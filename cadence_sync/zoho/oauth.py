@@ -4,17 +4,20 @@ Zoho reports a failure as HTTP 200 or 400 with `{"error": …}`. Secrets travel 
 end up in logs.
 """
 
+import asyncio
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError, TransientError
-from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.data_centers import Addresses
+from cadence_sync.ports import AccessToken, Clock, TokenCache
+from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 from cadence_sync.zoho.errors import RENEWAL_HINT
 from cadence_sync.zoho.http import Http, HttpResponse
 
@@ -136,3 +139,130 @@ def _refusal(answer: HttpResponse, fields: dict[str, object]) -> CadenceSyncErro
     return InvalidResponseError(
         "Zoho's token endpoint did not answer with a token.", hint="Check the accounts address."
     )
+
+
+EARLY: Final = timedelta(seconds=60)
+"""Time before its end at which a token is no longer used."""
+MOST_IN_WINDOW: Final = 10
+WINDOW: Final = timedelta(minutes=10)
+"""Zoho's limit: so many access tokens from one refresh token in so long."""
+_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_LOST", "INVALID_RESPONSE", "BODY_TOO_LARGE"}
+"""Failures after which Zoho may have made a token that nobody received; it counts all the same."""
+
+
+OnRefresh: TypeAlias = Callable[[str], None]
+"""Is told `succeeded` or `failed` whenever a token was asked for."""
+
+
+class Auth:
+    """Holds one organization's access token; it is refreshed once for all who wait, in whatever process."""
+
+    def __init__(
+        self,
+        http: Http,
+        credentials: Credentials,
+        addresses: Addresses,
+        clock: Clock,
+        cache: TokenCache,
+        on_refresh: OnRefresh | None = None,
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._addresses = addresses
+        self.clock = clock
+        self._cache = cache
+        self._lock = asyncio.Lock()
+        self._token: AccessToken | None = None
+        self._on_refresh = on_refresh
+
+    async def token(self, *, rejected: AccessToken | None = None) -> AccessToken:
+        """Return a live token, and another one than that which Zoho rejected."""
+        async with self._lock:
+            if not self._is_good(self._token, rejected):
+                self._token = await self._cache.load()
+            if not self._is_good(self._token, rejected):
+                self._token = await self._refreshed(rejected)
+            assert self._token is not None  # noqa: S101 - a refresh returns one or raises
+            return self._token
+
+    async def forget(self) -> None:
+        """Drop the token everywhere, where no token of these credentials can help."""
+        async with self._lock:
+            self._token = None
+            await self._cache.drop()
+
+    def _is_good(self, token: AccessToken | None, rejected: AccessToken | None) -> bool:
+        if token is None or (rejected is not None and token.value == rejected.value):
+            return False
+        return self.clock.now() < token.expires_at - EARLY
+
+    async def _refreshed(self, rejected: AccessToken | None) -> AccessToken:
+        async with self._cache.refreshing() as slot:
+            if slot.token is not None and self._is_good(slot.token, rejected):
+                return slot.token
+            now = self.clock.now()
+            if sum(made > now - WINDOW for made in slot.issued_at) >= MOST_IN_WINDOW:
+                raise too_many_tokens()
+            try:
+                token = (await request_token(self._http, self._addresses, refresh_form(self._credentials), now)).token
+            except CadenceSyncError as error:
+                if isinstance(error, TransientError | InvalidResponseError) and error.code in _ANSWER_LOST:
+                    slot.count(now)
+                self._tell("failed")
+                raise
+            self._tell("succeeded")
+            slot.keep(token, now)
+            return token
+
+    def _tell(self, result: str) -> None:
+        if self._on_refresh is not None:
+            self._on_refresh(result)
+
+
+def fingerprint(credentials: Credentials, addresses: Addresses) -> bytes:
+    """Return what tells sets of credentials, and the hosts they are for, apart without giving them away."""
+    parts = (
+        addresses.accounts,
+        addresses.api,
+        credentials.client_id,
+        credentials.client_secret,
+        credentials.refresh_token,
+    )
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()
+
+
+PATIENCE: Final = 10.0
+"""Seconds for all of them together."""
+WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
+"""Refusals that another data center may not share."""
+_SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
+_NONE: Final = "1000.none"
+
+
+async def matching_data_centers(
+    http: Http, refused_by: str, form: dict[str, str], refusal: str, now: datetime
+) -> list[str]:
+    """Return the other data centers that know what this form holds.
+
+    Where the client was not known, it alone is looked for: it goes with a made-up code or token, so that a grant code
+    stays unused. Where it was, the code or token is what has another home.
+    """
+    asked = form if refusal == "INVALID_CODE" else form | {_SECRET[form["grant_type"]]: _NONE}
+    found: list[str] = []
+
+    async def look(data_center: str) -> None:
+        try:
+            await request_token(http, DATA_CENTERS[data_center], asked, now)
+        except CadenceSyncError as error:
+            if asked is form or error.code != "INVALID_CODE":
+                return
+        found.append(data_center)
+
+    try:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            for data_center in DATA_CENTERS:
+                if data_center != refused_by:
+                    group.create_task(look(data_center))
+    except TimeoutError:
+        pass  # those that answered have been heard
+    return sorted(found)

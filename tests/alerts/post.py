@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cadence_sync.alerts.channels import open_channels
-from cadence_sync.alerts.configured_routing import build_routing
 from cadence_sync.alerts.dispatcher import Dispatcher
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.wiring import SystemClock

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.alerts.routing import ATTEMPTS
 from cadence_sync.db import alert_delivery
-from cadence_sync.db.alert_content import load_alerts
+from cadence_sync.db.alert_delivery import load_alerts
 from cadence_sync.db.alert_outbox import FLOOD
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org

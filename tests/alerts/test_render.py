@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from cadence_sync.alerts.events import AlertEvent, HoldState, LabeledChange
-from cadence_sync.alerts.render import MOST_FIELDS, cadence_url, render_message
+from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, cadence_url, render_message, sanitize
 from cadence_sync.alerts.routing import Event
-from cadence_sync.alerts.sanitize import LONGEST, sanitize
-from cadence_sync.alerts.webhook_payload import render_payload
+from cadence_sync.alerts.webhook import render_payload
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 PAGE = "https://crm.example.com"

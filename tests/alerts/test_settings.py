@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.alerts.configured_routing import build_routing
-from cadence_sync.alerts.routing import Event, Rule, Topic
+from cadence_sync.alerts.routing import Event, Rule, Topic, build_routing
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.errors import SettingsError
 

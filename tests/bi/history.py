@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.ports import Org
-from cadence_sync.simulator.edits import delete
+from cadence_sync.simulator.edits import delete, make_random_edits
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.random_edits import make_random_edits
 from cadence_sync.simulator.serializers import list_v8
 from tests.support.lab import Lab
 

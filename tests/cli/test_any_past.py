@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.core.canonical import from_document
-from cadence_sync.core.unenroll import canonical_value
+from cadence_sync.core.canonical import canonical_value, from_document
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cadence_sync.export.commit_messages import identity
-from cadence_sync.export.fast_import import path_of
+from cadence_sync.export.fast_import import identity, path_of
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence_sync.core import id_hash_set as ids_module
-from cadence_sync.core.digest_index import EMPTY_INDEX, SeenSet
-from cadence_sync.core.id_hash_set import IdHashSet
-from cadence_sync.core.record_spool import BLOCK, RecordSpool
-from cadence_sync.core.records import Record
+from cadence_sync.core import digest_index as ids_module
+from cadence_sync.core.digest_index import EMPTY_INDEX, IdHashSet, SeenSet
+from cadence_sync.core.records import BLOCK, Record, RecordSpool
 from cadence_sync.errors import SpoolError
 from tests.core.facts import PROPERTY
 from tests.core.memory import decode_one, index_of

@@ -7,12 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence_sync.core.canonical import changed_fields, from_document, to_document
+from cadence_sync.core.canonical import canonical_value, changed_fields, from_document, to_document
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.diff import Kind, PriorState, Version, plan_listed
 from cadence_sync.core.fields import LABELS
 from cadence_sync.core.records import Config, CurrentState, Labels, QuarantinedRecord, Record
-from cadence_sync.core.unenroll import canonical_value
 from tests.core.facts import PROPERTY, Facts, facts, spelled
 from tests.core.memory import HOUR, START, TICK, MadeRecord, Memory, listing_of
 from tests.support.oracle import meaning

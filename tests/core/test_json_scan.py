@@ -1,6 +1,6 @@
 import pytest
 
-from cadence_sync.core.json_scan import BordersError, nests_deeper, split_records, top_level_id
+from cadence_sync.core.decode import BordersError, nests_deeper, split_records, top_level_id
 
 SPLIT = {
     "nothing": (b'{"cadences":[],"x":1}', []),

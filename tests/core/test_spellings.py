@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence_sync.core.canonical import from_document, to_document
+from cadence_sync.core.canonical import canonical_value, from_document, to_document
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.records import Config, Record
-from cadence_sync.core.unenroll import canonical_value
 from tests.core.facts import PROPERTY, Facts, facts, spelled
 from tests.core.memory import decode_one
 from tests.support.oracle import meaning

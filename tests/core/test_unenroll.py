@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from cadence_sync.core.canonical import canonical_value, read_rules, unenroll_end_date, unenroll_type
 from cadence_sync.core.converters import UnreadableError
 from cadence_sync.core.fields import UNENROLL
 from cadence_sync.core.records import Config, FieldValue
-from cadence_sync.core.unenroll import canonical_value, read_rules, unenroll_end_date, unenroll_type
 
 CRITERIA: dict[str, Any] = {"id": "8", "type": "criteria", "details": {"criteria": {"value": "123"}}}
 ENDS: dict[str, Any] = {"id": "6", "type": "end_date", "details": {"unenroll_date": "2025-11-30"}}

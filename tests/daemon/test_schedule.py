@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cadence_sync.config.settings import Settings
-from cadence_sync.daemon.org_schedules import cron_trigger, org_schedules
-from cadence_sync.daemon.schedule import DAY, OrgSchedule
-from cadence_sync.db.scheduled_orgs import ScheduledOrg
+from cadence_sync.daemon.schedule import DAY, OrgSchedule, checked_cron_trigger, org_schedules
+from cadence_sync.db.orgs import ScheduledOrg
 from cadence_sync.errors import SettingsError
 from cadence_sync.orgs.config import OrgConfig
 
@@ -20,7 +19,7 @@ AGO = timedelta(minutes=5)
 def schedule(
     consecutive_failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
 ) -> OrgSchedule:
-    trigger = None if cron is None else cron_trigger(cron, "Europe/Berlin")
+    trigger = None if cron is None else checked_cron_trigger(cron, "Europe/Berlin")
     return OrgSchedule("a", "us", "", seconds, trigger, consecutive_failures, last)
 
 
@@ -116,7 +115,7 @@ def test_what_settings_and_database_say_of_organizations() -> None:
 @pytest.mark.parametrize(("line", "zone"), [("every day", "UTC"), ("* * * * * *", "UTC"), ("0 0 * * *", "Mars/Base")])
 def test_nonsense_is_refused(line: str, zone: str) -> None:
     with pytest.raises(SettingsError, match="cannot work"):
-        cron_trigger(line, zone)
+        checked_cron_trigger(line, zone)
 
 
 def test_one_is_stale_after_three_intervals_or_a_while_after_its_cron_line() -> None:
@@ -127,6 +126,6 @@ def test_one_is_stale_after_three_intervals_or_a_while_after_its_cron_line() -> 
     weekly = OrgSchedule("a", "us", "", 7 * 86400, None, 0, None)
     assert not weekly.is_stale(friday, friday + timedelta(days=20), least)
     assert weekly.is_stale(friday, friday + timedelta(days=22), least)
-    workdays = OrgSchedule("a", "us", "", 900, cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
+    workdays = OrgSchedule("a", "us", "", 900, checked_cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
     assert not workdays.is_stale(friday, friday + timedelta(days=3), least)
     assert workdays.is_stale(friday, datetime(2026, 3, 10, 7, tzinfo=UTC), least)

@@ -3,8 +3,7 @@
 import pytest
 
 from cadence_sync.core.deletions import DeletionThreshold
-from cadence_sync.db.integrity import REBUILDS, examine
-from cadence_sync.db.invariants import INVARIANTS
+from cadence_sync.db.integrity import INVARIANTS, REBUILDS, examine
 from cadence_sync.sync import SyncOptions
 from tests.support.lab import Lab
 from tests.support.records import record, without

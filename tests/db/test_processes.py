@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cadence_sync.db import processes
-from cadence_sync.db.processes import Process, is_gone
+from cadence_sync.db import runs
+from cadence_sync.db.runs import Process, is_gone
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def free_pid() -> int:
 
 
 def test_this_process_is_not_gone_and_one_that_never_was_is() -> None:
-    me = processes.current()
+    me = runs.current()
     assert not is_gone(me, expired=False)
     assert is_gone(Process(me.host, free_pid(), "1.00"), expired=False)
 
@@ -38,16 +38,16 @@ def test_of_another_machine_s_process_nothing_is_known() -> None:
 
 
 def test_a_machine_after_another_boot_and_another_container_on_it_are_other_machines() -> None:
-    parts = processes.current().host.split("/")
+    parts = runs.current().host.split("/")
     assert Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() in parts
     assert str(Path("/proc/self/ns/pid").readlink()) in parts
 
 
 @pytest.mark.process
 def test_a_process_that_ended_is_gone_though_nobody_has_asked_for_its_exit_code(child: subprocess.Popen[bytes]) -> None:
-    started = processes._started(child.pid)
+    started = runs._started(child.pid)
     assert started is not None
-    process = Process(processes.current().host, child.pid, started)
+    process = Process(runs.current().host, child.pid, started)
     assert not is_gone(process, expired=False)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -56,6 +56,6 @@ def test_a_process_that_ended_is_gone_though_nobody_has_asked_for_its_exit_code(
 
 
 def test_the_start_of_a_process_does_not_move_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = processes._started(processes.current().pid)
+    before = runs._started(runs.current().pid)
     monkeypatch.setattr(psutil.Process, "create_time", lambda _self: 1.0)
-    assert processes._started(processes.current().pid) == before
+    assert runs._started(runs.current().pid) == before

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.db import pruning
 from cadence_sync.db.deletion_reviews import review_deletions
+from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.db.integrity import examine
-from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.pruning import Pruned, prune
 from cadence_sync.db.queue import LOG, STATISTICS
 from cadence_sync.errors import AccessError

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cadence_sync.core.report import Report
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import BudgetError
 from cadence_sync.ports import ApiUsage, Org

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from cadence_sync.db import redaction
+from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.db.integrity import examine
-from cadence_sync.db.locks import LOCK_ORG
 from cadence_sync.db.redaction import Redaction, organizations, redact_person
 from cadence_sync.errors import DatabaseError, NotFoundError, OrgBusyError
 from cadence_sync.ports import Org

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.db import migration_files
+from cadence_sync.db import revision
 from cadence_sync.db.migrate import migrate
-from cadence_sync.db.migration_files import load_reporting_layer, reporting_checksum
-from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.revision import check_migrated, load_reporting_layer, reporting_checksum
 from cadence_sync.errors import DatabaseError
 from tests.support.lab import Lab
 from tests.support.records import record
@@ -49,8 +48,8 @@ class Files:
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     folder = tmp_path / "migrations"
-    shutil.copytree(migration_files.migrations_folder(), folder)
-    monkeypatch.setattr(migration_files, "migrations_folder", lambda: folder)
+    shutil.copytree(revision.migrations_folder(), folder)
+    monkeypatch.setattr(revision, "migrations_folder", lambda: folder)
     reporting_checksum.cache_clear()
     yield Files(folder)
     reporting_checksum.cache_clear()

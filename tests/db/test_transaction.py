@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from cadence_sync.db import runs, store, transaction
 from cadence_sync.db.deletion_reviews import review_deletions
-from cadence_sync.db.locks import LOCK_ORG
+from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.errors import DatabaseError
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record

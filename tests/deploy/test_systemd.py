@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.zoho.access_token import MOST_IN_WINDOW, WINDOW
+from cadence_sync.zoho.oauth import MOST_IN_WINDOW, WINDOW
 from tests.deploy.places import DEPLOY, ROOT, SHUTDOWN_GRACE_SECONDS, run, unknown_settings
 
 UNITS = [DEPLOY / "systemd/cadence-sync.service", DEPLOY / "systemd/cadence-sync-worker@.service"]

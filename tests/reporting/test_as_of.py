@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
-from cadence_sync.core.canonical import from_document
-from cadence_sync.core.unenroll import canonical_value
+from cadence_sync.core.canonical import canonical_value, from_document
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
 from tests.reporting.model import NOTED, TICK, Model

@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from cadence_sync.core.canonical import from_document, to_document
+from cadence_sync.core.canonical import canonical_value, from_document, to_document, unenroll_end_date, unenroll_type
 from cadence_sync.core.decode import decode_page, decode_record
 from cadence_sync.core.digest_index import digest_of
 from cadence_sync.core.fields import FIELDS, LABELS, UNENROLL, FieldType
 from cadence_sync.core.records import FieldValue, Page, QuarantinedRecord, Record
-from cadence_sync.core.unenroll import canonical_value, unenroll_end_date, unenroll_type
 from cadence_sync.errors import InvalidResponseError
 
 _INDEXED = 2700

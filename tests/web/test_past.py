@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from cadence_sync.db.queries import as_of
 from cadence_sync.ports import Org
+from cadence_sync.simulator.edits import make_random_edits
 from cadence_sync.simulator.org import SimOrg
-from cadence_sync.simulator.random_edits import make_random_edits
 from cadence_sync.simulator.serializers import list_v8
 from cadence_sync.sync import SyncOptions
 from tests.reporting.looks import at, edited, look

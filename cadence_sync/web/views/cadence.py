@@ -14,9 +14,9 @@ from cadence_sync.db.queries.history import history_start
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
 from cadence_sync.web.app_keys import ENGINE
+from cadence_sync.web.filters import cadence_path
+from cadence_sync.web.params import Edge, time_param
 from cadence_sync.web.templating import page
-from cadence_sync.web.text_filters import cadence_path
-from cadence_sync.web.time_params import Edge, time_param
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from cadence_sync.db.queries import cadences, change_feed, reading
+from cadence_sync.db.queries import cadences, changes, reading
 from cadence_sync.db.queries.changes import VersionEdit
 from cadence_sync.db.queries.organization import check_known
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, params
 from cadence_sync.web.app_keys import ACCESS, ENGINE
+from cadence_sync.web.params import Edge, TimeParam, check_order, recent, time_param
 from cadence_sync.web.templating import Nav, page
-from cadence_sync.web.time_params import Edge, TimeParam, check_order, recent, time_param
 
 routes = web.RouteTableDef()
 nav = Nav("/changes", "Changes")
@@ -28,15 +28,15 @@ _ATOM: Final = "/changes.atom"
 
 
 @routes.get("/changes")
-async def changes(request: web.Request) -> web.Response:
+async def feed(request: web.Request) -> web.Response:
     """Show a page of the feed."""
     since, until = _period(request)
     asked = _asked(request, since, until)
     async with reading(request.app[ENGINE]) as connection:
         await check_known(connection, asked.org)
         orgs = await cadences.orgs(connection)
-        found, following = _page(await change_feed.changes(connection, _of_only(asked, orgs), SIZE + 1), SIZE)
-        persons = await change_feed.persons(connection, asked.org)
+        found, following = _page(await changes.changes(connection, _of_only(asked, orgs), SIZE + 1), SIZE)
+        persons = await changes.persons(connection, asked.org)
     return await page(
         request,
         "changes.html",
@@ -46,8 +46,8 @@ async def changes(request: web.Request) -> web.Response:
         atom=_address(request, _ATOM, after=None),
         orgs=orgs,
         persons=persons,
-        kinds=change_feed.KINDS,
-        fields=change_feed.FILTER_FIELDS,
+        kinds=changes.KINDS,
+        fields=changes.FILTER_FIELDS,
         since=since,
         until=until,
         recent=recent(request),
@@ -61,7 +61,7 @@ async def changes_atom(request: web.Request) -> web.Response:
     async with reading(request.app[ENGINE]) as connection:
         await check_known(connection, asked.org)
         orgs = await cadences.orgs(connection)
-        found, following = _page(await change_feed.changes(connection, _of_only(asked, orgs), FEED_SIZE + 1), FEED_SIZE)
+        found, following = _page(await changes.changes(connection, _of_only(asked, orgs), FEED_SIZE + 1), FEED_SIZE)
     scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
     place = atom.FeedLinks(
         (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
@@ -78,12 +78,12 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
     return since, until
 
 
-def _asked(request: web.Request, since: TimeParam | None, until: TimeParam | None) -> change_feed.FeedFilter:
-    return change_feed.FeedFilter(
+def _asked(request: web.Request, since: TimeParam | None, until: TimeParam | None) -> changes.FeedFilter:
+    return changes.FeedFilter(
         org=params.words(request, "org") or "",
         person=params.words(request, "person") or "",
-        field=params.one_of(request, "field", change_feed.FILTER_FIELDS) or "",
-        kind=params.one_of(request, "kind", change_feed.KINDS) or "",
+        field=params.one_of(request, "field", changes.FILTER_FIELDS) or "",
+        kind=params.one_of(request, "kind", changes.KINDS) or "",
         text=params.words(request, "search") or "",
         since=since.at if since else None,
         until=until.at if until else None,
@@ -91,7 +91,7 @@ def _asked(request: web.Request, since: TimeParam | None, until: TimeParam | Non
     )
 
 
-def _of_only(asked: change_feed.FeedFilter, orgs: list[str]) -> change_feed.FeedFilter:
+def _of_only(asked: changes.FeedFilter, orgs: list[str]) -> changes.FeedFilter:
     """Name the organization where there is but one: it is found faster."""
     return replace(asked, org=orgs[0]) if len(orgs) == 1 and not asked.org else asked
 
@@ -106,13 +106,13 @@ def _mark(last: VersionEdit) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode((last.changed_at, *last.key))).decode().rstrip("=")
 
 
-def _read(mark: str | None) -> change_feed.FeedCursor | None:
+def _read(mark: str | None) -> changes.FeedCursor | None:
     if not mark:
         return None
     try:
         parts = base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4))
         moment, org_id, cadence_id, version = msgspec.json.decode(parts, type=_Mark)
-        return change_feed.FeedCursor(moment.astimezone(UTC), org_id, cadence_id, version)
+        return changes.FeedCursor(moment.astimezone(UTC), org_id, cadence_id, version)
     except (binascii.Error, ValueError, OverflowError, msgspec.DecodeError) as error:
         raise ArgumentError("That page of the feed does not exist.", hint="Start again from the newest.") from error
 

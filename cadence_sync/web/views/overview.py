@@ -15,8 +15,8 @@ from cadence_sync.db.queries.attention import attention
 from cadence_sync.db.queries.organization import check_known
 from cadence_sync.web import charts, params
 from cadence_sync.web.app_keys import CLOCK, ENGINE
+from cadence_sync.web.params import zone_of
 from cadence_sync.web.templating import Nav, page
-from cadence_sync.web.time_zones import zone_of
 from cadence_sync.web.views.attention import look
 
 routes = web.RouteTableDef()

@@ -14,9 +14,8 @@ from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.app_keys import ENGINE
 from cadence_sync.web.csv_export import send_csv
+from cadence_sync.web.params import Edge, TimeParam, check_order, present, recent, time_param, zone_of
 from cadence_sync.web.templating import Nav, page
-from cadence_sync.web.time_params import Edge, TimeParam, check_order, present, recent, time_param
-from cadence_sync.web.time_zones import zone_of
 
 routes = web.RouteTableDef()
 nav = Nav("/past", "Time travel")

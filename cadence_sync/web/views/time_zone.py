@@ -5,8 +5,8 @@ from aiohttp import web
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.middleware import local
+from cadence_sync.web.params import zones
 from cadence_sync.web.sessions import session_of
-from cadence_sync.web.time_zones import zones
 
 routes = web.RouteTableDef()
 
