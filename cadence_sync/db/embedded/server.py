@@ -84,7 +84,7 @@ class EmbeddedServer:
     def failure(self, reason: str, hint: str = "") -> DatabaseError:
         return DatabaseError(
             f"The embedded Postgres in {self.data} does not start: {reason}.",
-            hint=hint or f"Its log is {self.data / 'log'}.",
+            hint=hint or f"Its log is {self._log()}.",
             code="EMBEDDED_FAILED",
         )
 
@@ -118,6 +118,7 @@ class EmbeddedServer:
 
     def _run(self, program: str, *arguments: str, binaries: Binaries | None = None) -> None:
         command = self.account.command((binaries or self.binaries).program(program), *arguments)
+        log_size = self._log().stat().st_size if self._log().exists() else 0
         with tempfile.TemporaryFile("w+") as output:  # a server keeps a pipe open for as long as it lives
             result = subprocess.run(  # noqa: S603 - one of our own programs
                 command,
@@ -131,18 +132,21 @@ class EmbeddedServer:
             output.seek(0)
             printed = output.read()
         if result.returncode != 0:
-            raise self.failure(self._reason(printed))
+            raise self.failure(self._reason(printed, log_size))
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of Postgres programs, without settings of libpq and without our secrets."""
         kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
 
-    def _reason(self, printed: str) -> str:
-        """Return the line that says why: the server's own last one, else the program's."""
+    def _log(self) -> Path:
+        return self.data / "log"
+
+    def _reason(self, printed: str, log_size: int) -> str:
+        """Return the line that says why: the server's own last one since its log had that size, else the program's."""
         lines = printed.splitlines()
         with suppress(OSError):
-            lines += (self.data / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+            lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()
         for mark in ("FATAL:", "PANIC:", "error:"):
             for line in reversed(lines):
                 if mark in line:

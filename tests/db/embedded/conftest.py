@@ -87,6 +87,15 @@ def ask(url: str, query: str) -> str:
     return asyncio.run(run())
 
 
+def write_pid_file(data_dir: Path, text: str) -> None:
+    """Write the file as the server's account would, which reads it at the next start."""
+    file = data_dir / "postgres" / "postmaster.pid"
+    file.write_text(text)
+    file.chmod(0o600)
+    owner = file.parent.stat()
+    os.chown(file, owner.st_uid, owner.st_gid)
+
+
 def server_of(data_dir: Path) -> psutil.Process:
     pid = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0]
     return psutil.Process(int(pid))

@@ -14,7 +14,7 @@ from cadence_sync.config.settings import load_settings
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import binaries, server
 from cadence_sync.errors import DatabaseError, SettingsError
-from tests.db.embedded.conftest import ask, has_ended, holder, is_up, runs, server_of
+from tests.db.embedded.conftest import ask, has_ended, holder, is_up, runs, server_of, write_pid_file
 from tests.support import cli
 
 VERSION = "SHOW server_version"
@@ -93,26 +93,41 @@ def test_it_recovers_when_the_server_itself_was_killed(data_dir: Path, way: str)
 
 
 def test_it_recovers_from_a_pid_file_that_was_not_written_to_its_end(used_dir: Path) -> None:
-    file = used_dir / "postgres" / "postmaster.pid"
     for written in ("", "4242\n", f"{os.getpid()}\n{used_dir}\n"):
-        file.write_text(written)
-        file.chmod(0o600)
+        write_pid_file(used_dir, written)
         with embedded.running(used_dir, durable=False) as url:
             assert ask(url, VERSION)
 
 
+def test_a_pid_file_that_it_cannot_read_is_the_reason(data_dir: Path, way: str) -> None:
+    with embedded.running(data_dir, durable=False):
+        pass
+    (data_dir / "postgres" / "postmaster.pid").write_text("4242\n")
+    (data_dir / "postgres" / "postmaster.pid").chmod(0)
+    with pytest.raises(DatabaseError, match=r"postmaster\.pid") as caught, embedded.running(data_dir, durable=False):
+        pass
+    assert caught.value.code == "EMBEDDED_FAILED", way
+
+
+def new_of(data: Path) -> Path:
+    """Return where data are made before they get their name."""
+    data = data.resolve()
+    return data.with_name(f"{data.name}.new")
+
+
 def test_a_killed_setup_leaves_nothing_half_made(data_dir: Path) -> None:
+    data = data_dir / "postgres"
     other = holder(data_dir, wait=False)
-    while not (data_dir / "postgres.new").exists():
+    while not data.exists() or not new_of(data).exists():
         assert other.poll() is None
     for process in psutil.Process(other.pid).children(recursive=True):
         process.kill()
     other.kill()
     other.communicate()
-    assert not (data_dir / "postgres" / "PG_VERSION").exists()
+    assert not (data / "PG_VERSION").exists()
     with embedded.running(data_dir, durable=False) as url:
         assert ask(url, VERSION)
-    assert not (data_dir / "postgres.new").exists()
+    assert not new_of(data).exists()
 
 
 def test_ten_processes_at_once_make_one_server(data_dir: Path) -> None:
@@ -225,8 +240,11 @@ def test_a_program_of_the_system_is_not_confused_by_postgres_variables(
 
 def test_it_inherits_no_secret(used_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CADENCE_SYNC_ZOHO_CLIENT_SECRET", "secret-4731")
-    with embedded.running(used_dir, durable=False):
-        assert "secret-4731" not in server_of(used_dir).environ().values()
+    with embedded.running(used_dir, durable=False) as url:
+        environment = f"/proc/{server_of(used_dir).pid}/environ"  # which only the server's own account may read
+        given = ask(url, f"SELECT encode(pg_read_binary_file('{environment}'), 'escape')")
+    assert "PGDATA=" in given
+    assert "secret-4731" not in given
 
 
 def test_programs_that_do_not_run_are_a_sentence(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

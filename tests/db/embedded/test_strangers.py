@@ -13,7 +13,7 @@ import pytest
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import postmaster
 from cadence_sync.errors import DatabaseError
-from tests.db.embedded.conftest import ask, has_ended, runs, server_of
+from tests.db.embedded.conftest import ask, has_ended, runs, server_of, write_pid_file
 from tests.support import cli
 
 
@@ -24,8 +24,7 @@ def stopped(used_dir: Path) -> Path:
     with embedded.running(used_dir, durable=False) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         written = file.read_text()
-    file.write_text(written)
-    file.chmod(0o600)
+    write_pid_file(used_dir, written)
     return used_dir
 
 
@@ -92,7 +91,7 @@ async def test_a_stranger_lives_on_and_status_works(data_dir: Path, tmp_path: Pa
     with embedded.running(data_dir, durable=False):
         written = (data_dir / "postgres" / "postmaster.pid").read_text()
     with stranger(data_dir, "sleep") as process:
-        (data_dir / "postgres" / "postmaster.pid").write_text(written)
+        write_pid_file(data_dir, written)
         name_in_file(data_dir, process.pid)
         result = await cli.run("status", cwd=tmp_path, DATA_DIR=str(data_dir))
         assert (result.code, runs(process)) == (0, True), result.err
