@@ -96,5 +96,7 @@ async def _look(settings: Settings) -> list[Check]:
 
 
 async def _migrated(settings: Settings) -> None:
+    from cadence_sync.daemon.migration import migrate
+
     async with wiring.direct_database(settings) as engine:
-        await wiring.migrate(engine)
+        await migrate(engine)
