@@ -9,8 +9,8 @@ from sqlalchemy import text
 from typer import Context
 from typer.main import get_command
 
-from cadence_sync.cli import org
-from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.cli import org_declarations as org
+from cadence_sync.cli.declarations import COMMANDS
 from cadence_sync.config.settings import Settings
 from cadence_sync.db.tables import metadata
 from tests.support import cli

@@ -6,7 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from cadence_sync.cli import alerts, commands, org
+from cadence_sync.cli import declarations as commands
+from cadence_sync.cli import org_declarations as org
+from cadence_sync.cli.commands import alerts
 from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.stdout import guarded_stdout

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.cli.sync import SyncArgs
+    from cadence_sync.cli.commands.sync import SyncArgs
     from cadence_sync.config.settings import Settings
 
 TRIGGER: Final = "request"

@@ -5,19 +5,19 @@ from typing import Annotated
 import typer
 
 from cadence_sync.cli.options import At, AxisOption, CadenceId, Format, Json, OneOrg, WhichAxis
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 
 
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show every version of one cadence and what changed in it, as a time line."""
-    from cadence_sync.cli.timeline import history_command
+    from cadence_sync.cli.commands.history import history_command
 
     run(history_command(context.obj.settings(), org, cadence_id, as_json=as_json))
 
 
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
-    from cadence_sync.cli.blame import blame_command
+    from cadence_sync.cli.commands.blame import blame_command
 
     run(blame_command(context.obj.settings(), org, cadence_id, as_json=as_json))
 
@@ -35,7 +35,7 @@ def diff(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Show what differs between two times, or between two organizations."""
-    from cadence_sync.cli.diff import DiffArgs, diff_command
+    from cadence_sync.cli.commands.diff import DiffArgs, diff_command
 
     args = DiffArgs(from_, to, org, from_org, to_org, at, axis, as_json)
     run(diff_command(context.obj.settings, args))
@@ -58,6 +58,6 @@ def export(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
-    from cadence_sync.cli.export import ExportArgs, export_command
+    from cadence_sync.cli.commands.export import ExportArgs, export_command
 
     run(export_command(context.obj.settings, ExportArgs(at, org, axis, form, output, git, as_json)))

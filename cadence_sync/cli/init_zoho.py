@@ -7,7 +7,7 @@ from cadence_sync.cli.init_asking import tell, valid, word, word_or_nothing
 from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.prompts import confirm
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
 from cadence_sync.orgs.config import OrgConfig

@@ -24,7 +24,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         for row in (columns, *rows):
             print("\t".join(one_line(cell) for cell in row))
         return
-    from cadence_sync.cli.tables import show_rows
+    from cadence_sync.cli.terminal import show_rows
 
     show_rows(title, columns, [[one_line(cell) for cell in row] for row in rows])
 

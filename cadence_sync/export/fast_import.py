@@ -6,16 +6,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cadence_sync import wiring
-from cadence_sync.cli.export import as_yaml
+from cadence_sync.cli.commands.export import as_yaml
 from cadence_sync.cli.history_start import check_org
 from cadence_sync.cli.output import one_line, show_note
-from cadence_sync.cli.version_text import KINDS, OF_MANY, Field, describe_field, returned_with, visible_changes
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.canonical import from_document, to_document
 from cadence_sync.core.fields import FIELDS
 from cadence_sync.core.labels import INVISIBLE_EDIT
 from cadence_sync.core.records import Config
+from cadence_sync.core.version_text import KINDS, OF_MANY, Field, describe_field, returned_with, visible_changes
 from cadence_sync.export.git import NEXT, Repository
 
 _DISCOVERED: Final = "Fields that became known"

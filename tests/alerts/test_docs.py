@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from cadence_sync.alerts.routing import Event, build_routing
 from cadence_sync.alerts.webhook import WebhookChannel
-from cadence_sync.cli import alerts
+from cadence_sync.cli.commands import alerts
 from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.settings import load_settings
 from cadence_sync.db.store import PostgresStore

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli.doctor import DoctorArgs, examined
+from cadence_sync.cli.commands.doctor import DoctorArgs, examined
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.db import diagnostics
 from cadence_sync.db.diagnostics import Daemons

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from cadence_sync.cli.app import WIDEST, app
-from cadence_sync.cli.commands import Shared
+from cadence_sync.cli.declarations import Shared
 from cadence_sync.cli.examples import EXAMPLES
 from tests.support import cli
 

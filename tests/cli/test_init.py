@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from cadence_sync.cli import init_database
+from cadence_sync.cli import init_questions as init_database
 from cadence_sync.cli.init_file import as_toml, check_target, write
 from cadence_sync.config.settings import DataCenter
 from cadence_sync.errors import ArgumentError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.timeline import timeline
+from cadence_sync.cli.commands.history import timeline
 from cadence_sync.db.queries import history
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions

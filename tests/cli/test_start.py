@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 from tests.cli.conftest import Program
 from tests.support import cli
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.cli.declarations import COMMANDS
 from tests.deploy.places import ROOT, SHUTDOWN_GRACE_SECONDS, documents, run, unknown_settings
 
 FILE = ROOT / "docker-compose.yml"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.cli.declarations import COMMANDS
 from tests.deploy.metrics import OF_PROMETHEUS, known_names
 from tests.deploy.places import DEPLOY, ROOT, documents, run
 

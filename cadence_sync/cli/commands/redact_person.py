@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.commands.review import whoever
 from cadence_sync.cli.console import echo
-from cadence_sync.cli.decide import whoever
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.config.settings import Settings
 from cadence_sync.errors import NotFoundError, docs_hint

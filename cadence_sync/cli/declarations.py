@@ -9,7 +9,7 @@ import typer
 
 from cadence_sync.cli.history_commands import blame, diff, export, history
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, RunId
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 
 if TYPE_CHECKING:
     from cadence_sync.config.settings import Settings
@@ -47,7 +47,7 @@ def init(
     data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
 ) -> None:
     """Ask for database and credentials, try both, and write them into a settings file."""
-    from cadence_sync.cli.init import init_command
+    from cadence_sync.cli.commands.init import init_command
 
     raise typer.Exit(init_command(output or context.obj.config, data_center))
 
@@ -58,14 +58,14 @@ def demo(
 ) -> None:
     """Show a first sync, some changes, and the history that they leave."""
     print("Starting a temporary Postgres on this machine ...", flush=True)  # before the imports, which take a second
-    from cadence_sync.cli.demo import show_demo
+    from cadence_sync.cli.commands.demo import show_demo
 
     run(show_demo(context.obj.settings() if serve else None))
 
 
 def migrate(context: typer.Context) -> None:
     """Create or upgrade the tables."""
-    from cadence_sync.cli.database import migrate_command
+    from cadence_sync.cli.commands.migrate import migrate_command
 
     run(migrate_command(context.obj.settings()))
 
@@ -75,7 +75,7 @@ def grant_reader(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
 ) -> None:
     """Let a role of the database read the reporting layer, and nothing else."""
-    from cadence_sync.cli.database import grant_reader_command
+    from cadence_sync.cli.commands.migrate import grant_reader_command
 
     run(grant_reader_command(context.obj.settings(), role))
 
@@ -97,8 +97,8 @@ def sync(
 ) -> None:
     """Fetch every cadence and write what changed."""
     from cadence_sync import wiring
+    from cadence_sync.cli.commands.sync import SyncArgs, sync_command
     from cadence_sync.cli.enqueue import enqueue_command
-    from cadence_sync.cli.sync import SyncArgs, sync_command
 
     wiring.load()
     args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
@@ -123,7 +123,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
-    from cadence_sync.cli.doctor import DoctorArgs, doctor_command
+    from cadence_sync.cli.commands.doctor import DoctorArgs, doctor_command
 
     args = DoctorArgs(org or [], deep, offline, as_json, context.obj.debug)
     raise typer.Exit(run(doctor_command(context.obj.settings, args)))
@@ -131,7 +131,7 @@ def doctor(
 
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show, for each organization, what is stored and how its last run went."""
-    from cadence_sync.cli.read import status_command
+    from cadence_sync.cli.commands.show import status_command
 
     run(status_command(context.obj.settings(), as_json=as_json))
 
@@ -143,28 +143,28 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the cadences."""
-    from cadence_sync.cli.read import list_command
+    from cadence_sync.cli.commands.show import list_command
 
     run(list_command(context.obj.settings(), org, deleted=deleted, as_json=as_json))
 
 
 def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show all that is known of one cadence."""
-    from cadence_sync.cli.read import show_command
+    from cadence_sync.cli.commands.show import show_command
 
     run(show_command(context.obj.settings(), org, cadence_id, as_json=as_json))
 
 
 def approve(context: typer.Context, run_id: RunId) -> None:
     """Let the next sync delete what a run held."""
-    from cadence_sync.cli.decide import decide_command
+    from cadence_sync.cli.commands.review import decide_command
 
     run(decide_command(context.obj.settings(), run_id, "approved"))
 
 
 def reject(context: typer.Context, run_id: RunId) -> None:
     """Keep what a run held as live, and raise no further alarm about it."""
-    from cadence_sync.cli.decide import decide_command
+    from cadence_sync.cli.commands.review import decide_command
 
     run(decide_command(context.obj.settings(), run_id, "rejected"))
 
@@ -176,7 +176,7 @@ def redact_person(
     as_json: Json = False,
 ) -> None:
     """Replace a user's name everywhere, history included; what happened and when stays."""
-    from cadence_sync.cli.redact import redact_command
+    from cadence_sync.cli.commands.redact_person import redact_command
 
     run(redact_command(context.obj.settings(), user_id, org, as_json=as_json))
 
@@ -190,14 +190,14 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Delete old runs that changed nothing; a row a day of what they add up to stays."""
-    from cadence_sync.cli.prune import prune_command
+    from cadence_sync.cli.commands.prune import prune_command
 
     run(prune_command(context.obj.settings(), keep, dry_run=dry_run, as_json=as_json))
 
 
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
     """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_ENCRYPTION_KEYS."""
-    from cadence_sync.cli.rotate import rotate_command
+    from cadence_sync.cli.commands.rotate_keys import rotate_command
 
     run(rotate_command(context.obj.settings(), as_json=as_json))
 
@@ -218,7 +218,7 @@ def simulate(
     latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
 ) -> None:
     """Stand in for Zoho on this machine, to try things out."""
-    from cadence_sync.cli.simulate import SimulationOptions, simulate_command
+    from cadence_sync.cli.commands.simulate import SimulationOptions, simulate_command
 
     run(simulate_command(SimulationOptions(port, orgs, cadences, seed, edit_every, latency)))
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.commands.show import one_cadence
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import not_before, one_line, print_json, print_table
-from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.version_text import value_in_words
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion, blame
 from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
+from cadence_sync.core.version_text import value_in_words
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}

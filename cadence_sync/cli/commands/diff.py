@@ -11,8 +11,8 @@ from cadence_sync.cli.history_start import check_org, unwatched
 from cadence_sync.cli.options import AxisOption
 from cadence_sync.cli.output import one_line, print_json, show_note
 from cadence_sync.cli.time_args import moment, period
-from cadence_sync.cli.version_text import describe_field
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.version_text import describe_field
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 
 from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 
 OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organization's id, as `org list` shows it.")]
 SecretFile = Annotated[
@@ -37,7 +37,7 @@ def add(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Add an organization: prove its credentials by one call, and store them encrypted."""
-    from cadence_sync.cli.org_add import add_command
+    from cadence_sync.cli.commands.org_add import add_command
     from cadence_sync.cli.prompts import complete_fields
 
     fields = {
@@ -79,7 +79,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the organizations: where their credentials are, when they are synced, how they fare."""
-    from cadence_sync.cli.org_admin import list_command
+    from cadence_sync.cli.commands.org import list_command
 
     run(list_command(context.obj.settings(), every=every, as_json=as_json))
 
@@ -92,7 +92,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Sync an organization no more and delete its credentials; its history stays unless it is purged."""
-    from cadence_sync.cli.org_admin import purge_command, remove_command
+    from cadence_sync.cli.commands.org import purge_command, remove_command
     from cadence_sync.cli.prompts import confirm_purge
 
     settings = context.obj.settings()
@@ -106,14 +106,14 @@ def remove(
 
 def pause(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Leave an organization out until it is resumed; `sync --org` still syncs it."""
-    from cadence_sync.cli.org_admin import enable_command
+    from cadence_sync.cli.commands.org import enable_command
 
     run(enable_command(context.obj.settings(), org_id, enabled=False, as_json=as_json))
 
 
 def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Sync an organization again, at its usual times, whatever failed before."""
-    from cadence_sync.cli.org_admin import enable_command
+    from cadence_sync.cli.commands.org import enable_command
 
     run(enable_command(context.obj.settings(), org_id, enabled=True, as_json=as_json))
 

@@ -6,12 +6,12 @@ from pydantic import SecretStr
 
 from cadence_sync import wiring
 from cadence_sync.cli.init_asking import tell, valid, word
-from cadence_sync.cli.init_database import ask_for_database
 from cadence_sync.cli.init_file import as_toml, backup_of, check_target, write
+from cadence_sync.cli.init_questions import ask_for_database
 from cadence_sync.cli.init_zoho import ask_for_access, known_data_center
 from cadence_sync.cli.output import show_error, show_warning
 from cadence_sync.cli.prompts import confirm, has_terminal
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
@@ -105,7 +105,7 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
     if not confirm("Make the first sync now?", default=True):
         tell(f"Later: {how} sync, and {how} serve to keep at it. {how} doctor tells what is missing.")
         return 0
-    from cadence_sync.cli.sync import SyncArgs, sync_command
+    from cadence_sync.cli.commands.sync import SyncArgs, sync_command
 
     configure_logs(settings.log_level, tracebacks=False)
     code = run(sync_command(lambda: settings, SyncArgs([], dry_run=False, as_json=False)))

@@ -8,10 +8,13 @@ from operator import itemgetter
 from typing import Any
 
 from cadence_sync import wiring
+from cadence_sync.cli.commands.show import one_cadence
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
-from cadence_sync.cli.read import one_cadence
-from cadence_sync.cli.version_text import (
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.blame import DISCOVERED
+from cadence_sync.core.labels import INVISIBLE_EDIT
+from cadence_sync.core.version_text import (
     KINDS,
     Field,
     describe_field,
@@ -20,9 +23,6 @@ from cadence_sync.cli.version_text import (
     value_in_words,
     visible_changes,
 )
-from cadence_sync.config.settings import Settings
-from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.labels import INVISIBLE_EDIT
 
 _INDENT = " " * 16
 

@@ -4,9 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
+from cadence_sync.cli.commands.history import print_history
 from cadence_sync.cli.output import print_table
 from cadence_sync.cli.program import program_name
-from cadence_sync.cli.timeline import print_history
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
 from cadence_sync.errors import CadenceSyncError

@@ -6,7 +6,7 @@ import typer
 
 from cadence_sync.cli.examples import epilog
 from cadence_sync.cli.options import Json
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 
 ChannelOption = Annotated[str | None, typer.Option("--channel", metavar="NAME", help="One channel only.")]
 

@@ -9,7 +9,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.init_asking import tell, valid
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.prompts import confirm, prompt
-from cadence_sync.cli.run import run
+from cadence_sync.cli.runtime import run
 from cadence_sync.config.settings import Settings, variable_of
 from cadence_sync.config.urls import checked_database_url
 from cadence_sync.doctor.checks import Check, CheckState
