@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.output import print_json, print_table
+from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.core.labels import plural
 from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint

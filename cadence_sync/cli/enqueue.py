@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.cli.output import print_json, print_table, show_error
+from cadence_sync.cli.console import print_json, print_table, show_error
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.registry import enabled_orgs, load_org_config, select_orgs
 

@@ -1,19 +1,45 @@
-"""Running a command's coroutine so that SIGTERM ends it as Ctrl-C does: by canceling it, once."""
+"""What a command runs in: its settings, its event loop, its user, and the name that it was called by."""
 
 import asyncio
 import gc
+import getpass
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import typer
+
+from cadence_sync.cli.console import show_warning
+from cadence_sync.config.settings import Settings, load_settings
+from cadence_sync.logs import configure_logs
 
 T = TypeVar("T")
-_BY_SIGNAL = 128
+_BY_SIGNAL: Final = 128
+_NAME: Final = "cadence-sync"
+
+
+def read_settings(context: typer.Context, *, daemon: bool = False) -> Settings:
+    """Reads the settings and configures logs by them; a daemon's failures cannot be repeated, so it logs tracebacks."""
+    settings = load_settings(context.obj.config)
+    configure_logs(settings.log_level, tracebacks=daemon or context.obj.debug)
+    if settings.exposed_file is not None:
+        show_warning(
+            f"Other users of this machine may read the secrets in {settings.exposed_file}.",
+            f"Close it with: chmod 600 {settings.exposed_file}",
+        )
+    return settings
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, or leave with 128 + the signal's number once it has cleaned up."""
+    """Runs a coroutine to its end.
+
+    SIGTERM ends it as Ctrl-C does, by canceling it, once; after its cleanup the exit code is 128 + the signal's number.
+    """
     received: list[int] = []
     gc.freeze()  # all that was imported until now
     gc.enable()
@@ -37,3 +63,21 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         if received[:1] == [signal.SIGINT] and sys.stderr is not None and sys.stderr.isatty():
             print(file=sys.stderr)  # after the ^C that the terminal shows
         sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))
+
+
+def program_name() -> str:
+    """Returns how this program is called again: by name where PATH finds it, else by path, relative if below here."""
+    started = Path(sys.argv[0]).absolute()
+    found = shutil.which(_NAME)
+    if started.name != _NAME or (found is not None and Path(found).resolve() == started.resolve()):
+        return _NAME
+    here = Path.cwd()
+    return shlex.quote(str(started.relative_to(here) if started.is_relative_to(here) else started))
+
+
+def current_user() -> str:
+    """Returns the name of the operating system's user; a container's user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,5 +1,9 @@
-"""Rows on a terminal: a table where its columns have room, else a block a row, as the expanded form of `psql`."""
+"""What rich draws on a terminal: folded lines, tables, and a block a row where a table's columns lack room.
 
+Imported only where there is a terminal: rich takes longer to import than most commands to run.
+"""
+
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,17 +14,33 @@ from rich.table import Table
 from rich.text import Text
 
 LEAST: Final = 16
-"""Room that a text gets before it is folded, at its blanks."""
+"""Columns that a text gets before it is folded, at its blanks."""
 LONGEST_WORD: Final = 24
-"""A word that is longer may break: none of ours is."""
+"""Characters: a longer word may break; none of this program's is."""
 _WHOLE: Final = frozenset({"cadence_id", "org_id", "run_id"})
-"""Columns that people copy from: they are never broken."""
+"""Columns that people copy from are never broken."""
 _BETWEEN: Final = 2
 """Columns that stay free between two of a table."""
+_DEEPEST: Final = 3
+"""The share of a narrow terminal that an indent may take, as a divisor."""
+_INDENT: Final = re.compile(r"\s*(\d+\. |[-·] )?")
+
+
+def fold(line: str, width: int, hang: int) -> list[str]:
+    """Breaks a line at its blanks; a continuation is indented like the line, or by `hang` columns."""
+    console = Console(width=width)
+    first = Text(line).wrap(console, width)[0].plain
+    rest = line[len(first) :].strip()
+    if not rest:
+        return [first.rstrip()]
+    found = _INDENT.match(line)
+    indent = " " * min(max(hang, found.end() if found else 0), width // _DEEPEST)
+    folded = Text(rest).wrap(console, width - len(indent))
+    return [first.rstrip(), *(f"{indent}{more.plain.rstrip()}" for more in folded)]
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows so that nothing is left out however narrow the terminal is."""
+    """Prints rows whole, however narrow the terminal is."""
     console = Console()
     widths = _widths(console.width, columns, rows)
     if widths is not None:
@@ -33,7 +53,7 @@ def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]])
 
 
 def _widths(room: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
-    """Return how wide each column is, or None where they do not fit; what is left over goes to the texts."""
+    """Returns the width of each column, or None where they do not fit; spare room goes to the texts."""
     wanted = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
     words = [_longest_word(cells) for cells in zip(columns, *rows, strict=True)]
     widths = [

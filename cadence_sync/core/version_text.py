@@ -1,11 +1,11 @@
-"""A version in words, for time lines and commit messages."""
+"""Field changes and versions as text on one line, for terminals and commit messages. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cadence_sync.cli.output import one_line
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS
+from cadence_sync.core.text import one_line, value_in_words
 
 Field = tuple[str, Any, Any]
 """A path, the value before, the value after."""
@@ -24,29 +24,22 @@ OF_MANY: Final = {
 }
 
 
-def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
-    """Return what a restored cadence has otherwise than when it went: it has no rows of fields."""
-    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
-
-
-def visible_changes(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that say what an edit was."""
-    return [field for field in fields if field[0] not in AUDIT_FIELDS]
-
-
 def describe_field(field: Field) -> str:
-    """Return `name: old → new` on one line."""
     path, old, new = field
     return f"{path}: {value_in_words(old)} → {value_in_words(new)}"
 
 
-def value_in_words(value: Any) -> str:
-    """Return a value as the database spells it, so that true and 1 are not taken for words of Python."""
-    return str(value).lower() if isinstance(value, bool) else one_line(value)
+def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
+    """Returns the fields that differ between deletion and restore; the history has no rows of them."""
+    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
+
+
+def visible_changes(fields: Sequence[Field]) -> list[Field]:
+    return [field for field in fields if field[0] not in AUDIT_FIELDS]
 
 
 def draft_in_words(before: Mapping[str, Any] | None, version: Mapping[str, Any]) -> str | None:
-    """Return what Zoho's v8 said of drafts, where it named any: publishing a draft merges it into its parent."""
+    """Describes the draft that a v8 record names: publishing a draft merges it into its parent."""
     parent = _named(version.get("parent_cadence")) or (
         _named((before or {}).get("parent_cadence")) if version["kind"] == "deleted" else None
     )

@@ -1,39 +1,39 @@
-"""`export --git`: every version in the order of its changes, as a stream for `git fast-import`."""
+"""The history as a stream for `git fast-import`: versions in the order of their changes, grouped into commits."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from cadence_sync import wiring
-from cadence_sync.cli.commands.export import as_yaml
-from cadence_sync.cli.history_start import check_org
-from cadence_sync.cli.output import one_line, show_note
-from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.canonical import from_document, to_document
 from cadence_sync.core.fields import FIELDS
 from cadence_sync.core.labels import INVISIBLE_EDIT
 from cadence_sync.core.records import Config
+from cadence_sync.core.text import one_line
 from cadence_sync.core.version_text import KINDS, OF_MANY, Field, describe_field, returned_with, visible_changes
-from cadence_sync.export.git import NEXT, Repository
+from cadence_sync.export.git import NEXT
+from cadence_sync.export.state import as_yaml
 
 _DISCOVERED: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"
 _NAME_MAX: Final = 80
 _NAMED_FIELDS: Final = 3
+_COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
+_PATH_MAX: Final = 200
+_EXECUTION: Final = "execution_details."
 Version = dict[str, Any]
 
 
 def identity(person_id: str | None, name: str | None) -> str:
-    """Return an author as git takes it: a name without brackets and line ends, and an address that is none."""
+    """Returns an author as git takes it: a name without brackets and line ends, an address that is not mailed to."""
     plain = "".join(" " if char in "<>" or not char.isprintable() else char for char in name or "")
     shown = " ".join(plain.split()) or (person_id and quote(person_id, safe="")) or _UNKNOWN
     return f"{shown} <{quote(person_id or _UNKNOWN, safe='')}@users.zoho.invalid>"
 
 
 def message(group: Sequence[Version]) -> str:
-    """Return the subject, what changed line by line, and where the tables have it."""
+    """Returns a commit message: subject, changed fields line by line, organization and run."""
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
@@ -42,7 +42,6 @@ def message(group: Sequence[Version]) -> str:
 
 
 def discovered_message(discovered: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
-    """Return which fields of which cadences became known."""
     names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in discovered]
     lines = "\n".join(one_line(name) for name in names)
     why = "They were not sent before; since when they are so is not known."
@@ -50,7 +49,7 @@ def discovered_message(discovered: Sequence[tuple[Version, Mapping[str, object]]
 
 
 def _place(version: Version) -> str:
-    """Return where the tables have it; of what an older release saw the run is not known."""
+    # Fields that an older release discovered have no run.
     run = "" if version["run_id"] is None else f"Run: {version['run_id']}\n"
     return f"Organization: {one_line(version['org_id'])}\n{run}"
 
@@ -83,23 +82,8 @@ def _name(document: dict[str, Any]) -> str:
     return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"
 
 
-_COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
-_PATH_MAX: Final = 200
-_EXECUTION: Final = "execution_details."
-
-
-async def replay_into(repository: Repository, settings: Settings, org: str | None) -> None:
-    """Bring a repository to what the tables say: new commits follow those that it has."""
-    from cadence_sync.db.queries import history
-
-    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
-        check_org(await history.history_start(connection), org)
-        await repository.take(org, _stream(history.replay(connection, org)))
-    if not await repository.has_commits():
-        show_note("No cadence is stored yet: the repository has no commit.")
-
-
-async def _stream(versions: AsyncIterator[Version]) -> AsyncIterator[bytes]:
+async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[bytes]:
+    """Yields the commands; one commit holds the versions of one person, time, run and kind."""
     group: list[Version] = []
     async for version in versions:
         if group and _act(group[0]) != _act(version):
@@ -112,19 +96,16 @@ async def _stream(versions: AsyncIterator[Version]) -> AsyncIterator[bytes]:
 
 
 def _act(version: Version) -> tuple[object, ...]:
-    """Return what versions have in common that are one commit.
+    """Returns what the versions of one commit have in common.
 
-    Of one kind: a commit that removes one file and adds another looks to git as if the one became the other.
+    The kind too: a commit that removes one file and adds another looks to git like a rename.
     """
     names = ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
     return tuple(version[name] for name in names)
 
 
 def commit(group: Sequence[Version]) -> bytes:
-    """Return the commit of versions that one person made at one time, all of one kind.
-
-    What was discovered before goes ahead in a commit of its own: git would blame that person for it.
-    """
+    """Returns a commit, after one of its own for discovered fields: git would blame the author for them."""
     first = group[0]
     author = identity(first["changed_by_id"], first["changed_by_name"])
     befores = [(version, _before(version)) for version in group]
@@ -142,12 +123,11 @@ def commit(group: Sequence[Version]) -> bytes:
 
 
 def _before(version: Version) -> Config:
-    """Return what was known of a cadence before this."""
     return from_document(version["before"] or {}) | (version["discovered_before"] or {})
 
 
 def _is_discovered(version: Version, before: Config) -> Config:
-    """Return what became known: by itself, or with a change of something else."""
+    """Returns the fields discovered by themselves, or with a change of others."""
     if version["kind"] == DISCOVERED:
         return dict(version["discovered"])
     if version["kind"] != "updated":
@@ -156,19 +136,18 @@ def _is_discovered(version: Version, before: Config) -> Config:
 
 
 def seconds(version: Version) -> int:
-    """Return the time of a version as git counts."""
     return int(version["valid_from"].timestamp())
 
 
 def path_of(version: Version) -> str:
-    """Return the file of a cadence: it has no name in it, so that it stays when the cadence is renamed."""
+    """Returns a cadence's file, named by id: it stays when the cadence is renamed."""
     return f"{_component(version['org_id'])}/{_component(version['cadence_id'])}.yaml"
 
 
 def content(version: Version, config: Config) -> str:
-    """Return what is known of a cadence under the names of the export's columns; what is not known is left out.
+    """Renders a cadence's known fields under the names of the export's columns.
 
-    Labels are no part of the history, so they are not here: a commit never changes once it is made.
+    Labels are not part of the history, and left out: a commit never changes once it is made.
     """
     paths = {_column(path): path for path in FIELDS if path != "id" and "unenroll" not in path.rpartition(".")[0]}
     known = {column: config[path] for column, path in paths.items() if path in config}
@@ -187,7 +166,7 @@ def _column(path: str) -> str:
 
 
 def _component(text: str) -> str:
-    """Return one part of a path that every file system and git take, whatever an id holds."""
+    """Returns a path component that git and every file system accept, whatever the id holds."""
     encoded = quote(text, safe="").replace("~", "%7E")
     if encoded.startswith("."):
         encoded = f"%2E{encoded[1:]}"
@@ -218,7 +197,7 @@ def _data(text: str) -> bytes:
 
 
 def _discovered_commit(discovered: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
-    """Nobody knows since when or by whom they are so: the commit has no author."""
+    """Returns a commit without author: since when and by whom the fields are so is unknown."""
     files = [_file(version, known | more) for version, known, more in discovered]
     text = discovered_message([(version, more) for version, _, more in discovered])
     return b"".join([_header(identity(None, None), time, text), *files])

@@ -1,4 +1,4 @@
-"""The git repository that `export --git` writes: only ever one that it made itself, and never over anybody's work."""
+"""The git repository that `export --git` writes: only one that it made itself, and never over a person's work."""
 
 import asyncio
 import os
@@ -13,10 +13,10 @@ from typing import Final
 from cadence_sync.errors import ArgumentError
 
 NEXT: Final = "refs/cadence-sync/next"
-"""Where commits are imported, before the branch moves there."""
+"""The ref that commits are imported to, before the branch moves there."""
 _BRANCH: Final = "refs/heads/main"
 _MARK: Final = "cadence-sync.export"
-"""The setting of a repository that says that it is an export, and of which organization."""
+"""The git setting that marks an export, and names its organization."""
 _ALL: Final = "*"
 
 
@@ -27,11 +27,11 @@ class Repository:
     folder: Path
     git: str
     made: tuple[Path, ...] = ()
-    """Folders that this process made: if it fails, they go."""
+    """Folders that this process made, removed if it fails."""
 
     @classmethod
     def at(cls, folder: Path) -> "Repository":
-        """Return the repository in a folder; raises where git is missing."""
+        """Returns the repository in a folder; raises `ArgumentError` where git is missing."""
         git = shutil.which("git")
         if git is None:
             raise ArgumentError(
@@ -40,7 +40,7 @@ class Repository:
         return cls(folder.resolve(), git)
 
     async def take(self, org: str | None, stream: AsyncIterator[bytes]) -> None:
-        """Import commits and move the branch there, if that loses none."""
+        """Imports commits and moves the branch there, if that loses none; raises `ArgumentError`."""
         try:
             await self._open(org)
             await self._import(stream)
@@ -51,11 +51,10 @@ class Repository:
             raise
 
     async def has_commits(self) -> bool:
-        """Whether there is any commit."""
         return await self._commit(_BRANCH) is not None
 
     async def _open(self, org: str | None) -> None:
-        """Make a repository in an empty folder, or check that this is an export in which nobody has worked."""
+        """Makes a repository in an empty folder, or checks that this is an export without other work."""
         scope = _ALL if org is None else f"org:{org}"
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             await self._check(scope)
@@ -70,7 +69,7 @@ class Repository:
                 code="EXPORT_DIRECTORY",
             ) from error
         self.made = (self.folder / ".git",) if existed else (self.folder,)
-        # Nothing of the user's templates and defaults: the same history makes the same repository everywhere.
+        # Without the user's templates and defaults: the same history makes the same repository everywhere.
         await self._run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
         await self._run("config", _MARK, scope)
 
@@ -140,7 +139,7 @@ class Repository:
         return out.decode(errors="replace").rstrip("\n")
 
     async def _ask(self, *arguments: str) -> str | None:
-        """Return what git says, or None where it says no."""
+        """Returns git's output, or None where it fails."""
         process = await self._start(*arguments, out=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         return out.decode(errors="replace").rstrip("\n") if process.returncode == 0 else None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cadence_sync.cli.commands.export import COLUMNS, as_csv, as_yaml
+from cadence_sync.export.state import COLUMNS, as_csv, as_yaml
 from cadence_sync.ports import Org
 from tests.cli.conftest import Program
 from tests.support.lab import Lab

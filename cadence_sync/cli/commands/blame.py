@@ -4,30 +4,30 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cadence_sync import wiring
-from cadence_sync.cli.commands.show import one_cadence
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.output import not_before, one_line, print_json, print_table
-from cadence_sync.config.settings import Settings
-from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion, blame
+import typer
+
+from cadence_sync.cli.commands.history import load_versions
+from cadence_sync.cli.console import echo, print_json, print_table
+from cadence_sync.cli.lookup import not_before
+from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion
+from cadence_sync.core.blame import blame as blame_fields
 from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.version_text import value_in_words
+from cadence_sync.core.text import one_line, value_in_words
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
 _COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
+app = new_app()
 
 
-async def blame_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
-    """Show the last change of each field of one cadence."""
-    from cadence_sync.db.queries import history
-
-    async with wiring.database(settings) as engine:
-        row = await one_cadence(engine, org_id, cadence_id)
-        async with history.snapshot(engine) as connection:
-            versions = await history.versions(connection, row["org_id"], cadence_id)
-    lines = blame([_seen(version) for version in versions])
+@app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
+def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
+    row, versions = run(load_versions(read_settings(context), org, cadence_id))
+    lines = blame_fields([_observed(version) for version in versions])
     last = versions[-1]
     gone = last if last["kind"] == Kind.DELETED else None
     if as_json:
@@ -54,7 +54,7 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
 
 
 def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return one line a field as `git blame` has them: what is known of the change in columns, then the field."""
+    """Returns one line a field like `git blame`: the change in columns, then the field."""
     cells = [
         [one_line(since), one_line(kind), one_line(by), f"v{version} run {one_line(run)}"]
         for _, _, since, kind, by, version, run in rows
@@ -64,7 +64,7 @@ def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
 
 
-def _seen(version: dict[str, Any]) -> ObservedVersion:
+def _observed(version: dict[str, Any]) -> ObservedVersion:
     changes = version["changes"]
     return ObservedVersion(
         version["version"],

@@ -1,14 +1,21 @@
 """`demo`: a listing goes through a real HTTP client into a real Postgres, changes, and leaves a history."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from cadence_sync import wiring
 from cadence_sync.cli.commands.history import print_history
-from cadence_sync.cli.output import print_table
-from cadence_sync.cli.program import program_name
+from cadence_sync.cli.console import print_rows
+from cadence_sync.cli.hosts import check_host
+from cadence_sync.cli.options import examples, new_app
+from cadence_sync.cli.runtime import program_name, read_settings, run
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
+from cadence_sync.db.engine import open_engine
+from cadence_sync.db.migrate import migrate
+from cadence_sync.db.queries import current, history
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs.config import OrgConfig
@@ -16,6 +23,8 @@ from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
+from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.health import Probes, serving
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -37,33 +46,37 @@ What to try next:
     then: status, list, show ID, history ID
 With a real organization: set CADENCE_SYNC_ZOHO_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN, and sync.
 """
+app = new_app()
 
 
-async def show_demo(page: Settings | None = None) -> None:
-    """Run the whole story in a temporary folder that is removed at the end; `page` says where to show it meanwhile."""
+@app.command(epilog=examples("cadence-sync demo", "cadence-sync demo --serve"))
+def demo(
+    context: typer.Context,
+    serve: Annotated[bool, typer.Option("--serve", help="Then show the web UI over it, until Ctrl-C.")] = False,
+) -> None:
+    """Show a first sync, some changes, and the history that they leave."""
+    print("Starting a temporary Postgres on this machine ...", flush=True)
+    run(_demo(read_settings(context) if serve else None))
+
+
+async def _demo(web: Settings | None) -> None:
+    """Runs the whole story in a temporary folder that is removed at the end; `web` says where to serve it meanwhile."""
     configure_logs("WARNING")
-    if page is not None:
-        from cadence_sync.cli.hosts import check_host
-
-        check_host(page)
+    if web is not None:
+        check_host(web)
     clock = wiring.SystemClock()
     began = clock.monotonic()
     simulator = Simulator(cadences=CADENCES, clock=clock.now)
     with embedded.temporary("cadence-sync-demo-") as url:
-        from cadence_sync.db.engine import open_engine
-
         async with running(simulator) as zoho, open_engine(url) as engine:
-            await _tell(simulator, zoho, engine)
-            if page is not None:
-                await _serve(page, zoho, engine)
+            await _show(simulator, zoho, engine)
+            if web is not None:
+                await _serve(web, zoho, engine)
     print(f"\nThat took {clock.monotonic() - began:.0f} s; the server is stopped and its folder removed.")
     print(_NEXT.format(program=program_name()))
 
 
-async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
-    from cadence_sync.db.migrate import migrate
-    from cadence_sync.db.queries import current, history
-
+async def _show(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print("1. An empty Postgres gets its tables.")
     await migrate(engine)
     print(f"2. A first sync reads {CADENCES} cadences from a simulated Zoho.")
@@ -75,18 +88,17 @@ async def _tell(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print("4. The next sync finds out; a person's new name is no change of a cadence.")
     await _sync(zoho, engine)
     print("5. What changed, newest first:")
-    log = await current.change_log(engine, DEFAULT_ORG, limit=20)
-    print_table("Change log (times in UTC)", _LOG, [[row[name] for name in _LOG] for row in log])
+    print_rows("Change log (times in UTC)", _LOG, await current.change_log(engine, DEFAULT_ORG, limit=20))
     print("6. The history of one cadence:")
-    changed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
+    renamed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
     async with history.snapshot(engine) as connection:
-        versions = await history.versions(connection, DEFAULT_ORG, changed)
-    row = (await current.find_cadence(engine, DEFAULT_ORG, changed))[0]
+        versions = await history.versions(connection, DEFAULT_ORG, renamed)
+    row = (await current.find_cadence(engine, DEFAULT_ORG, renamed))[0]
     print_history(row["name"], versions)
 
 
 def _edit(simulator: Simulator) -> list[Edit]:
-    """Make one edit of each kind, no two to the same cadence."""
+    """Makes one edit of each kind, no two to the same cadence."""
     edits: list[Edit] = []
     for kind in _EDITS:
         touched = {edit.cadence_id for edit in edits}
@@ -96,9 +108,7 @@ def _edit(simulator: Simulator) -> list[Edit]:
 
 
 async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
-    """Show the web UI until Ctrl-C; "sync now" syncs at once, for there is no worker."""
-    from cadence_sync.web.app import web_ui_app
-    from cadence_sync.web.health import Probes, serving
+    """Serves the web UI until Ctrl-C; "sync now" syncs in this process, since there is no worker."""
 
     async def ask(_org_id: str) -> str:
         await _sync(zoho, engine)
@@ -133,5 +143,4 @@ async def _sync(zoho: str, engine: "AsyncEngine") -> None:
         report = await sync.run("demo")
     if report.error is not None:
         raise CadenceSyncError(report.error.message, hint=report.error.hint, code=report.error.code)
-    counts = report.to_json()
-    print_table("Sync", _COUNTS, [[counts[name] for name in _COUNTS]])
+    print_rows("Sync", _COUNTS, [report.to_json()])

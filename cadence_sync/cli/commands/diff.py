@@ -1,18 +1,20 @@
 """`diff`: what differs between two times of the history, or between two organizations at one time."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.history_start import check_org, unwatched
-from cadence_sync.cli.options import AxisOption
-from cadence_sync.cli.output import one_line, print_json, show_note
-from cadence_sync.cli.time_args import moment, period
+from cadence_sync.cli.console import echo, print_json, show_note
+from cadence_sync.cli.lookup import check_org, note_unwatched, parse_period, parse_time
+from cadence_sync.cli.options import AxisOption, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.text import one_line
 from cadence_sync.core.version_text import describe_field
+from cadence_sync.db.queries import history
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -21,88 +23,88 @@ if TYPE_CHECKING:
 _HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
+Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
+"""Yields one object a cadence, or None where nothing can be compared."""
+app = new_app()
 
 
-@dataclass(frozen=True, slots=True)
-class DiffArgs:
-    """The options of `diff`."""
-
-    from_: str | None
-    to: str | None
-    org: str | None
-    from_org: str | None
-    to_org: str | None
-    at: str | None
-    axis: AxisOption
-    as_json: bool
-
-
-async def diff_command(settings: Callable[[], Settings], args: DiffArgs) -> None:
-    """Show what differs; nothing to show is an answer too."""
-    from cadence_sync.db.queries import history
-
+@app.command(
+    epilog=examples(
+        "cadence-sync diff --from 2026-03-01T09:00Z",
+        "cadence-sync diff --from 2026-03-01T09:00Z --to 2026-04-01T09:00+02:00 --json",
+        "cadence-sync diff --from-org sandbox --to-org production",
+    )
+)
+def diff(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    *,
+    from_: Annotated[str | None, typer.Option("--from", metavar="T", help="The earlier time.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="T", help="The later time; default: now.")] = None,
+    org: OneOrg = None,
+    from_org: Annotated[str | None, typer.Option("--from-org", help="Compare this organization …")] = None,
+    to_org: Annotated[str | None, typer.Option("--to-org", help="… with this one.")] = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="T", help="When; default: now.")] = None,
+    axis: WhichAxis = AxisOption.VALID,
+    as_json: Json = False,
+) -> None:
+    """Show what differs between two times, or between two organizations."""
     now = wiring.SystemClock().now()
-    work = _between_orgs(args, now) if args.from_org or args.to_org else _between_times(args, now)
-    async with wiring.database(settings()) as engine, history.snapshot(engine) as connection:
-        groups = await work(connection)
-    if args.as_json:
+    if from_org or to_org:
+        if from_org is None or to_org is None or from_ or to or org:
+            raise ArgumentError(
+                "--from-org and --to-org go together, and with no other organization or time.", hint=_WAYS
+            )
+        query = _between_orgs(from_org, to_org, parse_time(at or "now", "--at", now), axis)
+    else:
+        if from_ is None or at is not None:
+            raise ArgumentError("diff needs two times, or two organizations.", hint=_WAYS)
+        query = _between_times(*parse_period(from_, to or "now", now), org, axis)
+    groups = run(_ask(read_settings(context), query))
+    if as_json:
         print_json(groups or [])
-        return
-    if groups is None:
+    elif groups is None:
         show_note("Nothing can be compared.")
-        return
-    for group in groups:
-        echo(one_line(_headline(group, args)))
-        for change in group["changes"]:
-            echo(f"  {describe_field(tuple(change.values()))}", hang=_HANG)
-    if not groups:
-        show_note("Nothing differs.")
+    else:
+        sides = {"only left": f"only in {from_org}", "only right": f"only in {to_org}"}
+        _print(groups, sides, several=org is None)
 
 
-def _between_times(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection], Any]":
-    if args.from_ is None or args.at is not None:
-        raise ArgumentError("diff needs two times, or two organizations.", hint=_WAYS)
-    from_at, to_at = period(args.from_, args.to or "now", now)
+async def _ask(settings: Settings, query: Query) -> Groups | None:
+    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
+        return await query(connection)
 
-    async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db.queries import history
 
+def _between_times(from_at: datetime, to_at: datetime, org: str | None, axis: AxisOption) -> Query:
+    async def query(connection: "AsyncConnection") -> Groups | None:
         watched = await history.history_start(connection)
-        check_org(watched, args.org)
-        asked_for = [name for name in watched if args.org in {None, name}]
-        if len(unwatched(watched, args.org, from_at)) == len(asked_for):
+        check_org(watched, org)
+        asked_for = [name for name in watched if org in {None, name}]
+        if len(note_unwatched(watched, org, from_at)) == len(asked_for):
             return None
-        rows = await history.diff(connection, from_at, to_at, args.org, args.axis)
+        rows = await history.diff(connection, from_at, to_at, org, axis)
         head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
         return _grouped(rows, head, ("field", "old_value", "new_value"))
 
-    return work
+    return query
 
 
-def _between_orgs(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection], Any]":
-    left, right = args.from_org, args.to_org
-    if left is None or right is None or args.from_ or args.to or args.org:
-        raise ArgumentError("--from-org and --to-org go together, and with no other organization or time.", hint=_WAYS)
-    at = moment(args.at or "now", "--at", now)
-
-    async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db.queries import history
-
+def _between_orgs(left: str, right: str, at: datetime, axis: AxisOption) -> Query:
+    async def query(connection: "AsyncConnection") -> Groups | None:
         watched = await history.history_start(connection)
         for org in (left, right):
             check_org(watched, org)
         # Against an organization of which nothing is known, everything would look as if only the other had it.
-        if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
+        if [name for org in dict.fromkeys((left, right)) for name in note_unwatched(watched, org, at)]:
             return None
-        rows = await history.compare(connection, left, right, at, args.axis)
+        rows = await history.compare(connection, left, right, at, axis)
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))
 
-    return work
+    return query
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Sequence[str]) -> Groups:
-    """Return one object a cadence, with a list of its fields; `*` stands for the cadence as a whole."""
+    """Returns one object a cadence, with a list of its fields; `*` stands for the cadence as a whole."""
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[name] for name in head)
@@ -112,10 +114,18 @@ def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Seq
     return list(groups.values())
 
 
-def _headline(group: Mapping[str, Any], args: DiffArgs) -> str:
+def _print(groups: Groups, sides: Mapping[str, str], *, several: bool) -> None:
+    for group in groups:
+        echo(one_line(_headline(group, sides, several=several)))
+        for change in group["changes"]:
+            echo(f"  {describe_field(tuple(change.values()))}", hang=_HANG)
+    if not groups:
+        show_note("Nothing differs.")
+
+
+def _headline(group: Mapping[str, Any], sides: Mapping[str, str], *, several: bool) -> str:
     if "kind" in group:
-        org = "" if args.org else f"{group['org_id']}: "
+        org = f"{group['org_id']}: " if several else ""
         return f"{org}{group['name'] or '-'} ({group['cadence_id']}) {group['kind']}"
     ids = " | ".join(i for i in (group["left_cadence_id"], group["right_cadence_id"]) if i is not None)
-    sides = {"only left": f"only in {args.from_org}", "only right": f"only in {args.to_org}"}
     return f"{group['name'] or '-'} ({ids}) {sides.get(group['difference'], group['difference'])}"

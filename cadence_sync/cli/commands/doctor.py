@@ -8,11 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.output import one_line, print_json
+from cadence_sync.cli.console import print_json
+from cadence_sync.cli.options import Json, Orgs, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.text import one_line
+from cadence_sync.db import diagnostics, integrity
+from cadence_sync.db import orgs as db_orgs
+from cadence_sync.db.queries import current
 from cadence_sync.doctor.checks import (
     MARKS,
     Check,
@@ -27,21 +35,21 @@ from cadence_sync.doctor.checks import (
 from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
 from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.orgs.config import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.orgs.onboarding import InMemoryTokenCache
+from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.integrity import Finding
     from cadence_sync.zoho.http import Http
 
 FEW: Final = 3
-"""Organizations of which every line is shown."""
+"""Organizations up to which every line is shown."""
 AT_ONCE: Final = 8
-"""Organizations that are asked for side by side."""
+"""Organizations checked side by side."""
 _SHOWN: Final = 5
-"""How many exceptions are named."""
+"""Exceptions that a message names."""
 _COLORS: Final = {
     CheckState.OK: "green",
     CheckState.WARNING: "yellow",
@@ -50,29 +58,46 @@ _COLORS: Final = {
 }
 
 
+app = new_app()
+
+
 @dataclass(frozen=True, slots=True)
 class DoctorArgs:
-    """What the command line asked for."""
+    """What the command line asks for."""
 
     orgs: Sequence[str] = ()
     deep: bool = False
     offline: bool = False
-    as_json: bool = False
     debug: bool = False
 
 
-async def doctor_command(settings_of: Callable[[], Settings], args: DoctorArgs) -> int:
-    """Print every check and return the exit code of the gravest."""
-    checks = await examined(settings_of, args)
-    if args.as_json:
+@app.command(
+    epilog=examples(
+        "cadence-sync doctor",
+        "cadence-sync doctor --org acme",
+        "cadence-sync doctor --offline --json",
+        "cadence-sync doctor --deep",
+    )
+)
+def doctor(
+    context: typer.Context,
+    org: Orgs = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Prove that the whole stored history is consistent.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Zoho, one call an organization.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
+    args = DoctorArgs(org or [], deep, offline, context.obj.debug)
+    checks = run(examine_all(partial(read_settings, context), args))
+    if as_json:
         print_json([check.to_json() for check in checks])
     else:
         _print(_shortened(checks, everything=bool(args.orgs)), checks)
-    return exit_code_of(checks)
+    raise typer.Exit(exit_code_of(checks))
 
 
-async def examined(settings_of: Callable[[], Settings], args: DoctorArgs) -> list[Check]:
-    """Look at everything that can be looked at."""
+async def examine_all(settings_of: Callable[[], Settings], args: DoctorArgs) -> list[Check]:
+    """Runs every check that can run; without settings or a database, the rest is skipped."""
     try:
         settings = settings_of()
     except CadenceSyncError as error:
@@ -96,13 +121,11 @@ async def examined(settings_of: Callable[[], Settings], args: DoctorArgs) -> lis
 async def _history(engine: "AsyncEngine | None", *, debug: bool) -> list[Check]:
     if engine is None:
         return skipped(["history"], "the database cannot be read")
-    from cadence_sync.db.integrity import examine
-
-    findings = await run_check("history", lambda: examine(engine), debug=debug)
+    findings = await run_check("history", lambda: integrity.examine(engine), debug=debug)
     return [findings] if isinstance(findings, Check) else [_finding(finding) for finding in findings]
 
 
-def _finding(finding: "Finding") -> Check:
+def _finding(finding: integrity.Finding) -> Check:
     if finding.ok:
         return passed("history", finding.what)
     places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:_SHOWN])
@@ -120,7 +143,7 @@ def _finding(finding: "Finding") -> Check:
 
 
 async def _orgs(settings: Settings, engine: "AsyncEngine | None", args: DoctorArgs) -> list[Check]:
-    """Look at each organization; without a database at those that the settings name."""
+    """Checks each organization; without a database those that the settings name."""
     found = await run_check("organizations", lambda: _wanted(settings, engine, args.orgs), debug=args.debug)
     if isinstance(found, Check):
         return [found]
@@ -155,7 +178,7 @@ async def _reached(
     org: OrgConfig | CadenceSyncError,
     calls: int,
 ) -> list[Check]:
-    """Look at an organization's credentials, and ask Zoho once, unless nobody wants that."""
+    """Checks an organization's credentials, and Zoho by one call unless `http` is None."""
     if isinstance(org, CadenceSyncError):
         return [failed("credentials", org, org_id), *skipped(ZOHO, "the credentials are not known", org_id)]
     checks = [passed("credentials", f"they are there, for the data center {org.data_center!r}", org_id)]
@@ -168,9 +191,6 @@ async def _reached(
 async def _wanted(
     settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]
 ) -> Mapping[str, OrgConfig | CadenceSyncError]:
-    from cadence_sync.orgs.config import configured_orgs, named_orgs
-    from cadence_sync.orgs.registry import enabled_orgs, select_orgs
-
     if engine is not None:
         return await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
     own = named_orgs(settings)
@@ -182,10 +202,6 @@ async def _wanted(
 
 
 async def _known(engine: "AsyncEngine") -> OrgFacts:
-    from cadence_sync.db import diagnostics
-    from cadence_sync.db import orgs as db_orgs
-    from cadence_sync.db.queries import current
-
     return OrgFacts(
         await db_orgs.load_orgs(engine),
         {row["org_id"]: row for row in await current.status(engine)},
@@ -195,7 +211,7 @@ async def _known(engine: "AsyncEngine") -> OrgFacts:
 
 
 def _shortened(checks: Sequence[Check], *, everything: bool) -> list[Check]:
-    """Leave out what is well of organizations, where there are many."""
+    """Leaves out what is well where there are many organizations."""
     orgs = {check.org_id for check in checks if check.org_id is not None}
     if everything or len(orgs) <= FEW:
         return list(checks)
@@ -212,7 +228,7 @@ def _print(shown: Sequence[Check], all_of_them: Sequence[Check]) -> None:
             print("\n".join((f"{MARKS[check.state]} {_said(check)}", *_cure(check))))
         print(total)
         return
-    from rich.console import Console
+    from rich.console import Console  # here: `--json` and pipes need no rich
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())

@@ -1,163 +1,98 @@
 """`export`: the state at a time as JSON, YAML or CSV; or, with --git, the whole history."""
 
-import csv
-import io
-import json
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import cache
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.history_start import check_org, unwatched
-from cadence_sync.cli.options import AxisOption, Format
-from cadence_sync.cli.time_args import moment
+from cadence_sync.cli.console import show_note
+from cadence_sync.cli.lookup import check_org, note_unwatched, parse_time
+from cadence_sync.cli.options import At, AxisOption, Format, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.db.queries import history
 from cadence_sync.errors import ArgumentError
+from cadence_sync.export.fast_import import stream_commits
+from cadence_sync.export.git import Repository
+from cadence_sync.export.state import render_state
 
-COLUMNS: Final = (
-    *("org_id", "cadence_id", "name", "description", "type", "status", "active", "published"),
-    *("module_id", "module_api_name", "custom_view_id", "custom_view_name"),
-    *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
-    *("email_follow_up_count", "task_follow_up_count", "call_follow_up_count", "whatsapp_follow_up_count"),
-    *("follow_up_count", "execution_type", "execution_end_date", "automatic_unenroll"),
-    *("execute_every_unit", "execute_every_period", "execution_interval", "unenroll_type", "unenroll_end_date"),
-    *("unenroll_properties", "version", "first_seen_at", "last_changed_at"),
-)
 _STDOUT: Final = "-"
-_SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+app = new_app()
 
 
-@dataclass(frozen=True, slots=True)
-class ExportArgs:
-    """The options of `export`."""
-
-    at: str
-    org: str | None
-    axis: AxisOption
-    form: Format | None
-    output: str | None
-    git: str | None
-    as_json: bool
-
-    def check(self) -> None:
-        """Refuse an empty name: it would be the folder that one is in."""
-        for option, name in (("--output", self.output), ("--git", self.git)):
-            if name == "":
-                raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
-
-    def chosen(self) -> Format:
-        """Return the format; `--json` is short for one of them."""
-        if self.as_json and self.form not in (None, Format.JSON):
-            raise ArgumentError(f"--json and --format {self.form} contradict each other.", hint="Leave one out.")
-        return self.form or Format.JSON
-
-
-async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> None:
-    """Write the state, whole or not at all."""
-    from cadence_sync.db.queries import history
-
-    args.check()
-    if args.git is not None:
-        await _export_git(settings, args, args.git)
+@app.command(
+    epilog=examples(
+        "cadence-sync export --at 2026-03-01T09:00Z --format csv --output cadences.csv",
+        "cadence-sync export --git cadences-history",
+    )
+)
+def export(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    *,
+    at: At = "now",
+    org: OneOrg = None,
+    axis: WhichAxis = AxisOption.VALID,
+    form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="A file, written whole or not at all; - for stdout."),
+    ] = None,
+    git: Annotated[
+        str | None, typer.Option("--git", metavar="DIR", help="Replay the whole history as commits in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
+    for option, name in (("--output", output), ("--git", git)):
+        if name == "":  # it would be the folder that one is in
+            raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
+    if git is not None:
+        if (at, axis, form, output, as_json) != ("now", AxisOption.VALID, None, None, False):
+            raise ArgumentError(
+                "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
+                hint="`export --git DIR [--org ID]`.",
+            )
+        repository = Repository.at(Path(git))
+        run(_replay(read_settings(context), repository, org))
         return
-    form = args.chosen()
-    at = moment(args.at, "--at", wiring.SystemClock().now())
-    async with wiring.database(settings()) as engine, history.snapshot(engine) as connection:
+    if as_json and form not in (None, Format.JSON):
+        raise ArgumentError(f"--json and --format {form} contradict each other.", hint="Leave one out.")
+    time = parse_time(at, "--at", wiring.SystemClock().now())
+    run(_write_state(read_settings(context), time, org, axis, form or Format.JSON, output))
+
+
+async def _write_state(
+    settings: Settings, at: datetime, org: str | None, axis: AxisOption, form: Format, output: str | None
+) -> None:
+    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         watched = await history.history_start(connection)
-        check_org(watched, args.org)
-        unwatched(watched, args.org, at)
-        rows = await history.state(connection, at, args.org, args.axis)
-    text = WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
-    if args.output is None or args.output == _STDOUT:
+        check_org(watched, org)
+        note_unwatched(watched, org, at)
+        rows = await history.state(connection, at, org, axis)
+    content = render_state(rows, form).encode()
+    if output is None or output == _STDOUT:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(content)
     else:
-        _write_whole(Path(args.output), text.encode())
+        _write_whole(Path(output), content)
 
 
-async def _export_git(settings: Callable[[], Settings], args: ExportArgs, folder: str) -> None:
-    from cadence_sync.export.fast_import import replay_into
-    from cadence_sync.export.git import Repository
-
-    if (args.at, args.axis, args.form, args.output, args.as_json) != ("now", AxisOption.VALID, None, None, False):
-        raise ArgumentError(
-            "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
-            hint="`export --git DIR [--org ID]`.",
-        )
-    await replay_into(Repository.at(Path(folder)), settings(), args.org)
-
-
-def as_json(rows: Sequence[dict[str, Any]]) -> str:
-    """Return a JSON array."""
-    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
-
-
-def as_yaml(value: object) -> str:
-    """Return a YAML document that says the same as the JSON: a time is text, as it is there."""
-    import yaml
-
-    return yaml.dump(value, Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=10**6)
-
-
-def as_yaml_list(rows: Sequence[dict[str, Any]]) -> str:
-    """Return a YAML sequence; one row after the other, for the writer keeps a tree of all that it writes at once."""
-    return "".join(as_yaml([row]) for row in rows) or as_yaml([])
-
-
-def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Return lines as RFC 4180 has them; null is empty, for nothing that is stored is an empty text."""
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
-    return out.getvalue()
-
-
-WRITERS: Final[dict[Format, Callable[[Sequence[dict[str, Any]]], str]]] = {
-    Format.JSON: as_json,
-    Format.YAML: as_yaml_list,
-    Format.CSV: as_csv,
-}
-
-
-@cache
-def _dumper() -> Any:
-    """Return the writer in Python: that in C, if there is one, escapes other characters, and commits would differ."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Writes every value out, also one that came before."""
-
-        def ignore_aliases(self, data: object) -> bool:
-            del data
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        # In its other styles PyYAML writes some line separators so that it reads another character back.
-        style = '"' if _SEPARATOR.search(value) else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return Dumper
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def _cell(value: object) -> object:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
+async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:
+    """Brings a repository to what the tables say: new commits follow those that it has."""
+    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
+        check_org(await history.history_start(connection), org)
+        await repository.take(org, stream_commits(history.replay(connection, org)))
+    if not await repository.has_commits():
+        show_note("No cadence is stored yet: the repository has no commit.")
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside the one that is meant and put it in its place: a reader never sees a part."""
+    """Writes a temporary file next to the target and moves it there: a reader never sees a part."""
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         if path.exists() and not path.is_file():

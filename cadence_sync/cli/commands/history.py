@@ -7,42 +7,58 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import typer
+
 from cadence_sync import wiring
-from cadence_sync.cli.commands.show import one_cadence
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.output import one_line, print_json, print_table
+from cadence_sync.cli.console import echo, print_json, print_table
+from cadence_sync.cli.lookup import find_one_cadence
+from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.labels import INVISIBLE_EDIT
+from cadence_sync.core.text import one_line, value_in_words
 from cadence_sync.core.version_text import (
     KINDS,
     Field,
     describe_field,
     draft_in_words,
     returned_with,
-    value_in_words,
     visible_changes,
 )
+from cadence_sync.db.queries import history as queries
 
 _INDENT = " " * 16
+app = new_app()
 
 
-async def history_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
-    """Show every version of one cadence."""
-    from cadence_sync.db.queries import history
-
-    async with wiring.database(settings) as engine:
-        row = await one_cadence(engine, org_id, cadence_id)
-        async with history.snapshot(engine) as connection:
-            versions = await history.versions(connection, row["org_id"], cadence_id)
+@app.command(
+    epilog=examples(
+        "cadence-sync history 3652397000017949001",
+        "cadence-sync history 3652397000017949001 --json",
+    )
+)
+def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show every version of one cadence and what changed in it, as a time line."""
+    row, versions = run(load_versions(read_settings(context), org, cadence_id))
     if as_json:
         print_json(versions)
-        return
-    print_history(str(row["name"]), versions)
+    else:
+        print_history(str(row["name"]), versions)
+
+
+async def load_versions(
+    settings: Settings, org_id: str | None, cadence_id: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns a cadence's current row and its versions, oldest first."""
+    async with wiring.database(settings) as engine:
+        row = await find_one_cadence(engine, org_id, cadence_id)
+        async with queries.snapshot(engine) as connection:
+            return row, await queries.versions(connection, row["org_id"], cadence_id)
 
 
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
-    """Print versions, each followed by what changed in it."""
+    """Prints versions, each followed by what changed in it."""
     if sys.stdout.isatty():
         echo(f"History of {one_line(name)} (times in UTC)")
         echo("\n".join(timeline(versions)), hang=len(_INDENT) + 2)
@@ -52,7 +68,7 @@ def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
 
 
 def timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each day, each version and each changed field."""
+    """Yields a line for each day, each version and each changed field."""
     for day, of_day in groupby(_entries(versions), lambda entry: entry[0].date()):
         yield f"\n{day}"
         for _, lines in of_day:
@@ -60,7 +76,7 @@ def timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
-    """Yield the time and the lines of each version, and of what became known of it before the next."""
+    """Yields time and lines of each version, and of the fields discovered before the next."""
     for before, version in zip([None, *versions[:-1]], versions, strict=True):
         yield version["valid_from"], _describe_changes(before, version)
         in_order = sorted(version["discovered"], key=itemgetter("observed_at"))

@@ -1,20 +1,40 @@
 """`migrate` and `grant-reader`."""
 
+from typing import Annotated
+
+import typer
+
 from cadence_sync import wiring
+from cadence_sync.cli.options import examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.db import grants
+from cadence_sync.db.revision import REPORTING
+
+app = new_app()
 
 
-async def migrate_command(settings: Settings) -> None:
-    """Bring the database to this code's schema."""
+@app.command(epilog=examples("cadence-sync migrate"))
+def migrate(context: typer.Context) -> None:
+    """Create or upgrade the tables."""
+    run(_migrate(read_settings(context)))
+
+
+async def _migrate(settings: Settings) -> None:
     async with wiring.direct_database(settings) as engine:
         print(f"The database is at revision {await wiring.migrate(engine)}.")
 
 
-async def grant_reader_command(settings: Settings, role: str) -> None:
-    """Let a role read the reporting layer and nothing else."""
-    from cadence_sync.db.grants import grant_reader
-    from cadence_sync.db.revision import REPORTING
+@app.command(epilog=examples("cadence-sync grant-reader metabase"))
+def grant_reader(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
+) -> None:
+    """Let a role of the database read the reporting layer, and nothing else."""
+    run(_grant_reader(read_settings(context), role))
 
+
+async def _grant_reader(settings: Settings, role: str) -> None:
     async with wiring.database(settings) as engine:
-        await grant_reader(engine, role)
+        await grants.grant_reader(engine, role)
     print(f"The role {role!r} may read {REPORTING}, and no table behind it.")

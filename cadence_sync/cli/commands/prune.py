@@ -2,20 +2,34 @@
 
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Annotated
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.output import print_json, print_table, show_note
+from cadence_sync.cli.console import print_json, print_table, show_note
+from cadence_sync.cli.options import Json, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings, retention_of
+from cadence_sync.db import pruning
 from cadence_sync.errors import SettingsError
 
+app = new_app()
 
-async def prune_command(settings: Settings, keep: str | None, *, dry_run: bool, as_json: bool) -> None:
-    """Print how many rows went, or would go."""
-    from cadence_sync.db.pruning import prune
 
-    retention = settings.retention if keep is None else _checked(keep)
-    async with wiring.database(settings) as engine:
-        pruned = asdict(await prune(engine, wiring.SystemClock().now(), retention, dry_run=dry_run))
+@app.command(epilog=examples("cadence-sync prune --dry-run", "cadence-sync prune --keep 30d"))
+def prune(
+    context: typer.Context,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="How long to keep them, like 14d; at least 1d.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and delete nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old runs that changed nothing; a row a day of what they add up to stays."""
+    settings = read_settings(context)
+    retention = settings.retention if keep is None else _parse_retention(keep)
+    pruned = asdict(run(_prune(settings, retention, dry_run=dry_run)))
     if as_json:
         print_json(pruned | {"dry_run": dry_run})
         return
@@ -25,7 +39,12 @@ async def prune_command(settings: Settings, keep: str | None, *, dry_run: bool, 
         show_note(f"{busy} organization(s) were being written and were left for the next time.")
 
 
-def _checked(keep: str) -> timedelta:
+async def _prune(settings: Settings, retention: timedelta, *, dry_run: bool) -> pruning.Pruned:
+    async with wiring.database(settings) as engine:
+        return await pruning.prune(engine, wiring.SystemClock().now(), retention, dry_run=dry_run)
+
+
+def _parse_retention(keep: str) -> timedelta:
     try:
         return retention_of(keep)
     except ValueError as error:

@@ -1,18 +1,23 @@
-"""`rotate-keys`: after it, keys but the first are needed no more."""
+"""`rotate-keys`: after it, only the first key is needed."""
 
 from dataclasses import asdict
 
+import typer
+
 from cadence_sync import wiring
-from cadence_sync.cli.output import print_json
+from cadence_sync.cli.console import print_json
+from cadence_sync.cli.options import Json, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.db import credentials
+
+app = new_app()
 
 
-async def rotate_command(settings: Settings, *, as_json: bool) -> None:
-    """Say what was encrypted anew; raises `SettingsError` naming what no key fits."""
-    from cadence_sync.db.credentials import rotate_keys
-
-    async with wiring.database(settings) as engine:
-        done = await rotate_keys(engine, settings.encryption_key_list)
+@app.command(epilog=examples("cadence-sync rotate-keys"))
+def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
+    """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_ENCRYPTION_KEYS."""
+    done = run(_rotate(read_settings(context)))
     if as_json:
         print_json(asdict(done))
     else:
@@ -21,3 +26,8 @@ async def rotate_command(settings: Settings, *, as_json: bool) -> None:
             f" under the first key already: {done.current}."
         )
     done.check()
+
+
+async def _rotate(settings: Settings) -> credentials.Rotation:
+    async with wiring.database(settings) as engine:
+        return await credentials.rotate_keys(engine, settings.encryption_key_list)

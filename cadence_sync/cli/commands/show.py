@@ -1,17 +1,17 @@
-"""`status`, `list` and `show`: what the tables say, for people or as JSON."""
+"""`status`, `list` and `show`: what the tables say now, for people or as JSON."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.history_start import check_org
-from cadence_sync.cli.output import one_line, print_fields, print_json, print_table
+from cadence_sync.cli.console import echo, print_fields, print_json, print_rows
+from cadence_sync.cli.lookup import check_org, find_one_cadence
+from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
-from cadence_sync.errors import NotFoundError
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+from cadence_sync.core.text import one_line
+from cadence_sync.db.queries import current, history
 
 _STATUS: Final = (
     "org_id",
@@ -35,72 +35,64 @@ _LIST: Final = (
     "last_changed_at",
     "deleted_at",
 )
+app = new_app()
 
 
-async def status_command(settings: Settings, *, as_json: bool) -> None:
-    """Show one line an organization."""
-    from cadence_sync.db.queries import current
-
-    async with wiring.database(settings) as engine:
-        rows = await current.status(engine)
+@app.command(epilog=examples("cadence-sync status", "cadence-sync status --json"))
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show, for each organization, what is stored and how its last run went."""
+    rows = run(_status(read_settings(context)))
     if as_json:
         print_json(rows)
         return
-    _print_rows("Organizations (times in UTC)", _STATUS, rows)
+    print_rows("Organizations (times in UTC)", _STATUS, rows)
     for row in rows:
         if row["held"]:
-            run = row["held_run_id"]
-            echo(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run} or reject {run}."))
+            run_id = row["held_run_id"]
+            echo(one_line(f"{row['org_id']}: {row['held']} deletion(s) are held: approve {run_id} or reject {run_id}."))
         if row["last_error_message"]:
             echo(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 
 
-async def list_command(settings: Settings, org_id: str | None, *, deleted: bool, as_json: bool) -> None:
-    """Show one line a cadence."""
-    from cadence_sync.db.queries import current, history
-
+async def _status(settings: Settings) -> list[dict[str, Any]]:
     async with wiring.database(settings) as engine:
-        if org_id is not None:
-            async with history.snapshot(engine) as connection:
-                check_org(await history.history_start(connection), org_id)
-        rows = await current.list_cadences(engine, org_id, deleted=deleted)
+        return await current.status(engine)
+
+
+@app.command("list", epilog=examples("cadence-sync list", "cadence-sync list --org acme --deleted --json"))
+def list_(
+    context: typer.Context,
+    org: OneOrg = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted cadences too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the cadences."""
+    rows = run(_list(read_settings(context), org, deleted=deleted))
     if as_json:
         print_json(rows)
         return
     several = len({row["org_id"] for row in rows}) > 1
-    _print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
+    print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
 
 
-async def show_command(settings: Settings, org_id: str | None, cadence_id: str, *, as_json: bool) -> None:
-    """Show the current row of one cadence."""
+async def _list(settings: Settings, org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
     async with wiring.database(settings) as engine:
-        row = await one_cadence(engine, org_id, cadence_id)
+        if org_id is not None:
+            async with history.snapshot(engine) as connection:
+                check_org(await history.history_start(connection), org_id)
+        return await current.list_cadences(engine, org_id, deleted=deleted)
+
+
+@app.command(epilog=examples("cadence-sync show 3652397000017949001"))
+def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show all that is known of one cadence."""
+    row = run(_show(read_settings(context), org, cadence_id))
     if as_json:
         print_json(row)
     else:
         print_fields(row)
 
 
-async def one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
-    """Return the current row of the only cadence that is meant."""
-    from cadence_sync.db.queries import current
-
-    rows = await current.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
-    if not rows:
-        where = "" if org_id is None else f" in the organization {org_id!r}"
-        raise NotFoundError(
-            f"There is no cadence {cadence_id!r}{where}.", hint="`cadence-sync list --deleted` lists all."
-        )
-    if len(rows) > 1:
-        orgs = ", ".join(row["org_id"] for row in rows)
-        raise NotFoundError(f"Several organizations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
-    return rows[0]
-
-
-def _is_text(*words: str) -> bool:
-    """Whether Postgres can be asked for them: bytes that are no UTF-8 arrive as halves of surrogate pairs."""
-    return not any("\ud800" <= char <= "\udfff" for word in words for char in word)
-
-
-def _print_rows(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    print_table(title, columns, [[row[name] for name in columns] for row in rows])
+async def _show(settings: Settings, org_id: str | None, cadence_id: str) -> dict[str, Any]:
+    async with wiring.database(settings) as engine:
+        return await find_one_cadence(engine, org_id, cadence_id)

@@ -1,51 +1,54 @@
 """`simulate`: a double of Zoho that runs until it is stopped, and says how to use it."""
 
 import asyncio
-from dataclasses import dataclass
+from typing import Annotated
 
-from cadence_sync.cli.program import program_name
+import typer
+
+from cadence_sync.cli.options import examples, new_app
+from cadence_sync.cli.runtime import program_name, run
 from cadence_sync.errors import SettingsError
 from cadence_sync.simulator.server import running
-from cadence_sync.simulator.settings import SimulatorSettings as Behavior
+from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from cadence_sync.wiring import SystemClock
 
-
-@dataclass(frozen=True, slots=True)
-class SimulationOptions:
-    """What to simulate; times in seconds."""
-
-    port: int
-    orgs: int
-    cadences: int
-    seed: int
-    edit_every: float
-    latency: float
+app = new_app()
 
 
-async def simulate_command(scene: SimulationOptions) -> None:
-    """Serve until canceled."""
-    behavior = Behavior(latency=scene.latency, edit_every=scene.edit_every or None)
-    simulator = Simulator(scene.orgs, scene.cadences, scene.seed, clock=SystemClock().now, settings=behavior)
+@app.command(
+    epilog=examples("cadence-sync simulate", "cadence-sync simulate --port 8787 --cadences 400 --edit-every 5")
+)
+def simulate(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
+    orgs: Annotated[int, typer.Option(min=1, help="How many organizations.")] = 1,
+    cadences: Annotated[int, typer.Option(min=0, help="How many cadences each.")] = 25,
+    seed: Annotated[int, typer.Option(help="The same number makes the same organizations.")] = 7,
+    edit_every: Annotated[float, typer.Option(min=0, help="Seconds between edits; 0 for none.")] = 0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
+) -> None:
+    """Stand in for Zoho on this machine, to try things out."""
+    behavior = SimulatorSettings(latency=latency, edit_every=edit_every or None)
+    simulator = Simulator(orgs, cadences, seed, clock=SystemClock().now, settings=behavior)
+    run(_serve(simulator, port, f"{orgs} organization(s) of {cadences} cadences", several=orgs > 1))
+
+
+async def _serve(simulator: Simulator, port: int, what: str, *, several: bool) -> None:
     try:
-        async with running(simulator, port=scene.port) as url:
-            print(_instructions(scene, url), flush=True)
+        async with running(simulator, port=port) as url:
+            print(_instructions(url, what, several=several), flush=True)
             await asyncio.Event().wait()
     except OSError as error:
-        raise SettingsError(f"Port {scene.port} on 127.0.0.1 is taken.", hint="Choose another with --port.") from error
+        raise SettingsError(f"Port {port} on 127.0.0.1 is taken.", hint="Choose another with --port.") from error
 
 
-def _instructions(scene: SimulationOptions, url: str) -> str:
+def _instructions(url: str, what: str, *, several: bool) -> str:
     first, program = credentials(0), program_name()
-    more = (
-        f"Organization number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
-        if scene.orgs > 1
-        else ""
-    )
+    more = f"Organization number n (from 0) has the refresh token {first.refresh_token.removesuffix('0')}n.\n"
     return (
-        f"Zoho is simulated at {url}: {scene.orgs} organization(s) of {scene.cadences} cadences. Ctrl-C stops it.\n"
-        f"{more}In another terminal:\n\n"
+        f"Zoho is simulated at {url}: {what}. Ctrl-C stops it.\n"
+        f"{more if several else ''}In another terminal:\n\n"
         f"export CADENCE_SYNC_ZOHO_API_URL={url}\n"
         f"export CADENCE_SYNC_ZOHO_ACCOUNTS_URL={url}\n"
         f"export CADENCE_SYNC_ZOHO_CLIENT_ID={first.client_id}\n"

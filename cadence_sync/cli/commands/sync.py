@@ -1,19 +1,23 @@
-"""`sync`: one report an organization, and the exit code of the gravest."""
+"""`sync`: one report an organization, and the exit code of the most severe."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo
-from cadence_sync.cli.output import one_line, print_json, print_table, show_error
+from cadence_sync.cli.console import echo, print_json, print_rows, show_error
+from cadence_sync.cli.options import Json, Orgs, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
+from cadence_sync.core.text import one_line
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.orgs.config import OrgConfig
-from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 from cadence_sync.ports import ProgressCallback
 
 if TYPE_CHECKING:
@@ -28,21 +32,58 @@ _COLUMNS: Final = (
     "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
     "unchanged", "quarantined", "held", "api_calls",
 )  # fmt: skip
+app = new_app()
 
 
 @dataclass(frozen=True, slots=True)
 class SyncArgs:
-    """What the command line asked for."""
+    """What the command line asks for."""
 
-    orgs: Sequence[str]
-    dry_run: bool
-    as_json: bool
+    orgs: Sequence[str] = ()
+    dry_run: bool = False
+    as_json: bool = False
     allow_mass_delete: bool = False
     allow_other_org: bool = False
 
 
-async def sync_command(settings_of: Callable[[], Settings], args: SyncArgs) -> int:
-    """Sync the wanted organizations one after the other; one's failure never stops another."""
+@app.command(
+    epilog=examples(
+        "cadence-sync sync",
+        "cadence-sync sync --org acme --org globex --json",
+        "cadence-sync sync --dry-run",
+        "cadence-sync sync --queue --org acme",
+    )
+)
+def sync(
+    context: typer.Context,
+    org: Orgs = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Delete all that is missing, however many they are.")
+    ] = False,
+    allow_other_org: Annotated[
+        bool, typer.Option("--allow-other-org", help="Accept a listing that shares no cadence with what is stored.")
+    ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let a worker do it, ahead of what the schedule asks for.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch every cadence and write what changed."""
+    wiring.load()
+    args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
+    settings_of = partial(read_settings, context)
+    if queue:
+        from cadence_sync.cli.enqueue import enqueue_command  # needs the daemon's parts, which a plain sync does not
+
+        raise typer.Exit(run(enqueue_command(settings_of, args)))
+    raise typer.Exit(run(sync_orgs(settings_of, args)))
+
+
+async def sync_orgs(settings_of: Callable[[], Settings], args: SyncArgs) -> int:
+    """Syncs organizations one after the other and returns the exit code; one's failure never stops another."""
+    from cadence_sync.orgs.registry import enabled_orgs, select_orgs  # imports the database, which `--help` needs not
+
     try:
         settings = settings_of()
         async with wiring.database(settings) as engine:
@@ -50,7 +91,10 @@ async def sync_command(settings_of: Callable[[], Settings], args: SyncArgs) -> i
             reports = [await _sync_one(settings, engine, name, org, args) for name, org in orgs.items()]
     except CadenceSyncError as error:
         reports = [Report(None, None, Outcome.FAILED, None, error=ErrorInfo.of(error))]
-    _print(reports, as_json=args.as_json)
+    if args.as_json:
+        print_json([report.to_json() for report in reports])
+    else:
+        _print(reports)
     return exit_code_of(reports)
 
 
@@ -65,13 +109,10 @@ async def _sync_one(
             return await (sync.preview() if args.dry_run else sync.run(TRIGGER))
 
 
-def _print(reports: Sequence[Report], *, as_json: bool) -> None:
-    if as_json:
-        print_json([report.to_json() for report in reports])
-        return
+def _print(reports: Sequence[Report]) -> None:
     known = [report.to_json() for report in reports if report.org_id is not None]
     if known:
-        print_table("Sync", _COLUMNS, [[row[name] for name in _COLUMNS] for row in known])
+        print_rows("Sync", _COLUMNS, known)
     for report in reports:
         if report.outcome is Outcome.HELD and report.counters is not None:
             echo(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), sys.stderr)
@@ -83,19 +124,15 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(org_id: str, *, quiet: bool) -> Iterator[ProgressCallback | None]:
-    """Show a bar of pages on a terminal, and nothing where nobody looks."""
+    """Draws a bar of pages on a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
+    # Here, not above: rich takes as long to import as the rest, and is for terminals only.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("pages"),
-    )
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("pages"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(one_line(org_id), total=None)
         yield lambda arrived, expected: bar.update(task, completed=arrived, total=expected)

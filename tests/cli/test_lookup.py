@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.cli.time_args import moment, period
+from cadence_sync.cli.lookup import parse_period, parse_time
 from cadence_sync.errors import ArgumentError
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     ],
 )
 def test_a_time_with_a_zone(written: str, hour: int) -> None:
-    assert moment(written, "--at", NOW) == NOW.replace(hour=hour)
+    assert parse_time(written, "--at", NOW) == NOW.replace(hour=hour)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_a_time_with_a_zone(written: str, hour: int) -> None:
 )
 def test_anything_else(written: str, sentence: str, hint: str) -> None:
     with pytest.raises(ArgumentError, match=sentence) as refused:
-        moment(written, "--at", NOW)
+        parse_time(written, "--at", NOW)
     assert hint in refused.value.hint
     assert (refused.value.exit_code, refused.value.code) == (2, "BAD_TIME")
     assert refused.value.message.startswith(f"--at {written!r}")
 
 
 def test_a_period_has_an_order() -> None:
-    assert period("2026-03-01T09:00Z", "2026-03-01T09:00Z", NOW) == (NOW.replace(hour=9), NOW.replace(hour=9))
+    assert parse_period("2026-03-01T09:00Z", "2026-03-01T09:00Z", NOW) == (NOW.replace(hour=9), NOW.replace(hour=9))
     with pytest.raises(ArgumentError, match=r"--from 'now' lies after --to '2026-03-01T09:00Z'"):
-        period("now", "2026-03-01T09:00Z", NOW)
+        parse_period("now", "2026-03-01T09:00Z", NOW)
