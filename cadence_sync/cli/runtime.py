@@ -7,16 +7,20 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
+from cadence_sync import wiring
 from cadence_sync.cli.console import show_warning
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.logs import configure_logs
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 _BY_SIGNAL: Final = 128
@@ -63,6 +67,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         if received[:1] == [signal.SIGINT] and sys.stderr is not None and sys.stderr.isatty():
             print(file=sys.stderr)  # after the ^C that the terminal shows
         sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))
+
+
+def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
+    """Runs what needs the database to its end."""
+
+    async def connected() -> T:
+        async with wiring.database(settings) as engine:
+            return await work(engine)
+
+    return run(connected())
 
 
 def program_name() -> str:

@@ -10,7 +10,7 @@ from cadence_sync.cli.commands.history import load_versions
 from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.lookup import not_before
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion
 from cadence_sync.core.blame import blame as blame_fields
 from cadence_sync.core.canonical import from_document
@@ -26,7 +26,7 @@ app = new_app()
 @app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
-    row, versions = run(load_versions(read_settings(context), org, cadence_id))
+    row, versions = with_database(read_settings(context), lambda engine: load_versions(engine, org, cadence_id))
     lines = blame_fields([_observed(version) for version in versions])
     last = versions[-1]
     gone = last if last["kind"] == Kind.DELETED else None

@@ -5,16 +5,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.lookup import find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
-from cadence_sync.config.settings import Settings
+from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.labels import INVISIBLE_EDIT
 from cadence_sync.core.text import one_line, value_in_words
@@ -28,6 +26,9 @@ from cadence_sync.core.version_text import (
 )
 from cadence_sync.db.queries import history as queries
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 _INDENT = " " * 16
 app = new_app()
 
@@ -40,7 +41,7 @@ app = new_app()
 )
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show every version of one cadence and what changed in it, as a time line."""
-    row, versions = run(load_versions(read_settings(context), org, cadence_id))
+    row, versions = with_database(read_settings(context), lambda engine: load_versions(engine, org, cadence_id))
     if as_json:
         print_json(versions)
     else:
@@ -48,13 +49,12 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
 
 
 async def load_versions(
-    settings: Settings, org_id: str | None, cadence_id: str
+    engine: "AsyncEngine", org_id: str | None, cadence_id: str
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Returns a cadence's current row and its versions, oldest first."""
-    async with wiring.database(settings) as engine:
-        row = await find_one_cadence(engine, org_id, cadence_id)
-        async with queries.snapshot(engine) as connection:
-            return row, await queries.versions(connection, row["org_id"], cadence_id)
+    row = await find_one_cadence(engine, org_id, cadence_id)
+    async with queries.snapshot(engine) as connection:
+        return row, await queries.versions(connection, row["org_id"], cadence_id)
 
 
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Annotated, Final
@@ -13,13 +14,12 @@ from typing import Annotated, Final
 import typer
 from pydantic import SecretStr
 
-from cadence_sync import wiring
 from cadence_sync.cli.commands.sync import SyncArgs, sync_orgs
 from cadence_sync.cli.console import show_error, show_warning
 from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, known_data_center
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.prompts import confirm, has_terminal, tell, valid, word
-from cadence_sync.cli.runtime import run
+from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
@@ -89,18 +89,14 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
     while True:
         org_id = valid("Id of the organization, of your choice", word, default=DEFAULT_ORG)
         try:
-            run(_add_org(settings, replace(org, org_id=org_id)))
+            new_org = NewOrg(replace(org, org_id=org_id))
+            with_database(settings, partial(add_org, settings, new_org=new_org, prove=False))
         except CadenceSyncError as error:
             show_error(error)
             if error.exit_code != ArgumentError.exit_code:
                 return False
             continue
         return True
-
-
-async def _add_org(settings: Settings, org: OrgConfig) -> None:
-    async with wiring.database(settings) as engine:
-        await add_org(settings, engine, NewOrg(org), prove=False)
 
 
 def _org_values(org: OrgConfig, settings: Settings) -> dict[str, str]:

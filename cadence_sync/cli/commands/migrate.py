@@ -6,7 +6,7 @@ import typer
 
 from cadence_sync import wiring
 from cadence_sync.cli.options import examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import grants
 from cadence_sync.db.revision import REPORTING
@@ -31,10 +31,5 @@ def grant_reader(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
 ) -> None:
     """Let a role of the database read the reporting layer, and nothing else."""
-    run(_grant_reader(read_settings(context), role))
-
-
-async def _grant_reader(settings: Settings, role: str) -> None:
-    async with wiring.database(settings) as engine:
-        await grants.grant_reader(engine, role)
+    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role))
     print(f"The role {role!r} may read {REPORTING}, and no table behind it.")

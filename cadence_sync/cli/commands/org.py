@@ -5,11 +5,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, OrgId, examples, new_app
 from cadence_sync.cli.prompts import has_terminal, prompt
-from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.text import one_line
 from cadence_sync.db import orgs
@@ -31,20 +30,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the organizations: where their credentials are, when they are synced, how they fare."""
-    rows = run(_list(read_settings(context)))
+    settings = read_settings(context)
+    stored, named = with_database(settings, orgs.load_orgs), named_orgs(settings)
+    rows = [_row(settings, org_id, stored.get(org_id), org_id in named) for org_id in sorted({*named, *stored})]
     shown = [row for row in rows if every or row["removed_at"] is None or row["credentials"] == "settings"]
     if as_json:
         print_json(shown)
     else:
         print_rows("Organizations (times in UTC)", _COLUMNS, shown)
-
-
-async def _list(settings: Settings) -> list[dict[str, Any]]:
-    """Returns one row an organization; secrets are not even decrypted."""
-    async with wiring.database(settings) as engine:
-        stored = await orgs.load_orgs(engine)
-    named = named_orgs(settings)
-    return [_row(settings, org_id, stored.get(org_id), org_id in named) for org_id in sorted({*named, *stored})]
 
 
 def _row(settings: Settings, org_id: str, stored: orgs.OrgRow | None, named: bool) -> dict[str, Any]:
@@ -68,7 +61,13 @@ def remove(
     settings = read_settings(context)
     if purge and not yes:
         _confirm_purge(org_id)
-    counts = run(_remove(settings, org_id, purged=purge))
+    if org_id in named_orgs(settings):
+        raise in_settings_error(org_id)  # the next sync would bring it back
+    counts: dict[str, int] | None = None
+    if purge:
+        counts = with_database(settings, lambda engine: purge_history(engine, org_id))
+    else:
+        with_database(settings, lambda engine: orgs.remove_org(engine, org_id))
     if as_json:
         print_json({"org_id": org_id, "purged": counts})
     elif counts is None:
@@ -87,32 +86,20 @@ def _confirm_purge(org_id: str) -> None:
         raise ArgumentError("That is another id: nothing was deleted.")
 
 
-async def _remove(settings: Settings, org_id: str, *, purged: bool) -> dict[str, int] | None:
-    """Returns the number of rows that a purge deleted from each table."""
-    if org_id in named_orgs(settings):
-        raise in_settings_error(org_id)  # the next sync would bring it back
-    async with wiring.database(settings) as engine:
-        if purged:
-            return await purge_history(engine, org_id)
-        await orgs.remove_org(engine, org_id)
-        return None
-
-
 @app.command(epilog=examples("cadence-sync org pause acme"))
 def pause(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Leave an organization out until it is resumed; `sync --org` still syncs it."""
-    run(_enable(read_settings(context), org_id, enabled=False, as_json=as_json))
+    _enable(context, org_id, enabled=False, as_json=as_json)
 
 
 @app.command(epilog=examples("cadence-sync org resume acme"))
 def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
     """Sync an organization again, at its usual times, whatever failed before."""
-    run(_enable(read_settings(context), org_id, enabled=True, as_json=as_json))
+    _enable(context, org_id, enabled=True, as_json=as_json)
 
 
-async def _enable(settings: Settings, org_id: str, *, enabled: bool, as_json: bool) -> None:
-    async with wiring.database(settings) as engine:
-        await orgs.set_enabled(engine, org_id, enabled=enabled)
+def _enable(context: typer.Context, org_id: str, *, enabled: bool, as_json: bool) -> None:
+    with_database(read_settings(context), lambda engine: orgs.set_enabled(engine, org_id, enabled=enabled))
     if as_json:
         print_json({"org_id": org_id, "enabled": enabled})
     else:

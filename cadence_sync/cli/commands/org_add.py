@@ -13,7 +13,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import Fields, complete_fields, named_twice, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import most_severe
 from cadence_sync.core.text import one_line
@@ -76,17 +76,12 @@ def add(  # noqa: PLR0913 - each is an option
     }
     settings = read_settings(context)
     wanted = parse_new_org(settings, complete_fields(settings, fields, files))
-    run(_add(settings, wanted, replace=replace))
+    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace))
     org = wanted.org
     if as_json:
         print_json({"org_id": org.org_id, "data_center": org.data_center, **asdict(wanted.schedule or Schedule())})
     else:
         echo(one_line(f"Zoho lets cadence-sync read the cadences of {org.org_id!r} ({org.data_center}); it is stored."))
-
-
-async def _add(settings: Settings, wanted: NewOrg, *, replace: bool) -> None:
-    async with wiring.database(settings) as engine:
-        await add_org(settings, engine, wanted, again=replace)
 
 
 @app.command(

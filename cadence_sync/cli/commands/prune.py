@@ -9,8 +9,8 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import print_json, print_table, show_note
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
-from cadence_sync.config.settings import Settings, retention_of
+from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.config.settings import retention_of
 from cadence_sync.db import pruning
 from cadence_sync.errors import SettingsError
 
@@ -29,7 +29,8 @@ def prune(
     """Delete old runs that changed nothing; a row a day of what they add up to stays."""
     settings = read_settings(context)
     retention = settings.retention if keep is None else _parse_retention(keep)
-    pruned = asdict(run(_prune(settings, retention, dry_run=dry_run)))
+    now = wiring.SystemClock().now()
+    pruned = asdict(with_database(settings, lambda engine: pruning.prune(engine, now, retention, dry_run=dry_run)))
     if as_json:
         print_json(pruned | {"dry_run": dry_run})
         return
@@ -37,11 +38,6 @@ def prune(
     print_table("Rows that would go" if dry_run else "Rows deleted", list(pruned), [list(pruned.values())])
     if busy:
         show_note(f"{busy} organization(s) were being written and were left for the next time.")
-
-
-async def _prune(settings: Settings, retention: timedelta, *, dry_run: bool) -> pruning.Pruned:
-    async with wiring.database(settings) as engine:
-        return await pruning.prune(engine, wiring.SystemClock().now(), retention, dry_run=dry_run)
 
 
 def _parse_retention(keep: str) -> timedelta:

@@ -3,18 +3,19 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.options import Json, OneOrg, examples, new_app
-from cadence_sync.cli.runtime import current_user, read_settings, run
-from cadence_sync.config.settings import Settings
+from cadence_sync.cli.runtime import current_user, read_settings, with_database
 from cadence_sync.core.text import one_line
 from cadence_sync.db import redaction
 from cadence_sync.errors import NotFoundError, docs_hint
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _KEPT: Final = (
     "{org}: {count} version(s) name this user in unenroll_properties. That is configuration, and stays.\n"
@@ -31,7 +32,7 @@ def redact_person(
     as_json: Json = False,
 ) -> None:
     """Replace a user's name everywhere, history included; what happened and when stays."""
-    redacted = run(_redact(read_settings(context), user_id, org))
+    redacted = with_database(read_settings(context), lambda engine: _redact(engine, user_id, org))
     if not redacted:
         raise NotFoundError(
             f"No stored record names a user {user_id!r}.",
@@ -43,11 +44,10 @@ def redact_person(
         _print(redacted)
 
 
-async def _redact(settings: Settings, user_id: str, org_id: str | None) -> list[redaction.Redaction]:
+async def _redact(engine: "AsyncEngine", user_id: str, org_id: str | None) -> list[redaction.Redaction]:
     """Redacts a user in every organization that knows the id, each in a transaction of its own."""
-    async with wiring.database(settings) as engine:
-        orgs = await redaction.organizations(engine, org_id)
-        tried = [await redaction.redact_person(engine, org, user_id, by=current_user()) for org in orgs]
+    orgs = await redaction.organizations(engine, org_id)
+    tried = [await redaction.redact_person(engine, org, user_id, by=current_user()) for org in orgs]
     return [each for each in tried if each is not None]
 
 

@@ -4,11 +4,9 @@ from dataclasses import asdict
 
 import typer
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import print_json
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
-from cadence_sync.config.settings import Settings
+from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.db import credentials
 
 app = new_app()
@@ -17,7 +15,8 @@ app = new_app()
 @app.command(epilog=examples("cadence-sync rotate-keys"))
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
     """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_ENCRYPTION_KEYS."""
-    done = run(_rotate(read_settings(context)))
+    settings = read_settings(context)
+    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, settings.encryption_key_list))
     if as_json:
         print_json(asdict(done))
     else:
@@ -26,8 +25,3 @@ def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
             f" under the first key already: {done.current}."
         )
     done.check()
-
-
-async def _rotate(settings: Settings) -> credentials.Rotation:
-    async with wiring.database(settings) as engine:
-        return await credentials.rotate_keys(engine, settings.encryption_key_list)

@@ -1,47 +1,33 @@
 """`status`, `list` and `show`: what the tables say now, for people or as JSON."""
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_fields, print_json, print_rows
 from cadence_sync.cli.lookup import check_org, find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
-from cadence_sync.config.settings import Settings
+from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.text import one_line
 from cadence_sync.db.queries import current, history
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 _STATUS: Final = (
-    "org_id",
-    "live",
-    "deleted",
-    "last_success_at",
-    "last_outcome",
-    "last_error_code",
-    "held",
-    "missing",
-    "quarantined",
-    "drift",
-)
+    "org_id", "live", "deleted", "last_success_at", "last_outcome", "last_error_code",
+    "held", "missing", "quarantined", "drift",
+)  # fmt: skip
 _LIST: Final = (
-    "cadence_id",
-    "name",
-    "type",
-    "status",
-    "published",
-    "module_api_name",
-    "last_changed_at",
-    "deleted_at",
-)
+    "cadence_id", "name", "type", "status", "published", "module_api_name", "last_changed_at", "deleted_at",
+)  # fmt: skip
 app = new_app()
 
 
 @app.command(epilog=examples("cadence-sync status", "cadence-sync status --json"))
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show, for each organization, what is stored and how its last run went."""
-    rows = run(_status(read_settings(context)))
+    rows = with_database(read_settings(context), current.status)
     if as_json:
         print_json(rows)
         return
@@ -54,11 +40,6 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             echo(one_line(f"{row['org_id']}: {row['last_error_message']} {row['last_error_hint'] or ''}".rstrip()))
 
 
-async def _status(settings: Settings) -> list[dict[str, Any]]:
-    async with wiring.database(settings) as engine:
-        return await current.status(engine)
-
-
 @app.command("list", epilog=examples("cadence-sync list", "cadence-sync list --org acme --deleted --json"))
 def list_(
     context: typer.Context,
@@ -67,7 +48,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the cadences."""
-    rows = run(_list(read_settings(context), org, deleted=deleted))
+    rows = with_database(read_settings(context), lambda engine: _list(engine, org, deleted=deleted))
     if as_json:
         print_json(rows)
         return
@@ -75,24 +56,18 @@ def list_(
     print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
 
 
-async def _list(settings: Settings, org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
-    async with wiring.database(settings) as engine:
-        if org_id is not None:
-            async with history.snapshot(engine) as connection:
-                check_org(await history.history_start(connection), org_id)
-        return await current.list_cadences(engine, org_id, deleted=deleted)
+async def _list(engine: "AsyncEngine", org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
+    if org_id is not None:
+        async with history.snapshot(engine) as connection:
+            check_org(await history.history_start(connection), org_id)
+    return await current.list_cadences(engine, org_id, deleted=deleted)
 
 
 @app.command(epilog=examples("cadence-sync show 3652397000017949001"))
 def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show all that is known of one cadence."""
-    row = run(_show(read_settings(context), org, cadence_id))
+    row = with_database(read_settings(context), lambda engine: find_one_cadence(engine, org, cadence_id))
     if as_json:
         print_json(row)
     else:
         print_fields(row)
-
-
-async def _show(settings: Settings, org_id: str | None, cadence_id: str) -> dict[str, Any]:
-    async with wiring.database(settings) as engine:
-        return await find_one_cadence(engine, org_id, cadence_id)
