@@ -25,14 +25,14 @@ _EXECUTION: Final = "execution_details."
 Version = dict[str, Any]
 
 
-def identity(person_id: str | None, name: str | None) -> str:
+def render_author(person_id: str | None, name: str | None) -> str:
     """Returns an author as git takes it: a name without brackets and line ends, an address that is not mailed to."""
     plain = "".join(" " if char in "<>" or not char.isprintable() else char for char in name or "")
     shown = " ".join(plain.split()) or (person_id and quote(person_id, safe="")) or _UNKNOWN
     return f"{shown} <{quote(person_id or _UNKNOWN, safe='')}@users.zoho.invalid>"
 
 
-def message(group: Sequence[Version]) -> str:
+def render_message(group: Sequence[Version]) -> str:
     """Returns a commit message: subject, changed fields line by line, organization and run."""
     first = group[0]
     fields = [_fields(version) for version in group]
@@ -41,7 +41,7 @@ def message(group: Sequence[Version]) -> str:
     return f"{subject}\n\n{body}\n\n{_place(first)}"
 
 
-def discovered_message(discovered: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
+def render_discovery_message(discovered: Sequence[tuple[Version, Mapping[str, object]]]) -> str:
     names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in discovered]
     lines = "\n".join(one_line(name) for name in names)
     why = "They were not sent before; since when they are so is not known."
@@ -86,16 +86,16 @@ async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[byte
     """Yields the commands; one commit holds the versions of one person, time, run and kind."""
     group: list[Version] = []
     async for version in versions:
-        if group and _act(group[0]) != _act(version):
-            yield commit(group)
+        if group and _act_of(group[0]) != _act_of(version):
+            yield render_commit(group)
             group = []
         group.append(version)
     if group:
-        yield commit(group)
+        yield render_commit(group)
     yield b"done\n"
 
 
-def _act(version: Version) -> tuple[object, ...]:
+def _act_of(version: Version) -> tuple[object, ...]:
     """Returns what the versions of one commit have in common.
 
     The kind too: a commit that removes one file and adds another looks to git like a rename.
@@ -104,29 +104,29 @@ def _act(version: Version) -> tuple[object, ...]:
     return tuple(version[name] for name in names)
 
 
-def commit(group: Sequence[Version]) -> bytes:
-    """Returns a commit, after one of its own for discovered fields: git would blame the author for them."""
+def render_commit(group: Sequence[Version]) -> bytes:
+    """Renders a commit, after one without author for discovered fields: nobody is to be blamed for those."""
     first = group[0]
-    author = identity(first["changed_by_id"], first["changed_by_name"])
+    time = int(first["valid_from"].timestamp())
     befores = [(version, _before(version)) for version in group]
-    discovered = [(version, before, more) for version, before in befores if (more := _is_discovered(version, before))]
-    ahead = _discovered_commit(discovered, seconds(first)) if discovered else b""
-    if first["kind"] == DISCOVERED:
-        return ahead
-    return b"".join(
-        [
-            ahead,
-            _header(author, seconds(first), message(group)),
-            *(_file(version, from_document(version["document"])) for version in group),
-        ]
-    )
+    discovered = [(version, known, more) for version, known in befores if (more := _discovered_in(version, known))]
+    commits = []
+    if discovered:
+        text = render_discovery_message([(version, more) for version, _, more in discovered])
+        files = [_file(version, known | more) for version, known, more in discovered]
+        commits.append(_commit(render_author(None, None), time, text, files))
+    if first["kind"] != DISCOVERED:
+        author = render_author(first["changed_by_id"], first["changed_by_name"])
+        files = [_file(version, from_document(version["document"])) for version in group]
+        commits.append(_commit(author, time, render_message(group), files))
+    return b"".join(commits)
 
 
 def _before(version: Version) -> Config:
     return from_document(version["before"] or {}) | (version["discovered_before"] or {})
 
 
-def _is_discovered(version: Version, before: Config) -> Config:
+def _discovered_in(version: Version, before: Config) -> Config:
     """Returns the fields discovered by themselves, or with a change of others."""
     if version["kind"] == DISCOVERED:
         return dict(version["discovered"])
@@ -135,16 +135,12 @@ def _is_discovered(version: Version, before: Config) -> Config:
     return {path: leaf for path, leaf in from_document(version["document"]).items() if path not in before}
 
 
-def seconds(version: Version) -> int:
-    return int(version["valid_from"].timestamp())
-
-
 def path_of(version: Version) -> str:
     """Returns a cadence's file, named by id: it stays when the cadence is renamed."""
     return f"{_component(version['org_id'])}/{_component(version['cadence_id'])}.yaml"
 
 
-def content(version: Version, config: Config) -> str:
+def render_content(version: Version, config: Config) -> str:
     """Renders a cadence's known fields under the names of the export's columns.
 
     Labels are not part of the history, and left out: a commit never changes once it is made.
@@ -175,29 +171,18 @@ def _component(text: str) -> str:
     return f"{encoded[: _PATH_MAX // 2]}-{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _header(author: str, time: int, text: str) -> bytes:
-    return b"".join(
-        [
-            f"commit {NEXT}\nauthor {author} {time} +0000\ncommitter {_COMMITTER} {time} +0000\n".encode(),
-            _data(text),
-        ]
-    )
+def _commit(author: str, time: int, text: str, files: Iterable[bytes]) -> bytes:
+    head = f"commit {NEXT}\nauthor {author} {time} +0000\ncommitter {_COMMITTER} {time} +0000\n"
+    return b"".join([head.encode(), _data(text), *files])
 
 
 def _file(version: Version, config: Config) -> bytes:
     path = path_of(version)
     if version.get("kind") == "deleted":
         return f"D {path}\n".encode()
-    return f"M 100644 inline {path}\n".encode() + _data(content(version, config))
+    return f"M 100644 inline {path}\n".encode() + _data(render_content(version, config))
 
 
 def _data(text: str) -> bytes:
     encoded = text.encode()
     return b"data %d\n%s\n" % (len(encoded), encoded)
-
-
-def _discovered_commit(discovered: Sequence[tuple[Version, Config, Config]], time: int) -> bytes:
-    """Returns a commit without author: since when and by whom the fields are so is unknown."""
-    files = [_file(version, known | more) for version, known, more in discovered]
-    text = discovered_message([(version, more) for version, _, more in discovered])
-    return b"".join([_header(identity(None, None), time, text), *files])

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from cadence_sync.errors import ArgumentError
 
@@ -63,10 +63,8 @@ class Repository:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArgumentError(
-                f"{self.folder} cannot be made: {error.strerror or error}.",
-                hint="Name another folder.",
-                code="EXPORT_DIRECTORY",
+            raise _folder_error(
+                f"{self.folder} cannot be made: {error.strerror or error}.", "Name another folder."
             ) from error
         self.made = (self.folder / ".git",) if existed else (self.folder,)
         # Without the user's templates and defaults: the same history makes the same repository everywhere.
@@ -76,22 +74,16 @@ class Repository:
     async def _check(self, scope: str) -> None:
         found = await self._ask("config", "--local", _MARK) if (self.folder / ".git").is_dir() else None
         if found is None:
-            raise ArgumentError(
-                f"{self.folder} is not empty and no export.",
-                hint="Name a new folder, or an empty one.",
-                code="EXPORT_DIRECTORY",
-            )
+            raise _folder_error(f"{self.folder} is not empty and no export.", "Name a new folder, or an empty one.")
         if found != scope:
-            raise ArgumentError(
+            raise _folder_error(
                 f"{self.folder} is an export of {'all organizations' if found == _ALL else repr(found[4:])}.",
-                hint="Use the same --org as then, or another folder.",
-                code="EXPORT_DIRECTORY",
+                "Use the same --org as then, or another folder.",
             )
         if await self._ask("symbolic-ref", "HEAD") != _BRANCH or await self._ask("status", "--porcelain") != "":
-            raise ArgumentError(
+            raise _folder_error(
                 f"{self.folder} holds changes that are not committed, or another branch than main is checked out.",
-                hint="Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
-                code="EXPORT_DIRECTORY",
+                "Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
             )
 
     async def _advance(self) -> None:
@@ -99,11 +91,10 @@ class Repository:
         if new is None:
             return
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
-            raise ArgumentError(
+            raise _folder_error(
                 f"The branch main in {self.folder} is not the beginning of this history.",
-                hint="Nothing was touched; use another folder: with several organizations one for each (--org),"
+                "Nothing was touched; use another folder: with several organizations one for each (--org),"
                 " and a new one after a person was redacted.",
-                code="EXPORT_DIRECTORY",
             )
         await self._run("reset", "--quiet", "--hard", new)
         await self._run("update-ref", "-d", NEXT)
@@ -130,13 +121,10 @@ class Repository:
             complaints.seek(0)
             _check_code(code, "fast-import", complaints.read())
 
-    async def _run(self, *arguments: str) -> str:
-        with tempfile.TemporaryFile() as complaints:
-            process = await self._start(*arguments, out=asyncio.subprocess.PIPE, err=complaints)
-            out, _ = await process.communicate()
-            complaints.seek(0)
-            _check_code(process.returncode, arguments[0], complaints.read())
-        return out.decode(errors="replace").rstrip("\n")
+    async def _run(self, *arguments: str) -> None:
+        process = await self._start(*arguments, err=asyncio.subprocess.PIPE)
+        _, complaints = await process.communicate()
+        _check_code(process.returncode, arguments[0], complaints)
 
     async def _ask(self, *arguments: str) -> str | None:
         """Returns git's output, or None where it fails."""
@@ -149,7 +137,7 @@ class Repository:
         *arguments: str,
         stdin: int = asyncio.subprocess.DEVNULL,
         out: int = asyncio.subprocess.DEVNULL,
-        err: object = asyncio.subprocess.DEVNULL,
+        err: int | IO[bytes] = asyncio.subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
         # It writes into this folder alone: not into the repository of a hook that calls it, nor into one around it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -157,7 +145,7 @@ class Repository:
             *(self.git, "-C", str(self.folder), "-c", f"core.hooksPath={os.devnull}", *arguments),
             stdin=stdin,
             stdout=out,
-            stderr=err,  # type: ignore[arg-type]  # a file or a constant
+            stderr=err,
             env=environment | {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
         )
 
@@ -170,6 +158,10 @@ async def _feed(process: asyncio.subprocess.Process, stream: AsyncIterator[bytes
         pipe.write(part)
         await pipe.drain()
     pipe.close()
+
+
+def _folder_error(message: str, hint: str) -> ArgumentError:
+    return ArgumentError(message, hint=hint, code="EXPORT_DIRECTORY")
 
 
 def _check_code(code: int | None, command: str, complaints: bytes) -> None:
