@@ -27,13 +27,14 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     import asyncio
 
     from cadence_sync.alerts.channels import open_channels
-    from cadence_sync.alerts.events import AlertEvent, LabeledChange
+    from cadence_sync.alerts.events import AlertEvent
     from cadence_sync.alerts.routing import Event
+    from cadence_sync.core.records import FieldChange
 
     _check(settings, channel)
     clock = wiring.SystemClock()
     senders = await asyncio.to_thread(open_channels, settings, clock)
-    example = (LabeledChange("status", "active", "inactive"),)
+    example = (FieldChange("status", "active", "inactive"),)
     alerts = [AlertEvent(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
     async with asyncio.TaskGroup() as group:  # one that hangs keeps nobody waiting for the others
         tried = {

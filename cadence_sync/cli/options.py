@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cadence_sync.core.labels import Axis
+
 
 @dataclass(slots=True)
 class SharedOptions:
@@ -14,13 +16,6 @@ class SharedOptions:
 
     config: Path | None = None
     debug: bool = False
-
-
-class AxisOption(StrEnum):
-    """By which time a state is looked up."""
-
-    VALID = "valid"
-    OBSERVED = "observed"
 
 
 class Format(StrEnum):
@@ -38,7 +33,7 @@ RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of a run t
 CadenceId = Annotated[str, typer.Argument(metavar="ID", help="The cadence's id at Zoho.")]
 At = Annotated[str, typer.Option("--at", metavar="T", help="A time with a zone, like 2026-03-01T09:00Z, or `now`.")]
 WhichAxis = Annotated[
-    AxisOption, typer.Option("--axis", help="By when it was so at Zoho (valid), or by when a sync saw it (observed).")
+    Axis, typer.Option("--axis", help="By when it was so at Zoho (valid), or by when a sync saw it (observed).")
 ]
 OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organization's id, as `org list` shows it.")]
 Interval = Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")]

@@ -1,41 +1,26 @@
 """Field changes and versions as text on one line, for terminals and commit messages. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS
+from cadence_sync.core.records import FieldChange
 from cadence_sync.core.text import one_line, value_in_words
 
-Field = tuple[str, Any, Any]
-"""A path, the value before, the value after."""
 
-KINDS: Final = {
-    "baseline": "was there when watching began",
-    "created": "created",
-    "updated": "changed",
-    "deleted": "deleted",
-    "restored": "came back after it was deleted",
-}
-OF_MANY: Final = {
-    **KINDS,
-    "baseline": "were there when watching began",
-    "restored": "came back after they were deleted",
-}
+def describe_field(change: FieldChange) -> str:
+    return f"{change.field}: {value_in_words(change.old)} → {value_in_words(change.new)}"
 
 
-def describe_field(field: Field) -> str:
-    path, old, new = field
-    return f"{path}: {value_in_words(old)} → {value_in_words(new)}"
-
-
-def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
+def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[FieldChange]:
     """Returns the fields that differ between deletion and restore; the history has no rows of them."""
-    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
+    return changed_fields(from_document(dict(before)), from_document(dict(document)))
 
 
-def visible_changes(fields: Sequence[Field]) -> list[Field]:
-    return [field for field in fields if field[0] not in AUDIT_FIELDS]
+def visible_changes(changes: Iterable[FieldChange]) -> list[FieldChange]:
+    """Returns the changes that say what an edit was, in their own order."""
+    return [change for change in changes if change.field not in AUDIT_FIELDS]
 
 
 def draft_in_words(before: Mapping[str, Any] | None, version: Mapping[str, Any]) -> str | None:

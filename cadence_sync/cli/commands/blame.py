@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import typer
 
@@ -11,11 +11,11 @@ from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.lookup import not_before
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
-from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion
+from cadence_sync.core.blame import DISCOVERED, Blamed
 from cadence_sync.core.blame import blame as blame_fields
-from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.text import one_line, value_in_words
+from cadence_sync.db.queries.history import observed_versions
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
@@ -26,25 +26,27 @@ app = new_app()
 @app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
-    row, versions = with_database(read_settings(context), lambda engine: load_versions(engine, org, cadence_id))
-    lines = blame_fields([_observed(version) for version in versions])
+    row, versions = with_database(
+        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, observed_versions)
+    )
+    lines = blame_fields(versions)
     last = versions[-1]
-    gone = last if last["kind"] == Kind.DELETED else None
+    gone = last if last.kind is Kind.DELETED else None
     if as_json:
         print_json(
             {
                 "org_id": row["org_id"],
                 "cadence_id": cadence_id,
                 "name": row["name"],
-                "deleted_at": gone and gone["valid_from"],
-                "deleted_in_run": gone and gone["run_id"],
+                "deleted_at": gone and gone.valid_from,
+                "deleted_in_run": gone and gone.run_id,
                 "fields": [_as_json(line) for line in lines],
             }
         )
         return
     if gone:
-        when = one_line(gone["valid_from"])
-        echo(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
+        when = one_line(gone.valid_from)
+        echo(f"Deleted: since {when} (run {gone.run_id}) it is no longer listed; these are its last known values.")
     rows = [_as_row(line) for line in lines]
     if sys.stdout.isatty():
         echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
@@ -62,25 +64,6 @@ def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
-
-
-def _observed(version: dict[str, Any]) -> ObservedVersion:
-    changes = version["changes"]
-    return ObservedVersion(
-        version["version"],
-        Kind(version["kind"]),
-        version["valid_from"],
-        version["observed_at"],
-        version["run_id"],
-        from_document(version["document"]),
-        frozenset(change["field"] for change in changes),
-        next((change["changed_by_id"] for change in changes), None),
-        next((change["changed_by_name"] for change in changes), None),
-        {
-            field["field"]: DiscoveredField(field["value"], field["observed_at"], field["run_id"])
-            for field in version["discovered"]
-        },
-    )
 
 
 def _as_json(line: Blamed) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`diff`: what differs between two times of the history, or between two organizations at one time."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,12 +10,14 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, show_note
 from cadence_sync.cli.lookup import check_org, note_unwatched, parse_period, parse_time
-from cadence_sync.cli.options import AxisOption, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.options import Json, OneOrg, WhichAxis, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import Axis
+from cadence_sync.core.records import FieldChange
 from cadence_sync.core.text import one_line
 from cadence_sync.core.version_text import describe_field
-from cadence_sync.db.queries import history
+from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def diff(  # noqa: PLR0913 - each is an option
     from_org: Annotated[str | None, typer.Option("--from-org", help="Compare this organization …")] = None,
     to_org: Annotated[str | None, typer.Option("--to-org", help="… with this one.")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="T", help="When; default: now.")] = None,
-    axis: WhichAxis = AxisOption.VALID,
+    axis: WhichAxis = Axis.VALID,
     as_json: Json = False,
 ) -> None:
     """Show what differs between two times, or between two organizations."""
@@ -74,21 +77,21 @@ async def _ask(settings: Settings, query: Query) -> Groups | None:
         return await query(connection)
 
 
-def _between_times(from_at: datetime, to_at: datetime, org: str | None, axis: AxisOption) -> Query:
+def _between_times(from_at: datetime, to_at: datetime, org: str | None, axis: Axis) -> Query:
     async def query(connection: "AsyncConnection") -> Groups | None:
         watched = await history.history_start(connection)
         check_org(watched, org)
         asked_for = [name for name in watched if org in {None, name}]
         if len(note_unwatched(watched, org, from_at)) == len(asked_for):
             return None
-        rows = await history.diff(connection, from_at, to_at, org, axis)
-        head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
-        return _grouped(rows, head, ("field", "old_value", "new_value"))
+        found = await as_of.compare_times(connection, from_at, to_at, axis, org)
+        found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
+        return [_group(each) for each in found]
 
     return query
 
 
-def _between_orgs(left: str, right: str, at: datetime, axis: AxisOption) -> Query:
+def _between_orgs(left: str, right: str, at: datetime, axis: Axis) -> Query:
     async def query(connection: "AsyncConnection") -> Groups | None:
         watched = await history.history_start(connection)
         for org in (left, right):
@@ -96,11 +99,28 @@ def _between_orgs(left: str, right: str, at: datetime, axis: AxisOption) -> Quer
         # Against an organization of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in note_unwatched(watched, org, at)]:
             return None
-        rows = await history.compare(connection, left, right, at, axis)
+        rows = [dict(row) for row in await as_of.compare_orgs(connection, left, right, at, axis)]
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))
 
     return query
+
+
+def _group(each: as_of.Difference) -> dict[str, Any]:
+    """Returns one object, with values as text."""
+    return {
+        "org_id": each.org_id,
+        "cadence_id": each.cadence_id,
+        "name": each.name,
+        "kind": each.kind,
+        "from_version": each.from_version,
+        "to_version": each.to_version,
+        "changes": [{"field": c.field, "old_value": _text(c.old), "new_value": _text(c.new)} for c in each.fields],
+    }
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Sequence[str]) -> Groups:
@@ -118,7 +138,7 @@ def _print(groups: Groups, sides: Mapping[str, str], *, several: bool) -> None:
     for group in groups:
         echo(one_line(_headline(group, sides, several=several)))
         for change in group["changes"]:
-            echo(f"  {describe_field(tuple(change.values()))}", hang=_HANG)
+            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=_HANG)
     if not groups:
         show_note("Nothing differs.")
 

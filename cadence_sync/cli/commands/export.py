@@ -12,14 +12,15 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_note
 from cadence_sync.cli.lookup import check_org, note_unwatched, parse_time
-from cadence_sync.cli.options import At, AxisOption, Format, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.options import At, Format, Json, OneOrg, WhichAxis, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
-from cadence_sync.db.queries import history
+from cadence_sync.core.labels import Axis
+from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 from cadence_sync.export.fast_import import stream_commits
 from cadence_sync.export.git import Repository
-from cadence_sync.export.state import render_state
+from cadence_sync.export.state import COLUMNS, render_state
 
 _STDOUT: Final = "-"
 app = new_app()
@@ -36,7 +37,7 @@ def export(  # noqa: PLR0913 - each is an option
     *,
     at: At = "now",
     org: OneOrg = None,
-    axis: WhichAxis = AxisOption.VALID,
+    axis: WhichAxis = Axis.VALID,
     form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
     output: Annotated[
         str | None,
@@ -52,7 +53,7 @@ def export(  # noqa: PLR0913 - each is an option
         if name == "":  # it would be the folder that one is in
             raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
     if git is not None:
-        if (at, axis, form, output, as_json) != ("now", AxisOption.VALID, None, None, False):
+        if (at, axis, form, output, as_json) != ("now", Axis.VALID, None, None, False):
             raise ArgumentError(
                 "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
                 hint="`export --git DIR [--org ID]`.",
@@ -67,14 +68,15 @@ def export(  # noqa: PLR0913 - each is an option
 
 
 async def _write_state(
-    settings: Settings, at: datetime, org: str | None, axis: AxisOption, form: Format, output: str | None
+    settings: Settings, at: datetime, org: str | None, axis: Axis, form: Format, output: str | None
 ) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         watched = await history.history_start(connection)
         check_org(watched, org)
         note_unwatched(watched, org, at)
-        rows = await history.state(connection, at, org, axis)
-    content = render_state(rows, form).encode()
+        rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
+    in_order = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
+    content = render_state([{name: getattr(row, name) for name in COLUMNS} for row in in_order], form).encode()
     if output is None or output == _STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -1,11 +1,11 @@
 """`history`: the versions of one cadence as a time line on a terminal, as lines for programs elsewhere."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -14,11 +14,10 @@ from cadence_sync.cli.lookup import find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.labels import INVISIBLE_EDIT
+from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_WORDS
+from cadence_sync.core.records import FieldChange
 from cadence_sync.core.text import one_line, value_in_words
 from cadence_sync.core.version_text import (
-    KINDS,
-    Field,
     describe_field,
     draft_in_words,
     returned_with,
@@ -27,8 +26,9 @@ from cadence_sync.core.version_text import (
 from cadence_sync.db.queries import history as queries
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+T = TypeVar("T")
 _INDENT = " " * 16
 app = new_app()
 
@@ -41,7 +41,9 @@ app = new_app()
 )
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show every version of one cadence and what changed in it, as a time line."""
-    row, versions = with_database(read_settings(context), lambda engine: load_versions(engine, org, cadence_id))
+    row, versions = with_database(
+        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, queries.versions)
+    )
     if as_json:
         print_json(versions)
     else:
@@ -49,12 +51,15 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
 
 
 async def load_versions(
-    engine: "AsyncEngine", org_id: str | None, cadence_id: str
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Returns a cadence's current row and its versions, oldest first."""
+    engine: "AsyncEngine",
+    org_id: str | None,
+    cadence_id: str,
+    query: "Callable[[AsyncConnection, str, str], Awaitable[list[T]]]",
+) -> tuple[dict[str, Any], list[T]]:
+    """Returns a cadence's current row and its versions by the query, oldest first."""
     row = await find_one_cadence(engine, org_id, cadence_id)
     async with queries.snapshot(engine) as connection:
-        return row, await queries.versions(connection, row["org_id"], cadence_id)
+        return row, await query(connection, row["org_id"], cadence_id)
 
 
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
@@ -91,7 +96,7 @@ def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Itera
 
 
 def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
-    fields = [(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
+    fields = [FieldChange(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
     if version["kind"] == "restored" and before is not None:
         fields = returned_with(before["document"], version["document"])
     shown = visible_changes(fields)
@@ -102,10 +107,9 @@ def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) ->
         yield f"{_INDENT}{draft}"
 
 
-def _headline(version: dict[str, Any], shown: Sequence[Field]) -> str:
-    what, more = (INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KINDS[version["kind"]]).partition(
-        ","
-    )[::2]
+def _headline(version: dict[str, Any], shown: Sequence[FieldChange]) -> str:
+    what = INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KIND_WORDS[version["kind"]]
+    what, more = what.partition(",")[::2]
     names = {c["changed_by_name"] or c["changed_by_id"] for c in version["changes"]} - {None}
     who = f" by {one_line(min(names))}" if names else ""
     seen = "" if version["valid_from"] == version["observed_at"] else f", seen {one_line(version['observed_at'])}"
