@@ -15,7 +15,10 @@ CadenceSyncError          code, message, hint; exit code
     └── InconsistentListing   pages that do not fit together
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+UNKNOWN_ORG: Final = "UNKNOWN_ORG"
+"""The code of errors about an organization that is not, or no longer, known."""
 
 
 def docs_hint(title: str) -> str:

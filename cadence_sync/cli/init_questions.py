@@ -11,12 +11,13 @@ from cadence_sync.cli.console import show_error
 from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.prompts import confirm, prompt, tell, valid, word, word_or_nothing
 from cadence_sync.cli.runtime import run
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings, variable_of
 from cadence_sync.config.urls import checked_database_url
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.doctor.checks import Check, CheckState
 from cadence_sync.doctor.database import database_checks
 from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, verify_credentials
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
 from cadence_sync.zoho.errors import SCOPE
@@ -117,7 +118,7 @@ async def _check_database(settings: Settings) -> list[Check]:
 
 async def _migrate(settings: Settings) -> None:
     async with wiring.direct_database(settings) as engine:
-        await wiring.migrate(engine)
+        await migrate(engine)
 
 
 def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:

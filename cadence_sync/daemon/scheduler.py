@@ -152,7 +152,7 @@ class Scheduler:
 
     def _due(self, org_id: str) -> SyncJob:
         schedule = self.known[org_id]
-        return SyncJob(org_id, schedule.data_center, "schedule", schedule.credentials_version)
+        return SyncJob(org_id, schedule.data_center, "schedule")
 
     def _set(self, *, leading: bool) -> None:
         self.leading = leading

@@ -11,6 +11,7 @@ from cadence_sync.cli.console import print_rows
 from cadence_sync.cli.hosts import check_host
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.runtime import program_name, read_settings, run
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
 from cadence_sync.db.engine import open_engine
@@ -18,7 +19,6 @@ from cadence_sync.db.migrate import migrate
 from cadence_sync.db.queries import current, history
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator

@@ -16,6 +16,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import print_json
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.config.orgs import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.text import one_line
 from cadence_sync.db import diagnostics, integrity
@@ -35,7 +36,6 @@ from cadence_sync.doctor.checks import (
 from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
 from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs.config import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.orgs.onboarding import InMemoryTokenCache
 from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 

@@ -20,10 +20,10 @@ from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, kn
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.prompts import confirm, has_terminal, tell, valid, word
 from cadence_sync.cli.runtime import run, with_database
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
 MODE: Final = 0o600

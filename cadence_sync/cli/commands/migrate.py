@@ -8,6 +8,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.settings import Settings
+from cadence_sync.daemon import migration
 from cadence_sync.db import grants
 from cadence_sync.db.revision import REPORTING
 
@@ -22,7 +23,7 @@ def migrate(context: typer.Context) -> None:
 
 async def _migrate(settings: Settings) -> None:
     async with wiring.direct_database(settings) as engine:
-        print(f"The database is at revision {await wiring.migrate(engine)}.")
+        print(f"The database is at revision {await migration.migrate(engine)}.")
 
 
 @app.command(epilog=examples("cadence-sync grant-reader metabase"))

@@ -9,12 +9,12 @@ from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, OrgId, examples, new_app
 from cadence_sync.cli.prompts import has_terminal, prompt
 from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.config.orgs import in_settings_error, load_or_error, named_orgs
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.text import one_line
 from cadence_sync.db import orgs
-from cadence_sync.db.purge import purge as purge_history
+from cadence_sync.db.orgs import purge as purge_history
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs.config import in_settings_error, load_or_error, named_orgs
 
 _COLUMNS: Final = (
     "org_id", "data_center", "credentials", "enabled", "sync_interval_seconds", "sync_cron", "time_zone",

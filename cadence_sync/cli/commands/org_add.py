@@ -14,12 +14,12 @@ from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import Fields, complete_fields, named_twice, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
+from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import most_severe
 from cadence_sync.core.text import one_line
 from cadence_sync.db.crypto import make_cipher
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-from cadence_sync.orgs.config import Schedule
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
 if TYPE_CHECKING:

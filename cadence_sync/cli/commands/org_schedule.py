@@ -10,10 +10,10 @@ from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import parse_schedule
 from cadence_sync.cli.options import Cron, Interval, Json, OrgId, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.config.orgs import Schedule
 from cadence_sync.core.text import one_line
 from cadence_sync.db import orgs
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs.config import Schedule
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -13,11 +13,11 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_rows, show_error
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
 from cadence_sync.core.text import one_line
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import ProgressCallback
 
 if TYPE_CHECKING:
