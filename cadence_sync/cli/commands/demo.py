@@ -8,9 +8,8 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.commands.history import print_history
 from cadence_sync.cli.console import print_rows
-from cadence_sync.cli.hosts import check_host
 from cadence_sync.cli.options import examples, new_app
-from cadence_sync.cli.runtime import program_name, read_settings, run
+from cadence_sync.cli.runtime import check_host, program_name, read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded

@@ -17,7 +17,7 @@ from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
 from cadence_sync.core.text import one_line
-from cadence_sync.errors import CadenceSyncError
+from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.ports import ProgressCallback
 
 if TYPE_CHECKING:
@@ -74,9 +74,14 @@ def sync(
     args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
     settings_of = partial(read_settings, context)
     if queue:
-        from cadence_sync.cli.enqueue import enqueue_command  # needs the daemon's parts, which a plain sync does not
+        if dry_run or allow_mass_delete or allow_other_org:
+            raise ArgumentError(
+                "--queue leaves the work to a worker: no other option but --org and --json goes with it.",
+                hint="Sync here, without --queue, to try something or to permit something.",
+            )
+        from cadence_sync.cli.enqueue import enqueue_orgs  # needs the daemon's parts, which a plain sync does not
 
-        raise typer.Exit(run(enqueue_command(settings_of, args)))
+        raise typer.Exit(run(enqueue_orgs(settings_of, args.orgs, as_json=as_json)))
     raise typer.Exit(run(sync_orgs(settings_of, args)))
 
 
