@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from cadence_sync.cli.commands import COMMANDS, GROUPS, module_of
-from cadence_sync.cli.console import guarded_stdout, show_error
+from cadence_sync.cli.console import guard_stdout, show_error
 from cadence_sync.cli.options import SharedOptions, examples
 from cadence_sync.errors import CadenceSyncError
 
@@ -80,7 +80,7 @@ def run_app() -> None:
     """Runs the program; an error is one sentence and a hint on stderr, and its exit code."""
     shared = SharedOptions()
     try:
-        with guarded_stdout():
+        with guard_stdout():
             build_program()(obj=shared)
     except CadenceSyncError as error:
         _end(error, error, debug=shared.debug)

@@ -96,7 +96,7 @@ def show_note(sentence: str) -> None:
 
 
 @contextmanager
-def guarded_stdout() -> Iterator[None]:
+def guard_stdout() -> Iterator[None]:
     """Replaces `sys.stdout` by a stream whose failures are `ArgumentError`, and flushes it at the end."""
     plain = sys.stdout
     if plain is None:  # closed by the shell: nothing reads what is written

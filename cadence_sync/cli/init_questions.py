@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_error
 from cadence_sync.cli.new_org import parse_new_org
-from cadence_sync.cli.prompts import confirm, prompt, tell, valid, word, word_or_nothing
+from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
 from cadence_sync.cli.runtime import run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings, variable_of
@@ -56,7 +56,7 @@ def ask_for_database(settings: Settings, values: dict[str, str]) -> Settings:
         return settings
     question, former = "Address, as postgresql://user@host/database; empty for the embedded server", ""
     while True:
-        url = valid(question, _url, default=former)
+        url = ask_until_valid(question, _url, default=former)
         question, former = f"Address; {_NONE} for the embedded server", _without_password(url)
         tried = settings.model_copy(update={"database_url": SecretStr(url) if url else None})
         if _usable(tried):
@@ -132,7 +132,7 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
     shown = None
     while True:
         if not known.get("data_center"):
-            known["data_center"] = valid("Data center", known_data_center, default=former["data_center"])
+            known["data_center"] = ask_until_valid("Data center", known_data_center, default=former["data_center"])
         if shown != known["data_center"]:
             shown = known["data_center"]
             tell("\n3. Access. " + _CLIENT.format(console=sites(shown or "us")[1], scope=SCOPE))
@@ -165,14 +165,14 @@ def _forget_what_is_wrong(error: CadenceSyncError, known: dict[str, str | None],
 
 def _ask_for_the_rest(known: dict[str, str | None], former: Mapping[str, str | None]) -> None:
     if not known.get("client_id"):
-        known["client_id"] = valid("Client id", word, default=former.get("client_id"))
+        known["client_id"] = ask_until_valid("Client id", check_word, default=former.get("client_id"))
     if not known.get("client_secret"):
-        known["client_secret"] = valid("Client secret", word, hidden=True)
+        known["client_secret"] = ask_until_valid("Client secret", check_word, hidden=True)
     if not known.get("grant_code") and not known.get("refresh_token"):
         question = "Grant code (empty if you have a refresh token)"
-        known["grant_code"] = valid(question, word_or_nothing, hidden=True, default="")
+        known["grant_code"] = ask_until_valid(question, check_optional_word, hidden=True, default="")
         if not known["grant_code"]:
-            known["refresh_token"] = valid("Refresh token", word, hidden=True)
+            known["refresh_token"] = ask_until_valid("Refresh token", check_word, hidden=True)
 
 
 def known_data_center(text: str) -> str:

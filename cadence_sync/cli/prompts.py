@@ -45,7 +45,7 @@ def _stopping(*, on_its_line: bool = True) -> Iterator[None]:
         sys.exit(_STOPPED)
 
 
-def valid(question: str, check: Callable[[str], T], *, hidden: bool = False, default: str | None = None) -> T:
+def ask_until_valid(question: str, check: Callable[[str], T], *, hidden: bool = False, default: str | None = None) -> T:
     """Asks until `check` accepts the answer; prints why it refuses one."""
     while True:
         try:
@@ -55,13 +55,13 @@ def valid(question: str, check: Callable[[str], T], *, hidden: bool = False, def
             tell(f"   {reason}")
 
 
-def word(text: str) -> str:
+def check_word(text: str) -> str:
     if not text:
         raise ValueError("there is nothing")
-    return word_or_nothing(text)
+    return check_optional_word(text)
 
 
-def word_or_nothing(text: str) -> str:
+def check_optional_word(text: str) -> str:
     """Returns an answer; raises `ValueError` for characters that are in none of Zoho's ids and secrets."""
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("it holds blanks, or characters that Zoho hands out to nobody")

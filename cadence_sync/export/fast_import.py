@@ -13,7 +13,7 @@ from cadence_sync.core.records import Config, FieldChange
 from cadence_sync.core.text import one_line
 from cadence_sync.core.version_text import describe_field, returned_with, visible_changes
 from cadence_sync.export.git import NEXT
-from cadence_sync.export.state import as_yaml
+from cadence_sync.export.state import render_yaml
 
 _DISCOVERED: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"
@@ -150,7 +150,7 @@ def render_content(version: Version, config: Config) -> str:
     execution = to_document(config).get("execution_details")
     if isinstance(execution, dict) and "unenroll_properties" in execution:
         known["unenroll_properties"] = execution["unenroll_properties"]
-    return as_yaml({"org_id": version["org_id"], "cadence_id": version["cadence_id"], **known})
+    return render_yaml({"org_id": version["org_id"], "cadence_id": version["cadence_id"], **known})
 
 
 def _column(path: str) -> str:

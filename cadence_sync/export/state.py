@@ -46,12 +46,12 @@ def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
     return _WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
 
 
-def as_yaml(value: object) -> str:
+def render_yaml(value: object) -> str:
     """Renders a YAML document that says the same as the JSON: a time is text in both."""
     return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6)
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Renders lines by RFC 4180; null is empty, since no stored text is."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS)
@@ -60,19 +60,19 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+def _render_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
 
 
-def _as_yaml_list(rows: Sequence[Mapping[str, Any]]) -> str:
+def _render_yaml_list(rows: Sequence[Mapping[str, Any]]) -> str:
     """Renders one row after the other: the writer keeps a tree of all that it writes at once."""
-    return "".join(as_yaml([row]) for row in rows) or as_yaml([])
+    return "".join(render_yaml([row]) for row in rows) or render_yaml([])
 
 
 _WRITERS: Final[Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]]] = {
-    "json": _as_json,
-    "yaml": _as_yaml_list,
-    "csv": as_csv,
+    "json": _render_json,
+    "yaml": _render_yaml_list,
+    "csv": render_csv,
 }
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from cadence_sync.cli import init_questions
-from cadence_sync.cli.commands.init import as_toml, check_target, write
+from cadence_sync.cli.commands.init import check_target, render_toml, write
 from cadence_sync.config.settings import DataCenter
 from cadence_sync.errors import ArgumentError
 from cadence_sync.simulator.simulator import Simulator
@@ -260,4 +260,4 @@ def test_a_password_is_asked_for_apart(monkeypatch: pytest.MonkeyPatch, typed: s
 
 @pytest.mark.parametrize("value", ['a"b\\c', "p\x7f\x01\n", "日本 🎉", "'''", ""])
 def test_any_value_comes_back_as_it_was(value: str) -> None:
-    assert tomllib.loads(as_toml({"database_url": value})) == {"database_url": value}
+    assert tomllib.loads(render_toml({"database_url": value})) == {"database_url": value}

@@ -50,12 +50,12 @@ def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_
     rows = [_as_row(line) for line in lines]
     if sys.stdout.isatty():
         echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
-        echo("\n".join(annotated(rows)), hang=_HANG)
+        echo("\n".join(align_lines(rows)), hang=_HANG)
         return
     print_table("", _COLUMNS, rows)
 
 
-def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
+def align_lines(rows: Sequence[Sequence[object]]) -> list[str]:
     """Returns one line a field like `git blame`: the change in columns, then the field."""
     cells = [
         [one_line(since), one_line(kind), one_line(by), f"v{version} run {one_line(run)}"]

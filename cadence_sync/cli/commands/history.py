@@ -66,13 +66,13 @@ def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
     """Prints versions, each followed by what changed in it."""
     if sys.stdout.isatty():
         echo(f"History of {one_line(name)} (times in UTC)")
-        echo("\n".join(timeline(versions)), hang=len(_INDENT) + 2)
+        echo("\n".join(render_timeline(versions)), hang=len(_INDENT) + 2)
         return
     columns = ("version", "from", "kind", "field", "before", "after", "by", "run")
     print_table("", columns, [line for version in versions for line in _lines(version)])
 
 
-def timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
+def render_timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yields a line for each day, each version and each changed field."""
     for day, of_day in groupby(_entries(versions), lambda entry: entry[0].date()):
         yield f"\n{day}"

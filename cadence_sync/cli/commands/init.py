@@ -18,7 +18,7 @@ from cadence_sync.cli.commands.sync import SyncArgs, sync_orgs
 from cadence_sync.cli.console import show_error, show_warning
 from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, known_data_center
 from cadence_sync.cli.options import examples, new_app
-from cadence_sync.cli.prompts import confirm, has_terminal, tell, valid, word
+from cadence_sync.cli.prompts import ask_until_valid, check_word, confirm, has_terminal, tell
 from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
@@ -72,7 +72,7 @@ def _init(target: Path, data_center: str | None) -> int:
     org = ask_for_access(settings, data_center)
     if not _stored(settings, org):
         values |= _org_values(org, settings)
-    write(target, as_toml(values), keep_old=keep_old)
+    write(target, render_toml(values), keep_old=keep_old)
     tell(f"\n{target} is written, for your eyes only (mode 0600).")
     return _first_sync(target, values)
 
@@ -87,7 +87,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
     if not confirm(question, default=False):
         return False
     while True:
-        org_id = valid("Id of the organization, of your choice", word, default=DEFAULT_ORG)
+        org_id = ask_until_valid("Id of the organization, of your choice", check_word, default=DEFAULT_ORG)
         try:
             new_org = NewOrg(replace(org, org_id=org_id))
             with_database(settings, partial(add_org, settings, new_org=new_org, prove=False))
@@ -129,7 +129,7 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
     return code
 
 
-def as_toml(values: Mapping[str, str]) -> str:
+def render_toml(values: Mapping[str, str]) -> str:
     text = _HEAD + "".join(f"{name} = {_quoted(value)}\n" for name, value in values.items())
     if tomllib.loads(text) != values:
         raise AssertionError("what is written is not what is read")

@@ -11,7 +11,7 @@ import typer
 
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
-from cadence_sync.cli.new_org import Fields, complete_fields, named_twice, parse_new_org, read_orgs
+from cadence_sync.cli.new_org import Fields, complete_fields, find_duplicates, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
@@ -99,7 +99,7 @@ def import_(
     settings = read_settings(context)
     make_cipher(settings.encryption_key_list)  # without a key no organization can be stored
     rows = read_orgs(file)
-    twice = named_twice(rows)
+    twice = find_duplicates(rows)
 
     def parse(row: Fields) -> NewOrg:
         wanted = parse_new_org(settings, row)
