@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from cadence_sync.alerts.routing import Event
+from cadence_sync.core.records import FieldChange
 
 
 class HoldState(StrEnum):
@@ -20,16 +20,6 @@ class HoldState(StrEnum):
     """They reappeared, or were deleted by a run that was allowed to."""
 
 
-class LabeledChange(NamedTuple):
-    """One field of a version; labels are the names of what ids stand for, where Zoho sent them."""
-
-    field: str
-    old: object
-    new: object
-    old_label: str | None = None
-    new_label: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
     """One event, with what is known of it when it is sent."""
@@ -42,7 +32,7 @@ class AlertEvent:
     version: int | None = None
     kind: str | None = None
     name: str | None = None
-    changes: tuple[LabeledChange, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     changed_by_id: str | None = None
     changed_by_name: str | None = None
     run_id: int | None = None

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
-from cadence_sync.alerts.events import AlertEvent, HoldState, LabeledChange
+from cadence_sync.alerts.events import AlertEvent, HoldState
 from cadence_sync.alerts.routing import Event
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
 from cadence_sync.core.labels import (
@@ -26,6 +26,7 @@ from cadence_sync.core.labels import (
     plural,
     visible_changes,
 )
+from cadence_sync.core.records import FieldChange
 
 LONGEST: Final = 200
 """Characters of a name or a value that a text shows."""
@@ -61,7 +62,7 @@ def _plain(char: str) -> str:
     return " " if unicodedata.category(char) == "Zs" else _UNSEEN
 
 
-def format_change(change: LabeledChange) -> str:
+def format_change(change: FieldChange) -> str:
     """Return `title: old → new` on one line."""
     path, old, new, *labels = change
     if labels[0] == labels[1]:  # two things of one name

@@ -10,11 +10,12 @@ from standardwebhooks import Webhook
 
 from cadence_sync import __version__
 from cadence_sync.alerts.channel import not_sent
-from cadence_sync.alerts.events import AlertEvent, LabeledChange
+from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.alerts.render import IDS, event_url, render_message
 from cadence_sync.alerts.routing import ENDS, Event
 from cadence_sync.config.alerts import webhook_key
 from cadence_sync.core.labels import field_title
+from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
 
 _BEGUN: Final = {end: begin for begin, end in ENDS.items()}
@@ -67,9 +68,10 @@ def _json_of(alert: AlertEvent, web_url: str | None) -> dict[str, object]:
     return found
 
 
-def _json_of_change(change: LabeledChange) -> dict[str, object]:
-    found = {"field": change.field, "title": field_title(change.field), "old": change.old, "new": change.new}
-    labels = {"old_label": change.old_label, "new_label": change.new_label}
+def _json_of_change(change: FieldChange) -> dict[str, object]:
+    found: dict[str, object] = {"field": change.field, "title": field_title(change.field)}
+    found |= {"old": change.old, "new": change.new}
+    labels: dict[str, object] = {"old_label": change.old_label, "new_label": change.new_label}
     return found | labels if change.field in IDS else found
 
 

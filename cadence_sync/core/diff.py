@@ -12,7 +12,7 @@ from typing import Final
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.fields import LABELS, OBJECTS
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.records import Config, CurrentState, FieldValue, Labels, Record
+from cadence_sync.core.records import Config, CurrentState, FieldChange, FieldValue, Labels, Record
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -40,15 +40,6 @@ class PriorState:
     """Ids, of those asked for, that were in quarantine before."""
     had_unreadable_ids: bool = False
     """Whether the last listing held a record whose id was unreadable."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One changed leaf, or `*` for a cadence that came, went or came back."""
-
-    field: str
-    old: FieldValue
-    new: FieldValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +156,7 @@ def _restored(record: Record, before: CurrentState, listing: Listing, past: Prio
 def _compare(plan: Plan, record: Record, before: CurrentState, listing: Listing, past: PriorState) -> None:
     """Append a version where configuration changed, a refresh where only labels did or a field was discovered."""
     row = _merge(record, before)
-    changes = tuple(FieldChange(*change) for change in changed_fields(before.config, row.config))
+    changes = tuple(changed_fields(before.config, row.config))
     if changes:
         moved = _moved_forward(before.config, row.config, listing, past)
         begins = _begins(before, row.config, listing, past)

@@ -9,11 +9,12 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, JSON, Row, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.events import AlertEvent, HoldState, LabeledChange
+from cadence_sync.alerts.events import AlertEvent, HoldState
 from cadence_sync.alerts.routing import Event
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.records import FieldChange
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.queries.changes import EditedField, VersionEdit, edits
+from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 
 LEASE: Final = timedelta(minutes=3)
@@ -290,15 +291,16 @@ async def load_alerts(engine: AsyncEngine, message: OutboxMessage) -> list[Alert
         about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
         rows = (await connection.execute(_ALERTS, about)).all()
         keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
-        known = {edit.key: edit for edit in await edits(connection, keys)}
+        known = {edit.key: edit for edit in await load_edits(connection, keys)}
         return [_alert_event(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
 
 
-def _labeled_change(moved: EditedField, row: Row[Any]) -> LabeledChange:
-    """Return a field; what came back has names in its records only."""
-    old = moved.old_label or row.old_names.get(moved.field)
-    new = moved.new_label or row.new_names.get(moved.field)
-    return LabeledChange(moved.field, moved.old, moved.new, old, new)
+def _labeled(change: FieldChange, row: Row[Any]) -> FieldChange:
+    """Add labels; those of a restored version stand in its records only."""
+    return change._replace(
+        old_label=change.old_label or row.old_names.get(change.field),
+        new_label=change.new_label or row.new_names.get(change.field),
+    )
 
 
 def _alert_event(row: Row[Any], edit: VersionEdit | None) -> AlertEvent:
@@ -313,7 +315,7 @@ def _alert_event(row: Row[Any], edit: VersionEdit | None) -> AlertEvent:
         version=row.version,
         kind=kind,
         name=row.name,
-        changes=tuple(_labeled_change(each, row) for each in moved),
+        changes=tuple(_labeled(each, row) for each in moved),
         changed_by_id=by_id,
         changed_by_name=by_name,
         run_id=row.run_id,
