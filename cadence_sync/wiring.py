@@ -5,8 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
@@ -18,6 +20,7 @@ from cadence_sync.sync import Sync, SyncOptions
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from cadence_sync.alerts.channels import Channel
     from cadence_sync.alerts.dispatcher import Count, Dispatcher
     from cadence_sync.alerts.routing import AlertRouting
     from cadence_sync.db.alert_outbox import IsStale
@@ -260,12 +263,31 @@ def alert_routing(settings: Settings) -> "AlertRouting":
 
 async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
     """Return what sends alerts; raises `SettingsError` where the address of a channel cannot work."""
-    from cadence_sync.alerts.channels import open_channels
     from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
+    from cadence_sync.db.alert_delivery import AlertDelivery
 
     clock = SystemClock()
-    senders = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(engine, senders, alert_routing(settings), clock, count or count_nothing)
+    channels = await asyncio.to_thread(open_channels, settings, clock)
+    return Dispatcher(AlertDelivery(engine), channels, alert_routing(settings), clock, count or count_nothing)
+
+
+def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
+    """Return the channels of the settings; raises `SettingsError` for the first whose address is invalid.
+
+    Loads Apprise, which takes a second: call it in a thread.
+    """
+    return {name: _open_channel(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
+
+
+def _open_channel(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
+    if channel.webhook is not None and channel.secret is not None:
+        from cadence_sync.alerts.webhook import WebhookChannel
+
+        url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
+        return WebhookChannel(name, url, secret, settings.web_url, clock)
+    from cadence_sync.alerts.apprise import open_service
+
+    return open_service(name, "" if channel.url is None else channel.url.get_secret_value(), settings.web_url)
 
 
 @asynccontextmanager
@@ -288,14 +310,13 @@ async def watching(
     if not settings.alert_channels:
         yield
         return
+    from cadence_sync.alerts.dispatcher import in_background
     from cadence_sync.alerts.staleness import watch
+    from cadence_sync.db.alert_outbox import enter_staleness
 
-    task = asyncio.create_task(watch(engine, alert_routing(settings), SystemClock(), staleness))
-    try:
+    enter = partial(enter_staleness, engine, alert_routing(settings))
+    async with in_background(watch(enter, SystemClock(), staleness)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def _deletion_threshold(settings: Settings) -> DeletionThreshold:

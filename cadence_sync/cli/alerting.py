@@ -15,7 +15,7 @@ from cadence_sync.errors import ArgumentError, SettingsError, TransientError, do
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.alerts.channel import Channel
+    from cadence_sync.alerts.channels import Channel
     from cadence_sync.db.alert_outbox import IsStale
 
 ANSWER: Final = 90.0
@@ -27,14 +27,13 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     """Send one message to each channel; raises `TransientError` where one did not take it."""
     import asyncio
 
-    from cadence_sync.alerts.channels import open_channels
-    from cadence_sync.alerts.events import AlertEvent, LabeledChange
-    from cadence_sync.alerts.routing import Event
+    from cadence_sync.alerts.events import AlertEvent, Event
+    from cadence_sync.core.diff import FieldChange
 
     _check(settings, channel)
     clock = wiring.SystemClock()
-    senders = await asyncio.to_thread(open_channels, settings, clock)
-    example = (LabeledChange("status", "active", "inactive"),)
+    senders = await asyncio.to_thread(wiring.open_channels, settings, clock)
+    example = (FieldChange("status", "active", "inactive"),)
     alerts = [AlertEvent(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
     async with asyncio.TaskGroup() as group:  # one that hangs keeps nobody waiting for the others
         tried = {

@@ -44,11 +44,16 @@ class PriorState:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One changed leaf, or `*` for a cadence that came, went or came back."""
+    """One changed leaf, or `*` for a cadence that came, went or came back.
+
+    Labels are the names of the things that ids refer to, where Zoho sent them.
+    """
 
     field: str
     old: FieldValue
     new: FieldValue
+    old_label: str | None = None
+    new_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

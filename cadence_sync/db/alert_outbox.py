@@ -1,6 +1,6 @@
-"""Entering in the outbox what channels are to be told, in the transaction of what happened.
+"""Enters events in the outbox, in the transaction in which they happen.
 
-A row holds numbers, never texts: what is told is read when it is sent, so that a redaction reaches it too.
+A row holds numbers, never texts: the content is loaded when the message is sent, so that a redaction reaches it too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +12,20 @@ from sqlalchemy import and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.routing import ENDS, AlertRouting, Event
+from cadence_sync.alerts.events import ENDS, Event
+from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
 from cadence_sync.db.bulk import Write, copy_rows
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.tables import alert_outbox, orgs, sync_runs
 from cadence_sync.ports import Run
 
 FLOOD: Final = 10
-"""So many changes of one run are a message each; more of them share one: no channel wants hundreds at once."""
+"""Changes of one run that are a message each; more of them share one message."""
 
-# None of them can have been taken yet: they were entered in this transaction, and an index has those that are open.
-_SHARE: Final = text("""
+# No other process can have claimed them: they were entered in this transaction. An index covers the open ones.
+_COALESCE: Final = text("""
     UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id,
     is_bundle_head = o.event_key = first.event_key
     FROM (
@@ -40,11 +41,11 @@ _SHARE: Final = text("""
 """)
 
 IsStale: TypeAlias = Callable[[str, datetime], bool]
-"""Says of an organization, by when it was last read, whether that is worth a message."""
+"""Tells by an organization and the time of its last listing whether that is old enough for an alert."""
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:
-    """Yield what announces the versions of a plan; nothing where no rule asks for them."""
+    """Yield the entries for the versions of a plan."""
     if not alerting.rules:
         return
     entries = [
@@ -60,51 +61,47 @@ def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write
 
 
 async def coalesce(connection: AsyncConnection, run: Run) -> None:
-    """Let the changes of a run be one message on each channel to which it would send a flood of them."""
-    await connection.execute(_SHARE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
+    """Combine the changes of a run into one message on each channel that would receive more than `FLOOD`."""
+    await connection.execute(_COALESCE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
 def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> Iterator[Write]:
-    """Yield what announces a new case of held deletions; one that is open was announced."""
+    """Yield the entries for a new hold; an open one was announced before."""
     if deletions.hold and deletions.hold_id is None:
         yield from run_entries(alerting, run, Event.HELD)
 
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
-    """Yield what announces an event of a run."""
-    yield from copy_rows(
-        alert_outbox,
-        [
-            _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
-            for channel in alerting.channels_for(event, run.org_id)
-        ],
-    )
+    """Yield the entries for an event of a run."""
+    entries = [
+        _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
+        for channel in alerting.channels_for(event, run.org_id)
+    ]
+    yield from copy_rows(alert_outbox, entries)
 
 
 async def enter_decision(
     connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
-    """Announce what a person decided."""
+    """Enter the review of a hold."""
     channels = alerting.channels_for(Event.DECIDED, org_id)
     entries = [_entry(alerting, org_id, c, Event.DECIDED, str(decision), now, run_id=case) for c in channels]
     await _insert(connection, entries)
 
 
 async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: datetime, is_stale: IsStale) -> None:
-    """Announce organizations that were not read for too long, and all that is well again.
+    """Enter organizations that were not read for too long, and the ends of episodes.
 
-    Any number of processes may do so at any time: each episode has one row a channel.
+    Any number of processes may do so at any time: each episode has one row per channel.
     """
-    if not alerting.rules:
-        return
-    with translate_errors():
-        async with engine.begin() as connection:
+    if alerting.rules:
+        async with transaction(engine) as connection:
             await _insert(connection, await _end_episodes(connection, alerting, now))
             await _insert(connection, await _begin_episodes(connection, alerting, now, is_stale))
 
 
 async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[dict[str, Any]]:
-    """Close the episodes that are over, and return what is told of their ends."""
+    """Close the episodes that are over, and return the entries for their ends."""
     rows, o = alert_outbox, orgs
     good = select(sync_runs.c.run_id).where(
         sync_runs.c.org_id == rows.c.org_id, sync_runs.c.run_id > rows.c.run_id, sync_runs.c.outcome != "failed"
@@ -168,7 +165,7 @@ def _entry(  # noqa: PLR0913 - what a row holds
     version: int | None = None,
     run_id: int | None = None,
 ) -> dict[str, Any]:
-    """Return a row: one that waits for its digest belongs to no message yet."""
+    """Return a row; one that waits for a digest has no message yet."""
     due, waits = alerting.due(channel, now), channel in alerting.digests
     return {
         "org_id": org_id,

@@ -1,7 +1,7 @@
 """Connections to Postgres, and its errors in our words."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cadence_sync.config.urls import DATABASE_WORDS
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
@@ -133,6 +133,29 @@ async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[
         yield engine
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def open_connection(engine: AsyncEngine, isolation_level: str | None = None) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection whose errors are ours; what it does is rolled back unless it commits."""
+    with translate_errors():
+        async with engine.connect() as connection:
+            if isolation_level is not None:
+                await connection.execution_options(isolation_level=isolation_level)
+            yield connection
+
+
+def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Yield a connection on which each statement is a transaction of its own."""
+    return open_connection(engine, "AUTOCOMMIT")
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection in a transaction that commits at the end; its errors are ours."""
+    with translate_errors():
+        async with engine.begin() as connection:
+            yield connection
 
 
 @contextmanager

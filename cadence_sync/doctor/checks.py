@@ -99,10 +99,8 @@ async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
     """Look at the channels, where there are any."""
     if not settings.alert_channels:
         return []
-    from cadence_sync.alerts.channels import open_channels
-
     clock = wiring.SystemClock()
-    senders = await run_check("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    senders = await run_check("alerts", lambda: asyncio.to_thread(wiring.open_channels, settings, clock), debug=debug)
     if isinstance(senders, Check):
         return [senders]
     return [passed("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]

@@ -10,7 +10,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from typer.main import get_command
 
-from cadence_sync.alerts.routing import Event, build_routing
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.alerts.webhook import WebhookChannel
 from cadence_sync.cli import alerts
 from cadence_sync.config.alerts import ChannelSettings

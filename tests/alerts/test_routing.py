@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, Event, Rule, Topic, pause_after, period_end
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, Rule, Topic, pause_after, period_end
 from cadence_sync.core.diff import CurrentRow, FieldChange, Kind, Version
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.alerts.routing import Event, Rule, Topic, build_routing
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import Rule, Topic, build_routing
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.errors import SettingsError
 
