@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
 from cadence_sync.alerts.events import Event
-from cadence_sync.config.alerts import DIGESTS, RuleSettings
+from cadence_sync.config.alerts import DIGESTS, RuleSettings, Topic
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.diff import Kind, Version
 
@@ -19,66 +18,22 @@ _LONGEST_PAUSE: Final = timedelta(hours=12)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Topic(StrEnum):
-    """What a rule subscribes to: events, each with the one that ends it."""
-
-    CHANGES = "changes"
-    HELD = "held"
-    FAILING = "failing"
-    STALE = "stale"
-
-
-TOPICS: Final = {
-    Event.CHANGE: Topic.CHANGES,
-    Event.HELD: Topic.HELD,
-    Event.DECIDED: Topic.HELD,
-    Event.FAILING: Topic.FAILING,
-    Event.RECOVERED: Topic.FAILING,
-    Event.STALE: Topic.STALE,
-    Event.FRESH: Topic.STALE,
+_TOPICS: Final[dict[Event, Topic]] = {
+    Event.CHANGE: "changes",
+    Event.HELD: "held",
+    Event.DECIDED: "held",
+    Event.FAILING: "failing",
+    Event.RECOVERED: "failing",
+    Event.STALE: "stale",
+    Event.FRESH: "stale",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Subscribes channels to events; an empty filter lets everything through."""
-
-    channels: tuple[str, ...]
-    topics: frozenset[Topic] = frozenset(Topic)
-    orgs: frozenset[str] = frozenset()
-    kinds: frozenset[Kind] = frozenset()
-    fields: tuple[str, ...] = ()
-    """Patterns of dotted paths."""
-    modules: frozenset[str] = frozenset()
-    """API names or ids."""
-    name: str | None = None
-    """A pattern of the cadence's name."""
-    persons: frozenset[str] = frozenset()
-    """Ids or names of authors, where Zoho sends them."""
-
-    def wants(self, topic: Topic, org_id: str) -> bool:
-        return topic in self.topics and (not self.orgs or org_id in self.orgs)
-
-    def wants_change(self, org_id: str, version: Version) -> bool:
-        return (
-            self.wants(Topic.CHANGES, org_id)
-            and (not self.kinds or version.kind in self.kinds)
-            and (not self.fields or self._names_a_field(version))
-            and (self.name is None or any(_matches(name, self.name) for name in _names(version)))
-            and _any_of(self.modules, (version.row.labels.get("module.api_name"), version.row.config.get("module.id")))
-            and _any_of(self.persons, _authors(version))
-        )
-
-    def _names_a_field(self, version: Version) -> bool:
-        changed = [change.field for change in version.changes if change.field != "*"]
-        return any(fnmatchcase(path, pattern) for path in changed for pattern in self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRouting:
     """All rules, and the periods of channels that receive digests."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
     digests: Mapping[str, timedelta] = field(default_factory=dict)
     failing_after: int = 3
     """Consecutive failed runs that are worth a message."""
@@ -87,10 +42,10 @@ class AlertRouting:
         """Return the channels for a version; a baseline was there before, and is no news."""
         if version.kind is Kind.BASELINE:
             return []
-        return _channels(rule for rule in self.rules if rule.wants_change(org_id, version))
+        return _channels(rule for rule in self.rules if _selects_change(rule, org_id, version))
 
     def channels_for(self, event: Event, org_id: str) -> list[str]:
-        return _channels(rule for rule in self.rules if rule.wants(TOPICS[event], org_id))
+        return _channels(rule for rule in self.rules if _selects(rule, event, org_id))
 
     def due(self, channel: str, now: datetime) -> datetime:
         """Return when an event of now is sent: at once, or at the end of the channel's period."""
@@ -113,30 +68,30 @@ def pause_after(attempts: int) -> timedelta:
 def build_routing(settings: Settings) -> AlertRouting:
     """Build the rules; channels of a file without rules, and those of the environment, receive everything."""
     alerts, channels = settings.alerts, settings.alert_channels
-    rules = [_rule(rule) for rule in alerts.rules]
-    everything = [name for name in channels if not rules or name not in alerts.channels]
-    if everything:
-        rules.append(Rule(tuple(everything)))
+    everything = [name for name in channels if not alerts.rules or name not in alerts.channels]
+    rules = [*alerts.rules, RuleSettings(channels=everything)] if everything else alerts.rules
     periods = {name: timedelta(seconds=DIGESTS[channel.digest]) for name, channel in channels.items()}
     digests = {name: period for name, period in periods.items() if period}
     return AlertRouting(tuple(rules), digests, alerts.failing_after)
 
 
-def _rule(rule: RuleSettings) -> Rule:
-    topics = rule.events if rule.events is not None else (["changes"] if rule.filters_changes else list(Topic))
-    return Rule(
-        tuple(rule.channels),
-        frozenset(Topic(topic) for topic in topics),
-        frozenset(rule.orgs),
-        frozenset(Kind(kind) for kind in rule.kinds),
-        tuple(rule.fields),
-        frozenset(rule.modules),
-        rule.name,
-        frozenset(rule.persons),
+def _selects(rule: RuleSettings, event: Event, org_id: str) -> bool:
+    return _TOPICS[event] in rule.topics and (not rule.orgs or org_id in rule.orgs)
+
+
+def _selects_change(rule: RuleSettings, org_id: str, version: Version) -> bool:
+    row, fields = version.row, [change.field for change in version.changes if change.field != "*"]
+    return (
+        _selects(rule, Event.CHANGE, org_id)
+        and (not rule.kinds or version.kind in rule.kinds)
+        and (not rule.fields or any(fnmatchcase(path, pattern) for path in fields for pattern in rule.fields))
+        and (rule.name is None or any(_matches(name, rule.name) for name in _names(version)))
+        and _any_of(rule.modules, (row.labels.get("module.api_name"), row.config.get("module.id")))
+        and _any_of(rule.persons, _authors(version))
     )
 
 
-def _channels(rules: Iterable[Rule]) -> list[str]:
+def _channels(rules: Iterable[RuleSettings]) -> list[str]:
     return list(dict.fromkeys(channel for rule in rules for channel in rule.channels))
 
 
@@ -158,7 +113,7 @@ def _matches(text: str, pattern: str) -> bool:
     return fnmatchcase(text.casefold(), pattern.casefold())
 
 
-def _any_of(wanted: frozenset[str], found: Iterable[object]) -> bool:
+def _any_of(wanted: Iterable[str], found: Iterable[object]) -> bool:
     if not wanted:
         return True
     known = {text.casefold() for text in found if isinstance(text, str)}

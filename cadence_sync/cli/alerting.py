@@ -84,13 +84,13 @@ def list_command(settings: Settings, *, as_json: bool) -> None:
     rules = [
         {
             "channels": list(rule.channels),
-            "events": sorted(rule.topics),
-            "orgs": sorted(rule.orgs),
-            "kinds": sorted(rule.kinds),
+            "events": sorted(set(rule.topics)),
+            "orgs": sorted(set(rule.orgs)),
+            "kinds": sorted(set(rule.kinds)),
             "fields": list(rule.fields),
-            "modules": sorted(rule.modules),
+            "modules": sorted(set(rule.modules)),
             "name": rule.name,
-            "persons": sorted(rule.persons),
+            "persons": sorted(set(rule.persons)),
         }
         for rule in wiring.alert_routing(settings).rules
     ]
