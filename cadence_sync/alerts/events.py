@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from cadence_sync.core.diff import FieldChange
+from cadence_sync.core.records import FieldChange
 
 
 class Event(StrEnum):

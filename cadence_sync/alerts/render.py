@@ -15,7 +15,6 @@ from typing import Final
 from urllib.parse import quote
 
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
-from cadence_sync.core.diff import FieldChange
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
 from cadence_sync.core.labels import (
     INVISIBLE_EDIT,
@@ -26,6 +25,7 @@ from cadence_sync.core.labels import (
     plural,
     visible_changes,
 )
+from cadence_sync.core.records import FieldChange
 
 LONGEST: Final = 200
 """Characters of a name or a value in a text."""

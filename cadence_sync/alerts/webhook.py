@@ -13,8 +13,8 @@ from cadence_sync.alerts.channels import not_sent
 from cadence_sync.alerts.events import ENDS, AlertEvent, Event
 from cadence_sync.alerts.render import IDS, event_url, render_message
 from cadence_sync.config.alerts import webhook_key
-from cadence_sync.core.diff import FieldChange
 from cadence_sync.core.labels import field_title
+from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
 
 TEXT_LIMIT: Final = 4000

@@ -28,7 +28,7 @@ async def check_command(settings: Settings, channel: str | None, *, as_json: boo
     import asyncio
 
     from cadence_sync.alerts.events import AlertEvent, Event
-    from cadence_sync.core.diff import FieldChange
+    from cadence_sync.core.records import FieldChange
 
     _check(settings, channel)
     clock = wiring.SystemClock()

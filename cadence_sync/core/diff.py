@@ -12,7 +12,7 @@ from typing import Final
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.fields import LABELS, OBJECTS
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.records import Config, CurrentState, FieldValue, Labels, Record
+from cadence_sync.core.records import Config, CurrentState, FieldChange, FieldValue, Labels, Record
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -40,20 +40,6 @@ class PriorState:
     """Ids, of those asked for, that were in quarantine before."""
     had_unreadable_ids: bool = False
     """Whether the last listing held a record whose id was unreadable."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One changed leaf, or `*` for a cadence that came, went or came back.
-
-    Labels are the names of the things that ids refer to, where Zoho sent them.
-    """
-
-    field: str
-    old: FieldValue
-    new: FieldValue
-    old_label: str | None = None
-    new_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

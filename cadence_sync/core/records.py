@@ -20,6 +20,19 @@ Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and se
 Labels: TypeAlias = dict[str, str | None]
 
 
+class FieldChange(NamedTuple):
+    """One changed leaf, or `*` for a cadence that was created, deleted or restored.
+
+    The labels are the names of what ids stand for, where Zoho sent them.
+    """
+
+    field: str
+    old: FieldValue
+    new: FieldValue
+    old_label: str | None = None
+    new_label: str | None = None
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True):
     """One cadence as one listing showed it; `raw` is the record's JSON text, to the byte."""
 

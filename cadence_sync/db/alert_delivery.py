@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
-from cadence_sync.core.diff import FieldChange
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.records import FieldChange
 from cadence_sync.db.engine import autocommit, transaction
 from cadence_sync.db.queries.changes import VersionEdit, edits
 from cadence_sync.db.revision import check_migrated
@@ -282,7 +282,7 @@ def _event(row: RowMapping, edit: VersionEdit | None) -> AlertEvent:
     if edit is not None:
         known |= {"kind": edit.kind, "changed_by_id": edit.by_id, "changed_by_name": edit.by_name}
         known["changes"] = [
-            FieldChange(each.field, each.old, each.new, old.get(each.field), new.get(each.field))
-            for each in edit.fields
+            FieldChange(change.field, change.old, change.new, old.get(change.field), new.get(change.field))
+            for change in edit.fields
         ]
     return AlertEvent(**known)

@@ -10,7 +10,7 @@ import pytest
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
 from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, event_url, render_message, sanitize
 from cadence_sync.alerts.webhook import render_payload
-from cadence_sync.core.diff import FieldChange
+from cadence_sync.core.records import FieldChange
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 PAGE = "https://crm.example.com"

@@ -8,7 +8,8 @@ import pytest
 from cadence_sync.alerts.events import Event
 from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, pause_after, period_end
 from cadence_sync.config.alerts import RuleSettings
-from cadence_sync.core.diff import CurrentRow, FieldChange, Kind, Version
+from cadence_sync.core.diff import CurrentRow, Kind, Version
+from cadence_sync.core.records import FieldChange
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 ROW = CurrentRow(

@@ -17,7 +17,7 @@ from apprise.plugins.slack import NotifySlack
 from cadence_sync.alerts.channels import Channel
 from cadence_sync.alerts.events import AlertEvent, Event
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.diff import FieldChange
+from cadence_sync.core.records import FieldChange
 from cadence_sync.errors import SettingsError, TransientError
 from cadence_sync.logs import configure_logs
 from cadence_sync.wiring import SystemClock, open_channels
