@@ -171,8 +171,14 @@ def translate_errors() -> Iterator[None]:
         raise _translate(error) from error
 
 
+async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
+    driver: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
+    if driver is None:
+        raise RuntimeError("the connection has no driver connection")
+    return driver
+
+
 def sqlstate_of(error: DBAPIError) -> str | None:
-    """Return Postgres's code of an error."""
     return getattr(_driver_error(error), "sqlstate", None)
 
 
