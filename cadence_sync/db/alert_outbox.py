@@ -12,7 +12,7 @@ from sqlalchemy import and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.events import ENDS, Event
+from cadence_sync.alerts.events import ENDS, AlertEvent, Event
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
@@ -40,6 +40,7 @@ _COALESCE: Final = text("""
       AND o.channel = first.channel AND first.changes > :flood
 """)
 
+_Entry: TypeAlias = dict[str, Any]
 IsStale: TypeAlias = Callable[[str, datetime], bool]
 """Tells by an organization and the time of its last listing whether that is old enough for an alert."""
 
@@ -48,15 +49,19 @@ def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write
     """Yield the entries for the versions of a plan."""
     if not alerting.rules:
         return
-    entries = [
-        _entry(
-            alerting, run.org_id, channel, Event.CHANGE, f"{version.row.cadence_id}/{version.number}", run.started_at,
-            happened_at=version.valid_from, cadence_id=version.row.cadence_id, version=version.number,
+    entries: list[_Entry] = []
+    for version in plan.versions:
+        cadence_id, number = version.row.cadence_id, version.number
+        alert = AlertEvent(
+            Event.CHANGE,
+            f"{Event.CHANGE}/{cadence_id}/{number}",
+            run.org_id,
+            version.valid_from,
+            cadence_id=cadence_id,
+            version=number,
             run_id=run.run_id,
         )
-        for version in plan.versions
-        for channel in alerting.channels_for_change(run.org_id, version)
-    ]  # fmt: skip
+        entries += _entries(alerting, alert, alerting.channels_for_change(run.org_id, version), run.started_at)
     yield from copy_rows(alert_outbox, entries)
 
 
@@ -73,20 +78,16 @@ def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> I
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
     """Yield the entries for an event of a run."""
-    entries = [
-        _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
-        for channel in alerting.channels_for(event, run.org_id)
-    ]
-    yield from copy_rows(alert_outbox, entries)
+    alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
+    yield from copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
 
 async def enter_decision(
     connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
     """Enter the review of a hold."""
-    channels = alerting.channels_for(Event.DECIDED, org_id)
-    entries = [_entry(alerting, org_id, c, Event.DECIDED, str(decision), now, run_id=case) for c in channels]
-    await _insert(connection, entries)
+    alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=case)
+    await _insert(connection, _entries_by_rule(alerting, alert, now))
 
 
 async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: datetime, is_stale: IsStale) -> None:
@@ -100,37 +101,33 @@ async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: date
             await _insert(connection, await _begin_episodes(connection, alerting, now, is_stale))
 
 
-async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[dict[str, Any]]:
+async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[_Entry]:
     """Close the episodes that are over, and return the entries for their ends."""
-    rows, o = alert_outbox, orgs
+    rows, o = alert_outbox.c, orgs.c
     good = select(sync_runs.c.run_id).where(
-        sync_runs.c.org_id == rows.c.org_id, sync_runs.c.run_id > rows.c.run_id, sync_runs.c.outcome != "failed"
+        sync_runs.c.org_id == rows.org_id, sync_runs.c.run_id > rows.run_id, sync_runs.c.outcome != "failed"
     )
-    over = {Event.FAILING: good.exists(), Event.STALE: o.c.last_listed_at > rows.c.happened_at}
-    entries: list[dict[str, Any]] = []
-    for event, is_over in over.items():
+    entries: list[_Entry] = []
+    for event, is_over in {Event.FAILING: good.exists(), Event.STALE: o.last_listed_at > rows.happened_at}.items():
+        was_dropped = and_(rows.sent_at.is_not(None), rows.message_id.is_(None)).label("was_dropped")
         ended = await connection.execute(
-            update(rows)
-            .where(rows.c.event == str(event), rows.c.resolved_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
+            update(alert_outbox)
+            .where(rows.event == str(event), rows.resolved_at.is_(None), o.org_id == rows.org_id, is_over)
             .values(resolved_at=now)
-            .returning(
-                rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_listed_at,
-                and_(rows.c.sent_at.is_not(None), rows.c.message_id.is_(None)).label("was_dropped"),
-            )
-        )  # fmt: skip
+            .returning(rows.org_id, rows.channel, rows.event_key, rows.run_id, o.last_listed_at, was_dropped)
+        )
         for row in ended:
-            end, number = ENDS[event], row.event_key.partition("/")[2]
+            end = ENDS[event]
             if not row.was_dropped and row.channel in alerting.channels_for(end, row.org_id):
-                at = row.last_listed_at or now
-                entries.append(
-                    _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)
-                )
+                key = f"{end}/{row.event_key.partition('/')[2]}"
+                alert = AlertEvent(end, key, row.org_id, row.last_listed_at or now, run_id=row.run_id)
+                entries += _entries(alerting, alert, [row.channel], now)
     return entries
 
 
 async def _begin_episodes(
     connection: AsyncConnection, alerting: AlertRouting, now: datetime, is_stale: IsStale
-) -> list[dict[str, Any]]:
+) -> list[_Entry]:
     known = select(orgs.c.org_id, orgs.c.last_listed_at).where(
         orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_listed_at.is_not(None)
     )
@@ -138,46 +135,39 @@ async def _begin_episodes(
         alert_outbox.c.event == str(Event.STALE), alert_outbox.c.resolved_at.is_(None)
     )
     announced = {tuple(row) for row in await connection.execute(lasting)}
-    return [
-        _entry(alerting, org_id, channel, Event.STALE, f"{last.timestamp():.6f}", now, happened_at=last)
+    stale = [
+        AlertEvent(Event.STALE, f"{Event.STALE}/{last.timestamp():.6f}", org_id, last)
         for org_id, last in await connection.execute(known)
         if is_stale(org_id, last)
-        for channel in alerting.channels_for(Event.STALE, org_id)
-        if (org_id, channel) not in announced
     ]
+    entries = [entry for alert in stale for entry in _entries_by_rule(alerting, alert, now)]
+    return [entry for entry in entries if (entry["org_id"], entry["channel"]) not in announced]
 
 
-async def _insert(connection: AsyncConnection, entries: Sequence[dict[str, Any]]) -> None:
-    for entry in entries:
-        await connection.execute(insert(alert_outbox).values(entry).on_conflict_do_nothing())
+async def _insert(connection: AsyncConnection, entries: Sequence[_Entry]) -> None:
+    if entries:
+        await connection.execute(insert(alert_outbox).on_conflict_do_nothing(), entries)
 
 
-def _entry(  # noqa: PLR0913 - what a row holds
-    alerting: AlertRouting,
-    org_id: str,
-    channel: str,
-    event: Event,
-    number: str,
-    now: datetime,
-    *,
-    happened_at: datetime | None = None,
-    cadence_id: str | None = None,
-    version: int | None = None,
-    run_id: int | None = None,
-) -> dict[str, Any]:
-    """Return a row; one that waits for a digest has no message yet."""
-    due, waits = alerting.due(channel, now), channel in alerting.digests
-    return {
-        "org_id": org_id,
-        "channel": channel,
-        "event_key": f"{event}/{number}",
-        "event": str(event),
-        "happened_at": happened_at or now,
-        "cadence_id": cadence_id,
-        "version": version,
-        "run_id": run_id,
-        "message_id": None if waits else str(uuid4()),
-        "is_bundle_head": not waits,
-        "due_at": due,
-        "next_attempt_at": due,
+def _entries_by_rule(alerting: AlertRouting, alert: AlertEvent, now: datetime) -> list[_Entry]:
+    return _entries(alerting, alert, alerting.channels_for(alert.event, alert.org_id), now)
+
+
+def _entries(alerting: AlertRouting, alert: AlertEvent, channels: Sequence[str], now: datetime) -> list[_Entry]:
+    """Return a row for each channel; one that waits for a digest has no message yet."""
+    entry = {
+        "org_id": alert.org_id,
+        "event_key": alert.key,
+        "event": str(alert.event),
+        "happened_at": alert.at,
+        "cadence_id": alert.cadence_id,
+        "version": alert.version,
+        "run_id": alert.run_id,
     }
+    return [entry | {"channel": channel} | _schedule(alerting, channel, now) for channel in channels]
+
+
+def _schedule(alerting: AlertRouting, channel: str, now: datetime) -> _Entry:
+    due, waits = alerting.due(channel, now), channel in alerting.digests
+    message_id = None if waits else str(uuid4())
+    return {"message_id": message_id, "is_bundle_head": not waits, "due_at": due, "next_attempt_at": due}
