@@ -117,23 +117,16 @@ class Dispatcher:
                     due = await self.delivery.load_due([channel])
                 for batch in due:
                     while self._may_send(channel) and (message := await self.delivery.claim(batch)) is not None:
-                        await self._deliver(message)
+                        if message.events:
+                            await self._deliver(message)
                         self._delivered += 1
         finally:
             del self._busy[channel]
 
     async def _deliver(self, message: "OutboxMessage") -> None:
-        try:
-            alerts = await self.delivery.load_events(message)
-        except CadenceSyncError:  # nothing was sent: it is no attempt
-            async with log_and_continue():
-                await self.delivery.release(message)
-            raise
-        if not alerts:  # purged or dropped meanwhile, or the lease ended while this process slept
-            return
         async with in_background(self._renew_lease(message)):
             try:
-                await self.channels[message.channel].send(message.message_id, alerts)
+                await self.channels[message.channel].send(message.message_id, message.events)
             except TransientError as error:
                 await self._mark_failed(message, error.message, error.retry_after)
             except Exception as error:  # noqa: BLE001 - a service's client raises what it likes

@@ -1,6 +1,7 @@
 """Claims outbox messages for delivery, one process each, and records the results."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -30,6 +31,7 @@ from cadence_sync.db.engine import autocommit, transaction
 from cadence_sync.db.queries.changes import VersionEdit, edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import alert_outbox
+from cadence_sync.errors import CadenceSyncError
 
 LEASE: Final = timedelta(minutes=3)
 """How long a process owns a message unless it renews the lease; then another may send it."""
@@ -175,6 +177,7 @@ class OutboxMessage(NamedTuple):
     message_id: str
     channel: str
     attempts: int
+    events: Sequence[AlertEvent] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +199,22 @@ class AlertDelivery:
             await connection.execute(_BUNDLE, {"channel": channel})
 
     async def claim(self, batch: DueBatch) -> OutboxMessage | None:
-        """Lease the message that has waited longest, or return None."""
+        """Lease the message that has waited longest; returns None where no message waits.
+
+        Without events it was purged or dropped meanwhile, or its lease ended while this process slept.
+        """
         about = {"org_id": batch.org_id, "channel": batch.channel, "lease": LEASE}
         async with autocommit(self.engine) as connection:
             row = (await connection.execute(_CLAIM, about)).one_or_none()
-        return None if row is None else OutboxMessage(*row)
+        if row is None:
+            return None
+        message = OutboxMessage(*row)
+        try:
+            return message._replace(events=await self.load_events(message))
+        except CadenceSyncError:  # nothing was sent: it is no attempt
+            with suppress(CadenceSyncError):
+                await self._update(_is_leased(message), attempts=_ROWS.attempts - 1, leased_until=None)
+            raise
 
     async def load_events(self, message: OutboxMessage) -> list[AlertEvent]:
         """Return a message's events as they are known now; none if it is gone, or leased to another process."""
@@ -210,10 +224,6 @@ class AlertDelivery:
             keys = [(row["org_id"], row["cadence_id"], row["version"]) for row in rows]
             found = {edit.key: edit for edit in await edits(connection, [key for key in keys if key[2] is not None])}
             return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
-
-    async def release(self, message: OutboxMessage) -> None:
-        """Undo a claim."""
-        await self._update(_is_leased(message), attempts=_ROWS.attempts - 1, leased_until=None)
 
     async def renew_lease(self, message: OutboxMessage) -> None:
         await self._update(_is_leased(message), leased_until=func.now() + LEASE)

@@ -219,14 +219,13 @@ async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another
 
 
 async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = AlertDelivery.claim
+    usual = AlertDelivery.load_events
 
-    async def claim(delivery: AlertDelivery, batch: DueBatch) -> OutboxMessage | None:
-        message = await usual(delivery, batch)
-        await drop_pending(delivery.engine, [batch.channel])
-        return message
+    async def read(delivery: AlertDelivery, message: OutboxMessage) -> list[AlertEvent]:
+        await drop_pending(delivery.engine, [message.channel])
+        return await usual(delivery, message)
 
-    monkeypatch.setattr(AlertDelivery, "claim", claim)
+    monkeypatch.setattr(AlertDelivery, "load_events", read)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
