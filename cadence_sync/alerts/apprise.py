@@ -32,14 +32,14 @@ class AppriseChannel:
     plugin: Any = field(repr=False)
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
-        """Hand a message to the service; the time of each call is limited, their number is not."""
+        """Hands a message to the service; the time of each call is limited, their number is not."""
         del message_id  # most services have no place for it
         most = self.plugin.body_maxlen
         text = render_message(alerts, self.web_url, min(most, max(200, int(most * ESCAPED))))
         await run_in_daemon_thread(f"alerts-{self.kind}", partial(self._notify, text))
 
     def _notify(self, text: Message) -> None:
-        """Send in this thread; raises `TransientError`, which repeats of Apprise's log only the HTTP status."""
+        """Sends in this thread; raises `TransientError`, which repeats of Apprise's log only the HTTP status."""
         entries: list[str] = []
         apprise = Apprise(asset=self.plugin.asset)
         apprise.add(self.plugin)
@@ -61,7 +61,7 @@ class AppriseChannel:
 
 
 def open_service(name: str, url: str, web_url: str | None) -> AppriseChannel:
-    """Return the channel of an address; raises `SettingsError`, without the address, which holds secrets."""
+    """Returns the channel of an address; raises `SettingsError`, without the address, which holds secrets."""
     _silence_logs()
     # Without Apprise's own time limit, after which it would leave the sending to an unwatched thread.
     asset = AppriseAsset(app_id="cadence-sync", storage_mode="memory", service_timeout=0, async_mode=False)
@@ -95,13 +95,13 @@ def open_service(name: str, url: str, web_url: str | None) -> AppriseChannel:
 
 
 def _targets(plugin: Any) -> int:
-    """Return the number of recipients: Apprise multiplies them by its tries, and leaves copies out."""
+    """Returns the number of recipients: Apprise multiplies them by its tries, and leaves copies out."""
     copies = [*(getattr(plugin, "cc", None) or ()), *(getattr(plugin, "bcc", None) or ())]
     return len(plugin) // int(plugin.retry + 1) + len(copies)
 
 
 def _silence_logs() -> None:
-    """Keep the logs of libraries, which hold parts of addresses, out of ours."""
+    """Keeps the logs of libraries, which hold parts of addresses, out of ours."""
     logger = logging.getLogger("apprise")  # `log_callback` receives its entries nevertheless
     logger.propagate = False
     if not logger.handlers:

@@ -23,7 +23,7 @@ class Channel(Protocol):
         ...
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
-        """Deliver a message; returns when none of it is under way any more, however long that takes.
+        """Delivers a message; returns when none of it is under way any more, however long that takes.
 
         Raises `TransientError` where the receiver refused it, or where its answer is unknown.
         """
@@ -31,12 +31,12 @@ class Channel(Protocol):
 
 
 def not_sent(why: str, retry_after: float | None = None) -> TransientError:
-    """Return the error of a failed delivery; `why` is our own text, since a receiver's may hold secrets."""
+    """Returns the error of a failed delivery; `why` is our own text, since a receiver's may hold secrets."""
     return TransientError(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)
 
 
 async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
-    """Await blocking work; cancelling abandons the thread, which delays neither other work nor shutdown."""
+    """Awaits blocking work; cancelling abandons the thread, which delays neither other work nor shutdown."""
     done: Future[T] = Future()
     done.set_running_or_notify_cancel()  # an abandoned thread may still set its result
 

@@ -37,7 +37,7 @@ Count = Callable[[str, str], None]
 
 
 def count_nothing(channel: str, result: str) -> None:
-    """Count nothing: there are no metrics."""
+    """Counts nothing: there are no metrics."""
 
 
 @dataclass(slots=True)
@@ -56,14 +56,14 @@ class Dispatcher:
     _stopping: bool = False
 
     async def run(self) -> None:
-        """Send until canceled; an error is logged, and the next poll tries again."""
+        """Sends until canceled; an error is logged, and the next poll tries again."""
         while True:
             async with log_and_continue():
                 await self._poll()
             await asyncio.sleep(TICK)
 
     async def drain(self) -> None:
-        """Try all that is due once; raises `DatabaseError`.
+        """Tries all that is due once; raises `DatabaseError`.
 
         Returns early where nothing moves: another process is sending it, or the log tells what is wrong.
         """
@@ -78,7 +78,7 @@ class Dispatcher:
             await self.stop(0)
 
     async def stop(self, grace: float) -> None:
-        """Claim no more messages, and wait `grace` seconds; a message that still hangs is left to its lease."""
+        """Claims no more messages, and waits `grace` seconds; a message that still hangs is left to its lease."""
         self._stopping = True
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=grace)
@@ -88,7 +88,7 @@ class Dispatcher:
             await asyncio.wait(self._busy.values())
 
     async def _settle(self) -> bool:
-        """Wait until no channel is busy; returns False where none of them makes progress."""
+        """Waits until no channel is busy; returns False where none of them makes progress."""
         while self._busy:
             before = self._delivered
             await asyncio.wait(self._busy.values(), timeout=PATIENCE)
@@ -100,7 +100,7 @@ class Dispatcher:
         return True
 
     async def _poll(self) -> None:
-        """Start a task for each idle channel on which something is due."""
+        """Starts a task for each idle channel on which something is due."""
         idle = [channel for channel in self.channels if channel not in self._busy and self._may_send(channel)]
         for channel, due in groupby(await self.delivery.load_due(idle), attrgetter("channel")):
             if not self._stopping:
@@ -156,7 +156,7 @@ class Dispatcher:
             await self.delivery.retry_later(message, why, pause)
 
     async def _mark_sent(self, message: "OutboxMessage") -> None:
-        """Mark the message, however often that takes: otherwise another process would send it again."""
+        """Marks the message, however often that takes: otherwise another process would send it again."""
         while True:
             try:
                 await self.delivery.mark_sent(message)
@@ -171,7 +171,7 @@ class Dispatcher:
 
 @asynccontextmanager
 async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[None]:
-    """Send in the background; at the end wait `grace` seconds for messages under way."""
+    """Sends in the background; at the end waits `grace` seconds for messages under way."""
     try:
         async with in_background(dispatcher.run()):
             yield
@@ -181,7 +181,7 @@ async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run work that does not end by itself until the block ends."""
+    """Runs work that does not end by itself until the block ends."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -192,7 +192,7 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def log_and_continue() -> AsyncIterator[None]:
-    """Log errors: alerts never disturb the work that they report on."""
+    """Logs errors: alerts never disturb the work that they report on."""
     try:
         yield
     except CadenceSyncError as error:

@@ -75,7 +75,7 @@ class Message:
 
 
 def render_message(alerts: Sequence[AlertEvent], web_url: str | None, limit: int) -> Message:
-    """Render events in about `limit` characters; those that do not fit are counted."""
+    """Renders events in about `limit` characters; those that do not fit are counted."""
     parts: list[str] = []
     room = limit
     for number, each in enumerate(alerts):
@@ -89,7 +89,7 @@ def render_message(alerts: Sequence[AlertEvent], web_url: str | None, limit: int
 
 
 def event_url(alert: AlertEvent, web_url: str | None) -> str | None:
-    """Return the page of the web UI that explains the event, or on which it is decided."""
+    """Returns the page of the web UI that explains the event, or on which it is decided."""
     if web_url is None or alert.event is Event.TEST:
         return web_url
     org_id = quote(alert.org_id, safe="")
@@ -99,7 +99,7 @@ def event_url(alert: AlertEvent, web_url: str | None) -> str | None:
 
 
 def sanitize(value: object) -> str:
-    """Return a value on one line in which nothing is active and nothing moves the cursor or the text around it."""
+    """Returns a value on one line in which nothing is active and nothing moves the cursor or the text around it."""
     if value is None:
         return EMPTY
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
@@ -134,18 +134,18 @@ def _event_title(alert: AlertEvent) -> str:
 
 
 def _state(alert: AlertEvent) -> tuple[str, str]:
-    """Return title and sentence of an event that only says how an organization is."""
+    """Returns title and sentence of an event that only says how an organization is."""
     return _OVER[alert.event] if alert.is_over and alert.event in _OVER else _STATES[alert.event]
 
 
 def _rest(alerts: Sequence[AlertEvent], web_url: str) -> str:
-    """Return the page with the events that do not fit: that of their run if they share one, else all changes."""
+    """Returns the page with the events that do not fit: that of their run if they share one, else all changes."""
     runs = {each.run_id for each in alerts}
     return f"{web_url}/runs/{alerts[0].run_id}" if len(runs) == 1 and None not in runs else f"{web_url}/changes"
 
 
 def _part(alert: AlertEvent, web_url: str | None, limit: int) -> str:
-    """Return the lines of one event: where they are too long, details go rather than author, time and link."""
+    """Returns the lines of one event: where they are too long, details go rather than author, time and link."""
     most, url = MOST_FIELDS, event_url(alert, web_url)
     link = [] if url is None else [url]
     while len(part := "\n".join([*_lines(alert, most, has_link=bool(link)), *link])) > limit and most > 0:
@@ -183,7 +183,7 @@ def _name(alert: AlertEvent) -> str:
 
 
 def _fields(alert: AlertEvent, most: int) -> list[str]:
-    """Return a line for each field; audit fields are mentioned only where nothing else changed."""
+    """Returns a line for each field; audit fields are mentioned only where nothing else changed."""
     shown = visible_changes(alert.changes)
     if alert.kind == "updated" and not shown:
         return [INVISIBLE_EDIT]
@@ -201,7 +201,7 @@ def _format_change(change: FieldChange) -> str:
 
 
 def _format_value(path: str, value: object, label: str | None) -> str:
-    """Return a value in the words of the web UI: a name instead of an id, a time of day in UTC."""
+    """Returns a value in the words of the web UI: a name instead of an id, a time of day in UTC."""
     if value == "":
         return EMPTY
     if isinstance(value, bool):

@@ -39,7 +39,7 @@ class AlertRouting:
     """Consecutive failed runs that are worth a message."""
 
     def channels_for_change(self, org_id: str, version: Version) -> list[str]:
-        """Return the channels for a version; a baseline was there before, and is no news."""
+        """Returns the channels for a version; a baseline was there before, and is no news."""
         if version.kind is Kind.BASELINE:
             return []
         return _channels(rule for rule in self.rules if _selects_change(rule, org_id, version))
@@ -48,25 +48,25 @@ class AlertRouting:
         return _channels(rule for rule in self.rules if _selects(rule, event, org_id))
 
     def due(self, channel: str, now: datetime) -> datetime:
-        """Return when an event of now is sent: at once, or at the end of the channel's period."""
+        """Returns when an event of now is sent: at once, or at the end of the channel's period."""
         period = self.digests.get(channel)
         return now if period is None else period_end(now, period)
 
 
 def period_end(now: datetime, period: timedelta) -> datetime:
-    """Return the end of the period that contains a time; periods are counted from midnight UTC."""
+    """Returns the end of the period that contains a time; periods are counted from midnight UTC."""
     periods = (now - _EPOCH) // period + 1
     return _EPOCH + periods * period
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Return the pause after a failed attempt: three times the one before."""
+    """Returns the pause after a failed attempt: three times the one before."""
     factor: int = 3 ** max(0, min(attempts - 1, 10))
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * factor)
 
 
 def build_routing(settings: Settings) -> AlertRouting:
-    """Build the rules; channels of a file without rules, and those of the environment, receive everything."""
+    """Builds the rules; channels of a file without rules, and those of the environment, receive everything."""
     alerts, channels = settings.alerts, settings.alert_channels
     everything = [name for name in channels if not alerts.rules or name not in alerts.channels]
     rules = [*alerts.rules, RuleSettings(channels=everything)] if everything else alerts.rules
@@ -96,13 +96,13 @@ def _channels(rules: Iterable[RuleSettings]) -> list[str]:
 
 
 def _names(version: Version) -> list[str]:
-    """Return the name and the one before a renaming: leaving a pattern is worth a message too."""
+    """Returns the name and the one before a renaming: leaving a pattern is worth a message too."""
     before = [change.old for change in version.changes if change.field == "name"]
     return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
 
 
 def _authors(version: Version) -> list[object]:
-    """Return ids and names of the author: a creation without one is its creator's, although edited since."""
+    """Returns ids and names of the author: a creation without one is its creator's, although edited since."""
     authors: list[object] = [version.changed_by_id, version.changed_by_name]
     if version.kind is Kind.CREATED and authors == [None, None]:
         return [version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")]

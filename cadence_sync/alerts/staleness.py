@@ -21,7 +21,7 @@ async def watch(
     clock: Clock,
     staleness: "Callable[[], IsStale | None]",
 ) -> None:
-    """Check until canceled; without a predicate another process checks."""
+    """Checks until canceled; without a predicate another process checks."""
     while True:
         async with log_and_continue():
             is_stale = staleness()

@@ -39,7 +39,7 @@ class WebhookChannel:
     kind: str = "webhook"
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
-        """Post a message; a redirect is a refusal, since the message is for the configured address only."""
+        """Posts a message; a redirect is a refusal, since the message is for the configured address only."""
         body = msgspec.json.encode(render_payload(alerts, self.web_url, channel=self.name, message_id=message_id))
         now = self.clock.now()
         headers = {
@@ -66,7 +66,7 @@ class WebhookChannel:
 def render_payload(
     alerts: Sequence[AlertEvent], web_url: str | None, *, channel: str, message_id: str
 ) -> dict[str, object]:
-    """Return the JSON of a message; docs/how-to/alerts.md describes it."""
+    """Returns the JSON of a message; docs/how-to/alerts.md describes it."""
     text = render_message(alerts, web_url, TEXT_LIMIT)
     return {
         "version": 1,

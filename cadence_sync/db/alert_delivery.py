@@ -111,7 +111,7 @@ _DROP: Final = text("""
 
 
 def _labels_of(version: str) -> str:
-    """Return SQL for an object of the names that a version's record holds, by the paths of their ids."""
+    """Returns SQL for an object of the names that a version's record holds, by the paths of their ids."""
     paths = (f"'{path}', {version}.raw #>> '{{{name.replace('.', ',')}}}'" for name, path in LABELS.items())
     return f"json_build_object({', '.join(paths)})"
 
@@ -187,19 +187,19 @@ class AlertDelivery:
     engine: AsyncEngine
 
     async def load_due(self, channels: Iterable[str]) -> list[DueBatch]:
-        """Return what is due on these channels, the organization that has waited longest first."""
+        """Returns what is due on these channels, the organization that has waited longest first."""
         async with autocommit(self.engine) as connection:
             return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 
     async def build_digest(self, channel: str, following: datetime) -> None:
-        """Bundle what is due for a channel's digest; events that come late wait for the `following` one."""
+        """Bundles what is due for a channel's digest; events that come late wait for the `following` one."""
         async with transaction(self.engine) as connection:
             await connection.execute(_LOCK_CHANNEL, {"channel": channel})
             await connection.execute(_POSTPONE_LATE, {"channel": channel, "next": following})
             await connection.execute(_BUNDLE, {"channel": channel})
 
     async def claim(self, batch: DueBatch) -> OutboxMessage | None:
-        """Lease the message that has waited longest; returns None where no message waits.
+        """Leases the message that has waited longest; returns None where no message waits.
 
         Without events it was purged or dropped meanwhile, or its lease ended while this process slept.
         """
@@ -217,7 +217,7 @@ class AlertDelivery:
             raise
 
     async def load_events(self, message: OutboxMessage) -> list[AlertEvent]:
-        """Return a message's events as they are known now; none if it is gone, or leased to another process."""
+        """Returns a message's events as they are known now; none if it is gone, or leased to another process."""
         async with autocommit(self.engine) as connection:
             about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
             rows = (await connection.execute(_EVENTS, about)).mappings().all()
@@ -229,7 +229,7 @@ class AlertDelivery:
         await self._update(_is_leased(message), leased_until=func.now() + LEASE)
 
     async def mark_sent(self, message: OutboxMessage) -> None:
-        """Record that the receiver has the message."""
+        """Records that the receiver has the message."""
         values = {"sent_at": func.now(), "leased_until": None, "last_error": None}
         await self._update(and_(_ROWS.message_id == message.message_id, _is_pending()), **values)
 
@@ -238,7 +238,7 @@ class AlertDelivery:
         await self._update(_is_leased(message), **values)
 
     async def dead_letter(self, message: OutboxMessage, error: str) -> None:
-        """Give a message up, unless its lease has gone to another process."""
+        """Gives a message up, unless its lease has gone to another process."""
         values = {"dead_lettered_at": func.now(), "leased_until": None, "last_error": error}
         is_mine = exists().where(_is_leased(message, alert_outbox.alias("head")))
         await self._update(and_(_ROWS.message_id == message.message_id, _is_pending(), is_mine), **values)
@@ -249,14 +249,14 @@ class AlertDelivery:
 
 
 async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
-    """Return a row for each channel that ever had an event."""
+    """Returns a row for each channel that ever had an event."""
     async with autocommit(engine) as connection:
         await check_migrated(connection)
         return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
 
 
 async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Make failed messages and dead letters due now; returns the number of their events."""
+    """Makes failed messages and dead letters due now; returns the number of their events."""
     attempts = case((_ROWS.dead_lettered_at.is_(None), _ROWS.attempts), else_=0)
     statement = (
         update(alert_outbox)
@@ -270,7 +270,7 @@ async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
 
 
 async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Drop what was not sent, and the ends of its episodes with it; returns the number of events."""
+    """Drops what was not sent, and the ends of its episodes with it; returns the number of events."""
     async with autocommit(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
@@ -281,7 +281,7 @@ def _is_pending(rows: FromClause = alert_outbox) -> ColumnElement[bool]:
 
 
 def _is_leased(message: OutboxMessage, rows: FromClause = alert_outbox) -> ColumnElement[bool]:
-    """Return the condition that selects the head of a message while this process has its lease."""
+    """Returns the condition that selects the head of a message while this process has its lease."""
     is_head = and_(rows.c.message_id == message.message_id, rows.c.is_bundle_head)
     return and_(is_head, rows.c.attempts == message.attempts, _is_pending(rows))
 

@@ -46,7 +46,7 @@ IsStale: TypeAlias = Callable[[str, datetime], bool]
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:
-    """Yield the entries for the versions of a plan."""
+    """Yields the entries for the versions of a plan."""
     if not alerting.rules:
         return
     entries: list[_Entry] = []
@@ -66,18 +66,18 @@ def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write
 
 
 async def coalesce(connection: AsyncConnection, run: Run) -> None:
-    """Combine the changes of a run into one message on each channel that would receive more than `FLOOD`."""
+    """Combines the changes of a run into one message on each channel that would receive more than `FLOOD`."""
     await connection.execute(_COALESCE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
 def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> Iterator[Write]:
-    """Yield the entries for a new hold; an open one was announced before."""
+    """Yields the entries for a new hold; an open one was announced before."""
     if deletions.hold and deletions.hold_id is None:
         yield from run_entries(alerting, run, Event.HELD)
 
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
-    """Yield the entries for an event of a run."""
+    """Yields the entries for an event of a run."""
     alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
     yield from copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
@@ -85,13 +85,13 @@ def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Writ
 async def enter_decision(
     connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
-    """Enter the review of a hold."""
+    """Enters the review of a hold."""
     alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=case)
     await _insert(connection, _entries_by_rule(alerting, alert, now))
 
 
 async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: datetime, is_stale: IsStale) -> None:
-    """Enter organizations that were not read for too long, and the ends of episodes.
+    """Enters organizations that were not read for too long, and the ends of episodes.
 
     Any number of processes may do so at any time: each episode has one row per channel.
     """
@@ -102,7 +102,7 @@ async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: date
 
 
 async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[_Entry]:
-    """Close the episodes that are over, and return the entries for their ends."""
+    """Closes the episodes that are over, and returns the entries for their ends."""
     rows, o = alert_outbox.c, orgs.c
     good = select(sync_runs.c.run_id).where(
         sync_runs.c.org_id == rows.org_id, sync_runs.c.run_id > rows.run_id, sync_runs.c.outcome != "failed"
@@ -154,7 +154,7 @@ def _entries_by_rule(alerting: AlertRouting, alert: AlertEvent, now: datetime) -
 
 
 def _entries(alerting: AlertRouting, alert: AlertEvent, channels: Sequence[str], now: datetime) -> list[_Entry]:
-    """Return a row for each channel; one that waits for a digest has no message yet."""
+    """Returns a row for each channel; one that waits for a digest has no message yet."""
     entry = {
         "org_id": alert.org_id,
         "event_key": alert.key,

@@ -81,7 +81,7 @@ async def server(engine: AsyncEngine) -> Server:
 
 
 async def lacking_rights(engine: AsyncEngine) -> list[str]:
-    """Return the privileges that a sync or a daemon needs and this user lacks."""
+    """Returns the privileges that a sync or a daemon needs and this user lacks."""
     async with open_connection(engine) as connection:
         return list(await connection.scalars(_LACKING))
 
@@ -97,13 +97,13 @@ async def size(engine: AsyncEngine) -> Size:
 
 
 async def calls_of_the_day(engine: AsyncEngine, now: datetime) -> Mapping[str, int]:
-    """Return the API calls of the last 24 hours, by organization."""
+    """Returns the API calls of the last 24 hours, by organization."""
     statement = select(sync_runs.c.org_id, SPENT).where(sync_runs.c.started_at > now - DAY).group_by(sync_runs.c.org_id)
     return await _by_org(engine, statement)
 
 
 async def drift(engine: AsyncEngine) -> Mapping[str, list[str]]:
-    """Return the paths of unknown fields, by organization."""
+    """Returns the paths of unknown fields, by organization."""
     paths = func.array_agg(schema_drift.c.path)
     return await _by_org(engine, select(schema_drift.c.org_id, paths).group_by(schema_drift.c.org_id))
 

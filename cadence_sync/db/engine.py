@@ -61,7 +61,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 
 
 async def connect(url: str, **options: Any) -> Any:
-    """Open a connection; raises `SettingsError` for a parameter of the URL that the server refuses."""
+    """Opens a connection; raises `SettingsError` for a parameter of the URL that the server refuses."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
@@ -79,7 +79,7 @@ async def connect(url: str, **options: Any) -> Any:
 
 
 def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
-    """Return an engine for a `postgresql://` URL; asyncpg parses the URL, `sslmode` and sockets included.
+    """Returns an engine for a `postgresql://` URL; asyncpg parses the URL, `sslmode` and sockets included.
 
     Statements have no names and are not cached: behind a pooler in transaction mode one session of the server serves
     many clients, whose names would collide. `long_lived` is the number of tasks of a daemon that use direct
@@ -112,7 +112,7 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Make the pool replace a connection that the server has closed, which is known without a ping."""
+    """Makes the pool replace a connection that the server has closed, which is known without a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
@@ -128,7 +128,7 @@ async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def open_connection(engine: AsyncEngine, isolation_level: str | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection whose errors are ours; what it does is rolled back unless it commits."""
+    """Yields a connection whose errors are ours; what it does is rolled back unless it commits."""
     with translate_errors():
         async with engine.connect() as connection:
             if isolation_level is not None:
@@ -137,13 +137,13 @@ async def open_connection(engine: AsyncEngine, isolation_level: str | None = Non
 
 
 def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
-    """Yield a connection on which each statement is a transaction of its own."""
+    """Yields a connection on which each statement is a transaction of its own."""
     return open_connection(engine, "AUTOCOMMIT")
 
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection in a transaction that commits at the end; its errors are ours."""
+    """Yields a connection in a transaction that commits at the end; its errors are ours."""
     with translate_errors():
         async with engine.begin() as connection:
             yield connection
@@ -151,7 +151,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise errors of the driver as ours, without its texts, which may hold secrets."""
+    """Raises errors of the driver as ours, without its texts, which may hold secrets."""
     try:
         yield
     except CadenceSyncError:
@@ -179,7 +179,7 @@ def _driver_error(error: DBAPIError) -> BaseException:
 
 
 def _explain_configuration(error: BaseException) -> SettingsError:
-    """Name the parameter that the driver refuses; the rest of its text may hold parts of the URL.
+    """Names the parameter that the driver refuses; the rest of its text may hold parts of the URL.
 
     The settings were checked before: the cause is a variable of libpq, such as PGSSLMODE, or a missing file.
     """

@@ -36,7 +36,7 @@ _REACHES: Final = text("""
 
 
 async def grant_reader(engine: AsyncEngine, role: str) -> None:
-    """Let a role read `cadence_reporting`, and revoke all its privileges on the tables.
+    """Lets a role read `cadence_reporting`, and revokes all its privileges on the tables.
 
     Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role can read the tables
     all the same: as a superuser, as their owner, or as a member of another role.

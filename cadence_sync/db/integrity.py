@@ -94,7 +94,7 @@ _DISCOVERED: Final = """
 
 
 def _known(path: str) -> str:
-    """Return SQL for a leaf of the open version, or as it was discovered since, as text."""
+    """Returns SQL for a leaf of the open version, or as it was discovered since, as text."""
     return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{path.replace('.', ',')}}}')"
 
 
@@ -105,7 +105,7 @@ def _differs(table: str, column: str, path: str) -> str:
 
 
 def _current() -> str:
-    """Return SQL that compares each column of the current rows with the document of the open version."""
+    """Returns SQL that compares each column of the current rows with the document of the open version."""
     named = [("c", CADENCE_FIELDS), ("s", SUMMARY_FIELDS), ("e", EXECUTION_FIELDS)]
     differences = [_differs(table, column, path) for table, leaves in named for column, path in leaves.items()]
     as_object = f"jsonb_typeof(v.document #> '{{{UNENROLL.replace('.', ',')}}}') IS DISTINCT FROM 'array'"
@@ -155,7 +155,7 @@ class Finding:
 
 
 async def examine(engine: AsyncEngine) -> list[Finding]:
-    """Check everything in one snapshot of the database; costs a pass over the whole history."""
+    """Checks everything in one snapshot of the database; costs a pass over the whole history."""
     async with open_connection(engine) as connection:
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         await check_migrated(connection)
@@ -168,7 +168,7 @@ async def _exceptions(connection: AsyncConnection, sql: str) -> list[_Place]:
 
 
 async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:
-    """Apply each version's changes to the version before it, with the fields that were discovered since."""
+    """Applies each version's changes to the version before it, with the fields that were discovered since."""
     versions, key = cadence_versions.c, ("org_id", "cadence_id", "version")
     written = await _by_version(
         connection, select(cadence_changes).where(cadence_changes.c.kind == "updated"), "new_value"

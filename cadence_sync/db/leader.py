@@ -43,7 +43,7 @@ _END_FROZEN: Final = """
 
 
 async def try_acquire(connection: asyncpg.Connection) -> bool:
-    """Try to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
+    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
     with translate_errors():
         if await connection.fetchval(_ACQUIRE):
             await connection.execute(_HEARTBEAT)
@@ -53,6 +53,6 @@ async def try_acquire(connection: asyncpg.Connection) -> bool:
 
 
 async def heartbeat(connection: asyncpg.Connection) -> None:
-    """Write the leader's heartbeat; raises `DatabaseError` where its session is gone."""
+    """Writes the leader's heartbeat; raises `DatabaseError` where its session is gone."""
     with translate_errors():
         await connection.execute(_HEARTBEAT)

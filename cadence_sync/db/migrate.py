@@ -66,7 +66,7 @@ _READABLE: Final = text("""
 
 
 async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
-    """Bring the database to this code's schema in one transaction; returns its revision.
+    """Brings the database to this code's schema in one transaction; returns its revision.
 
     Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
     alter: the rights on them are checked together with those that are needed here, before anything is changed.
@@ -83,13 +83,13 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
 
 
 async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:
-    """Raise the `DatabaseError` that `migrate` would raise for rights that its user lacks."""
+    """Raises the `DatabaseError` that `migrate` would raise for rights that its user lacks."""
     async with open_connection(engine) as connection:
         await _check_rights(connection, [*await _outdated_schemas(connection), *also])
 
 
 async def _check_rights(connection: AsyncConnection, schemas: Sequence[str]) -> None:
-    """Raise `DatabaseError` with the statements that an administrator must run before these schemas can be altered.
+    """Raises `DatabaseError` with the statements that an administrator must run before these schemas can be altered.
 
     A schema that exists needs USAGE and CREATE on it, one that does not needs CREATE on the database. Of the reporting
     schema, which may hold objects of users, only those of the layer count.
@@ -110,7 +110,7 @@ async def _check_rights(connection: AsyncConnection, schemas: Sequence[str]) -> 
 
 
 async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
-    """Return the schemas that must be altered; all where this user cannot see what is in them."""
+    """Returns the schemas that must be altered; all where this user cannot see what is in them."""
     if not await connection.scalar(_READABLE, {"schema": SCHEMA}):
         return SCHEMA, REPORTING
     revision = await current_revision(connection)
@@ -122,7 +122,7 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
 
 @asynccontextmanager
 async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection in a transaction that excludes other `migrate`."""
+    """Yields a connection in a transaction that excludes other `migrate`."""
     # It must see what another one committed while this one waited for the lock.
     async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
         await connection.exec_driver_sql(LOCK_MIGRATION)

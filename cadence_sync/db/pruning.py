@@ -124,7 +124,7 @@ class Pruned:
 
 
 async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run: bool = False) -> Pruned:
-    """Delete what is older than `keep`, at least a day, and no longer needed; a dry run counts it.
+    """Deletes what is older than `keep`, at least a day, and no longer needed; a dry run counts it.
 
     The runs of the last day count for the quota of API calls and for the delete threshold.
     """
@@ -147,7 +147,7 @@ async def _prune_alerts(connection: AsyncConnection, about: dict[str, Any], *, d
 
 
 async def _prune_runs(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> tuple[bool, int, int]:
-    """Return whether the organization's lock was free, and the numbers of runs and quarantined records."""
+    """Returns whether the organization's lock was free, and the numbers of runs and quarantined records."""
     if dry_run:
         free, runs, records = (await connection.execute(_COUNT, about)).one()
         return free, runs, int(records)

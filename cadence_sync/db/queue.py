@@ -38,7 +38,7 @@ _BATCH: Final = 10_000
 
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Connection]:
-    """Yield a connection that can listen and hold session locks, which is impossible behind a pooler."""
+    """Yields a connection that can listen and hold session locks, which is impossible behind a pooler."""
     with translate_errors():
         names = {"application_name": "cadence-sync queue"}
         connection = await connect(url, command_timeout=STATEMENT_TIMEOUT, server_settings=names)
@@ -51,13 +51,13 @@ async def direct(url: str) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def driver_of(engine: AsyncEngine) -> AsyncIterator[Connection]:
-    """Yield a driver's connection of an engine."""
+    """Yields a driver's connection of an engine."""
     async with open_connection(engine) as connection:
         yield await driver_connection(connection)
 
 
 async def check_queue(connection: AsyncConnection) -> None:
-    """Raise `DatabaseError` unless the queue's tables exist."""
+    """Raises `DatabaseError` unless the queue's tables exist."""
     if await connection.scalar(_EXISTS, {"table": "leader"}) is None:
         raise DatabaseError(
             "The database has no queue of cadence-sync.", hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED"
@@ -65,13 +65,13 @@ async def check_queue(connection: AsyncConnection) -> None:
 
 
 async def move_ahead(connection: Connection, org_ids: Sequence[str], priority: int) -> set[str]:
-    """Raise the priority of queued jobs; returns the organizations that have one."""
+    """Raises the priority of queued jobs; returns the organizations that have one."""
     with translate_errors():
         return {row["dedupe_key"] for row in await connection.fetch(_AHEAD, org_ids, priority)}
 
 
 async def drop_job(connection: AsyncConnection, org_id: str) -> None:
-    """Delete an organization's queued job; a running one stays, and the queue may not exist yet."""
+    """Deletes an organization's queued job; a running one stays, and the queue may not exist yet."""
     if await connection.scalar(_EXISTS, {"table": "pgqueuer"}) is not None:
         await connection.execute(_DROP, {"org_id": org_id})
 
@@ -91,7 +91,7 @@ async def depth(connection: AsyncConnection) -> Depth:
 
 
 async def prune_log(connection: AsyncConnection, table: str, until: datetime, *, dry_run: bool) -> int:
-    """Delete the rows of `LOG` or `STATISTICS` from before a time, in batches; a dry run counts them."""
+    """Deletes the rows of `LOG` or `STATISTICS` from before a time, in batches; a dry run counts them."""
     old = f"FROM {table} WHERE created < :until"
     if dry_run:
         return int(await connection.scalar(text(f"SELECT count(*) {old}"), {"until": until}) or 0)

@@ -47,7 +47,7 @@ class Redaction:
 
 
 async def organizations(engine: AsyncEngine, org_id: str | None) -> list[str]:
-    """Return the ids of all organizations that were ever synced, or this one; raises `NotFoundError`."""
+    """Returns the ids of all organizations that were ever synced, or this one; raises `NotFoundError`."""
     async with open_connection(engine) as connection:
         await check_migrated(connection)
         known = list(await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id)))
@@ -57,7 +57,7 @@ async def organizations(engine: AsyncEngine, org_id: str | None) -> list[str]:
 
 
 async def redact_person(engine: AsyncEngine, org_id: str, user_id: str, by: str) -> Redaction | None:
-    """Replace a user's name in an organization; returns None where that user was never seen there."""
+    """Replaces a user's name in an organization; returns None where that user was never seen there."""
     if not _USER_ID.fullmatch(user_id):
         return None
     async with transaction(engine) as connection:
@@ -99,7 +99,7 @@ class _OrgRedaction:
         return Redaction(self.org_id, self.user_id, counts, self.kept)
 
     async def _enter(self, counts: dict[str, int], by: str) -> None:
-        """Write the audit row, and refuse the writes of runs that began before it, which do not know of it."""
+        """Writes the audit row, and refuses the writes of runs that began before it, which do not know of it."""
         await self.connection.execute(
             insert(redactions).values(org_id=self.org_id, user_id=self.user_id, redacted_by=by, **counts)
         )
@@ -175,7 +175,7 @@ class _OrgRedaction:
         *,
         write: bool,
     ) -> int:
-        """Count the rows that `change` alters, and write them."""
+        """Counts the rows that `change` alters, and writes them."""
         count = 0
         async for block in blocks_of(self.connection, table, self.org_id, columns, where):
             rows = [new for row in block if (new := change(row)) != row]

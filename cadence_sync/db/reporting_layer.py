@@ -127,7 +127,7 @@ class Applied:
 
 
 async def _load_applied(connection: AsyncConnection) -> Applied:
-    """Return the applied layer; raises `DatabaseError` where it is of a newer release."""
+    """Returns the applied layer; raises `DatabaseError` where it is of a newer release."""
     row = (await connection.execute(_APPLIED)).one_or_none()
     applied = Applied() if row is None else Applied(*row)
     refuse_newer_release(applied.release)
@@ -144,7 +144,7 @@ async def is_current(connection: AsyncConnection) -> bool:
 
 
 async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> None:
-    """Create, replace and drop objects until the schema holds this layer."""
+    """Creates, replace and drop objects until the schema holds this layer."""
     applied = await _load_applied(connection)
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}) is None:
         await connection.exec_driver_sql(f"CREATE SCHEMA {REPORTING}")
@@ -184,7 +184,7 @@ async def _drop_obsolete(connection: AsyncConnection, layer: ReportingLayer, app
 async def _drop(
     connection: AsyncConnection, name: str, oids: Sequence[int], applied: Applied, *, is_view: bool
 ) -> None:
-    """Drop an object and its dependents in the layer; raises `DatabaseError` where a user's object depends on it."""
+    """Drops an object and its dependents in the layer; raises `DatabaseError` where a user's object depends on it."""
     asked = {"schema": REPORTING, "oids": oids, "is_view": is_view}
     dependents = (await connection.execute(_DEPENDENTS, asked)).all()
     ours = [each for each in dependents if _is_ours(each, applied)]
@@ -246,17 +246,17 @@ def _comments(layer: ReportingLayer, columns: Sequence[tuple[str, str]]) -> Iter
 
 
 def _quoted(comment: str) -> str:
-    """Return a string constant: COMMENT takes no parameters."""
+    """Returns a string constant: COMMENT takes no parameters."""
     return "'" + comment.replace("'", "''") + "'"
 
 
 async def load_grants(connection: AsyncConnection) -> list[str]:
-    """Return the layer's grants, and its revocations from PUBLIC, as statements that repeat them."""
+    """Returns the layer's grants, and its revocations from PUBLIC, as statements that repeat them."""
     return list(await connection.scalars(_GRANTED, {"schema": REPORTING}))
 
 
 async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> None:
-    """Repeat the grants that were lost with objects which exist again."""
+    """Repeats the grants that were lost with objects which exist again."""
     now = set(await load_grants(connection))
     for statement in before:
         if statement not in now:
@@ -264,12 +264,12 @@ async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> 
 
 
 async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
-    """Return the grants by which the layer's readers can read what was added to it, of those this user may give."""
+    """Returns the grants by which the layer's readers can read what was added to it, of those this user may give."""
     return list(await connection.scalars(_LACKING, {"schema": REPORTING}))
 
 
 async def renew_grants(connection: AsyncConnection) -> None:
-    """Let the layer's readers read what was added to it."""
+    """Lets the layer's readers read what was added to it."""
     for statement in await load_lacking_grants(connection):
         await connection.exec_driver_sql(statement)
 

@@ -50,7 +50,7 @@ class ReportingObject:
         return "VIEW" if self.is_view else "ROUTINE"
 
     def references(self) -> set[str]:
-        """Return the names of other objects of the layer in the definition."""
+        """Returns the names of other objects of the layer in the definition."""
         return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
 
 
@@ -72,13 +72,13 @@ class ReportingLayer:
         return sorted(each.name for each in self.objects if not each.is_view)
 
     def column_comment(self, view: str, column: str) -> str:
-        """Return the comment of this view's column, else that of all columns of its name."""
+        """Returns the comment of this view's column, else that of all columns of its name."""
         columns = self.comments["columns"]
         return columns.get(f"{view}.{column}") or columns[column]
 
 
 def migrations_folder() -> Path:
-    """Return the folder migrations/: inside the package in a wheel, beside it in a checkout."""
+    """Returns the folder migrations/: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
@@ -93,7 +93,7 @@ def reporting_checksum() -> str:
 
 
 def load_reporting_layer() -> ReportingLayer:
-    """Read and order the files; raises `ValueError` where a file does not define what its name says."""
+    """Reads and order the files; raises `ValueError` where a file does not define what its name says."""
     objects = {file.stem: _parse(file) for file in _files() if file.suffix == ".sql"}
     comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
     ordered = tuple(objects[name] for name in _order(objects))
@@ -113,20 +113,20 @@ def _parse(file: Path) -> ReportingObject:
 
 
 def _order(objects: Mapping[str, ReportingObject]) -> Iterable[str]:
-    """Order objects by their dependencies; the same files give the same order."""
+    """Orders objects by their dependencies; the same files give the same order."""
     known = objects.keys()
     graph = {name: sorted(objects[name].references() & known) for name in sorted(known)}
     return TopologicalSorter(graph).static_order()
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """Return the database's revision; None if it has no tables of cadence-sync."""
+    """Returns the database's revision; None if it has no tables of cadence-sync."""
     exists = await connection.scalar(_EXISTS, {"schema": SCHEMA})
     return await connection.scalar(_REVISION) if exists else None
 
 
 async def check_migrated(connection: AsyncConnection) -> None:
-    """Raise `DatabaseError` unless revision and reporting layer are those of this code."""
+    """Raises `DatabaseError` unless revision and reporting layer are those of this code."""
     if not await connection.scalar(_EXISTS, {"schema": SCHEMA}):
         raise _not_migrated("The database has no tables of cadence-sync.")
     state = (await connection.execute(_STATE)).one()
@@ -139,13 +139,13 @@ async def check_migrated(connection: AsyncConnection) -> None:
 
 
 def refuse_newer_revision(revision: str | None) -> None:
-    """Raise `DatabaseError` for a revision that this code lacks."""
+    """Raises `DatabaseError` for a revision that this code lacks."""
     if revision is not None and revision > HEAD:
         raise _too_new(f"The database is at revision {revision}, newer than this cadence-sync knows ({HEAD}).")
 
 
 def refuse_newer_release(release: str | None) -> None:
-    """Raise `DatabaseError` where a newer release applied the reporting layer: this one would replace it."""
+    """Raises `DatabaseError` where a newer release applied the reporting layer: this one would replace it."""
     if release is not None and _numbers(release) > _numbers(__version__):
         raise _too_new(f"The database's reporting layer is that of cadence-sync {release}, newer than {__version__}.")
 

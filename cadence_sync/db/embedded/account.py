@@ -50,7 +50,7 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Choose the account for a data folder, which need not exist yet.
+    """Chooses the account for a data folder, which need not exist yet.
 
     A user other than root runs the server as themselves. Root runs it as the owner of the data; if that is root, in a
     user namespace; where none is allowed, as a dedicated numeric user. Raises `DatabaseError` where nothing works.
@@ -69,7 +69,7 @@ def account_for(data: Path) -> Account:
 
 
 def give(folder: Path, account: Account) -> None:
-    """Make the account the owner of a folder and its contents; links are not followed."""
+    """Makes the account the owner of a folder and its contents; links are not followed."""
     if not account.prefix or folder.stat().st_uid == account.uid:
         return
     for place, folders, files in os.walk(folder):

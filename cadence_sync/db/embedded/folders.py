@@ -29,7 +29,7 @@ _PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)
 
 
 def data_folder(data_dir: Path, account: Account) -> Path:
-    """Return the folder of the server's data, made if it is missing: `data_dir`/postgres, or where that links to."""
+    """Returns the folder of the server's data, made if it is missing: `data_dir`/postgres, or where that links to."""
     folder = data_dir / "postgres"
     if not folder.exists():
         if folder.is_symlink():
@@ -54,7 +54,7 @@ def data_folder(data_dir: Path, account: Account) -> Path:
 
 
 def programs_for(account: Account, binaries: Binaries) -> Binaries:
-    """Return programs that the account can run: these, else a copy of them that is made once."""
+    """Returns programs that the account can run: these, else a copy of them that is made once."""
     if binaries.root is None or all(account.may_enter(part.resolve()) for part in binaries.parts):
         return binaries
     name = hashlib.sha256(f"{binaries.root} {binaries.origin} {binaries.version}".encode()).hexdigest()[:12]
@@ -73,7 +73,7 @@ def programs_for(account: Account, binaries: Binaries) -> Binaries:
 
 @contextmanager
 def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
-    """Yield programs that make a data folder for an account without a name in the user database.
+    """Yields programs that make a data folder for an account without a name in the user database.
 
     `initdb` looks up the name of its user, uses it for nothing that we do not set, and refuses where there is none,
     as in a container with an arbitrary user. In these copies the look-up by number is a look-up of the first entry:
@@ -101,14 +101,14 @@ def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
 
 
 def new_socket_folder(account: Account) -> Path:
-    """Make a private folder for the socket: access to the socket is superuser access."""
+    """Makes a private folder for the socket: access to the socket is superuser access."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder(account)))
     give(folder, account)
     return folder
 
 
 def forget_socket_folder(folder: Path) -> None:
-    """Remove a folder that `new_socket_folder` made, after its server has ended."""
+    """Removes a folder that `new_socket_folder` made, after its server has ended."""
     if folder.name.startswith(_PREFIX):
         with suppress(OSError):
             for left in folder.glob(f".s.PGSQL.{PORT}*"):
@@ -117,7 +117,7 @@ def forget_socket_folder(folder: Path) -> None:
 
 
 def _short_folder(account: Account) -> Path:
-    """Return a folder for temporary files whose path leaves room for a socket's name."""
+    """Returns a folder for temporary files whose path leaves room for a socket's name."""
     for candidate in _temporary_folders():
         folder = candidate.resolve()
         longest = len(os.fsencode(folder)) + len(f"/{_PREFIX}12345678/.s.PGSQL.{PORT}")

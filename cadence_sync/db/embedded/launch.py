@@ -15,7 +15,7 @@ PRIVATE = 0o077
 
 
 def main(way: str, user: str, group: str, *command: str) -> None:
-    """Replace this process by the command; an `OSError` means that this machine does not allow it."""
+    """Replaces this process by the command; an `OSError` means that this machine does not allow it."""
     uid, gid = int(user), int(group)
     os.umask(PRIVATE)
     os.setgroups([])

@@ -66,7 +66,7 @@ class Postmaster:
 
 
 def read_postmaster(data: Path) -> Postmaster | None:
-    """Return None if the pid file is missing or incomplete."""
+    """Returns None if the pid file is missing or incomplete."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         pid, _, started, _, sockets = lines[:_LINES]
@@ -81,7 +81,7 @@ def running_postmaster(data: Path) -> Postmaster | None:
 
 
 def disown(data: Path) -> None:
-    """Make a stale pid file name no process, so that another program's number does not refuse the next start.
+    """Makes a stale pid file name no process, so that another program's number does not refuse the next start.
 
     Its other lines stay: by them Postgres notices a server that still has this folder's shared memory.
     """

@@ -52,7 +52,7 @@ class EmbeddedServer:
     """Whether the data survive a power cut."""
 
     def start(self) -> Postmaster:
-        """Start the server unless it runs already."""
+        """Starts the server unless it runs already."""
         running = running_postmaster(self.data)
         if running is not None:
             return running
@@ -76,7 +76,7 @@ class EmbeddedServer:
         return started
 
     def stop(self) -> None:
-        """Stop the server if it runs; never touches another process."""
+        """Stops the server if it runs; never touches another process."""
         running = running_postmaster(self.data)
         if running is not None:
             self._run("pg_ctl", "stop", "-w", "-t", str(STOP_TIMEOUT), "-m", "fast")
@@ -87,7 +87,7 @@ class EmbeddedServer:
         return EmbeddedError(f"The embedded Postgres in {self.data} does not start: {reason}.", hint=hint)
 
     def _initialize(self) -> None:
-        """Make the data in a new folder, then rename it: a killed process leaves nothing incomplete."""
+        """Makes the data in a new folder, then renames it: a killed process leaves nothing incomplete."""
         if (self.data / "PG_VERSION").exists():
             return
         new = self.data.with_name(f"{self.data.name}.new")
@@ -133,12 +133,12 @@ class EmbeddedServer:
             raise self.failure(self._reason(printed))
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of Postgres programs, without settings of libpq and our secrets."""
+        """Returns the environment of Postgres programs, without settings of libpq and our secrets."""
         kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
 
     def _reason(self, printed: str) -> str:
-        """Return the server's own last error, else the program's last line."""
+        """Returns the server's own last error, else the program's last line."""
         lines = printed.splitlines()
         with suppress(OSError):
             lines += (self.data / "log").read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
@@ -151,7 +151,7 @@ class EmbeddedServer:
 
 @contextmanager
 def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
-    """Yield the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
+    """Yields the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
 
     Raises `DatabaseError` if it does not start, and `SettingsError` if no Postgres is installed.
     """
@@ -186,7 +186,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
 
 @contextmanager
 def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durable: bool = False) -> Iterator[str]:
-    """Yield the URL of a new server, whose data are in a new folder `below` another and are removed at the end.
+    """Yields the URL of a new server, whose data are in a new folder `below` another and are removed at the end.
 
     Only `durable` data survive a power cut while the server runs.
     """
@@ -203,7 +203,7 @@ def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durabl
 
 
 def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
-    """Return the server of a folder, not started."""
+    """Returns the server of a folder, not started."""
     binaries = find_binaries()
     account = account_for(data_dir / "postgres")
     programs = programs_for(account, binaries)
@@ -217,7 +217,7 @@ def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
 
 
 def describe(data_dir: Path) -> str:
-    """Describe the server of a folder: its programs, its files and its user."""
+    """Describes the server of a folder: its programs, its files and its user."""
     server = open_server(_resolved(data_dir))
     return (
         f"Postgres {server.binaries.version} of {server.binaries.origin}, run by {server.account.text}; "
@@ -251,7 +251,7 @@ def _open_lock(file: Path) -> int:
 
 @contextmanager
 def _locked(file: Path, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Hold a lock; raises `BlockingIOError` if `mode` is not to wait for it."""
+    """Holds a lock on a file; raises `BlockingIOError` if `mode` says not to wait."""
     number = _open_lock(file)
     try:
         fcntl.flock(number, mode)
