@@ -1,1 +1,1 @@
-"""Alerts: routes events to channels, renders messages and sends what the outbox holds."""
+"""Alerts: routes events to channels, renders messages and sends those of the outbox."""

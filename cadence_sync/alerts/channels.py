@@ -1,4 +1,4 @@
-"""What a channel is, and how its blocking work runs."""
+"""The protocol of channels, and a thread for their blocking work."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -37,12 +37,12 @@ Count = Callable[[str, str], None]
 
 
 def count_nothing(channel: str, result: str) -> None:
-    """Counts nothing: there are no metrics."""
+    """Ignores a result, for a process without metrics."""
 
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Sends what is due on its channels, one message of a channel at a time."""
+    """Sends due messages on its channels, one at a time on each."""
 
     delivery: "AlertDelivery"
     channels: Mapping[str, Channel]
@@ -63,9 +63,9 @@ class Dispatcher:
             await asyncio.sleep(TICK)
 
     async def drain(self) -> None:
-        """Tries all that is due once; raises `DatabaseError`.
+        """Tries all due messages once; raises `DatabaseError`.
 
-        Returns early where nothing moves: another process is sending it, or the log tells what is wrong.
+        Returns early without progress: another process is sending them, or an error is in the log.
         """
         before: list[DueBatch] = []
         try:

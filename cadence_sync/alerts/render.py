@@ -75,7 +75,7 @@ class Message:
 
 
 def render_message(alerts: Sequence[AlertEvent], web_url: str | None, limit: int) -> Message:
-    """Renders events in about `limit` characters; those that do not fit are counted."""
+    """Renders events in about `limit` characters; the rest is counted."""
     parts: list[str] = []
     room = limit
     for number, each in enumerate(alerts):

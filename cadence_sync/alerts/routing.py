@@ -39,7 +39,7 @@ class AlertRouting:
     """Consecutive failed runs that are worth a message."""
 
     def channels_for_change(self, org_id: str, version: Version) -> list[str]:
-        """Returns the channels for a version; a baseline was there before, and is no news."""
+        """Returns the channels for a version; a baseline is not a change."""
         if version.kind is Kind.BASELINE:
             return []
         return _channels(rule for rule in self.rules if _selects_change(rule, org_id, version))
@@ -66,7 +66,7 @@ def pause_after(attempts: int) -> timedelta:
 
 
 def build_routing(settings: Settings) -> AlertRouting:
-    """Builds the rules; channels of a file without rules, and those of the environment, receive everything."""
+    """Builds the routing; channels of a file without rules, and channels of the environment, receive everything."""
     alerts, channels = settings.alerts, settings.alert_channels
     everything = [name for name in channels if not alerts.rules or name not in alerts.channels]
     rules = [*alerts.rules, RuleSettings(channels=everything)] if everything else alerts.rules

@@ -187,12 +187,12 @@ class AlertDelivery:
     engine: AsyncEngine
 
     async def load_due(self, channels: Iterable[str]) -> list[DueBatch]:
-        """Returns what is due on these channels, the organization that has waited longest first."""
+        """Returns the due batches of these channels, the organization that has waited longest first."""
         async with autocommit(self.engine) as connection:
             return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 
     async def build_digest(self, channel: str, following: datetime) -> None:
-        """Bundles what is due for a channel's digest; events that come late wait for the `following` one."""
+        """Bundles the due events of a channel's digest; events that come late wait for the `following` one."""
         async with transaction(self.engine) as connection:
             await connection.execute(_LOCK_CHANNEL, {"channel": channel})
             await connection.execute(_POSTPONE_LATE, {"channel": channel, "next": following})
@@ -201,7 +201,7 @@ class AlertDelivery:
     async def claim(self, batch: DueBatch) -> OutboxMessage | None:
         """Leases the message that has waited longest; returns None where no message waits.
 
-        Without events it was purged or dropped meanwhile, or its lease ended while this process slept.
+        It has no events if it was purged or dropped since, or if its lease ended while this process slept.
         """
         about = {"org_id": batch.org_id, "channel": batch.channel, "lease": LEASE}
         async with autocommit(self.engine) as connection:
@@ -211,7 +211,7 @@ class AlertDelivery:
         message = OutboxMessage(*row)
         try:
             return message._replace(events=await self.load_events(message))
-        except CadenceSyncError:  # nothing was sent: it is no attempt
+        except CadenceSyncError:  # this was not an attempt to send it
             with suppress(CadenceSyncError):
                 await self._update(_is_leased(message), attempts=_ROWS.attempts - 1, leased_until=None)
             raise
@@ -270,7 +270,7 @@ async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
 
 
 async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Drops what was not sent, and the ends of its episodes with it; returns the number of events."""
+    """Drops unsent events, and with them the ends of their episodes; returns their number."""
     async with autocommit(engine) as connection:
         await check_migrated(connection)
         return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())

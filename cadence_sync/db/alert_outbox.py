@@ -42,7 +42,7 @@ _COALESCE: Final = text("""
 
 _Entry: TypeAlias = dict[str, Any]
 IsStale: TypeAlias = Callable[[str, datetime], bool]
-"""Tells by an organization and the time of its last listing whether that is old enough for an alert."""
+"""Whether the last listing of an organization is old enough for an alert."""
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:

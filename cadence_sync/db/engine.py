@@ -128,7 +128,7 @@ async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def open_connection(engine: AsyncEngine, isolation_level: str | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection whose errors are ours; what it does is rolled back unless it commits."""
+    """Yields a connection that translates errors and rolls back unless it commits."""
     with translate_errors():
         async with engine.connect() as connection:
             if isolation_level is not None:
@@ -143,7 +143,7 @@ def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnecti
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection in a transaction that commits at the end; its errors are ours."""
+    """Yields a connection in a transaction that commits at the end; translates errors."""
     with translate_errors():
         async with engine.begin() as connection:
             yield connection

@@ -195,7 +195,7 @@ async def _drop(
             hint="Drop them, run `cadence-sync migrate`, and create them again. Nothing was changed.",
             code="REPORTING_DEPENDENTS",
         )
-    # Views first; no view depends on a routine by its body, since the bodies of ours are text.
+    # Views first; no view depends on a routine by its body, since their bodies are text.
     for kind in ("VIEW", "ROUTINE"):
         names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
         if names:

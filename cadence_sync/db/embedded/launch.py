@@ -1,4 +1,4 @@
-"""Becomes another user than root, then the program named on the command line.
+"""Becomes a user without rights, then the program named on the command line.
 
 Run by path, in a separate process, with the standard library only: `map UID GID PROGRAM …` enters a user
 namespace in which root is UID, so that files stay root's; `set UID GID PROGRAM …` becomes that numeric user. Either
