@@ -197,7 +197,7 @@ async def _drop(
         )
     # Views first; no view depends on a routine by its body, since their bodies are text.
     for kind in ("VIEW", "ROUTINE"):
-        names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
+        names = [each.label.partition(" ")[2] for each in ours if bool(each.is_view) == (kind == "VIEW")]
         if names:
             await connection.exec_driver_sql(f"DROP {kind} {', '.join(names)}")
 
