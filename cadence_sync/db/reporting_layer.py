@@ -105,7 +105,8 @@ _DEPENDENTS: Final = text("""
         JOIN pg_depend AS d ON d.refclassid = x.classid AND d.refobjid = x.objid
         LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
     )
-    SELECT i.type || ' ' || i.identity AS label, c.relkind = 'v' AS is_view, coalesce(c.relname, p.proname) AS name,
+    SELECT i.type || ' ' || i.identity AS label, coalesce(c.relkind = 'v', false) AS is_view,
+           coalesce(c.relname, p.proname) AS name,
            coalesce(c.relnamespace, p.pronamespace) = to_regnamespace(:schema) AS in_schema
     FROM dependents AS x
     CROSS JOIN LATERAL pg_identify_object(x.classid, x.objid, 0) AS i
@@ -197,7 +198,7 @@ async def _drop(
         )
     # Views first; no view depends on a routine by its body, since their bodies are text.
     for kind in ("VIEW", "ROUTINE"):
-        names = [each.label.partition(" ")[2] for each in ours if bool(each.is_view) == (kind == "VIEW")]
+        names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
         if names:
             await connection.exec_driver_sql(f"DROP {kind} {', '.join(names)}")
 
