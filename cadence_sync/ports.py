@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.diff import Plan, PriorState
@@ -15,10 +15,6 @@ from cadence_sync.core.report import Counters, ErrorInfo, Outcome
 
 ProgressCallback = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
-
-
-UNKNOWN_ORG: Final = "UNKNOWN_ORG"
-"""The code of what is said of an organization that is not, or no longer, there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +88,23 @@ class AccessToken:
     expires_at: datetime
 
 
-class TokenSlot(Protocol):
+@dataclass(slots=True)
+class TokenSlot:
     """The right to refresh, held by one process at a time."""
 
-    token: AccessToken | None
-    """What is stored, perhaps by another process meanwhile."""
-    issued_at: tuple[datetime, ...]
-    """When tokens were made lately."""
+    token: AccessToken | None = None
+    """The stored token, perhaps another process's, or the one to store."""
+    issued_at: tuple[datetime, ...] = ()
+    """Times of recent refreshes."""
 
-    def keep(self, token: AccessToken, made_at: datetime) -> None:
-        """Store this token when the slot is left."""
-        ...
+    def keep(self, token: AccessToken, issued_at: datetime) -> None:
+        """Stores this token when the slot is left."""
+        self.token = token
+        self.count(issued_at)
 
     def count(self, asked_at: datetime) -> None:
-        """Remember that a token was asked for, whether or not one arrived."""
-        ...
+        """Records a request for a token, whether or not one arrived."""
+        self.issued_at = (*self.issued_at, asked_at)
 
 
 class TokenCache(Protocol):

@@ -1,14 +1,13 @@
 """What the commands below `alerts` do."""
 
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import print_json, print_table
-from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import plural
 from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint
 
@@ -167,15 +166,11 @@ async def drop_command(settings: Settings, channel: str) -> None:
 
 
 async def _staleness(settings: Settings, engine: "AsyncEngine") -> "IsStale":
-    from cadence_sync.cli.worker import usable_orgs
-    from cadence_sync.daemon import schedule
-    from cadence_sync.db.orgs import load_scheduled_orgs
-    from cadence_sync.db.queue import driver_of
+    from cadence_sync.daemon.schedule import ScheduleSource, staleness
+    from cadence_sync.orgs.registry import usable_orgs
 
-    async with driver_of(engine) as connection:
-        schedules = schedule.org_schedules(settings, usable_orgs(settings), await load_scheduled_orgs(connection))
-    least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
-    return schedule.staleness(schedules, least, wiring.SystemClock().now())
+    schedules = await ScheduleSource(settings, engine, usable_orgs(settings)).look()
+    return staleness(settings, schedules, wiring.SystemClock().now())
 
 
 def _check(settings: Settings, channel: str | None) -> None:

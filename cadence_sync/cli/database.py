@@ -6,8 +6,10 @@ from cadence_sync.config.settings import Settings
 
 async def migrate_command(settings: Settings) -> None:
     """Bring the database to this code's schema."""
+    from cadence_sync.daemon.migration import migrate
+
     async with wiring.direct_database(settings) as engine:
-        print(f"The database is at revision {await wiring.migrate(engine)}.")
+        print(f"The database is at revision {await migrate(engine)}.")
 
 
 async def grant_reader_command(settings: Settings, role: str) -> None:

@@ -7,11 +7,11 @@ from cadence_sync import wiring
 from cadence_sync.cli.output import print_table
 from cadence_sync.cli.program import program_name
 from cadence_sync.cli.timeline import print_history
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator

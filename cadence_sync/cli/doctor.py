@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.output import one_line, print_json
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.doctor.checks import (
     MARKS,
@@ -27,7 +28,6 @@ from cadence_sync.doctor.checks import (
 from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
 from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import InMemoryTokenCache
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ async def _reached(
 async def _wanted(
     settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]
 ) -> Mapping[str, OrgConfig | CadenceSyncError]:
-    from cadence_sync.orgs.config import configured_orgs, named_orgs
+    from cadence_sync.config.orgs import configured_orgs, named_orgs
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 
     if engine is not None:

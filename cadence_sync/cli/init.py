@@ -12,10 +12,11 @@ from cadence_sync.cli.init_zoho import ask_for_access, known_data_center
 from cadence_sync.cli.output import show_error, show_warning
 from cadence_sync.cli.prompts import confirm, has_terminal
 from cadence_sync.cli.run import run
-from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import DEFAULT_ORG, Settings, load_settings
+from cadence_sync.config.sources import FILE_NAME
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
 

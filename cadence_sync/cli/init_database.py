@@ -10,7 +10,8 @@ from cadence_sync.cli.init_asking import tell, valid
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.prompts import confirm, prompt
 from cadence_sync.cli.run import run
-from cadence_sync.config.settings import Settings, variable_of
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.sources import variable_of
 from cadence_sync.config.urls import checked_database_url
 from cadence_sync.doctor.checks import Check, CheckState
 from cadence_sync.errors import ArgumentError, CadenceSyncError
@@ -96,5 +97,7 @@ async def _look(settings: Settings) -> list[Check]:
 
 
 async def _migrated(settings: Settings) -> None:
+    from cadence_sync.daemon.migration import migrate
+
     async with wiring.direct_database(settings) as engine:
-        await wiring.migrate(engine)
+        await migrate(engine)

@@ -8,9 +8,9 @@ from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.output import show_error
 from cadence_sync.cli.prompts import confirm
 from cadence_sync.cli.run import run
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, verify_credentials
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
 from cadence_sync.zoho.errors import SCOPE

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
+from cadence_sync.config.orgs import OrgConfig, Schedule
 from cadence_sync.config.settings import DataCenter, Settings, seconds_of
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.errors import ArgumentError, docs_hint
-from cadence_sync.orgs.config import OrgConfig, Schedule
 from cadence_sync.orgs.onboarding import NewOrg
 
 FIELDS: Final = (
@@ -83,7 +83,7 @@ def schedule(found: Mapping[str, str | None]) -> Schedule | None:
     if interval:
         return Schedule(_checked("interval", _seconds, interval, code="BAD_SCHEDULE"))
     if cron:
-        from cadence_sync.daemon.schedule import cron_trigger
+        from cadence_sync.daemon.cron import cron_trigger
 
         _checked("cron", lambda line: cron_trigger(line, time_zone or None), cron, code="BAD_SCHEDULE")
         return Schedule(cron=cron, time_zone=time_zone or None)

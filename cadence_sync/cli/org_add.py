@@ -7,8 +7,8 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.output import one_line, print_json
+from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
-from cadence_sync.orgs.config import Schedule
 from cadence_sync.orgs.onboarding import add_org
 
 

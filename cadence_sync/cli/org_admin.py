@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
+from cadence_sync.config.orgs import in_settings_error, load_or_error, named_orgs
 from cadence_sync.config.settings import Settings
-from cadence_sync.orgs.config import in_settings_error, load_or_error, named_orgs
 
 if TYPE_CHECKING:
     from cadence_sync.db.orgs import OrgRow
@@ -47,7 +47,7 @@ async def remove_command(settings: Settings, org_id: str, *, as_json: bool) -> N
 
 async def purge_command(settings: Settings, org_id: str, *, as_json: bool) -> None:
     """Delete all that is stored of an organization and say how many rows that was."""
-    from cadence_sync.db.purge import purge
+    from cadence_sync.db.orgs import purge
 
     _check_stored(settings, org_id)
     async with wiring.database(settings) as engine:

@@ -8,9 +8,9 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.new_org import schedule
 from cadence_sync.cli.output import one_line, print_json
+from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs.config import Schedule
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
 

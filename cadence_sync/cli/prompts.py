@@ -11,7 +11,8 @@ from typing import Final
 import typer
 
 from cadence_sync.cli.console import echo, wrap
-from cadence_sync.config.settings import PREFIX, Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.sources import PREFIX
 from cadence_sync.errors import ArgumentError
 from cadence_sync.zoho.errors import SCOPE
 

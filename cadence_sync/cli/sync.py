@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table, show_error
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 from cadence_sync.ports import ProgressCallback
 
