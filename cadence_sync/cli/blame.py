@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo
@@ -10,8 +10,7 @@ from cadence_sync.cli.output import not_before, one_line, print_json, print_tabl
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.version_text import value_in_words
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.blame import DISCOVERED, Blamed, DiscoveredField, ObservedVersion, blame
-from cadence_sync.core.canonical import from_document
+from cadence_sync.core.blame import DISCOVERED, Blamed, blame
 from cadence_sync.core.diff import Kind
 
 _HANG: Final = 4
@@ -26,25 +25,25 @@ async def blame_command(settings: Settings, org_id: str | None, cadence_id: str,
     async with wiring.database(settings) as engine:
         row = await one_cadence(engine, org_id, cadence_id)
         async with history.snapshot(engine) as connection:
-            versions = await history.versions(connection, row["org_id"], cadence_id)
-    lines = blame([_seen(version) for version in versions])
+            versions = await history.observed_versions(connection, row["org_id"], cadence_id)
+    lines = blame(versions)
     last = versions[-1]
-    gone = last if last["kind"] == Kind.DELETED else None
+    gone = last if last.kind is Kind.DELETED else None
     if as_json:
         print_json(
             {
                 "org_id": row["org_id"],
                 "cadence_id": cadence_id,
                 "name": row["name"],
-                "deleted_at": gone and gone["valid_from"],
-                "deleted_in_run": gone and gone["run_id"],
+                "deleted_at": gone and gone.valid_from,
+                "deleted_in_run": gone and gone.run_id,
                 "fields": [_as_json(line) for line in lines],
             }
         )
         return
     if gone:
-        when = one_line(gone["valid_from"])
-        echo(f"Deleted: since {when} (run {gone['run_id']}) it is no longer listed; these are its last known values.")
+        when = one_line(gone.valid_from)
+        echo(f"Deleted: since {when} (run {gone.run_id}) it is no longer listed; these are its last known values.")
     rows = [_as_row(line) for line in lines]
     if sys.stdout.isatty():
         echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
@@ -62,25 +61,6 @@ def annotated(rows: Sequence[Sequence[object]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
-
-
-def _seen(version: dict[str, Any]) -> ObservedVersion:
-    changes = version["changes"]
-    return ObservedVersion(
-        version["version"],
-        Kind(version["kind"]),
-        version["valid_from"],
-        version["observed_at"],
-        version["run_id"],
-        from_document(version["document"]),
-        frozenset(change["field"] for change in changes),
-        next((change["changed_by_id"] for change in changes), None),
-        next((change["changed_by_name"] for change in changes), None),
-        {
-            field["field"]: DiscoveredField(field["value"], field["observed_at"], field["run_id"])
-            for field in version["discovered"]
-        },
-    )
 
 
 def _as_json(line: Blamed) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`diff`: what differs between two times of the history, or between two organizations at one time."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +14,14 @@ from cadence_sync.cli.output import one_line, print_json, show_note
 from cadence_sync.cli.time_args import moment, period
 from cadence_sync.cli.version_text import describe_field
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import Axis
+from cadence_sync.core.records import FieldChange
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from cadence_sync.db.queries.as_of import Difference
 
 _HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
@@ -54,7 +59,7 @@ async def diff_command(settings: Callable[[], Settings], args: DiffArgs) -> None
     for group in groups:
         echo(one_line(_headline(group, args)))
         for change in group["changes"]:
-            echo(f"  {describe_field(tuple(change.values()))}", hang=_HANG)
+            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=_HANG)
     if not groups:
         show_note("Nothing differs.")
 
@@ -65,16 +70,16 @@ def _between_times(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection]
     from_at, to_at = period(args.from_, args.to or "now", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db.queries import history
+        from cadence_sync.db.queries import as_of, history
 
         watched = await history.history_start(connection)
         check_org(watched, args.org)
         asked_for = [name for name in watched if args.org in {None, name}]
         if len(unwatched(watched, args.org, from_at)) == len(asked_for):
             return None
-        rows = await history.diff(connection, from_at, to_at, args.org, args.axis)
-        head = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
-        return _grouped(rows, head, ("field", "old_value", "new_value"))
+        found = await as_of.compare_times(connection, from_at, to_at, Axis(args.axis), args.org)
+        found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
+        return [_group(each) for each in found]
 
     return work
 
@@ -86,7 +91,7 @@ def _between_orgs(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection],
     at = moment(args.at or "now", "--at", now)
 
     async def work(connection: "AsyncConnection") -> Groups | None:
-        from cadence_sync.db.queries import history
+        from cadence_sync.db.queries import as_of, history
 
         watched = await history.history_start(connection)
         for org in (left, right):
@@ -94,11 +99,28 @@ def _between_orgs(args: DiffArgs, now: datetime) -> "Callable[[AsyncConnection],
         # Against an organization of which nothing is known, everything would look as if only the other had it.
         if [name for org in dict.fromkeys((left, right)) for name in unwatched(watched, org, at)]:
             return None
-        rows = await history.compare(connection, left, right, at, args.axis)
+        rows = [dict(row) for row in await as_of.compare_orgs(connection, left, right, at, Axis(args.axis))]
         head = ("name", "difference", "left_cadence_id", "right_cadence_id")
         return _grouped(rows, head, ("field", "left_value", "right_value"))
 
     return work
+
+
+def _group(each: "Difference") -> dict[str, Any]:
+    """Return one object, with values as text."""
+    return {
+        "org_id": each.org_id,
+        "cadence_id": each.cadence_id,
+        "name": each.name,
+        "kind": each.kind,
+        "from_version": each.from_version,
+        "to_version": each.to_version,
+        "changes": [{"field": c.field, "old_value": _text(c.old), "new_value": _text(c.new)} for c in each.fields],
+    }
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Sequence[str]) -> Groups:

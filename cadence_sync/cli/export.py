@@ -19,6 +19,7 @@ from cadence_sync.cli.history_start import check_org, unwatched
 from cadence_sync.cli.options import AxisOption, Format
 from cadence_sync.cli.time_args import moment
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import Axis
 from cadence_sync.errors import ArgumentError
 
 COLUMNS: Final = (
@@ -61,7 +62,7 @@ class ExportArgs:
 
 async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> None:
     """Write the state, whole or not at all."""
-    from cadence_sync.db.queries import history
+    from cadence_sync.db.queries import as_of, history
 
     args.check()
     if args.git is not None:
@@ -73,8 +74,10 @@ async def export_command(settings: Callable[[], Settings], args: ExportArgs) -> 
         watched = await history.history_start(connection)
         check_org(watched, args.org)
         unwatched(watched, args.org, at)
-        rows = await history.state(connection, at, args.org, args.axis)
-    text = WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
+        query = as_of.PastQuery(at, Axis(args.axis), COLUMNS, args.org)
+        rows, _ = await as_of.list_as_of(connection, query)
+    in_order = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
+    text = WRITERS[form]([{name: _plain(getattr(row, name)) for name in COLUMNS} for row in in_order])
     if args.output is None or args.output == _STDOUT:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())

@@ -12,8 +12,6 @@ from cadence_sync.cli.console import echo
 from cadence_sync.cli.output import one_line, print_json, print_table
 from cadence_sync.cli.read import one_cadence
 from cadence_sync.cli.version_text import (
-    KINDS,
-    Field,
     describe_field,
     draft_in_words,
     returned_with,
@@ -22,7 +20,8 @@ from cadence_sync.cli.version_text import (
 )
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.labels import INVISIBLE_EDIT
+from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_WORDS
+from cadence_sync.core.records import FieldChange
 
 _INDENT = " " * 16
 
@@ -75,7 +74,7 @@ def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Itera
 
 
 def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
-    fields = [(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
+    fields = [FieldChange(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
     if version["kind"] == "restored" and before is not None:
         fields = returned_with(before["document"], version["document"])
     shown = visible_changes(fields)
@@ -86,10 +85,9 @@ def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) ->
         yield f"{_INDENT}{draft}"
 
 
-def _headline(version: dict[str, Any], shown: Sequence[Field]) -> str:
-    what, more = (INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KINDS[version["kind"]]).partition(
-        ","
-    )[::2]
+def _headline(version: dict[str, Any], shown: Sequence[FieldChange]) -> str:
+    what = INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KIND_WORDS[version["kind"]]
+    what, more = what.partition(",")[::2]
     names = {c["changed_by_name"] or c["changed_by_id"] for c in version["changes"]} - {None}
     who = f" by {one_line(min(names))}" if names else ""
     seen = "" if version["valid_from"] == version["observed_at"] else f", seen {one_line(version['observed_at'])}"

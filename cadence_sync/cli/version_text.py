@@ -1,43 +1,27 @@
 """A version in words, for time lines and commit messages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cadence_sync.cli.output import one_line
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS
-
-Field = tuple[str, Any, Any]
-"""A path, the value before, the value after."""
-
-KINDS: Final = {
-    "baseline": "was there when watching began",
-    "created": "created",
-    "updated": "changed",
-    "deleted": "deleted",
-    "restored": "came back after it was deleted",
-}
-OF_MANY: Final = {
-    **KINDS,
-    "baseline": "were there when watching began",
-    "restored": "came back after they were deleted",
-}
+from cadence_sync.core.records import FieldChange
 
 
-def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[Field]:
-    """Return what a restored cadence has otherwise than when it went: it has no rows of fields."""
-    return [*changed_fields(from_document(dict(before)), from_document(dict(document)))]
+def returned_with(before: Mapping[str, Any], document: Mapping[str, Any]) -> list[FieldChange]:
+    """Return the fields that differ between deletion and restore: a restored version has no rows of fields."""
+    return changed_fields(from_document(dict(before)), from_document(dict(document)))
 
 
-def visible_changes(fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that say what an edit was."""
-    return [field for field in fields if field[0] not in AUDIT_FIELDS]
+def visible_changes(changes: Iterable[FieldChange]) -> list[FieldChange]:
+    """Return the changes that say what an edit was, in their own order."""
+    return [change for change in changes if change.field not in AUDIT_FIELDS]
 
 
-def describe_field(field: Field) -> str:
-    """Return `name: old → new` on one line."""
-    path, old, new = field
-    return f"{path}: {value_in_words(old)} → {value_in_words(new)}"
+def describe_field(change: FieldChange) -> str:
+    """Return `path: old → new` on one line."""
+    return f"{change.field}: {value_in_words(change.old)} → {value_in_words(change.new)}"
 
 
 def value_in_words(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.fields import FIELDS, UNENROLL
+from cadence_sync.core.labels import displayed_fields
 from cadence_sync.core.records import Config, FieldValue
 
 DISCOVERED: Final = "discovered"
@@ -80,17 +80,11 @@ def blame(versions: Sequence[ObservedVersion]) -> list[Blamed]:
         for path, discovered in seen.discovered.items():
             origins[path] = Origin(DISCOVERED, discovered.observed_at, seen.version, discovered.run_id)
         known = seen.known
-    return [Blamed(path, known[path], origins[path]) for path in _shown(known)]
+    return [Blamed(path, known[path], origins[path]) for path in displayed_fields(known)]
 
 
 def changed_in(before: Config, seen: ObservedVersion) -> frozenset[str]:
     """Return the paths whose values a version changed; a return has no rows for them, only two documents."""
     if seen.kind is Kind.RESTORED:
-        return frozenset(path for path, _, _ in changed_fields(before, seen.config))
+        return frozenset(change.field for change in changed_fields(before, seen.config))
     return seen.changed
-
-
-def _shown(config: Config) -> list[str]:
-    """Return the known paths in Zoho's order, of `unenroll_properties` only those of the form that it has."""
-    hidden = {f"{UNENROLL}.type", f"{UNENROLL}.end_date"} if isinstance(config.get(UNENROLL), list) else {UNENROLL}
-    return [path for path in (*FIELDS, UNENROLL) if path in config and path not in hidden and path != "id"]

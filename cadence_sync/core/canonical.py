@@ -7,7 +7,7 @@ import msgspec
 
 from cadence_sync.core.converters import UnreadableError, holds_nul, read_day
 from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.records import Config, CurrentState, FieldValue, StoredCadence
+from cadence_sync.core.records import Config, CurrentState, FieldChange, FieldValue, StoredCadence
 
 _END_DATE = "end_date"
 _SEVERAL = "multiple"
@@ -109,11 +109,13 @@ def load_state(stored: StoredCadence) -> CurrentState:
     )
 
 
-def changed_fields(old: Config, new: Config) -> list[tuple[str, FieldValue, FieldValue]]:
-    """Return (path, old, new) of each leaf known on both sides whose value is not the same."""
+def changed_fields(old: Config, new: Config) -> list[FieldChange]:
+    """Compare the leaves that are known on both sides; the result is sorted by path."""
     differing = sorted(path for path, leaf in new.items() if path in old and old[path] != leaf)
     return [
-        (path, old[path], new[path]) for path in differing if canonical_value(old[path]) != canonical_value(new[path])
+        FieldChange(path, old[path], new[path])
+        for path in differing
+        if canonical_value(old[path]) != canonical_value(new[path])
     ]
 
 

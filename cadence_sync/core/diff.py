@@ -156,7 +156,7 @@ def _restored(record: Record, before: CurrentState, listing: Listing, past: Prio
 def _compare(plan: Plan, record: Record, before: CurrentState, listing: Listing, past: PriorState) -> None:
     """Append a version where configuration changed, a refresh where only labels did or a field was discovered."""
     row = _merge(record, before)
-    changes = tuple(FieldChange(*change) for change in changed_fields(before.config, row.config))
+    changes = tuple(changed_fields(before.config, row.config))
     if changes:
         moved = _moved_forward(before.config, row.config, listing, past)
         begins = _begins(before, row.config, listing, past)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from cadence_sync import __version__
 from cadence_sync.core.report import Report
 from cadence_sync.daemon.schedule import OrgSchedule
-from cadence_sync.db.queries.monitoring import Vitals, vitals
+from cadence_sync.db.queries.orgs import Vitals, load_vitals
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import Clock
 
@@ -113,7 +113,7 @@ class Gauges:
                     async with asyncio.timeout(PATIENCE):
                         if self.look is not None:
                             self.schedules = await self.look()
-                        self._set(await vitals(self.engine))
+                        self._set(await load_vitals(self.engine))
                     self._looked = now
                 except (CadenceSyncError, TimeoutError):
                     self._clear()

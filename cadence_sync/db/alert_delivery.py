@@ -28,7 +28,7 @@ from cadence_sync.alerts.events import AlertEvent, Event, HoldState
 from cadence_sync.core.fields import LABELS
 from cadence_sync.core.records import FieldChange
 from cadence_sync.db.engine import autocommit, transaction
-from cadence_sync.db.queries.changes import VersionEdit, edits
+from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import alert_outbox
 from cadence_sync.errors import CadenceSyncError
@@ -222,7 +222,9 @@ class AlertDelivery:
             about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
             rows = (await connection.execute(_EVENTS, about)).mappings().all()
             keys = [(row["org_id"], row["cadence_id"], row["version"]) for row in rows]
-            found = {edit.key: edit for edit in await edits(connection, [key for key in keys if key[2] is not None])}
+            found = {
+                edit.key: edit for edit in await load_edits(connection, [key for key in keys if key[2] is not None])
+            }
             return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
 
     async def renew_lease(self, message: OutboxMessage) -> None:

@@ -9,13 +9,13 @@ from cadence_sync import wiring
 from cadence_sync.cli.export import as_yaml
 from cadence_sync.cli.history_start import check_org
 from cadence_sync.cli.output import one_line, show_note
-from cadence_sync.cli.version_text import KINDS, OF_MANY, Field, describe_field, returned_with, visible_changes
+from cadence_sync.cli.version_text import describe_field, returned_with, visible_changes
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.canonical import from_document, to_document
 from cadence_sync.core.fields import FIELDS
-from cadence_sync.core.labels import INVISIBLE_EDIT
-from cadence_sync.core.records import Config
+from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_PLURALS, KIND_WORDS
+from cadence_sync.core.records import Config, FieldChange
 from cadence_sync.export.git import NEXT, Repository
 
 _DISCOVERED: Final = "Fields that became known"
@@ -37,7 +37,7 @@ def message(group: Sequence[Version]) -> str:
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
-    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {OF_MANY[first['kind']]}"
+    subject = _subject(first, fields[0]) if len(group) == 1 else f"{len(group)} cadences: {KIND_PLURALS[first['kind']]}"
     return f"{subject}\n\n{body}\n\n{_place(first)}"
 
 
@@ -55,25 +55,25 @@ def _place(version: Version) -> str:
     return f"Organization: {one_line(version['org_id'])}\n{run}"
 
 
-def _fields(version: Version) -> list[Field]:
+def _fields(version: Version) -> list[FieldChange]:
     if version["kind"] == "restored":
         return visible_changes(returned_with(version["before"], version["document"]))
-    return visible_changes([(path, old, new) for path, old, new in version["fields"] or []])
+    return visible_changes(FieldChange(*change) for change in version["fields"] or [])
 
 
-def _subject(version: Version, fields: Sequence[Field]) -> str:
+def _subject(version: Version, fields: Sequence[FieldChange]) -> str:
     name = _name(version["document"])
     if version["kind"] != "updated":
-        return f"{name}: {KINDS[version['kind']]}"
+        return f"{name}: {KIND_WORDS[version['kind']]}"
     if not fields:
         return f"{name}: {INVISIBLE_EDIT}"
-    paths = [path for path, _, _ in fields]
+    paths = [change.field for change in fields]
     return f"{name}: {', '.join(paths) if len(paths) <= _NAMED_FIELDS else f'{len(paths)} fields'} changed"
 
 
-def _paragraph(version: Version, fields: Iterable[Field]) -> Iterator[str]:
+def _paragraph(version: Version, fields: Iterable[FieldChange]) -> Iterator[str]:
     of = f"{_name(version['document'])} ({version['cadence_id']}), version {version['version']}"
-    yield one_line(f"{of}: {KINDS[version['kind']]}")
+    yield one_line(f"{of}: {KIND_WORDS[version['kind']]}")
     for field in fields:
         yield f"  {describe_field(field)}"
 

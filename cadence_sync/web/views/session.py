@@ -1,7 +1,8 @@
-"""Logging in with the token, and out."""
+"""The session: logging in with the token, logging out, and choosing a time zone."""
 
 from aiohttp import web
 
+from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.app_keys import ACCESS, LIMITS, USER
 from cadence_sync.web.middleware import TOKEN_USER, check_rate, local
@@ -12,8 +13,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/login")
-async def form(request: web.Request) -> web.Response:
-    """Ask for the token."""
+async def show_login(request: web.Request) -> web.Response:
     then = local(request.query.get("next"))
     if USER in request or request.app[ACCESS].token is None:
         raise web.HTTPSeeOther(then)
@@ -22,7 +22,7 @@ async def form(request: web.Request) -> web.Response:
 
 @routes.post("/login")
 async def log_in(request: web.Request) -> web.Response:
-    """Compare the token, and begin a session that knows nothing of the one before."""
+    """Compare the token, and begin a new session that keeps only the time zone of the old one."""
     access, given = request.app[ACCESS], await params.form(request)
     then = local(given.get("next"))
     if access.token is None:
@@ -42,6 +42,15 @@ async def log_in(request: web.Request) -> web.Response:
 
 @routes.post("/logout")
 async def log_out(request: web.Request) -> web.Response:
-    """Forget who it was."""
     session_of(request).invalidate()
     raise web.HTTPSeeOther("/login")
+
+
+@routes.post("/time-zone")
+async def choose_time_zone(request: web.Request) -> web.Response:
+    given = await params.form(request)
+    name = given.get("zone")
+    if name not in params.zones():
+        raise ArgumentError("There is no such time zone.", hint="Choose one from the list.")
+    session_of(request)["zone"] = name
+    raise web.HTTPSeeOther(local(given.get("next")))
