@@ -222,10 +222,9 @@ class AlertDelivery:
             about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
             rows = (await connection.execute(_EVENTS, about)).mappings().all()
             keys = [(row["org_id"], row["cadence_id"], row["version"]) for row in rows]
-            found = {
-                edit.key: edit for edit in await load_edits(connection, [key for key in keys if key[2] is not None])
-            }
-            return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
+            edits = await load_edits(connection, [key for key in keys if key[2] is not None])
+        found = {edit.key: edit for edit in edits}
+        return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
 
     async def renew_lease(self, message: OutboxMessage) -> None:
         await self._update(_is_leased(message), leased_until=func.now() + LEASE)
