@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     FromClause,
+    Join,
     Row,
     Select,
     and_,
@@ -127,12 +128,12 @@ class Choices:
 
 
 async def status(engine: AsyncEngine) -> QueryRows:
-    """Return a row an organization: what is stored, the last run, the last success, and what needs attention."""
+    """Returns a row an organization: what is stored, the last run, the last success, and what needs attention."""
     return await _rows(engine, _STATUS)
 
 
 async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
-    """Return a row a cadence; deleted ones only where they are asked for."""
+    """Returns a row a cadence; deleted ones only where they are asked for."""
     statement = _details().order_by(_C.org_id, _C.name, _C.cadence_id)
     if org_id is not None:
         statement = statement.where(_C.org_id == org_id)
@@ -142,7 +143,7 @@ async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: boo
 
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
-    """Return the rows of this id: one an organization that has it."""
+    """Returns the rows of this id: one an organization that has it."""
     statement = _details().where(_C.cadence_id == cadence_id)
     if org_id is not None:
         statement = statement.where(_C.org_id == org_id)
@@ -150,7 +151,7 @@ async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str)
 
 
 async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
-    """Return the newest changes of an organization, with the names of the cadences."""
+    """Returns the newest changes of an organization, with the names of the cadences."""
     statement = (
         select(cadence_changes, _C.name)
         .join(cadences, _same_cadence(cadence_changes))
@@ -162,7 +163,7 @@ async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
 
 
 async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> Row[Any] | None:
-    """Load a cadence and its missing or held deletion; of a deleted one, its last known state."""
+    """Loads a cadence and its missing or held deletion; of a deleted one, its last known state."""
     found = await connection.execute(
         select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
         .outerjoin(held_deletions, _same_cadence(held_deletions))
@@ -172,7 +173,7 @@ async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str
 
 
 async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int) -> Sequence[Row[Any]]:
-    """Load one page of the list, with `LIST_COLUMNS`.
+    """Loads one page of the list, with `LIST_COLUMNS`.
 
     Paging is by offset, not by key: the order may be by any column, and of 10,000 cadences the last page costs a few
     milliseconds more than the first.
@@ -182,7 +183,7 @@ async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: 
 
 
 async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[Row[Any]]:
-    """Yield the whole list, with `LIST_COLUMNS`."""
+    """Yields the whole list, with `LIST_COLUMNS`."""
     async with connection.stream(_listed(filter_)) as rows:
         async for batch in rows.partitions(_BATCH):
             for row in batch:
@@ -195,7 +196,7 @@ async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) ->
 
 
 async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
-    """Load the options of the list's filters, those of one organization or of all."""
+    """Loads the options of the list's filters, those of one organization or of all."""
     within = [] if org is None else [_C.org_id == org]
     person = union(*persons(org)).subquery()
     found = await connection.execute(
@@ -234,7 +235,7 @@ def _listed(filter_: CadenceFilter) -> Select[Any]:
     )
 
 
-def _with_details() -> Any:
+def _with_details() -> Join:
     return cadences.outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries)).outerjoin(
         execution_details, _same_cadence(execution_details)
     )

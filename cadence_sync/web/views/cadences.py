@@ -58,7 +58,6 @@ async def list_cadences(request: web.Request) -> web.Response:
 
 @routes.get("/cadences.csv")
 async def export_cadences(request: web.Request) -> web.StreamResponse:
-    """Send the whole list."""
     filter_ = _filter(request)
 
     async def rows() -> AsyncIterator[object]:
@@ -71,7 +70,7 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
 
 @routes.get(_PATH)
 async def show_cadence(request: web.Request) -> web.Response:
-    """Show its settings, and its newest versions or those from `newest` downwards."""
+    """Shows its settings, and its newest versions or those from `newest` downwards."""
     key = _key(request)
     async with reading(request) as connection:
         cadence = await _load(connection, key)
@@ -92,7 +91,6 @@ async def show_cadence(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PATH}/versions")
 async def compare_versions(request: web.Request) -> web.Response:
-    """Show two versions side by side."""
     key = _key(request)
     async with reading(request) as connection:
         cadence = await _load(connection, key)
@@ -116,7 +114,6 @@ async def compare_versions(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PATH}/at")
 async def show_cadence_at(request: web.Request) -> web.Response:
-    """Show its state at a time."""
     key = _key(request)
     axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
     wrong, then, state = None, None, None

@@ -33,7 +33,6 @@ Watched = Mapping[str, datetime | None]
 
 @routes.get("/past")
 async def list_past(request: web.Request) -> web.Response:
-    """Show the list of a time."""
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     number = params.number(request, "page")
     wrong, then, total = None, None, 0
@@ -66,7 +65,6 @@ async def list_past(request: web.Request) -> web.Response:
 
 @routes.get("/past.csv")
 async def export_past(request: web.Request) -> web.StreamResponse:
-    """Send the whole list of a time."""
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     then = time_param(request, "on", Edge.END)
     if then is None:
@@ -83,7 +81,6 @@ async def export_past(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/past/difference")
 async def compare_times(request: web.Request) -> web.Response:
-    """Show what differs between two times."""
     axis, org, number = _axis(request), params.words(request, "org"), params.number(request, "page")
     wrong, begins, ends = None, None, None
     found: list[as_of.Difference] = []
@@ -124,7 +121,7 @@ def _axis(request: web.Request) -> Axis:
 
 
 def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    """Return both times; the second is by default now."""
+    """Returns both times; the second is by default now."""
     begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
@@ -136,7 +133,7 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
 
 
 def _unwatched(watched: Watched, org: str | None, then: TimeParam | None) -> dict[str, datetime | None]:
-    """Return the organizations of which nothing is known at that time, and since when they are watched."""
+    """Returns the organizations of which nothing is known at that time, and since when they are watched."""
     if then is None:
         return {}
     asked_for = {name: since for name, since in watched.items() if org in (None, name)}
@@ -144,6 +141,6 @@ def _unwatched(watched: Watched, org: str | None, then: TimeParam | None) -> dic
 
 
 def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
-    """Return the first whole second of the history."""
+    """Returns the first whole second of the history."""
     first = min((since for since in unwatched.values() if since is not None), default=None)
     return None if first is None else (first + timedelta(seconds=1)).replace(microsecond=0).astimezone(zone)
