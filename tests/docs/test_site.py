@@ -1,6 +1,7 @@
 """The site holds every page of docs/ and leads to no file outside of it; `make docs` checks links and anchors."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.docs.places import DOCS, LINK, ROOT
+from tools.paths import DOCS, ROOT
 
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 

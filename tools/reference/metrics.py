@@ -1,9 +1,9 @@
-"""The metrics: names, labels and meanings from the registry that `/metrics` shows."""
+"""The metrics: names, labels and meanings from the registry behind `/metrics`."""
 
 from typing import Any, Final
 
 from cadence_sync.daemon.metrics import REGISTRY
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 SUFFIXES: Final = {"counter": "_total", "info": "_info"}
 
