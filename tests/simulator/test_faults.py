@@ -7,8 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import FAULT_KINDS, Fault, Simulator, running
-from cadence_sync.simulator.faults import FaultQueue, FaultRequest
+from cadence_sync.simulator.faults import FAULT_KINDS, Fault, FaultQueue, FaultRequest
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import LIST, Caller, Clock, ids, sample
 
 V7 = LIST.format("v7")
