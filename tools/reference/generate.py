@@ -1,4 +1,4 @@
-"""`make docs-generate`: writes settings, commands, HTTP, metrics, tables and hosts into the reference pages.
+"""`make docs-generate`: writes settings, commands, HTTP, metrics, tables, hosts and layers into the pages.
 
 Text outside a page's two marks stays. The meanings of columns and requests are read from the page itself, their only
 source.
@@ -10,6 +10,7 @@ from typing import Final
 from tools.paths import DOCS
 from tools.reference.commands import command_sections
 from tools.reference.data_centers import hosts_table
+from tools.reference.layers import layer_block
 from tools.reference.metrics import metric_table
 from tools.reference.routes import with_routes
 from tools.reference.settings import setting_sections
@@ -33,6 +34,7 @@ def between_marks(write: Callable[[], str]) -> Callable[[str], str]:
 
 
 PAGES: Final[dict[str, Callable[[str], str]]] = {
+    "explanation/architecture.md": between_marks(layer_block),
     "how-to/zoho-self-client.md": between_marks(hosts_table),
     "reference/settings.md": between_marks(setting_sections),
     "reference/commands.md": between_marks(command_sections),
