@@ -204,15 +204,6 @@ def _with_info(response: web.StreamResponse, **info: object) -> web.StreamRespon
     return json_response(document)
 
 
-@dataclass(frozen=True, slots=True)
-class FaultRequest:
-    """The properties of a request that faults match; `page` is None except for lists."""
-
-    target: Target
-    page: int | None
-    org: int | None
-
-
 @dataclass(slots=True)
 class _ActiveFault:
     fault: Fault
@@ -237,10 +228,10 @@ class FaultQueue:
     def waiting(self) -> list[Fault]:
         return [active.fault for active in self._active]
 
-    def next_for(self, request: FaultRequest) -> Fault | None:
-        """Returns the fault to apply to this request, if any, and counts it."""
+    def next_for(self, target: Target, page: int | None, org: int | None) -> Fault | None:
+        """Returns the fault to apply to a request, if any, and counts it; `page` is None except for lists."""
         for active in self._active:
-            if not _matches(active.fault, request):
+            if not _matches(active.fault, target, page, org):
                 continue
             if active.to_skip:
                 active.to_skip -= 1
@@ -252,10 +243,10 @@ class FaultQueue:
         return None
 
 
-def _matches(fault: Fault, request: FaultRequest) -> bool:
-    if fault.target != request.target or fault.org not in {None, request.org}:
+def _matches(fault: Fault, target: Target, page: int | None, org: int | None) -> bool:
+    if fault.target != target or fault.org not in {None, org}:
         return False
     if fault.match_page is not None:
-        return fault.match_page == request.page
+        return fault.match_page == page
     first_page = FAULT_HANDLERS[fault.kind].first_page
-    return first_page is None or (request.page is not None and request.page >= first_page)
+    return first_page is None or (page is not None and page >= first_page)

@@ -34,34 +34,36 @@ _WAITS = ((10, "minutes"), (2, "hours"), (1, "days"), (3, "days"), (1, "weeks"))
 def list_v7(cadence: Cadence, utc_offset: timedelta) -> Json:
     """Renders an item of v7's list; times have the organization's offset, written without a colon."""
     zone = timezone(utc_offset)
-    return {
-        "summary": _summary(cadence.counts),
-        "created_time": _without_colon(cadence.created_time, zone),
-        **_list_middle(cadence),
-        "modified_time": cadence.modified_time and _without_colon(cadence.modified_time, zone),
-        "name": cadence.name,
-        "modified_by": _user(cadence.modified_by),
-        "id": cadence.id,
-        # The one id that v7 sends as a JSON number; it is above 2^53, where doubles lose digits.
-        "custom_view": cadence.view and {"name": cadence.view.name, "id": int(cadence.view.id)},
-        "status": cadence.status,
-    }
+    head = {"summary": _summary(cadence.counts), "created_time": _without_colon(cadence.created_time, zone)}
+    modified = _without_colon(cadence.modified_time, zone) if cadence.modified_time else None
+    # The one id that v7 sends as a JSON number; it is above 2^53, where doubles lose digits.
+    return _list_item(cadence, head, modified, int(cadence.view.id) if cadence.view else None)
 
 
 def list_v8(cadence: Cadence, _utc_offset: timedelta) -> Json:
     summary = _summary(cadence.counts)
     if cadence.counts.whatsapp:
         summary["whatsapp_follow_up_count"] = cadence.counts.whatsapp
+    created = _with_colon(cadence.created_time, UTC)
+    head = {"summary": summary, "description": cadence.description, "created_time": created}
+    modified = _with_colon(cadence.modified_time, INDIA) if cadence.modified_time else None
+    return _list_item(cadence, head, modified, cadence.view.id if cadence.view else None)
+
+
+def _list_item(cadence: Cadence, head: Json, modified: str | None, view_id: str | int | None) -> Json:
     return {
-        "summary": summary,
-        "description": cadence.description,
-        "created_time": _with_colon(cadence.created_time, UTC),
-        **_list_middle(cadence),
-        "modified_time": cadence.modified_time and _with_colon(cadence.modified_time, INDIA),
+        **head,
+        "module": {"api_name": cadence.module.api_name, "id": cadence.module.id},
+        "active": cadence.active,
+        "execution_details": cadence.execution and _list_execution(cadence.execution),
+        "published": cadence.published,
+        "type": _LIST_TYPES[cadence.type],
+        "created_by": _user(cadence.created_by),
+        "modified_time": modified,
         "name": cadence.name,
         "modified_by": _user(cadence.modified_by),
         "id": cadence.id,
-        "custom_view": cadence.view and {"name": cadence.view.name, "id": cadence.view.id},
+        "custom_view": cadence.view and {"name": cadence.view.name, "id": view_id},
         "status": cadence.status,
     }
 
@@ -94,17 +96,6 @@ def one_v8(cadence: Cadence) -> Json:
 
 LISTS: dict[Version, Renderer] = {"v7": list_v7, "v8": list_v8}
 """API version → renderer of one item of its list."""
-
-
-def _list_middle(cadence: Cadence) -> Json:
-    return {
-        "module": {"api_name": cadence.module.api_name, "id": cadence.module.id},
-        "active": cadence.active,
-        "execution_details": cadence.execution and _list_execution(cadence.execution),
-        "published": cadence.published,
-        "type": _LIST_TYPES[cadence.type],
-        "created_by": _user(cadence.created_by),
-    }
 
 
 def _summary(counts: Counts) -> Json:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import api, control
-from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext, FaultRequest, Target
+from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext, Target
 from cadence_sync.simulator.replies import ZohoError, error_response
 from cadence_sync.simulator.simulator import SIMULATOR, LoggedRequest, Simulator, find_org, kind_of, plain_query
 
@@ -96,7 +96,7 @@ async def _apply_faults(request: web.Request, handler: Handler) -> web.StreamRes
     org = await find_org(request)
     target: Target = "token" if kind == "token" else "api"
     page = _page(request) if kind == "list" else None
-    fault = simulator.faults.next_for(FaultRequest(target, page, org.index if org else None))
+    fault = simulator.faults.next_for(target, page, org.index if org else None)
     if fault is None:
         return await handler(request)
     return await _apply(fault, FaultContext(fault, request, handler, org, simulator.settings.order))
