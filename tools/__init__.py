@@ -1,1 +1,1 @@
-"""Generators of what is committed: reference pages, pictures, BI descriptions. `make help` lists them."""
+"""Generators of committed files: reference pages, pictures, BI descriptions. `make help` lists them."""

@@ -10,7 +10,7 @@ SUFFIXES: Final = {"counter": "_total", "info": "_info"}
 
 def metric_table() -> str:
     collectors: list[Any] = [one for one in REGISTRY._collector_to_names if hasattr(one, "_labelnames")]
-    labels = {one._name: one._labelnames for one in collectors}  # those of the process have none
+    labels = {one._name: one._labelnames for one in collectors}  # the process collectors have none
     rows = sorted(
         [
             f"`{family.name}{SUFFIXES.get(family.type, '')}`",

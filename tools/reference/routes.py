@@ -49,7 +49,7 @@ def requests() -> Iterator[tuple[str, list[str]]]:
 def routes_of(module: ModuleType) -> Iterator[RouteDef]:
     for route in module.routes:
         if not isinstance(route, RouteDef):
-            raise TypeError(f"{module.__name__} has {route!r}, which is no RouteDef")
+            raise TypeError(f"{module.__name__} has {route!r}, not a RouteDef")
         yield route
 
 
