@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.deletions import DeletionThreshold
@@ -19,6 +20,7 @@ from cadence_sync.sync import Sync, SyncOptions
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from cadence_sync.alerts.channels import Channel
     from cadence_sync.alerts.dispatcher import Count, Dispatcher
     from cadence_sync.alerts.routing import AlertRouting
     from cadence_sync.db.store import PostgresStore
@@ -206,9 +208,28 @@ def alert_routing(settings: Settings) -> "AlertRouting":
 
 async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
     """Returns what sends alerts; raises `SettingsError` where the address of a channel is invalid."""
-    from cadence_sync.alerts.channels import open_channels
     from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
+    from cadence_sync.db.alert_delivery import AlertDelivery
 
     clock = SystemClock()
     channels = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(engine, channels, alert_routing(settings), clock, count or count_nothing)
+    return Dispatcher(AlertDelivery(engine), channels, alert_routing(settings), clock, count or count_nothing)
+
+
+def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
+    """Returns the channels of the settings; raises `SettingsError` for the first whose address is invalid.
+
+    Loads Apprise, which takes a second: call it in a thread.
+    """
+    return {name: _open_channel(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
+
+
+def _open_channel(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
+    if channel.webhook is not None and channel.secret is not None:
+        from cadence_sync.alerts.webhook import WebhookChannel
+
+        url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
+        return WebhookChannel(name, url, secret, settings.web_url, clock)
+    from cadence_sync.alerts.apprise import open_service
+
+    return open_service(name, "" if channel.url is None else channel.url.get_secret_value(), settings.web_url)

@@ -12,7 +12,8 @@ from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
 from cadence_sync.cli.runtime import run
 from cadence_sync.config.orgs import OrgConfig
-from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings, variable_of
+from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
+from cadence_sync.config.sources import variable_of
 from cadence_sync.config.urls import checked_database_url
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.doctor.checks import Check, CheckState

@@ -13,7 +13,8 @@ from typing import Any, Final, get_args
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.prompts import has_terminal, prompt
 from cadence_sync.config.orgs import OrgConfig, Schedule
-from cadence_sync.config.settings import PREFIX, DataCenter, Settings, seconds_of
+from cadence_sync.config.settings import DataCenter, Settings, seconds_of
+from cadence_sync.config.sources import PREFIX
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.daemon.cron import cron_trigger
 from cadence_sync.errors import ArgumentError, docs_hint

@@ -4,9 +4,10 @@ import binascii
 import os
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -15,6 +16,8 @@ from cadence_sync.core.fields import FIELDS, UNENROLL
 
 DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
 SHORTEST_SECRET: Final = 16
+Topic: TypeAlias = Literal["changes", "held", "failing", "stale"]
+"""Events that a rule selects, each with the one that ends it."""
 CHANGE_FILTERS: Final = ("kinds", "fields", "modules", "name", "persons")
 WEBHOOK_PREFIX: Final = "whsec_"
 URL_CHANNEL: Final = "url-"
@@ -55,12 +58,12 @@ class ChannelSettings(BaseModel):
 
 
 class RuleSettings(BaseModel):
-    """Which channels hear of what; what is left out lets everything through."""
+    """Which channels receive which events; a filter that is left out lets everything through."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     channels: Annotated[list[str], Field(min_length=1)]
-    events: list[Literal["changes", "held", "failing", "stale"]] | None = None
+    events: list[Topic] | None = None
     orgs: list[str] = Field(default_factory=list)
     kinds: list[Literal["created", "updated", "deleted", "restored"]] = Field(default_factory=list)
     fields: list[str] = Field(default_factory=list)
@@ -91,8 +94,14 @@ class RuleSettings(BaseModel):
 
     @property
     def filters_changes(self) -> bool:
-        """Whether it asks for some changes only: then it asks for nothing but changes, unless `events` says so."""
         return any(getattr(self, name) for name in CHANGE_FILTERS)
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """Those of `events`; without `events` all, or changes alone where a filter of changes is set."""
+        if self.events is not None:
+            return self.events
+        return ["changes"] if self.filters_changes else get_args(Topic)
 
 
 class AlertSettings(BaseModel):

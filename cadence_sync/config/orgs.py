@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cadence_sync.config.settings import DEFAULT_ORG, PREFIX, OrgSettings, Settings
+from cadence_sync.config.settings import DEFAULT_ORG, OrgSettings, Settings
+from cadence_sync.config.sources import PREFIX
 from cadence_sync.errors import UNKNOWN_ORG, ArgumentError, SettingsError
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.alerts.dispatcher import run_dispatcher
+from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
 from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
@@ -21,6 +21,7 @@ from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
 from cadence_sync.daemon.tracing import tracing
 from cadence_sync.daemon.worker import Worker
+from cadence_sync.db.alert_outbox import enter_staleness
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.pruning import prune
 from cadence_sync.db.queue import check_queue
@@ -123,12 +124,9 @@ async def _watching_staleness(
     if not settings.alert_channels:
         yield
         return
-    task = asyncio.create_task(watch(engine, wiring.alert_routing(settings), wiring.SystemClock(), predicate))
-    try:
+    enter = partial(enter_staleness, engine, wiring.alert_routing(settings))
+    async with in_background(watch(enter, wiring.SystemClock(), predicate)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def _until_stopped(work: Coroutine[object, object, object]) -> None:

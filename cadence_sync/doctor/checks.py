@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from cadence_sync import wiring
-from cadence_sync.alerts.channels import open_channels
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import plural
 from cadence_sync.core.report import most_severe
@@ -99,7 +98,7 @@ async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
     if not settings.alert_channels:
         return []
     clock = wiring.SystemClock()
-    senders = await run_check("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    senders = await run_check("alerts", lambda: asyncio.to_thread(wiring.open_channels, settings, clock), debug=debug)
     if isinstance(senders, Check):
         return [senders]
     return [passed("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]

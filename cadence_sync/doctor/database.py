@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cadence_sync import wiring
-from cadence_sync.config.settings import PREFIX, Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.sources import PREFIX
 from cadence_sync.daemon.migration import check_migration_rights
 from cadence_sync.db import diagnostics, embedded
 from cadence_sync.db.engine import translate_errors

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from cadence_sync.alerts.routing import Event, build_routing
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.alerts.webhook import WebhookChannel
 from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.settings import load_settings

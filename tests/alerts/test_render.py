@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.alerts.events import AlertEvent, HoldState
-from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, cadence_url, render_message, sanitize
-from cadence_sync.alerts.routing import Event
+from cadence_sync.alerts.events import AlertEvent, Event, HoldState
+from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, event_url, render_message, sanitize
 from cadence_sync.alerts.webhook import render_payload
 from cadence_sync.core.records import FieldChange
 
@@ -329,7 +328,8 @@ def test_long_values_are_cut_and_lists_are_json() -> None:
 
 
 def test_an_address_is_spelled_so_that_no_id_leaves_its_place() -> None:
-    assert cadence_url(PAGE, "a/b?c", "1#2 é") == f"{PAGE}/cadences/a%2Fb%3Fc/1%232%20%C3%A9"
+    odd = AlertEvent(Event.CHANGE, "k", "a/b?c", NOW, cadence_id="1#2 é")
+    assert event_url(odd, PAGE) == f"{PAGE}/cadences/a%2Fb%3Fc/1%232%20%C3%A9"
 
 
 def test_the_webhook_gets_what_was_stored_untouched() -> None:

@@ -10,12 +10,11 @@ import pytest
 from aiohttp import web
 from apprise.plugins.custom_json import NotifyJSON
 
-from cadence_sync.alerts.channels import open_channels
 from cadence_sync.cli.commands import alerts
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import alert_delivery
 from cadence_sync.errors import TransientError
-from cadence_sync.wiring import SystemClock
+from cadence_sync.wiring import SystemClock, open_channels
 from tests.alerts.post import Post, sending, webhook
 from tests.alerts.receiver import WAIT, Receiver, receiving
 from tests.support.lab import Lab

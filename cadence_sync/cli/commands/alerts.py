@@ -9,9 +9,7 @@ from uuid import uuid4
 import typer
 
 from cadence_sync import wiring
-from cadence_sync.alerts.channels import open_channels
-from cadence_sync.alerts.events import AlertEvent
-from cadence_sync.alerts.routing import Event
+from cadence_sync.alerts.events import AlertEvent, Event
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
@@ -26,7 +24,7 @@ from cadence_sync.orgs.registry import usable_orgs
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.alerts.channel import Channel
+    from cadence_sync.alerts.channels import Channel
 
 ANSWER: Final = 90.0
 """Seconds after which a channel that is tried counts as hanging."""
@@ -45,7 +43,7 @@ async def check_channels(settings: Settings, channel: str | None, *, as_json: bo
     """Sends one message to each channel; raises `TransientError` where one refuses it."""
     _check(settings, channel)
     clock = wiring.SystemClock()
-    senders = await asyncio.to_thread(open_channels, settings, clock)
+    senders = await asyncio.to_thread(wiring.open_channels, settings, clock)
     example = (FieldChange("status", "active", "inactive"),)
     alerts = [AlertEvent(Event.TEST, "test", "", clock.now(), kind="updated", changes=example)]
     async with asyncio.TaskGroup() as group:  # a channel that hangs delays no other
@@ -95,13 +93,13 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     rules = [
         {
             "channels": list(rule.channels),
-            "events": sorted(rule.topics),
-            "orgs": sorted(rule.orgs),
-            "kinds": sorted(rule.kinds),
+            "events": sorted(set(rule.topics)),
+            "orgs": sorted(set(rule.orgs)),
+            "kinds": sorted(set(rule.kinds)),
             "fields": list(rule.fields),
-            "modules": sorted(rule.modules),
+            "modules": sorted(set(rule.modules)),
             "name": rule.name,
-            "persons": sorted(rule.persons),
+            "persons": sorted(set(rule.persons)),
         }
         for rule in wiring.alert_routing(settings).rules
     ]

@@ -21,7 +21,8 @@ from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.prompts import ask_until_valid, check_word, confirm, has_terminal, tell
 from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
-from cadence_sync.config.settings import DEFAULT_ORG, FILE_NAME, Settings, load_settings
+from cadence_sync.config.settings import DEFAULT_ORG, Settings, load_settings
+from cadence_sync.config.sources import FILE_NAME
 from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs.onboarding import NewOrg, add_org
