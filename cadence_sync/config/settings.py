@@ -2,15 +2,16 @@
 
 import re
 import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
-from cadence_sync.config.alerts import AlertSettings, ChannelSettings, addresses_in
+from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
 from cadence_sync.config.sources import PREFIX, find_file, read_environment_files, read_toml, user_data_dir
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
 from cadence_sync.config.validation import explain
@@ -42,6 +43,16 @@ def retention_of(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _unchanged(check: Callable[[str], object]) -> AfterValidator:
+    """Returns a validator that keeps the text and only checks it."""
+
+    def validate(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(validate)
+
+
 def _check_url(url: str | None) -> str | None:
     return checked_web_url(url) if url else None
 
@@ -53,11 +64,6 @@ def _check_database_url(url: SecretStr | None) -> SecretStr | None:
 def _check_interval(text: str) -> str:
     if not 1 <= seconds_of(text) <= LONGEST_INTERVAL:
         raise ValueError("expected a time from 1s to 366d")
-    return text
-
-
-def _check_retention(text: str) -> str:
-    retention_of(text)
     return text
 
 
@@ -73,11 +79,6 @@ def _check_alert_urls(urls: SecretStr | None) -> SecretStr | None:
     except ValueError:
         raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
     return urls
-
-
-def _check_proxies(text: str) -> str:
-    checked_networks(text)
-    return text
 
 
 def _check_header(name: str | None) -> str | None:
@@ -104,10 +105,8 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Timeout = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
 
-class OrgSettings(BaseModel):
+class OrgSettings(SettingsTable):
     """How one organization is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     zoho_client_id: str | None = None
     zoho_client_secret: SecretStr | None = None
@@ -198,7 +197,7 @@ class Settings(BaseSettings):
     """
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     """Seconds that running syncs may take after SIGTERM; then they are handed back to the queue."""
-    run_retention: Annotated[str, AfterValidator(_check_retention)] = "14d"
+    run_retention: Annotated[str, _unchanged(retention_of)] = "14d"
     """How long runs stay that changed nothing, and the queue's log: a time from `1d` to `36500d`."""
     otlp_endpoint: Url = None
     """`http(s)://host:port` of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`; plain `http` to
@@ -218,7 +217,7 @@ class Settings(BaseSettings):
     """Where people reach the web UI if that is another address, such as `https://cadences.example.com`; alerts link to
     it; plain `http` for loopback only.
     """
-    web_trusted_proxies: Annotated[str, AfterValidator(_check_proxies)] = ""
+    web_trusted_proxies: Annotated[str, _unchanged(checked_networks)] = ""
     """Addresses and networks, separated by commas, of proxies whose `X-Forwarded-Proto`, `X-Forwarded-For` and user
     header are believed.
     """
@@ -236,12 +235,10 @@ class Settings(BaseSettings):
 
     @property
     def encryption_key_list(self) -> list[str]:
-        """The keys that encrypt what is stored: the first encrypts, all decrypt."""
         return [] if self.encryption_keys is None else _keys_in(self.encryption_keys)
 
     @property
     def alert_channels(self) -> dict[str, ChannelSettings]:
-        """Where alerts go: the channels of the file, and the addresses of `ALERT_URLS`."""
         return self.alerts.channels | addresses_in(self.alert_urls)
 
     @property
@@ -256,12 +253,10 @@ class Settings(BaseSettings):
 
     @property
     def interval_seconds(self) -> float:
-        """How often `serve` polls an organization."""
         return seconds_of(self.sync_interval)
 
     @property
     def retention(self) -> timedelta:
-        """How long runs stay that changed nothing."""
         return retention_of(self.run_retention)
 
     @classmethod
