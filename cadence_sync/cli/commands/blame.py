@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 import typer
@@ -40,7 +41,7 @@ def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_
                 "name": row["name"],
                 "deleted_at": gone and gone.valid_from,
                 "deleted_in_run": gone and gone.run_id,
-                "fields": [_as_json(line) for line in lines],
+                "fields": [{"field": line.field, "value": line.value, **asdict(line.origin)} for line in lines],
             }
         )
         return
@@ -64,20 +65,6 @@ def align_lines(rows: Sequence[Sequence[object]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
-
-
-def _as_json(line: Blamed) -> dict[str, object]:
-    origin = line.origin
-    return {
-        "field": line.field,
-        "value": line.value,
-        "kind": origin.kind,
-        "since": origin.since,
-        "version": origin.version,
-        "run_id": origin.run_id,
-        "changed_by_id": origin.changed_by_id,
-        "changed_by_name": origin.changed_by_name,
-    }
 
 
 def _as_row(line: Blamed) -> tuple[object, ...]:
