@@ -7,7 +7,7 @@ import msgspec
 
 from cadence_sync.core.converters import UnreadableError, holds_nul, read_day
 from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.records import Config, CurrentState, FieldValue, StoredCadence
+from cadence_sync.core.records import Config, FieldValue
 
 _END_DATE = "end_date"
 _SEVERAL = "multiple"
@@ -98,15 +98,6 @@ def from_document(document: dict[str, object]) -> Config:
     config: Config = {}
     _collect("", document, config)
     return config
-
-
-def load_state(stored: StoredCadence) -> CurrentState:
-    """Read what the store holds of a cadence."""
-    config = from_document(msgspec.json.decode(stored.document)) | msgspec.json.decode(stored.discovered)
-    extra = msgspec.json.decode(stored.extra)
-    return CurrentState(
-        stored.cadence_id, stored.version, stored.deleted, stored.valid_from, config, stored.labels, extra
-    )
 
 
 def changed_fields(old: Config, new: Config) -> list[tuple[str, FieldValue, FieldValue]]:

@@ -54,6 +54,9 @@ class DeletionPlan:
     auto_deleted: int = 0
     """How many of those to delete count against the day's limit."""
 
+    def __bool__(self) -> bool:
+        return bool(self.delete or self.hold or self.keep)
+
 
 def plan_deletions(
     missing: Iterable[str],

@@ -42,7 +42,7 @@ class Listing:
         return len(self.quarantined_ids) + sum(q.cadence_id is None for q in self.quarantined)
 
     @property
-    def says_nothing_new(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether every record is one that is stored."""
         return not self.changed and not self.quarantined
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Final, NamedTuple, TypeAlias
+from typing import IO, Final, TypeAlias
 from weakref import finalize
 
 import msgspec
@@ -64,21 +64,6 @@ class Page:
 
     def __len__(self) -> int:
         return len(self.records) + len(self.unchanged)
-
-
-class StoredCadence(NamedTuple):
-    """A cadence as the store holds it, its objects as JSON text: `document.load_state` reads them."""
-
-    cadence_id: str
-    version: int
-    deleted: bool
-    valid_from: datetime
-    document: str
-    """Of the open version."""
-    discovered: str
-    """Leaves that became known since."""
-    extra: str
-    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)

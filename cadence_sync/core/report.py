@@ -1,13 +1,12 @@
 """What a run tells: one object an organization, and one exit code for all."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
 from cadence_sync.core.deletions import DeletionPlan
-from cadence_sync.core.diff import Kind, Plan
+from cadence_sync.core.diff import Kind
 from cadence_sync.core.listing import Listing
 from cadence_sync.errors import CadenceSyncError
 
@@ -55,32 +54,22 @@ class Counters:
     quarantined: int = 0
     held: int = 0
 
+    @classmethod
+    def of(cls, listing: Listing, deletions: DeletionPlan, kinds: Mapping[Kind, int]) -> "Counters":
+        """Counts a run that wrote versions of these kinds."""
+        written = {str(kind): kinds.get(kind, 0) for kind in Kind}
+        return cls(
+            seen=listing.seen,
+            unchanged=listing.seen - listing.unreadable - sum(written.values()) + written[Kind.DELETED],
+            quarantined=listing.unreadable,
+            held=len(deletions.hold),
+            **written,
+        )
+
     @property
     def versions(self) -> int:
         """How many changes the run stored; what was there at the first look is none."""
         return self.created + self.updated + self.deleted + self.restored
-
-
-class CounterBuilder:
-    """Counts what a run writes, plan by plan."""
-
-    def __init__(self) -> None:
-        self._kinds: Counter[Kind] = Counter()
-
-    def add(self, plan: Plan) -> None:
-        """Count one more plan."""
-        self._kinds.update(version.kind for version in plan.versions)
-
-    def counters(self, listing: Listing, deletions: DeletionPlan) -> Counters:
-        """Return the counters of a run that has written all of its plans."""
-        made = self._kinds.total() - self._kinds[Kind.DELETED]
-        return Counters(
-            seen=listing.seen,
-            unchanged=listing.seen - listing.unreadable - made,
-            quarantined=listing.unreadable,
-            held=len(deletions.hold),
-            **{str(kind): self._kinds[kind] for kind in Kind},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +86,6 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The documented exit code of this run."""
         return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
