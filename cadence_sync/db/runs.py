@@ -233,7 +233,7 @@ def advance_fence(run: Run, listing: Listing) -> Update:
             last_listed_at=listing.started_at,
             last_page_count=listing.pages,
             rejected_page_size=listing.rejected_page_size,
-            had_unreadable_ids=listing.hides_ids,
+            had_unreadable_ids=listing.has_unreadable_ids,
             consecutive_failures=0,
             last_run_at=run.started_at,
         )

@@ -85,7 +85,7 @@ class Memory:
         for refresh in plan.refreshes:
             self._refresh(refresh)
         self.digests.update((row.cadence_id, row.digest) for row in plan.reencoded if row.digest is not None)
-        self.last_listed_at, self.had_unreadable_ids = listing.started_at, listing.hides_ids
+        self.last_listed_at, self.had_unreadable_ids = listing.started_at, listing.has_unreadable_ids
         self.quarantined |= listing.quarantined_ids
         return plan
 

@@ -31,7 +31,7 @@ def test_a_listing_counts_distinct_ids_and_unreadable_ones(
     records: list[QuarantinedRecord], seen: int, ids: frozenset[str], hides: bool
 ) -> None:
     listing = listing_of(records)
-    assert (listing.seen, listing.quarantined_ids, listing.hides_ids) == (seen, ids, hides)
+    assert (listing.seen, listing.quarantined_ids, listing.has_unreadable_ids) == (seen, ids, hides)
 
 
 @pytest.mark.parametrize(
