@@ -1,4 +1,4 @@
-"""What fields are called, and which of them say what an edit was: in the words of the web UI and of messages. Pure."""
+"""Titles of fields and words for values, as the web UI and messages show them."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
@@ -31,14 +31,13 @@ FIELD_TITLES: Final = {
     f"{UNENROLL}.end_date": "Records leave on",
     UNENROLL: "Rules by which records leave",
 }
-"""Every known field, in the words of the web UI."""
 
 INVISIBLE_EDIT: Final = "edited, but in no field that the list shows"
 AUDIT_FIELDS: Final = frozenset({"modified_time", "modified_by.id"})
-"""Fields that move with every edit: they say that there was one, not what it was."""
+"""Fields that change with every edit."""
 UNNAMED: Final = "(without a name)"
 _WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
-"""Fields whose values are words of Zoho's, such as `complete_task`."""
+"""Fields whose values are Zoho's words, such as `complete_task`."""
 _PLACES: Final = {path: place for place, path in enumerate(FIELD_TITLES)}
 
 
@@ -51,28 +50,26 @@ F = TypeVar("F", bound=_HasField)
 
 
 def field_title(path: str) -> str:
-    """Return what a field is called here; one that is not known yet has only its path."""
+    """Returns a field's title; an unknown field has only its path."""
     return FIELD_TITLES.get(path, path)
 
 
 def humanize(path: str, value: str) -> str:
-    """Return a value as people read it: what Zoho joins to one word is taken apart."""
     return value.replace("_", " ") if path in _WORDS else value
 
 
 def visible_changes(fields: Sequence[F]) -> list[F]:
-    """Return the fields that say what an edit was, in the order of the settings."""
+    """Returns the fields other than `AUDIT_FIELDS`, in the order of `FIELD_TITLES`."""
     shown = [field for field in fields if field.field not in AUDIT_FIELDS]
     return sorted(shown, key=lambda field: _PLACES.get(field.field, len(_PLACES)))
 
 
 def display_name(text: str | None) -> str:
-    """Return a name that can be seen and clicked, whatever it is made of."""
+    """Returns a name that is visible and clickable, even if it consists of blanks."""
     if text is None or not any(character.isprintable() and not character.isspace() for character in text):
         return UNNAMED
     return text
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What a run tells: one object an organization, and one exit code for all."""
+"""The report of a run: one object for each organization, and one exit code for all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from cadence_sync.errors import CadenceSyncError
 
 
 class Outcome(StrEnum):
-    """How a run ended; every run ends in exactly one."""
+    """How a run ended."""
 
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
@@ -21,8 +21,7 @@ class Outcome(StrEnum):
 
 
 _EXIT_CODES: Final = {Outcome.SUCCEEDED: 0, Outcome.PARTIAL: 7, Outcome.HELD: 6}
-_FAILURES_BY_SEVERITY: Final = (5, 3, 2, 4, 8)
-_EXIT_CODES_BY_SEVERITY: Final = (*_FAILURES_BY_SEVERITY, 1, 6, 7)
+_EXIT_CODES_BY_SEVERITY: Final = (5, 3, 2, 4, 8, 1, 6, 7)  # failed > held > partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,6 @@ class ErrorInfo:
 
     @classmethod
     def of(cls, error: CadenceSyncError) -> "ErrorInfo":
-        """Return what is told of an error."""
         return cls(error.code, error.message, error.hint, error.exit_code)
 
 
@@ -68,13 +66,13 @@ class Counters:
 
     @property
     def versions(self) -> int:
-        """How many changes the run stored; what was there at the first look is none."""
+        """Number of changes stored; a baseline is not a change."""
         return self.created + self.updated + self.deleted + self.restored
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one organization; None where a failure came before it was known."""
+    """One run of one organization; None for values that a failure left unknown."""
 
     org_id: str | None
     run_id: int | None
@@ -89,13 +87,9 @@ class Report:
         return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
-        """Return the object that `sync --json` prints."""
+        """Returns the object that `sync --json` prints."""
         counters = dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
-        error = self.error and {
-            "code": self.error.code,
-            "message": self.error.message,
-            "hint": self.error.hint,
-        }
+        error = self.error and {"code": self.error.code, "message": self.error.message, "hint": self.error.hint}
         return {
             "org_id": self.org_id,
             "run_id": self.run_id,
@@ -108,18 +102,17 @@ class Report:
 
 
 def outcome_of(counters: Counters) -> Outcome:
-    """Return the outcome of a run whose plan was applied."""
+    """Returns the outcome of a run that was applied."""
     if counters.held:
         return Outcome.HELD
     return Outcome.PARTIAL if counters.quarantined else Outcome.SUCCEEDED
 
 
 def exit_code_of(reports: Iterable[Report]) -> int:
-    """Return the exit code of the gravest outcome: failed > held > partial > succeeded."""
     return most_severe(report.exit_code for report in reports)
 
 
 def most_severe(exit_codes: Iterable[int]) -> int:
-    """Return the exit code that stands for all."""
+    """Returns the most severe exit code, 0 for none."""
     codes = set(exit_codes)
     return next((code for code in _EXIT_CODES_BY_SEVERITY if code in codes), max(codes, default=0))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.pii import RedactionTarget
 from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, redact_sample, redact_text
-from cadence_sync.db.bulk import Rows, blocks_of, rewriting
+from cadence_sync.db.bulk import Rows, blocks_of, execute, update_rows
 from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import (
@@ -184,7 +184,7 @@ class _Work:
 
     async def _rewrite(self, table: Any, rows: Rows, *, write: bool) -> int:
         if write and rows:
-            await self.connection.execute(rewriting(table, self.org_id, rows))
+            await execute(self.connection, update_rows(table, self.org_id, rows))
         return len(rows)
 
     def _learn(self, found: Redacted) -> None:
