@@ -151,18 +151,16 @@ async def _plan_changes(
 ) -> AsyncIterator[Plan]:
     """Yields the plans of a listing, a block of cadences each, so that memory does not grow with its length.
 
-    Each is made in a thread while the one before it is written, so that the database need not wait.
+    Each is made in a thread while the one before it is written, so that the database does not wait.
     """
     upcoming: asyncio.Task[Plan] | None = None
     for block in listing.changed.blocks():
         known = await reader.load_stored([record.cadence_id for record in block])
         past = await reader.load_prior_state([r.cadence_id for r in block if r.cadence_id not in known])
-        current, upcoming = (
-            upcoming,
-            asyncio.create_task(asyncio.to_thread(_plan_block, run, listing, block, known, past)),
-        )
-        if current is not None:
-            yield await current
+        following = asyncio.create_task(asyncio.to_thread(_plan_block, run, listing, block, known, past))
+        if upcoming is not None:
+            yield await upcoming
+        upcoming = following
     if upcoming is not None:
         yield await upcoming
     for start in range(0, len(deletions.delete), BLOCK):
