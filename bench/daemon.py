@@ -5,8 +5,8 @@ import json
 import time
 
 from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig, configured_orgs
 from cadence_sync.config.settings import load_settings
-from cadence_sync.orgs.config import OrgConfig, configured_orgs
 
 RUNS = 50
 

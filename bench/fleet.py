@@ -21,12 +21,13 @@ import asyncpg
 import psutil
 
 from bench.place import COMMAND, database
-from cadence_sync import wiring
+from cadence_sync.config.orgs import configured_orgs
 from cadence_sync.config.settings import load_settings
 from cadence_sync.daemon import queue
+from cadence_sync.daemon.jobs import many_syncs
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
-from cadence_sync.orgs.config import configured_orgs
 from cadence_sync.simulator.tokens import credentials
 from tests.support.wire import counted
 
@@ -158,7 +159,7 @@ async def round_trips(url: str, config: Path) -> float:
     async with (
         counted(url) as (address, wire),
         open_engine(address, 2) as engine,
-        wiring.many_syncs(chosen, engine) as sync_of,
+        many_syncs(chosen, engine) as sync_of,
     ):
         for _ in range(3):
             await sync_of(org).run("bench")
@@ -176,7 +177,7 @@ async def fleet(
     with tempfile.TemporaryDirectory() as folder, database() as (url, _):
         cwd = Path(folder)
         async with open_engine(url) as engine:
-            await wiring.migrate(engine)
+            await migrate(engine)
         simulate = ("simulate", "--port", str(port), "--orgs", str(orgs), "--cadences", str(CADENCES))
         async with process(*simulate, "--latency", str(latency), cwd=cwd, says=b"edits"):
             (cwd / "cadence-sync.toml").write_text(settings(url, f"http://127.0.0.1:{port}", orgs))

@@ -19,8 +19,8 @@ from sqlalchemy import event
 from bench.measure import run
 from bench.place import COMMAND, Place, database, place
 from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig, configured_orgs
 from cadence_sync.config.settings import load_settings
-from cadence_sync.orgs.config import OrgConfig, configured_orgs
 
 SMALL, LARGE = 5_000, 50_000
 FEW, SOME = 500, 5_000

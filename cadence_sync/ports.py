@@ -4,16 +4,13 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
 
 ProgressCallback = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
-
-UNKNOWN_ORG: Final = "UNKNOWN_ORG"
-"""Error code of an organization that does not exist or was removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +84,23 @@ class AccessToken:
     expires_at: datetime
 
 
-class TokenSlot(Protocol):
+@dataclass(slots=True)
+class TokenSlot:
     """The right to refresh, held by one process at a time."""
 
-    token: AccessToken | None
-    """The stored token; another process may have refreshed it meanwhile."""
-    issued_at: tuple[datetime, ...]
-    """Times of recent token requests."""
+    token: AccessToken | None = None
+    """The stored token, perhaps another process's, or the one to store."""
+    issued_at: tuple[datetime, ...] = ()
+    """Times of recent refreshes."""
 
-    def keep(self, token: AccessToken, made_at: datetime) -> None:
-        """Stores the token when the slot is left."""
-        ...
+    def keep(self, token: AccessToken, issued_at: datetime) -> None:
+        """Stores this token when the slot is left."""
+        self.token = token
+        self.count(issued_at)
 
     def count(self, asked_at: datetime) -> None:
-        """Records a token request that may have brought no token."""
-        ...
+        """Records a request for a token, whether or not one arrived."""
+        self.issued_at = (*self.issued_at, asked_at)
 
 
 class TokenCache(Protocol):

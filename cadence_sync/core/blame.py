@@ -7,7 +7,7 @@ from typing import Final
 
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.fields import FIELDS, UNENROLL
+from cadence_sync.core.labels import displayed_fields
 from cadence_sync.core.records import Config, FieldValue
 
 DISCOVERED: Final = "discovered"
@@ -79,17 +79,11 @@ def blame(versions: Sequence[ObservedVersion]) -> list[Blamed]:
         for path, discovered in version.discovered.items():
             origins[path] = Origin(DISCOVERED, discovered.observed_at, number, discovered.run_id)
         known = version.known
-    return [Blamed(path, known[path], origins[path]) for path in _displayed(known)]
+    return [Blamed(path, known[path], origins[path]) for path in displayed_fields(known)]
 
 
 def _changed_in(before: Config, version: ObservedVersion) -> frozenset[str]:
     """Returns the changed paths; a restored version has no change rows for them, so its document is compared."""
     if version.kind is Kind.RESTORED:
-        return frozenset(path for path, _, _ in changed_fields(before, version.config))
+        return frozenset(change.field for change in changed_fields(before, version.config))
     return version.changed
-
-
-def _displayed(config: Config) -> list[str]:
-    """Returns the known paths in Zoho's order, and of `unenroll_properties` only its present form."""
-    hidden = {f"{UNENROLL}.type", f"{UNENROLL}.end_date"} if isinstance(config.get(UNENROLL), list) else {UNENROLL}
-    return [path for path in (*FIELDS, UNENROLL) if path in config and path not in hidden and path != "id"]

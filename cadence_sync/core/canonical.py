@@ -8,7 +8,7 @@ import msgspec
 
 from cadence_sync.core.converters import UnreadableError, check_nul, read_day
 from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.records import Config, FieldValue
+from cadence_sync.core.records import Config, FieldChange, FieldValue
 
 _END_DATE = "end_date"
 _SEVERAL = "multiple"
@@ -90,11 +90,13 @@ def from_document(document: dict[str, object]) -> Config:
     return config
 
 
-def changed_fields(old: Config, new: Config) -> list[tuple[str, FieldValue, FieldValue]]:
-    """Returns (path, old, new) of each field that is known on both sides and has another value."""
+def changed_fields(old: Config, new: Config) -> list[FieldChange]:
+    """Compares the fields that are known on both sides; the result is sorted by path."""
     differing = sorted(path for path, value in new.items() if path in old and old[path] != value)
     return [
-        (path, old[path], new[path]) for path in differing if canonical_value(old[path]) != canonical_value(new[path])
+        FieldChange(path, old[path], new[path])
+        for path in differing
+        if canonical_value(old[path]) != canonical_value(new[path])
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.fields import LABELS, OBJECTS
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.records import Config, CurrentState, FieldValue, Labels, Record
+from cadence_sync.core.records import Config, CurrentState, FieldChange, FieldValue, Labels, Record
 
 _TICK: Final = timedelta(microseconds=1)
 _ALL_OBJECTS: Final = frozenset(path.partition(".")[0] for path in OBJECTS)
@@ -38,15 +38,6 @@ class PriorState:
     """Those of the new ids that were in quarantine before."""
     had_unreadable_ids: bool = False
     """Whether the last listing held a record whose id was unreadable."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One changed field, or `*` for a cadence that was created, deleted or restored."""
-
-    field: str
-    old: FieldValue
-    new: FieldValue
 
 
 _WHOLE: Final = (FieldChange("*", None, None),)
@@ -167,7 +158,7 @@ def _existed_before(record: Record, past: PriorState, window: _Window) -> bool:
 def _compare(plan: Plan, record: Record, before: CurrentState, window: _Window) -> None:
     """Appends a version where configuration changed, a refresh where only labels did or a field was discovered."""
     row = _merge(record, before)
-    changes = tuple(FieldChange(*change) for change in changed_fields(before.config, row.config))
+    changes = tuple(changed_fields(before.config, row.config))
     if changes:
         plan.versions.append(_next_version(Kind.UPDATED, record, before, row, changes, window))
         return

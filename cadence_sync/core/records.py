@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Final, TypeAlias
+from typing import IO, Final, NamedTuple, TypeAlias
 from weakref import finalize
 
 import msgspec
@@ -18,6 +18,19 @@ Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and se
 """
 
 Labels: TypeAlias = dict[str, str | None]
+
+
+class FieldChange(NamedTuple):
+    """One changed field, or `*` for a cadence that was created, deleted or restored.
+
+    The labels are the names of the things that ids identify, where Zoho sent them.
+    """
+
+    field: str
+    old: FieldValue
+    new: FieldValue
+    old_label: str | None = None
+    new_label: str | None = None
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):

@@ -17,8 +17,8 @@ from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
-from cadence_sync.errors import OrgBusyError, SettingsError
-from cadence_sync.ports import UNKNOWN_ORG, ApiUsage, Org, PagingHint, Run
+from cadence_sync.errors import UNKNOWN_ORG, OrgBusyError, SettingsError
+from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 
 _PROC = Path("/proc")
 _START_TICKS = 19

@@ -11,7 +11,8 @@ from typing import Final
 from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.routing import AlertRouting, Event
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing

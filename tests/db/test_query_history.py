@@ -1,14 +1,24 @@
 """Questions to the past see one state of the database, and its own clock."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.queries import history
+from cadence_sync.core.labels import Axis
+from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError, DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.lab import Lab
 from tests.support.records import record, without
+
+
+async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: Axis) -> list[tuple[Any, ...]]:
+    """Return names and rules of the cadences of a time."""
+    query = as_of.PastQuery(at, axis, ("name", "unenroll_properties"), org)
+    rows, _ = await as_of.list_as_of(connection, query)
+    return [(row.name, row.unenroll_properties) for row in rows]
 
 
 async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
@@ -21,7 +31,7 @@ async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
         (discovered,) = version["discovered"]
         assert (discovered["field"], discovered["value"], discovered["run_id"]) == ("description", "Told", 2)
         assert await history.versions(connection, "default", "1") == before
-        assert [row["name"] for row in await history.state(connection, lab.clock.time, None, "valid")] == ["Welcome"]
+        assert [name for name, _ in await state(connection, lab.clock.time, None, Axis.VALID)] == ["Welcome"]
     async with history.snapshot(lab.engine) as connection:
         after = await history.versions(connection, "default", "1")
     assert [version["discovered"] for version in after] == [version["discovered"], []]
@@ -33,10 +43,10 @@ async def test_a_time_that_the_database_calls_future(lab: Lab) -> None:
     later = SystemClock().now() + timedelta(hours=1)
     with pytest.raises(ArgumentError, match="database's clock"):
         async with history.snapshot(lab.engine) as connection:
-            await history.state(connection, later, None, "valid")
+            await state(connection, later, None, Axis.VALID)
     with pytest.raises(DatabaseError):
         async with history.snapshot(lab.engine) as connection:
-            await history.state(connection, lab.clock.time, "nobody", "valid")
+            await state(connection, lab.clock.time, "nobody", Axis.VALID)
 
 
 async def test_many_versions_arrive_in_order(lab: Lab) -> None:
@@ -54,13 +64,13 @@ async def test_what_had_been_seen_stays_what_it_was(lab: Lab) -> None:
     await lab.sync(record("1", execution_details=without(details, "unenroll_properties")))
     at = lab.clock.time
     async with history.snapshot(lab.engine) as connection:
-        before = await history.state(connection, at, "default", "observed")
-    assert [row["unenroll_properties"] for row in before] == [None]
+        before = await state(connection, at, "default", Axis.OBSERVED)
+    assert [rules for _, rules in before] == [None]
     await lab.sync(record("1"))
     async with history.snapshot(lab.engine) as connection:
-        assert await history.state(connection, at, "default", "observed") == before
-        (now,) = await history.state(connection, at, "default", "valid")
-    assert now["unenroll_properties"] == {"type": "respond_email", "end_date": None}
+        assert await state(connection, at, "default", Axis.OBSERVED) == before
+        (now,) = await state(connection, at, "default", Axis.VALID)
+    assert now[1] == {"type": "respond_email", "end_date": None}
 
 
 async def test_a_clock_that_is_set_back_does_not_turn_the_order_round(lab: Lab) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from cadence_sync.config.settings import PREFIX, Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.sources import PREFIX
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from typer import Context
-from typer.main import get_command
 
-from cadence_sync.cli.app import app
+from cadence_sync.cli.app import LazyCommand, build_program
 
 WIDTH: Final = 100
 
 
 def command_sections() -> str:
-    root = get_command(app)
+    root = build_program()
     return "\n".join(f"## {path}\n\n```text\n{text}\n```\n" for path, text in helps(root, "cadence-sync"))
 
 
@@ -22,5 +21,4 @@ def helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
     # The examples of some commands end in white space, which editors and linters of Markdown take away.
     yield path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines()).strip()
     for name, one in getattr(command, "commands", {}).items():
-        if not one.hidden:
-            yield from helps(one, f"{path} {name}")
+        yield from helps(one.load() if isinstance(one, LazyCommand) else one, f"{path} {name}")

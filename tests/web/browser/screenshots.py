@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.db import embedded
 from cadence_sync.db.engine import open_engine
-from cadence_sync.wiring import migrate
 from tests.web.browser.looking import WIDTHS
 from tests.web.browser.places import history, launched, page_over
 
