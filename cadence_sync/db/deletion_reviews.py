@@ -10,7 +10,7 @@ from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.db import alert_outbox
 from cadence_sync.db.bulk import all_of, execute, upsert_rows
-from cadence_sync.db.engine import LOCK_ORG, translate_errors
+from cadence_sync.db.engine import LOCK_ORG, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
@@ -50,17 +50,8 @@ async def save_held_deletions(
             delete(held_deletions).where(held_deletions.c.org_id == run.org_id, held_deletions.c.cadence_id != stay)
         )
     if deletions.hold_id is None:
-        rows = [
-            {
-                "org_id": run.org_id,
-                "cadence_id": cadence_id,
-                "hold_id": run.run_id,
-                "missing_since": seen_at,
-                "decision": None,
-                "decided_at": None,
-            }
-            for cadence_id in deletions.hold
-        ]
+        hold = {"hold_id": run.run_id, "missing_since": seen_at, "decision": None, "decided_at": None}
+        rows = [{"org_id": run.org_id, "cadence_id": cadence_id, **hold} for cadence_id in deletions.hold]
         await execute(connection, upsert_rows(held_deletions, rows, keep=frozenset({"missing_since"})))
 
 
@@ -68,9 +59,8 @@ async def review_deletions(
     engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
     """Records the review of a run's held deletions; returns the organization and the number of cadences."""
-    with translate_errors():
-        async with engine.begin() as connection:
-            return await review_deletions_within(connection, run_id, decision, by, alerting)
+    async with transaction(engine) as connection:
+        return await review_deletions_within(connection, run_id, decision, by, alerting)
 
 
 async def review_deletions_within(

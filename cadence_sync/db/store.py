@@ -20,7 +20,7 @@ from cadence_sync.core.records import BLOCK
 from cadence_sync.core.report import Counters, ErrorInfo
 from cadence_sync.db import alert_outbox, deletion_reviews, runs
 from cadence_sync.db.bulk import any_of, execute
-from cadence_sync.db.engine import LOCK_ORG, translate_errors
+from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction
 from cadence_sync.db.quota import reserve_calls
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadences
@@ -130,19 +130,16 @@ class PostgresStore:
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
         """Yields a connection in a transaction that commits at the end."""
-        with translate_errors():
-            async with self._engine.begin() as connection:
-                await self._check(connection)
-                yield connection
+        async with transaction(self._engine) as connection:
+            await self._check(connection)
+            yield connection
 
     @asynccontextmanager
     async def _autocommit(self) -> AsyncIterator[AsyncConnection]:
         """Yields a connection on which each statement is a transaction of its own: that saves two round trips."""
-        with translate_errors():
-            async with self._engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await self._check(connection)
-                yield connection
+        async with autocommit(self._engine) as connection:
+            await self._check(connection)
+            yield connection
 
     async def _check(self, connection: AsyncConnection) -> None:
         if not self._checked:

@@ -156,13 +156,13 @@ def _refresh(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterator[W
 
 def _discovered_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterable[dict[str, Any]]:
     for refresh in refreshes:
-        for path, leaf in refresh.discovered.items():
+        for path, value in refresh.discovered.items():
             yield {
                 "org_id": run.org_id,
                 "cadence_id": refresh.row.cadence_id,
                 "version": refresh.version,
                 "field": path,
-                "value": _json(leaf),
+                "value": _json(value),
                 "observed_at": listing.started_at,
                 "run_id": run.run_id,
             }
