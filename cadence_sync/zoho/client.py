@@ -15,7 +15,7 @@ from cadence_sync.core.records import Page
 from cadence_sync.errors import BudgetError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.errors import error_code, error_from_response, seconds
+from cadence_sync.zoho.errors import error_code, error_from_response, parse_retry_after
 from cadence_sync.zoho.http import Http, HttpResponse
 from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.oauth import Auth
@@ -78,7 +78,7 @@ class Client:
         raise AssertionError("a retry context returns or raises")
 
     async def _refusal(self, answer: HttpResponse) -> CadenceSyncError:
-        wait = seconds(answer.headers.get("Retry-After"), self.auth.clock.now())
+        wait = parse_retry_after(answer.headers.get("Retry-After"), self.auth.clock.now())
         error = error_from_response(answer.status, answer.body, wait)
         if error.code == "OAUTH_SCOPE_MISMATCH":
             await self.auth.forget()

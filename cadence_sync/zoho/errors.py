@@ -84,7 +84,7 @@ def decode_object(body: bytes) -> dict[str, object]:
     return document if isinstance(document, dict) else {}
 
 
-def seconds(retry_after: str | None, now: datetime) -> float | None:
+def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     """Returns the seconds that `Retry-After` asks for; it holds seconds or a date (RFC 9110)."""
     if retry_after is None:
         return None
