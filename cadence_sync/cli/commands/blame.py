@@ -16,7 +16,7 @@ from cadence_sync.core.blame import DISCOVERED, Blamed
 from cadence_sync.core.blame import blame as blame_fields
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.text import one_line, value_in_words
-from cadence_sync.db.queries.history import observed_versions
+from cadence_sync.db.queries.history import load_observed_versions
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
@@ -28,7 +28,7 @@ app = new_app()
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
     row, versions = with_database(
-        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, observed_versions)
+        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, load_observed_versions)
     )
     lines = blame_fields(versions)
     last = versions[-1]

@@ -90,7 +90,7 @@ async def _ask(settings: Settings, query: Query) -> Groups | None:
 async def _compare_times(
     connection: "AsyncConnection", *, from_at: datetime, to_at: datetime, org: str | None, axis: Axis
 ) -> Groups | None:
-    watched = await history.history_start(connection)
+    watched = await history.load_history_start(connection)
     check_org(watched, org)
     asked_for = [name for name in watched if org in {None, name}]
     if len(note_unwatched(watched, org, from_at)) == len(asked_for):
@@ -111,7 +111,7 @@ def _text(value: object) -> str | None:
 async def _compare_orgs(
     connection: "AsyncConnection", *, left: str, right: str, at: datetime, axis: Axis
 ) -> Groups | None:
-    watched = await history.history_start(connection)
+    watched = await history.load_history_start(connection)
     for org in (left, right):
         check_org(watched, org)
     # Against an organization of which nothing is known, everything would look as if only the other had it.

@@ -181,7 +181,7 @@ async def add_labels(connection: AsyncConnection, differences: Sequence[Differen
         return list(differences)
     org_ids, cadence_ids, versions = (list(column) for column in zip(*wanted, strict=True))
     rows = await connection.execute(_NAMES, {"orgs": org_ids, "cadences": cadence_ids, "versions": versions})
-    names = {(row.org_id, row.cadence_id, row.version): labels_of(row) for row in rows}
+    names = {(row.org_id, row.cadence_id, row.version): read_labels(row) for row in rows}
     return [_with_labels(each, names) for each in differences]
 
 
@@ -198,7 +198,7 @@ def pick_versions(axis: Axis, at: str, where: str = _ORG) -> str:
     return _PICKED.format(at=at, seen=_SEEN[axis].format(at=at), where=where)
 
 
-def labels_of(row: Row[Any]) -> dict[str, str | None]:
+def read_labels(row: Row[Any]) -> dict[str, str | None]:
     """Returns the names in a row by the paths of their ids."""
     return {id_path: getattr(row, name.replace(".", "_")) for name, id_path in LABELS.items()}
 

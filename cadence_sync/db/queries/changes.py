@@ -165,14 +165,14 @@ async def load_authors(connection: AsyncConnection, org: str | None) -> list[Cho
         .limit(_RECENT)
         .subquery()
     )
-    known = union(select(recent.c.id, recent.c.name).distinct(), *persons(org)).subquery()
+    known = union(select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
     rows = await connection.execute(
         select(known.c.id, func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
     )
-    return sorted_choices(Choice(value, label or value) for value, label in rows)
+    return sort_choices(Choice(value, label or value) for value, label in rows)
 
 
-def persons(org: str | None) -> list[Select[Any]]:
+def select_persons(org: str | None) -> list[Select[Any]]:
     """Builds the queries for the creators and the last editors of cadences, as id and name."""
     within = [cadences.c.org_id == org] if org else []
     return [
@@ -183,7 +183,7 @@ def persons(org: str | None) -> list[Select[Any]]:
     ]
 
 
-def sorted_choices(choices: Iterable[Choice]) -> list[Choice]:
+def sort_choices(choices: Iterable[Choice]) -> list[Choice]:
     return sorted(choices, key=lambda choice: choice.label.casefold())
 
 

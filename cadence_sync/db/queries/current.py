@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.queries.changes import Choice, persons, sorted_choices
+from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
 from cadence_sync.db.queries.history import QueryRows, snapshot
 from cadence_sync.db.tables import (
     cadence_changes,
@@ -127,7 +127,7 @@ class Choices:
     persons: list[Choice]
 
 
-async def status(engine: AsyncEngine) -> QueryRows:
+async def load_status(engine: AsyncEngine) -> QueryRows:
     """Returns a row an organization: what is stored, the last run, the last success, and what needs attention."""
     return await _rows(engine, _STATUS)
 
@@ -150,7 +150,7 @@ async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str)
     return await _rows(engine, statement)
 
 
-async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
+async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
     """Returns the newest changes of an organization, with the names of the cadences."""
     statement = (
         select(cadence_changes, _C.name)
@@ -198,7 +198,7 @@ async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) ->
 async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
     """Loads the options of the list's filters, those of one organization or of all."""
     within = [] if org is None else [_C.org_id == org]
-    person = union(*persons(org)).subquery()
+    person = union(*select_persons(org)).subquery()
     found = await connection.execute(
         union_all(
             select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
@@ -211,7 +211,7 @@ async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
     for kind, value, label in found:
         if value is not None:
             by_kind[kind].append(Choice(value, label or value))
-    return Choices(*map(sorted_choices, by_kind.values()))
+    return Choices(*map(sort_choices, by_kind.values()))
 
 
 def _details() -> Select[Any]:

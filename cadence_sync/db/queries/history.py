@@ -17,7 +17,7 @@ from cadence_sync.core.diff import Kind
 from cadence_sync.core.labels import Axis
 from cadence_sync.core.records import Config
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.queries.as_of import labels_of, pick_versions
+from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
@@ -153,13 +153,13 @@ async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncI
                 ) from error
 
 
-async def history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
+async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
     """Returns every stored organization and since when it is watched: of the time before, nothing is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
 
-async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
+async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
     """Returns a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
@@ -181,7 +181,7 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     return rows
 
 
-async def observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
+async def load_observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
     """Loads all versions of a cadence, oldest first, as `core.blame` reads them."""
     rows = await connection.execute(_SEEN, {"org": org_id, "cadence": cadence_id})
     return [_observed(row) for row in rows]
@@ -213,7 +213,7 @@ async def load_states(
     return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
 
 
-async def state_at(
+async def load_state_at(
     connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: Axis
 ) -> VersionState | None:
     """Returns the version of a time, also where it is a deletion."""
@@ -236,7 +236,7 @@ async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[
 
 def _state(row: Row[Any]) -> VersionState:
     times = (row.valid_from, row.valid_to, row.observed_at)
-    return VersionState(row.version, row.kind, *times, from_document(row.document), labels_of(row))
+    return VersionState(row.version, row.kind, *times, from_document(row.document), read_labels(row))
 
 
 def _observed(row: Row[Any]) -> ObservedVersion:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of
-from cadence_sync.db.queries.history import history_start
+from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
@@ -42,7 +42,7 @@ async def list_past(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request, org) as connection:
-        watched = await history_start(connection)
+        watched = await load_history_start(connection)
         if then is not None:
             query = as_of.PastQuery(then.at, axis, COLUMNS, org, words, SIZE, (number - 1) * SIZE)
             rows, total = await as_of.list_as_of(connection, query)
@@ -89,7 +89,7 @@ async def compare_times(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request, org) as connection:
-        watched = await history_start(connection)
+        watched = await load_history_start(connection)
         shown = found
         if begins is not None and ends is not None:
             found = await as_of.compare_times(connection, begins.at, ends.at, axis, org)
