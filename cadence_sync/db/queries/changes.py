@@ -46,8 +46,8 @@ _CUSTOM_PLAN: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_p
 class VersionEdit:
     """One version and its changes; `name` and `module` are those of the cadence now.
 
-    Zoho names a cadence's creator: a creation without an author of its own, since somebody else had edited the
-    cadence before it was seen, is attributed to the creator.
+    A creation without an author, since another person had edited the cadence before it was seen, has its creator as
+    author: Zoho names that one with the cadence.
     """
 
     org_id: str

@@ -134,9 +134,7 @@ async def load_status(engine: AsyncEngine) -> QueryRows:
 
 async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
     """Returns a row a cadence; deleted ones only where they are asked for."""
-    statement = _details().order_by(_C.org_id, _C.name, _C.cadence_id)
-    if org_id is not None:
-        statement = statement.where(_C.org_id == org_id)
+    statement = _details(org_id).order_by(_C.org_id, _C.name, _C.cadence_id)
     if not deleted:
         statement = statement.where(_C.deleted_at.is_(None))
     return await _rows(engine, statement)
@@ -144,10 +142,7 @@ async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: boo
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
     """Returns the rows of this id: one an organization that has it."""
-    statement = _details().where(_C.cadence_id == cadence_id)
-    if org_id is not None:
-        statement = statement.where(_C.org_id == org_id)
-    return await _rows(engine, statement)
+    return await _rows(engine, _details(org_id).where(_C.cadence_id == cadence_id))
 
 
 async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
@@ -214,11 +209,12 @@ async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
     return Choices(*map(sort_choices, by_kind.values()))
 
 
-def _details() -> Select[Any]:
+def _details(org_id: str | None) -> Select[Any]:
     own = [column for column in _C if column.name not in _INTERNAL]
     counts = [column for column in follow_up_summaries.c if not column.primary_key]
     execution = [column.label(f"execution_{column.name}") for column in execution_details.c if not column.primary_key]
-    return select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    statement = select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    return statement if org_id is None else statement.where(_C.org_id == org_id)
 
 
 def _listed(filter_: CadenceFilter) -> Select[Any]:

@@ -159,6 +159,12 @@ async def load_history_start(connection: AsyncConnection) -> dict[str, datetime 
     return {row.org_id: row.first_listed_at for row in rows}
 
 
+def find_unwatched(starts: Mapping[str, datetime | None], org: str | None, at: datetime) -> dict[str, datetime | None]:
+    """Returns the organizations, or the one, whose history starts after a time."""
+    asked_for = {name: start for name, start in starts.items() if org in (None, name)}
+    return {name: start for name, start in asked_for.items() if start is None or at < start}
+
+
 async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
     """Returns a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of
-from cadence_sync.db.queries.history import load_history_start
+from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
@@ -28,7 +28,6 @@ COLUMNS: Final = (
     *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
     "last_changed_at",
 )
-Watched = Mapping[str, datetime | None]
 
 
 @routes.get("/past")
@@ -55,7 +54,7 @@ async def list_past(request: web.Request) -> web.Response:
         then=then,
         axis=axis,
         orgs=list(watched),
-        unwatched=_unwatched(watched, org, then),
+        unwatched=find_unwatched(watched, org, then.at) if then else {},
         rows=rows,
         total=total,
         number=number,
@@ -95,7 +94,7 @@ async def compare_times(request: web.Request) -> web.Response:
             found = await as_of.compare_times(connection, begins.at, ends.at, axis, org)
             shown = await as_of.add_labels(connection, found[(number - 1) * DIFFERENCES : number * DIFFERENCES])
     params.check_page(number, shown)
-    unwatched = _unwatched(watched, org, begins)
+    unwatched = find_unwatched(watched, org, begins.at) if begins else {}
     return await page(
         request,
         "difference.html",
@@ -130,14 +129,6 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
     ends = ends or present(request)
     check_order(begins, ends)
     return begins, ends
-
-
-def _unwatched(watched: Watched, org: str | None, then: TimeParam | None) -> dict[str, datetime | None]:
-    """Returns the organizations of which nothing is known at that time, and since when they are watched."""
-    if then is None:
-        return {}
-    asked_for = {name: since for name, since in watched.items() if org in (None, name)}
-    return {name: since for name, since in asked_for.items() if since is None or then.at < since}
 
 
 def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
