@@ -5,14 +5,14 @@ import json
 import time
 
 from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig, configured_orgs
 from cadence_sync.config.settings import load_settings
-from cadence_sync.orgs.config import OrgConfig, configured_orgs
 
 RUNS = 50
 
 
 async def main() -> None:
-    """Sync once to warm up, then as often as is measured."""
+    """Syncs once to warm up, then for each measurement."""
     settings = load_settings()
     org = configured_orgs(settings)["default"]
     if not isinstance(org, OrgConfig):

@@ -13,14 +13,15 @@ import asyncpg
 import psutil
 
 from bench.place import database
-from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.daemon import queue
+from cadence_sync.daemon.jobs import many_syncs
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.integrity import examine
 from cadence_sync.db.pruning import prune
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
@@ -28,9 +29,9 @@ from cadence_sync.simulator.tokens import credentials
 ORGS, CADENCES, DAYS, ROUNDS = 200, 10, 30, 4
 KEEP = timedelta(days=14)
 EDITS = 20
-"""How many organizations somebody edits in each round."""
+"""Organizations with an edit in each round."""
 FLAT = 1.15
-"""How much larger the process may be after the month than after its first week."""
+"""Allowed growth of the process from the first week to the end of the month, as a factor."""
 
 
 @dataclass
@@ -40,30 +41,28 @@ class Fast:
     time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
-        """Return the present of the simulated month."""
         return self.time
 
     def monotonic(self) -> float:
-        """Return seconds since some point of it."""
         return self.time.timestamp()
 
 
 def org(number: int, url: str) -> OrgConfig:
-    """Return how a simulated organization is reached."""
+    """Returns the settings of a simulated organization."""
     known = credentials(number)
     return OrgConfig(f"org-{number}", "us", known.client_id, known.client_secret, known.refresh_token, url, url)
 
 
 async def main() -> int:
-    """Live through the month, print what it left, and return 1 where that is too much."""
+    """Runs the month and prints its traces; returns 1 if they exceed a limit."""
     clock, me = Fast(), psutil.Process()
     simulator = Simulator(ORGS, CADENCES, clock=clock.now)
     memory: list[int] = []
     with database() as (url, _):
         async with open_engine(url, 18) as engine, running(simulator) as zoho:
-            await wiring.migrate(engine)
+            await migrate(engine)
             connection = await asyncpg.connect(url)
-            async with wiring.many_syncs(Settings(), engine, clock=clock) as sync_of:
+            async with many_syncs(Settings(), engine, clock=clock) as sync_of:
 
                 async def sync_org(due: queue.SyncJob, _attempts: int) -> bool:
                     report = await sync_of(org(int(due.org_id[4:]), zoho)).run(due.trigger)

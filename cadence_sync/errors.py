@@ -1,25 +1,17 @@
 """Every error that the product raises on purpose, grouped by what the caller does with it.
 
-CadenceSyncError          code, message, hint; exit code
-├── Stop                  trying again changes nothing: a person must act
-│   ├── SettingsError     2   settings that cannot work
-│   ├── ArgumentError     2   arguments that a command cannot act on
-│   ├── SpoolError        2   no room for temporary files
-│   ├── AccessError       3   credentials or permission
-│   ├── DatabaseError     5   unreachable, not migrated, newer than the code
-│   ├── OrgBusyError      8   another run wrote this org first
-│   ├── BudgetError       4   the day's API calls are spent
-│   └── NotFoundError     1   nothing of that name is stored
-├── RetryLater            4   Zoho or the network; asking again may help
-└── BadAnswer             4   an answer that makes no sense
-    └── InconsistentListing   pages that do not fit together
+`PermanentError`: trying again changes nothing, a person must act. `TransientError`: trying again may help.
+`InvalidResponseError`: Zoho's answer makes no sense.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+UNKNOWN_ORG: Final = "UNKNOWN_ORG"
+"""The code of errors about an organization that is not, or no longer, known."""
 
 
 def docs_hint(title: str) -> str:
-    """Point to a page of the documentation by its title: whoever installed the package has no files of it."""
+    """Points to a page of the documentation by its title: the installed package has no files of it."""
     return f"See the page {title!r} of the documentation."
 
 
@@ -42,14 +34,14 @@ class PermanentError(CadenceSyncError):
 
 
 class SettingsError(PermanentError):
-    """Settings that cannot work."""
+    """Invalid or missing settings."""
 
     exit_code = 2
     default_code = "INVALID_SETTINGS"
 
 
 class ArgumentError(PermanentError):
-    """Arguments of a command that make no sense, or that it cannot act on."""
+    """Invalid arguments of a command, or arguments that it cannot act on."""
 
     exit_code = 2
     default_code = "BAD_ARGUMENT"
@@ -71,7 +63,7 @@ class AccessError(PermanentError):
 
 
 class DatabaseError(PermanentError):
-    """The database cannot be used as it is."""
+    """The database is unreachable, not migrated, or newer than the code."""
 
     exit_code = 5
     default_code = "DATABASE_ERROR"
@@ -114,7 +106,7 @@ class TransientError(CadenceSyncError):
 
 
 class InvalidResponseError(CadenceSyncError):
-    """Zoho, or something in front of it, answered what cannot be a listing."""
+    """An answer of Zoho, or of a proxy in between, that cannot be a listing."""
 
     exit_code = 4
     default_code = "INVALID_RESPONSE"

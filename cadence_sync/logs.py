@@ -1,4 +1,4 @@
-"""Logs on stderr: lines for people on a terminal, JSON for machines; stdout belongs to results."""
+"""Logs on stderr: lines for people on a terminal, JSON for machines; stdout holds results."""
 
 import logging
 import os
@@ -12,20 +12,20 @@ _tracebacks = True
 
 
 def configure_logs(level: str, *, tracebacks: bool = True) -> None:
-    """Send events to stderr from this level on, defects with their tracebacks or without."""
+    """Sends events to stderr from this level on, defects with or without their tracebacks."""
     global _level, _tracebacks
     _level, _tracebacks = level, tracebacks
     log.reset()
 
 
 def forward_libraries() -> None:
-    """Let what libraries warn of be events too, for as long as the process lives: a daemon's logs have one form."""
+    """Turns the warnings of libraries into events until the process ends: a daemon's logs have one form."""
     logging.getLogger().addHandler(_Forward(logging.WARNING))
 
 
 class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass on what happened; of an exception its name alone, since its text may hold anything."""
+        """Logs a record; of an exception only the type, since its text may hold secrets."""
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         fields = {"logger": record.name, "message": record.getMessage()} | ({"error": error} if error else {})
         log.log(record.levelno, "library", **fields)
@@ -38,7 +38,6 @@ class _Log:
         self._logger: Any = None
 
     def reset(self) -> None:
-        """Set up anew for the next event."""
         self._logger = None
 
     def __getattr__(self, method: str) -> Any:
@@ -49,7 +48,7 @@ class _Log:
 
 @contextmanager
 def about(**values: object) -> Iterator[None]:
-    """Add these values to all events of this task meanwhile."""
+    """Adds these values to all events of this task meanwhile."""
     from structlog.contextvars import bound_contextvars  # noqa: PLC0415 - see `_Log`
 
     with bound_contextvars(**values):
@@ -82,7 +81,7 @@ def _structlog(level: str) -> Any:
 
 
 def _in_color() -> bool:
-    """Whether a terminal is to be sent colors: https://no-color.org, and terminals that know none."""
+    """Whether a terminal shows colors, and its user wants them: https://no-color.org."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 

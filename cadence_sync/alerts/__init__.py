@@ -1,1 +1,1 @@
-"""Alerts: what the outbox holds goes to the channels of the settings."""
+"""Alerts: routes events to channels, renders messages and sends those of the outbox."""

@@ -1,26 +1,52 @@
-"""The channels of the settings, ready to send."""
+"""The protocol of channels, and a thread for their blocking work."""
 
-from cadence_sync.alerts.channel import Channel
-from cadence_sync.config.alerts import ChannelSettings
-from cadence_sync.config.settings import Settings
-from cadence_sync.ports import Clock
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+from typing import Final, Protocol, TypeVar
+
+from cadence_sync.alerts.events import AlertEvent
+from cadence_sync.errors import TransientError
+
+HINT: Final = "It is tried again later; `cadence-sync alerts test` tries the channel at once."
+
+T = TypeVar("T")
 
 
-def open_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
-    """Return a sender for each channel; raises `SettingsError` for the first whose address cannot work.
+class Channel(Protocol):
+    """Sends messages to one receiver."""
 
-    Loads Apprise, which takes a second: do it in a thread.
-    """
-    return {name: _open(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
+    @property
+    def kind(self) -> str:
+        """The service, such as `webhook` or `slack`; never a secret."""
+        ...
+
+    async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
+        """Delivers a message; returns when none of it is under way any more, however long that takes.
+
+        Raises `TransientError` where the receiver refused it, or where its answer is unknown.
+        """
+        ...
 
 
-def _open(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> Channel:
-    if channel.webhook is not None and channel.secret is not None:
-        from cadence_sync.alerts.webhook import WebhookChannel
+def not_sent(why: str, retry_after: float | None = None) -> TransientError:
+    """Returns the error of a failed delivery; `why` is our own text, since a receiver's may hold secrets."""
+    return TransientError(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)
 
-        url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
-        return WebhookChannel(name, url, secret, settings.web_url, clock)
-    from cadence_sync.alerts.apprise import open_service
 
-    url = "" if channel.url is None else channel.url.get_secret_value()
-    return open_service(name, url, settings.web_url)
+async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
+    """Awaits blocking work; cancelling abandons the thread, which delays neither other work nor shutdown."""
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # an abandoned thread may still set its result
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+            # What would end the process, such as `sys.exit`, fails the message only.
+            done.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+
+    # A thread of an executor would delay the end of the process.
+    Thread(target=run, name=name, daemon=True).start()
+    return await asyncio.wrap_future(done)

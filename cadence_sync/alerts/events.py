@@ -1,38 +1,47 @@
-"""What may be told of: events with what is known of them when they are sent. Pure."""
+"""Alert events, enriched when they are sent. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final
 
-from cadence_sync.alerts.routing import Event
+from cadence_sync.core.records import FieldChange
+
+
+class Event(StrEnum):
+    """What happened."""
+
+    CHANGE = "change"
+    HELD = "deletions_held"
+    DECIDED = "deletions_reviewed"
+    FAILING = "failing"
+    RECOVERED = "recovered"
+    STALE = "stale"
+    FRESH = "fresh"
+    TEST = "test"
+    """A person tries a channel."""
+
+
+ENDS: Final = {Event.FAILING: Event.RECOVERED, Event.STALE: Event.FRESH}
+"""The event that ends the episode which another began."""
 
 
 class HoldState(StrEnum):
-    """What became of held deletions until they are told of."""
+    """State of held deletions at the time of sending."""
 
     OPEN = "open"
     APPROVED = "approved"
     REJECTED = "rejected"
     REPLACED = "replaced"
-    """A newer case holds other deletions."""
+    """A newer hold covers other deletions."""
     SETTLED = "settled"
     """They reappeared, or were deleted by a run that was allowed to."""
 
 
-class LabeledChange(NamedTuple):
-    """One field of a version; labels are the names of what ids stand for, where Zoho sent them."""
-
-    field: str
-    old: object
-    new: object
-    old_label: str | None = None
-    new_label: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """One event, with what is known of it when it is sent."""
+    """One event of a message, as the outbox loads it and as channels render it."""
 
     event: Event
     key: str
@@ -42,24 +51,19 @@ class AlertEvent:
     version: int | None = None
     kind: str | None = None
     name: str | None = None
-    changes: tuple[LabeledChange, ...] = ()
+    changes: Sequence[FieldChange] = ()
     changed_by_id: str | None = None
     changed_by_name: str | None = None
     run_id: int | None = None
     count: int = 0
-    """Cadences that are held, or were decided about."""
-    names: tuple[str, ...] = ()
-    """Some of those that are held."""
+    """Cadences that are held, or that were reviewed."""
+    names: Sequence[str] = ()
+    """Some of the cadences that are held."""
     hold_state: HoldState = HoldState.OPEN
     is_over: bool = False
-    """Whether syncs work again, or the copy is read again, since."""
+    """Whether the episode has ended since: syncs succeed again, or the copy is up to date again."""
     decision: str | None = None
     decided_by: str | None = None
     error_code: str | None = None
     error: str | None = None
     hint: str | None = None
-
-    @property
-    def has_author(self) -> bool:
-        """Whether Zoho told who made the change."""
-        return self.changed_by_name is not None or self.changed_by_id is not None

@@ -1,184 +1,120 @@
-"""Who is told of what: rules that match changes and events to channels, and when to send. Pure."""
+"""Which channels receive an event, by the rules of the settings, and when it is due. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
-from cadence_sync.config.alerts import DIGESTS, RuleSettings
+from cadence_sync.alerts.events import Event
+from cadence_sync.config.alerts import DIGESTS, RuleSettings, Topic
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.diff import Kind, Version
 
 ATTEMPTS: Final = 10
-"""Tries of one message, spread over a day and a half; then it is a dead letter."""
+"""Attempts per message, spread over a day and a half; then it is a dead letter."""
 _FIRST_PAUSE: Final = timedelta(seconds=30)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_PAUSE: Final = timedelta(hours=12)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Event(StrEnum):
-    """What may be told of."""
-
-    CHANGE = "change"
-    HELD = "deletions_held"
-    DECIDED = "deletions_reviewed"
-    FAILING = "failing"
-    RECOVERED = "recovered"
-    STALE = "stale"
-    FRESH = "fresh"
-    TEST = "test"
-    """Somebody tries a channel."""
-
-
-class Topic(StrEnum):
-    """What a rule asks for: an event, and the one that ends it."""
-
-    CHANGES = "changes"
-    HELD = "held"
-    FAILING = "failing"
-    STALE = "stale"
-
-
-TOPICS: Final = {
-    Event.CHANGE: Topic.CHANGES,
-    Event.HELD: Topic.HELD,
-    Event.DECIDED: Topic.HELD,
-    Event.FAILING: Topic.FAILING,
-    Event.RECOVERED: Topic.FAILING,
-    Event.STALE: Topic.STALE,
-    Event.FRESH: Topic.STALE,
+_TOPICS: Final[dict[Event, Topic]] = {
+    Event.CHANGE: "changes",
+    Event.HELD: "held",
+    Event.DECIDED: "held",
+    Event.FAILING: "failing",
+    Event.RECOVERED: "failing",
+    Event.STALE: "stale",
+    Event.FRESH: "stale",
 }
-ENDS: Final = {Event.FAILING: Event.RECOVERED, Event.STALE: Event.FRESH}
-"""Which event ends an episode that another began."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What its channels are told; an empty filter lets everything through."""
-
-    channels: tuple[str, ...]
-    topics: frozenset[Topic] = frozenset(Topic)
-    orgs: frozenset[str] = frozenset()
-    kinds: frozenset[Kind] = frozenset()
-    fields: tuple[str, ...] = ()
-    """Patterns of dotted paths."""
-    modules: frozenset[str] = frozenset()
-    """API names or ids."""
-    name: str | None = None
-    """A pattern of the cadence's name."""
-    persons: frozenset[str] = frozenset()
-    """Ids or names of those who made the change, where Zoho tells."""
-
-    def wants(self, topic: Topic, org_id: str) -> bool:
-        """Whether anything of this kind, of this organization, is asked for."""
-        return topic in self.topics and (not self.orgs or org_id in self.orgs)
-
-    def wants_change(self, org_id: str, version: Version) -> bool:
-        """Whether a version is asked for."""
-        return (
-            self.wants(Topic.CHANGES, org_id)
-            and (not self.kinds or version.kind in self.kinds)
-            and (not self.fields or self._names_a_field(version))
-            and (self.name is None or any(_alike(name, self.name) for name in _names(version)))
-            and _any_of(self.modules, (version.row.labels.get("module.api_name"), version.row.config.get("module.id")))
-            and _any_of(self.persons, _persons(version))
-        )
-
-    def _names_a_field(self, version: Version) -> bool:
-        changed = [change.field for change in version.changes if change.field != "*"]
-        return any(fnmatchcase(path, pattern) for path in changed for pattern in self.fields)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRouting:
-    """All rules, and how often the channels want to hear."""
+    """All rules, and the periods of channels that receive digests."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
     digests: Mapping[str, timedelta] = field(default_factory=dict)
-    """Channels that get one message a period, and the period."""
     failing_after: int = 3
-    """So many failed runs in a row are worth a message."""
+    """Consecutive failed runs that are worth a message."""
 
     def channels_for_change(self, org_id: str, version: Version) -> list[str]:
-        """Return the channels that a version is announced to; what was there before is no news."""
+        """Returns the channels for a version; a baseline is not a change."""
         if version.kind is Kind.BASELINE:
             return []
-        return _channels(rule for rule in self.rules if rule.wants_change(org_id, version))
+        return _channels(rule for rule in self.rules if _selects_change(rule, org_id, version))
 
     def channels_for(self, event: Event, org_id: str) -> list[str]:
-        """Return the channels that an event of an organization is announced to."""
-        return _channels(rule for rule in self.rules if rule.wants(TOPICS[event], org_id))
+        return _channels(rule for rule in self.rules if _selects(rule, event, org_id))
 
     def due(self, channel: str, now: datetime) -> datetime:
-        """Return when what happens now is sent: at once, or when the channel's period ends."""
+        """Returns when an event of now is sent: at once, or at the end of the channel's period."""
         period = self.digests.get(channel)
         return now if period is None else period_end(now, period)
 
 
 def period_end(now: datetime, period: timedelta) -> datetime:
-    """Return the end of the period that a time lies in; periods are counted from midnight UTC."""
+    """Returns the end of the period that contains a time; periods are counted from midnight UTC."""
     periods = (now - _EPOCH) // period + 1
     return _EPOCH + periods * period
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many tries of a message: three times as long after each."""
-    times: int = 3 ** max(0, min(attempts - 1, 10))
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * times)
-
-
-def _channels(rules: Iterable[Rule]) -> list[str]:
-    return list(dict.fromkeys(channel for rule in rules for channel in rule.channels))
-
-
-def _names(version: Version) -> list[str]:
-    """Return the name and, of one that was renamed, the name before: leaving a pattern is worth a message too."""
-    before = [change.old for change in version.changes if change.field == "name"]
-    return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
-
-
-def _persons(version: Version) -> list[object]:
-    """Return who made the change: a creation is its creator's, also where somebody else has edited it since."""
-    unnamed = version.changed_by_id is None and version.changed_by_name is None
-    made = version.kind is Kind.CREATED and unnamed
-    creator = (version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")) if made else ()
-    return [version.changed_by_id, version.changed_by_name, *creator]
-
-
-def _alike(text: str, pattern: str) -> bool:
-    return fnmatchcase(text.casefold(), pattern.casefold())
-
-
-def _any_of(wanted: frozenset[str], found: Iterable[object]) -> bool:
-    if not wanted:
-        return True
-    known = {text.casefold() for text in found if isinstance(text, str)}
-    return not known.isdisjoint(text.casefold() for text in wanted)
+    """Returns the pause after a failed attempt: three times the one before."""
+    factor: int = 3 ** max(0, min(attempts - 1, 10))
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * factor)
 
 
 def build_routing(settings: Settings) -> AlertRouting:
-    """Return all rules; channels of a file without rules, and those of the environment, are told everything."""
+    """Builds the routing; channels of a file without rules, and channels of the environment, receive everything."""
     alerts, channels = settings.alerts, settings.alert_channels
-    rules = [_rule(rule) for rule in alerts.rules]
-    everything = [name for name in channels if not rules or name not in alerts.channels]
-    if everything:
-        rules.append(Rule(tuple(everything)))
+    everything = [name for name in channels if not alerts.rules or name not in alerts.channels]
+    rules = [*alerts.rules, RuleSettings(channels=everything)] if everything else alerts.rules
     periods = {name: timedelta(seconds=DIGESTS[channel.digest]) for name, channel in channels.items()}
     digests = {name: period for name, period in periods.items() if period}
     return AlertRouting(tuple(rules), digests, alerts.failing_after)
 
 
-def _rule(rule: RuleSettings) -> Rule:
-    asked = rule.events if rule.events is not None else (["changes"] if rule.filters_changes else list(Topic))
-    return Rule(
-        tuple(rule.channels),
-        frozenset(Topic(event) for event in asked),
-        frozenset(rule.orgs),
-        frozenset(Kind(kind) for kind in rule.kinds),
-        tuple(rule.fields),
-        frozenset(rule.modules),
-        rule.name,
-        frozenset(rule.persons),
+def _selects(rule: RuleSettings, event: Event, org_id: str) -> bool:
+    return _TOPICS[event] in rule.topics and (not rule.orgs or org_id in rule.orgs)
+
+
+def _selects_change(rule: RuleSettings, org_id: str, version: Version) -> bool:
+    row, fields = version.row, [change.field for change in version.changes if change.field != "*"]
+    return (
+        _selects(rule, Event.CHANGE, org_id)
+        and (not rule.kinds or version.kind in rule.kinds)
+        and (not rule.fields or any(fnmatchcase(path, pattern) for path in fields for pattern in rule.fields))
+        and (rule.name is None or any(_matches(name, rule.name) for name in _names(version)))
+        and _any_of(rule.modules, (row.labels.get("module.api_name"), row.config.get("module.id")))
+        and _any_of(rule.persons, _authors(version))
     )
+
+
+def _channels(rules: Iterable[RuleSettings]) -> list[str]:
+    return list(dict.fromkeys(channel for rule in rules for channel in rule.channels))
+
+
+def _names(version: Version) -> list[str]:
+    """Returns the name and the one before a renaming: leaving a pattern is worth a message too."""
+    before = [change.old for change in version.changes if change.field == "name"]
+    return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
+
+
+def _authors(version: Version) -> list[object]:
+    """Returns ids and names of the author: a creation without one is its creator's, although edited since."""
+    authors: list[object] = [version.changed_by_id, version.changed_by_name]
+    if version.kind is Kind.CREATED and authors == [None, None]:
+        return [version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")]
+    return authors
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def _any_of(wanted: Iterable[str], found: Iterable[object]) -> bool:
+    if not wanted:
+        return True
+    known = {text.casefold() for text in found if isinstance(text, str)}
+    return not known.isdisjoint(text.casefold() for text in wanted)

@@ -1,32 +1,30 @@
-"""Looks now and then for organizations that nobody has read for long, and for what is well again."""
+"""Looks regularly for organizations that were not read for too long, and for episodes that are over."""
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync.alerts.dispatcher import log_and_continue
-from cadence_sync.alerts.routing import AlertRouting
-from cadence_sync.db import alert_outbox
 from cadence_sync.ports import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from cadence_sync.db.alert_outbox import IsStale
 
 EVERY: Final = 30.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 async def watch(
-    engine: "AsyncEngine",
-    alerting: AlertRouting,
+    enter_staleness: "Callable[[datetime, IsStale], Awaitable[None]]",
     clock: Clock,
-    staleness: "Callable[[], alert_outbox.IsStale | None]",
+    staleness: "Callable[[], IsStale | None]",
 ) -> None:
-    """Look until canceled; where nothing says what is stale, another process looks."""
+    """Checks until canceled; without a predicate another process checks."""
     while True:
         async with log_and_continue():
             is_stale = staleness()
             if is_stale is not None:
-                await alert_outbox.enter_staleness(engine, alerting, clock.now(), is_stale)
+                await enter_staleness(clock.now(), is_stale)
         await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""The generic webhook: JSON in a POST, signed as Standard Webhooks have it."""
+"""The generic webhook: JSON in a POST, signed as Standard Webhooks specify."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,80 +9,27 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from standardwebhooks import Webhook
 
 from cadence_sync import __version__
-from cadence_sync.alerts.channel import not_sent
-from cadence_sync.alerts.events import AlertEvent, LabeledChange
+from cadence_sync.alerts.channels import not_sent
+from cadence_sync.alerts.events import ENDS, AlertEvent, Event
 from cadence_sync.alerts.render import IDS, event_url, render_message
-from cadence_sync.alerts.routing import ENDS, Event
 from cadence_sync.config.alerts import webhook_key
 from cadence_sync.core.labels import field_title
+from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
 
-_BEGUN: Final = {end: begin for begin, end in ENDS.items()}
-"""The event of an episode, by the one that ends it."""
-
-
-def render_payload(
-    alerts: Sequence[AlertEvent], web_url: str | None, *, channel: str, message_id: str, limit: int = 4000
-) -> dict[str, object]:
-    """Return what the generic webhook gets; docs/how-to/alerts.md describes it."""
-    text = render_message(alerts, web_url, limit)
-    events = [_json_of(each, web_url) for each in alerts]
-    return {
-        "version": 1,
-        "id": message_id,
-        "channel": channel,
-        "title": text.title,
-        "text": text.body,
-        "events": events,
-    }
-
-
-def _json_of(alert: AlertEvent, web_url: str | None) -> dict[str, object]:
-    found: dict[str, object] = {
-        "event": str(_BEGUN.get(alert.event, alert.event)),
-        "key": alert.key,
-        "org_id": alert.org_id,
-        "at": alert.at.isoformat(),
-        "url": event_url(alert, web_url),
-    }
-    if alert.event in ENDS or alert.event in _BEGUN:
-        found["status"] = "resolved" if alert.event in _BEGUN else "firing"
-    match alert.event:
-        case Event.CHANGE:
-            by = {"id": alert.changed_by_id, "name": alert.changed_by_name} if alert.has_author else None
-            changes = [_json_of_change(change) for change in alert.changes]
-            cadence = {"cadence_id": alert.cadence_id, "name": alert.name, "version": alert.version, "kind": alert.kind}
-            found |= cadence | {"changed_by": by, "changes": changes}
-        case Event.HELD:
-            found |= {"run_id": alert.run_id, "count": alert.count, "names": list(alert.names)}
-            found |= {"state": str(alert.hold_state), "decided_by": alert.decided_by}
-        case Event.DECIDED:
-            found |= {"run_id": alert.run_id, "count": alert.count}
-            found |= {"decision": alert.decision, "decided_by": alert.decided_by}
-        case Event.FAILING:
-            error = {"code": alert.error_code, "message": alert.error, "hint": alert.hint}
-            found |= {"run_id": alert.run_id, "error": error}
-        case _:
-            return found
-    return found
-
-
-def _json_of_change(change: LabeledChange) -> dict[str, object]:
-    found = {"field": change.field, "title": field_title(change.field), "old": change.old, "new": change.new}
-    labels = {"old_label": change.old_label, "new_label": change.new_label}
-    return found | labels if change.field in IDS else found
-
-
+TEXT_LIMIT: Final = 4000
+"""Characters of the text in a payload."""
 SECONDS: Final = 15.0
 ANSWER: Final = 4096
-"""Bytes of an answer that are read: what it says does not matter."""
+"""Bytes of an answer that are read: its content is irrelevant."""
 LONGEST_WAIT: Final = 3600.0
-"""Seconds that a receiver may ask to be left alone."""
+"""Seconds of a `Retry-After` that are respected."""
+_BEGINNINGS: Final = {end: begin for begin, end in ENDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """Implements `Channel`."""
+    """Posts messages to one address."""
 
     name: str
     url: str = field(repr=False)
@@ -92,7 +39,7 @@ class WebhookChannel:
     kind: str = "webhook"
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
-        """Post a message; a redirect is no answer, since the message is for the address that was given."""
+        """Posts a message; a redirect is a refusal, since the message is for the configured address only."""
         body = msgspec.json.encode(render_payload(alerts, self.web_url, channel=self.name, message_id=message_id))
         now = self.clock.now()
         headers = {
@@ -114,3 +61,60 @@ class WebhookChannel:
             raise not_sent(f"The webhook does not answer ({type(error).__name__}).") from None
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's word for success
             raise not_sent(f"The webhook answers {status}.", min(float(wait), LONGEST_WAIT) if wait.isdigit() else None)
+
+
+def render_payload(
+    alerts: Sequence[AlertEvent], web_url: str | None, *, channel: str, message_id: str
+) -> dict[str, object]:
+    """Returns the JSON of a message; docs/how-to/alerts.md describes it."""
+    text = render_message(alerts, web_url, TEXT_LIMIT)
+    return {
+        "version": 1,
+        "id": message_id,
+        "channel": channel,
+        "title": text.title,
+        "text": text.body,
+        "events": [_json_of(each, web_url) for each in alerts],
+    }
+
+
+def _json_of(alert: AlertEvent, web_url: str | None) -> dict[str, object]:
+    found: dict[str, object] = {
+        "event": _BEGINNINGS.get(alert.event, alert.event),
+        "key": alert.key,
+        "org_id": alert.org_id,
+        "at": alert.at.isoformat(),
+        "url": event_url(alert, web_url),
+    }
+    if alert.event in ENDS or alert.event in _BEGINNINGS:
+        found["status"] = "resolved" if alert.event in _BEGINNINGS else "firing"
+    match alert.event:
+        case Event.CHANGE:
+            by_id, by_name = alert.changed_by_id, alert.changed_by_name
+            by = None if by_id is None and by_name is None else {"id": by_id, "name": by_name}
+            found |= {"cadence_id": alert.cadence_id, "name": alert.name, "version": alert.version, "kind": alert.kind}
+            found |= {"changed_by": by, "changes": [_json_of_change(change) for change in alert.changes]}
+        case Event.HELD:
+            found |= {"run_id": alert.run_id, "count": alert.count, "names": alert.names}
+            found |= {"state": alert.hold_state, "decided_by": alert.decided_by}
+        case Event.DECIDED:
+            found |= {"run_id": alert.run_id, "count": alert.count}
+            found |= {"decision": alert.decision, "decided_by": alert.decided_by}
+        case Event.FAILING:
+            error = {"code": alert.error_code, "message": alert.error, "hint": alert.hint}
+            found |= {"run_id": alert.run_id, "error": error}
+        case _:
+            pass
+    return found
+
+
+def _json_of_change(change: FieldChange) -> dict[str, object]:
+    found: dict[str, object] = {
+        "field": change.field,
+        "title": field_title(change.field),
+        "old": change.old,
+        "new": change.new,
+    }
+    if change.field in IDS:
+        found |= {"old_label": change.old_label, "new_label": change.new_label}
+    return found

@@ -1,36 +1,41 @@
-"""The program `cadence-sync`: its commands, and how an error ends it."""
+"""The program `cadence-sync`: its commands, loaded by name, and how an error ends it."""
 
 import sys
+import traceback
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from cadence_sync.cli import alerts, commands, org
-from cadence_sync.cli.examples import epilog
-from cadence_sync.cli.output import show_error
-from cadence_sync.cli.stdout import guarded_stdout
+from cadence_sync.cli.commands import COMMANDS, GROUPS, module_of
+from cadence_sync.cli.console import guard_stdout, show_error
+from cadence_sync.cli.options import SharedOptions, examples
 from cadence_sync.errors import CadenceSyncError
 
 WIDEST: Final = 100
 """Columns of a help text, however wide the terminal is: longer lines are hard to read."""
+_EXIT_CODES: Final = (
+    "Exit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
+    " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
+    " · 8 another run of the organization was first."
+)
 
-app = typer.Typer(
+root = typer.Typer(
     name="cadence-sync",
     help="Copies the configuration of Zoho CRM cadences into Postgres and keeps its complete history.",
-    epilog=epilog("")
-    + "\n\nExit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
-    " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
-    " · 8 another run of the organization was first.",
+    epilog=examples("cadence-sync init", "cadence-sync sync", "cadence-sync status", "cadence-sync sync --help")
+    + f"\n\n{_EXIT_CODES}",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"max_content_width": WIDEST},
 )
 
 
-@app.callback()
-def options(
+@root.callback()
+def set_shared_options(
     context: typer.Context,
     config: Annotated[
         Path | None, typer.Option(help="Settings file; default: ./cadence-sync.toml, then the user's.")
@@ -39,25 +44,44 @@ def options(
         bool, typer.Option("--debug", envvar="CADENCE_SYNC_DEBUG", help="Show the traceback of an error too.")
     ] = False,
 ) -> None:
-    """Take the options that every command shares."""
     context.obj.config, context.obj.debug = config, debug
 
 
-for command in commands.COMMANDS:
-    app.command(command.name, help=command.help, epilog=epilog(command.name))(command.function)
-app.add_typer(org.app, name="org", short_help=org.app.info.help)
-app.add_typer(alerts.app, name="alerts", short_help=alerts.app.info.help)
-for group in (app, org.app, alerts.app):
-    for registered in group.registered_commands:  # whole and wrapped: typer's own summary would be cut off with dots
-        registered.short_help = (getattr(registered.callback, "__doc__", None) or "").partition("\n")[0]
+class LazyCommand(TyperCommand):
+    """A command as lists and completion know it; its module is imported when it is called or asked for help."""
+
+    def __init__(self, path: str, short_help: str) -> None:
+        super().__init__(path.rpartition(" ")[2], short_help=short_help)
+        self.module = module_of(path)
+
+    def load(self) -> Any:
+        """Returns the command as its module declares it."""
+        return get_group(import_module(self.module).app).commands[str(self.name)]
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        return self.load().make_context(*args, **extra)
+
+
+def build_program() -> Any:
+    """Returns the program as a group of commands none of which is imported yet."""
+    program: Any = get_command(root)
+    groups = {
+        name: TyperGroup(name=name, help=text, short_help=text, no_args_is_help=True, rich_markup_mode=None)
+        for name, text in GROUPS.items()
+    }
+    for path, short_help in COMMANDS.items():
+        group = groups.get(path.partition(" ")[0], program)
+        group.add_command(LazyCommand(path, short_help))
+    program.commands |= groups
+    return program
 
 
 def run_app() -> None:
-    """Run the program; an error is one sentence and a hint on stderr, and its exit code."""
-    shared = commands.Shared()
+    """Runs the program; an error is one sentence and a hint on stderr, and its exit code."""
+    shared = SharedOptions()
     try:
-        with guarded_stdout():
-            app(obj=shared)
+        with guard_stdout():
+            build_program()(obj=shared)
     except CadenceSyncError as error:
         _end(error, error, debug=shared.debug)
     except Exception as error:  # noqa: BLE001 - a defect ends the program as any other error does
@@ -65,7 +89,7 @@ def run_app() -> None:
 
 
 def _defect(error: Exception, *, debug: bool) -> CadenceSyncError:
-    """Return what is said of a defect: its own text may hold anything, so only the traceback has it."""
+    """Returns what is said of a defect: its own text may hold anything, so only the traceback has it."""
     where = "above" if debug else "that `cadence-sync --debug …` shows"
     return CadenceSyncError(
         f"Unexpected {type(error).__name__}.", hint=f"This is a defect: please report it with the traceback {where}."
@@ -74,8 +98,6 @@ def _defect(error: Exception, *, debug: bool) -> CadenceSyncError:
 
 def _end(cause: Exception, error: CadenceSyncError, *, debug: bool) -> None:
     if debug:
-        import traceback
-
         traceback.print_exception(cause)  # no local variables: among those are secrets
     show_error(error)
     sys.exit(error.exit_code)

@@ -1,17 +1,17 @@
-"""Where the program starts: before anything is imported, the garbage collector is told to wait."""
+"""The program's entry point, which stops the garbage collector before anything else is imported."""
 
 import atexit
 import gc
 
 
 def main() -> None:
-    """Run the program.
+    """Runs the program.
 
-    Nothing that is imported is ever garbage, and nothing needs to be looked through when the process ends: the
-    collector's work on it would be a quarter of a short command. `cli.run` switches it on again.
+    Imported modules never become garbage, and nothing needs a collection when the process ends: it would be a quarter
+    of a short command. `cli.runtime.run` switches the collector on again.
     """
     gc.disable()
     atexit.register(gc.freeze)
-    from cadence_sync.cli.app import run_app
+    from cadence_sync.cli.app import run_app  # only now: its imports are what the collector would look through
 
     run_app()

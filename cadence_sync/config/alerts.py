@@ -1,32 +1,52 @@
-"""What the settings say of alerts: the table `[alerts]` of the file, and addresses from the environment."""
+"""Alert settings: the table `[alerts]` of the file, and addresses from the environment."""
 
 import binascii
 import os
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.core.fields import FIELDS, UNENROLL
 
 DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
 SHORTEST_SECRET: Final = 16
+Topic: TypeAlias = Literal["changes", "held", "failing", "stale"]
+"""Events that a rule selects, each with the one that ends it."""
 CHANGE_FILTERS: Final = ("kinds", "fields", "modules", "name", "persons")
 WEBHOOK_PREFIX: Final = "whsec_"
 URL_CHANNEL: Final = "url-"
-"""Channels whose addresses come from the environment are called `url-1`, `url-2` …"""
+"""Channels with addresses from the environment are called `url-1`, `url-2` …"""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _NEXT: Final = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 
 
-class ChannelSettings(BaseModel):
-    """Where messages go: an address of Apprise, or a webhook whose messages are signed."""
+def _check_fields(patterns: list[str]) -> list[str]:
+    for pattern in patterns:
+        if not any(fnmatchcase(path, pattern) for path in (*FIELDS, UNENROLL)):
+            raise ValueError(f"no field is called {pattern!r}")
+    return patterns
+
+
+def _check_pattern(pattern: str | None) -> str | None:
+    if pattern is not None and not pattern.strip():
+        raise ValueError("an empty pattern matches no name")
+    return pattern
+
+
+class SettingsTable(BaseModel):
+    """A table of the settings file; errors about it never show a value."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class ChannelSettings(SettingsTable):
+    """A receiver of messages: an address of Apprise, or a webhook whose messages are signed."""
 
     url: SecretStr | None = None
     url_file: Path | None = None
@@ -54,34 +74,17 @@ class ChannelSettings(BaseModel):
         return self
 
 
-class RuleSettings(BaseModel):
-    """Which channels hear of what; what is left out lets everything through."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+class RuleSettings(SettingsTable):
+    """Which channels receive which events; a filter that is left out lets everything through."""
 
     channels: Annotated[list[str], Field(min_length=1)]
-    events: list[Literal["changes", "held", "failing", "stale"]] | None = None
+    events: list[Topic] | None = None
     orgs: list[str] = Field(default_factory=list)
     kinds: list[Literal["created", "updated", "deleted", "restored"]] = Field(default_factory=list)
-    fields: list[str] = Field(default_factory=list)
+    fields: Annotated[list[str], AfterValidator(_check_fields)] = Field(default_factory=list)
     modules: list[str] = Field(default_factory=list)
-    name: str | None = None
+    name: Annotated[str | None, AfterValidator(_check_pattern)] = None
     persons: list[str] = Field(default_factory=list)
-
-    @field_validator("fields")
-    @classmethod
-    def _check_fields(cls, patterns: list[str]) -> list[str]:
-        for pattern in patterns:
-            if not any(fnmatchcase(path, pattern) for path in (*FIELDS, UNENROLL)):
-                raise ValueError(f"no field is called {pattern!r}")
-        return patterns
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, pattern: str | None) -> str | None:
-        if pattern is not None and not pattern.strip():
-            raise ValueError("an empty pattern matches no name")
-        return pattern
 
     @model_validator(mode="after")
     def _check_filters(self) -> "RuleSettings":
@@ -91,30 +94,33 @@ class RuleSettings(BaseModel):
 
     @property
     def filters_changes(self) -> bool:
-        """Whether it asks for some changes only: then it asks for nothing but changes, unless `events` says so."""
         return any(getattr(self, name) for name in CHANGE_FILTERS)
 
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """Those of `events`; without `events` all, or changes alone where a filter of changes is set."""
+        if self.events is not None:
+            return self.events
+        return ["changes"] if self.filters_changes else get_args(Topic)
 
-class AlertSettings(BaseModel):
+
+def _check_names(channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+    for name in channels:
+        if not _NAME.fullmatch(name) or name.startswith(URL_CHANNEL):
+            raise ValueError(f"a channel cannot be called {name!r}")
+    return channels
+
+
+class AlertSettings(SettingsTable):
     """The table `[alerts]`."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    channels: Annotated[dict[str, ChannelSettings], AfterValidator(_check_names)] = Field(default_factory=dict)
     rules: list[RuleSettings] = Field(default_factory=list)
     failing_after: Annotated[int, Field(ge=1, le=1000)] = 3
     stale_after: str = "1d"
 
-    @field_validator("channels")
-    @classmethod
-    def _check_names(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
-        for name in channels:
-            if not _NAME.fullmatch(name) or name.startswith(URL_CHANNEL):
-                raise ValueError(f"a channel cannot be called {name!r}")
-        return channels
-
     @model_validator(mode="after")
-    def _check_channels(self) -> "AlertSettings":
+    def _check_rules(self) -> "AlertSettings":
         for number, rule in enumerate(self.rules, 1):
             unknown = [name for name in rule.channels if name not in self.channels]
             if unknown:
@@ -123,14 +129,14 @@ class AlertSettings(BaseModel):
 
 
 def addresses_in(urls: SecretStr | None) -> dict[str, ChannelSettings]:
-    """Return a channel for each address of a list; a comma inside an address is part of it."""
+    """Returns a channel for each address of a list; a comma inside an address is part of it."""
     text = "" if urls is None else urls.get_secret_value().strip().strip(",")
     found = [url for url in _NEXT.split(text) if url]
     return {f"{URL_CHANNEL}{number}": ChannelSettings(url=SecretStr(url)) for number, url in enumerate(found, 1)}
 
 
 def webhook_key(secret: str) -> bytes:
-    """Return the key of a webhook's secret: the base64 after `whsec_`, as Standard Webhooks have it, else the secret.
+    """Returns the key of a webhook's secret: the base64 after `whsec_`, as Standard Webhooks have it, else the secret.
 
     Raises `ValueError` where what follows `whsec_` is not base64.
     """
@@ -144,7 +150,7 @@ def webhook_key(secret: str) -> bytes:
 
 
 def _only(name: str, value: SecretStr | None, file: Path | None, variable: str | None) -> SecretStr | None:
-    """Return a secret from the one place that is named for it."""
+    """Returns a secret from the one place that is configured for it."""
     if sum(place is not None for place in (value, file, variable)) > 1:
         raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
     if file is not None:

@@ -1,31 +1,23 @@
 """Settings from the environment (`CADENCE_SYNC_…`, `…_FILE`) and from `cadence-sync.toml`; the environment wins."""
 
-import os
 import re
 import stat
-import tomllib
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
-from cadence_sync.config.alerts import AlertSettings, ChannelSettings, addresses_in
+from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
+from cadence_sync.config.sources import PREFIX, find_file, read_environment_files, read_toml, user_data_dir
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
-from cadence_sync.config.validation import reason
-from cadence_sync.errors import SettingsError, docs_hint
+from cadence_sync.config.validation import explain
+from cadence_sync.errors import SettingsError
 
-PREFIX: Final = "CADENCE_SYNC_"
-FILE_NAME: Final = "cadence-sync.toml"
 DEFAULT_ORG: Final = "default"
-GENERAL_DATABASE_URL: Final = "DATABASE_URL"
-"""What hosting platforms set; it beats a settings file as every variable does, and no variable of our own."""
-
-DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
 LONGEST: Final = 86400
 """Seconds that may be waited for anything: a day."""
 LONGEST_INTERVAL: Final = 366 * 86400
@@ -35,30 +27,93 @@ LONGEST_RETENTION: Final = 36500 * 86400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _user_data_dir() -> Path:
-    """Return the user's data folder; for a user without a home, a path that says so once it is needed."""
+def seconds_of(text: str) -> float:
+    """Returns the seconds of `90`, `90s`, `15m`, `2h` or `1d`; raises `ValueError`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
+    if match is None:
+        raise ValueError("expected seconds or a time such as 15m")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def retention_of(text: str) -> timedelta:
+    """Returns how long runs stay, from a day to a hundred years; raises `ValueError`."""
+    seconds = seconds_of(text)
+    if not SHORTEST_RETENTION <= seconds <= LONGEST_RETENTION:
+        raise ValueError("expected a time from 1d to 36500d")
+    return timedelta(seconds=seconds)
+
+
+def _unchanged(check: Callable[[str], object]) -> AfterValidator:
+    """Returns a validator that keeps the text and only checks it."""
+
+    def validate(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(validate)
+
+
+def _check_url(url: str | None) -> str | None:
+    return checked_web_url(url) if url else None
+
+
+def _check_database_url(url: SecretStr | None) -> SecretStr | None:
+    return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
+
+
+def _check_interval(text: str) -> str:
+    if not 1 <= seconds_of(text) <= LONGEST_INTERVAL:
+        raise ValueError("expected a time from 1s to 366d")
+    return text
+
+
+def _check_alerts(alerts: AlertSettings) -> AlertSettings:
+    if seconds_of(alerts.stale_after) < 1:
+        raise ValueError("stale_after: expected at least one second")
+    return alerts
+
+
+def _check_alert_urls(urls: SecretStr | None) -> SecretStr | None:
     try:
-        return user_data_path("cadence-sync", appauthor=False)
-    except RuntimeError:
-        return Path("~/.local/share/cadence-sync")
+        addresses_in(urls)
+    except ValueError:
+        raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
+    return urls
 
 
-class OrgSettings(BaseModel):
+def _check_header(name: str | None) -> str | None:
+    if name and not re.fullmatch(r"[A-Za-z0-9-]+", name):
+        raise ValueError("expected the name of a header, such as X-Forwarded-User")
+    return name or None
+
+
+def _check_keys(keys: SecretStr | None) -> SecretStr | None:
+    if keys is not None and any(len(key) < SHORTEST_KEY for key in _keys_in(keys)):
+        raise ValueError(f"expected keys of at least {SHORTEST_KEY} characters, separated by commas")
+    return keys
+
+
+def _keys_in(keys: SecretStr) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
+
+
+DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
+Url = Annotated[str | None, AfterValidator(_check_url)]
+DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_check_database_url)]
+Interval = Annotated[str, AfterValidator(_check_interval)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Timeout = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+
+
+class OrgSettings(SettingsTable):
     """How one organization is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     zoho_client_id: str | None = None
     zoho_client_secret: SecretStr | None = None
     zoho_refresh_token: SecretStr | None = None
     zoho_data_center: DataCenter | None = None
-    zoho_api_url: str | None = None
-    zoho_accounts_url: str | None = None
-
-    @field_validator("zoho_api_url", "zoho_accounts_url")
-    @classmethod
-    def _check_url(cls, url: str | None) -> str | None:
-        return None if not url else checked_web_url(url)
+    zoho_api_url: Url = None
+    zoho_accounts_url: Url = None
 
 
 class Settings(BaseSettings):
@@ -71,11 +126,11 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
     )
 
-    database_url: SecretStr | None = None
+    database_url: DatabaseUrl = None
     """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
     `sslmode`, sockets, several hosts. Unset: the embedded server.
     """
-    data_dir: Path = Field(default_factory=_user_data_dir)
+    data_dir: Path = Field(default_factory=user_data_dir)
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
     """OAuth client id, of the organization `default` and of those that name no other."""
@@ -85,17 +140,17 @@ class Settings(BaseSettings):
     """Refresh token, of the organization `default` only."""
     zoho_data_center: DataCenter = "us"
     """The data center where the organization lives."""
-    zoho_api_url: str | None = None
+    zoho_api_url: Url = None
     """Address of the API; beats the `api_domain` of a token answer; plain `http` for loopback only. Unset: that of the
     data center.
     """
-    zoho_accounts_url: str | None = None
+    zoho_accounts_url: Url = None
     """Address that hands out tokens; plain `http` for loopback only. Unset: that of the data center."""
     zoho_api_version: Literal["v7", "v8"] = "v7"
     """Version of the API that is asked."""
-    zoho_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 30
+    zoho_timeout: Timeout = 30
     """Seconds to wait for one answer."""
-    zoho_listing_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)] = 900
+    zoho_listing_timeout: Timeout = 900
     """Seconds for a whole listing, with all that is asked again."""
     zoho_per_page: Annotated[int, Field(ge=1)] = 200
     """Records to ask for in a page."""
@@ -107,7 +162,7 @@ class Settings(BaseSettings):
     """Largest answer, in MiB."""
     zoho_daily_call_limit: Annotated[int, Field(ge=1)] | None = None
     """API calls that all runs of an organization may make in 24 hours. Unset: no limit."""
-    encryption_keys: SecretStr | None = None
+    encryption_keys: Annotated[SecretStr | None, AfterValidator(_check_keys)] = None
     """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
     Unset: access tokens are encrypted under the client secret, and credentials of added organizations are not
     stored.
@@ -118,15 +173,15 @@ class Settings(BaseSettings):
     """… or this share of the live ones, if that is more."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Logs go to stderr, as JSON unless that is a terminal."""
-    sync_interval: str = "15m"
+    sync_interval: Interval = "15m"
     """How often `serve` polls each organization: seconds, or `90s`, `15m`, `2h`, `1d`; at least a second."""
     sync_cron: str | None = None
     """A cron line of five fields instead, such as `*/15 6-20 * * 1-5`."""
     sync_time_zone: str = "UTC"
     """The zone of cron lines, such as `Europe/Berlin`."""
-    sync_misfire_grace: str = "1d"
+    sync_misfire_grace: Interval = "1d"
     """How late a start may be (after sleep, or while nobody led) and still take place, once."""
-    database_direct_url: SecretStr | None = None
+    database_direct_url: DatabaseUrl = None
     """A direct connection for `migrate`, and for `serve` and `worker`, which listen and hold a session lock; both
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
     """
@@ -134,7 +189,7 @@ class Settings(BaseSettings):
     """Organizations that one process syncs at once; it opens at most so many connections to the database, and 4
     more.
     """
-    worker_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    worker_port: Port | None = None
     """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
     """Organizations of one data center that all workers together sync at once; 0 for any number; the same for all
@@ -142,9 +197,9 @@ class Settings(BaseSettings):
     """
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     """Seconds that running syncs may take after SIGTERM; then they are handed back to the queue."""
-    run_retention: str = "14d"
+    run_retention: Annotated[str, _unchanged(retention_of)] = "14d"
     """How long runs stay that changed nothing, and the queue's log: a time from `1d` to `36500d`."""
-    otlp_endpoint: str | None = None
+    otlp_endpoint: Url = None
     """`http(s)://host:port` of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`; plain `http` to
     loopback only.
     """
@@ -152,25 +207,25 @@ class Settings(BaseSettings):
     """Where `serve` shows the web UI and answers `/healthz`; any other than loopback needs `WEB_TOKEN` or
     `WEB_USER_HEADER`.
     """
-    web_port: Annotated[int, Field(ge=0, le=65535)] = 8642
+    web_port: Port = 8642
     """Its port; 0 takes any free one."""
     web_token: SecretStr | None = None
     """Opens the web UI, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
     too. `/healthz`, `/readyz` and `/metrics` do not ask for it.
     """
-    web_url: str | None = None
+    web_url: Url = None
     """Where people reach the web UI if that is another address, such as `https://cadences.example.com`; alerts link to
     it; plain `http` for loopback only.
     """
-    web_trusted_proxies: str = ""
+    web_trusted_proxies: Annotated[str, _unchanged(checked_networks)] = ""
     """Addresses and networks, separated by commas, of proxies whose `X-Forwarded-Proto`, `X-Forwarded-For` and user
     header are believed.
     """
-    web_user_header: str | None = None
+    web_user_header: Annotated[str | None, AfterValidator(_check_header)] = None
     """The header in which a trusted proxy says who it is, such as `X-Forwarded-User`; needs the two above."""
-    alert_urls: SecretStr | None = None
+    alert_urls: Annotated[SecretStr | None, AfterValidator(_check_alert_urls)] = None
     """Apprise addresses that receive everything, separated by commas."""
-    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    alerts: Annotated[AlertSettings, AfterValidator(_check_alerts)] = Field(default_factory=AlertSettings)
     """Alert routing; a table of the TOML file."""
     orgs: dict[str, OrgSettings] = Field(default_factory=dict)
     """More organizations, by id."""
@@ -178,73 +233,12 @@ class Settings(BaseSettings):
     _file: Path | None = PrivateAttr(default=None)
     _exposed_file: Path | None = PrivateAttr(default=None)
 
-    @field_validator("zoho_api_url", "zoho_accounts_url", "otlp_endpoint", "web_url")
-    @classmethod
-    def _check_url(cls, url: str | None) -> str | None:
-        return None if not url else checked_web_url(url)
-
-    @field_validator("database_url", "database_direct_url")
-    @classmethod
-    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
-        return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
-
-    @field_validator("sync_interval", "sync_misfire_grace")
-    @classmethod
-    def _check_interval(cls, text: str) -> str:
-        if not 1 <= seconds_of(text) <= LONGEST_INTERVAL:
-            raise ValueError("expected a time from 1s to 366d")
-        return text
-
-    @field_validator("run_retention")
-    @classmethod
-    def _check_retention(cls, text: str) -> str:
-        retention_of(text)
-        return text
-
-    @field_validator("alerts")
-    @classmethod
-    def _check_alerts(cls, alerts: AlertSettings) -> AlertSettings:
-        if seconds_of(alerts.stale_after) < 1:
-            raise ValueError("stale_after: expected at least one second")
-        return alerts
-
-    @field_validator("alert_urls")
-    @classmethod
-    def _check_alert_urls(cls, urls: SecretStr | None) -> SecretStr | None:
-        try:
-            addresses_in(urls)
-        except ValueError:
-            raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
-        return urls
-
-    @field_validator("web_trusted_proxies")
-    @classmethod
-    def _check_proxies(cls, text: str) -> str:
-        checked_networks(text)
-        return text
-
-    @field_validator("web_user_header")
-    @classmethod
-    def _check_header(cls, name: str | None) -> str | None:
-        if name and not re.fullmatch(r"[A-Za-z0-9-]+", name):
-            raise ValueError("expected the name of a header, such as X-Forwarded-User")
-        return name or None
-
-    @field_validator("encryption_keys")
-    @classmethod
-    def _check_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        if keys is not None and any(len(key) < SHORTEST_KEY for key in _keys_in(keys)):
-            raise ValueError(f"expected keys of at least {SHORTEST_KEY} characters, separated by commas")
-        return keys
-
     @property
     def encryption_key_list(self) -> list[str]:
-        """The keys that encrypt what is stored: the first encrypts, all decrypt."""
         return [] if self.encryption_keys is None else _keys_in(self.encryption_keys)
 
     @property
     def alert_channels(self) -> dict[str, ChannelSettings]:
-        """Where alerts go: the channels of the file, and the addresses of `ALERT_URLS`."""
         return self.alerts.channels | addresses_in(self.alert_urls)
 
     @property
@@ -259,12 +253,10 @@ class Settings(BaseSettings):
 
     @property
     def interval_seconds(self) -> float:
-        """How often `serve` polls an organization."""
         return seconds_of(self.sync_interval)
 
     @property
     def retention(self) -> timedelta:
-        """How long runs stay that changed nothing."""
         return retention_of(self.run_retention)
 
     @classmethod
@@ -276,131 +268,40 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the files, whose contents arrive as initial values."""
+        """Lets the environment win over the files, whose contents arrive as initial values."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
-
-
-def _keys_in(keys: SecretStr) -> list[str]:
-    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
-
-
-def seconds_of(text: str) -> float:
-    """Return the seconds of `90`, `90s`, `15m`, `2h` or `1d`; raises `ValueError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
-    if match is None:
-        raise ValueError("expected seconds or a time such as 15m")
-    return float(match[1]) * _UNITS[match[2] or "s"]
-
-
-def retention_of(text: str) -> timedelta:
-    """Return how long runs stay, from a day to a hundred years; raises `ValueError`."""
-    seconds = seconds_of(text)
-    if not SHORTEST_RETENTION <= seconds <= LONGEST_RETENTION:
-        raise ValueError("expected a time from 1d to 36500d")
-    return timedelta(seconds=seconds)
-
-
-def load_settings(config: Path | None = None, *, from_file: bool = True) -> Settings:
-    """Read all settings; raises `SettingsError` with one sentence that never repeats a value."""
-    path = _find(config) if from_file else None
-    values: dict[str, Any] = {} if path is None else _read_toml(path)
-    in_file = set(values).union(*(table for table in _tables(values) if isinstance(table, dict)))
-    values |= _secrets_from_files()
-    general = os.environ.get(GENERAL_DATABASE_URL)
-    if general and not os.environ.get(f"{PREFIX}DATABASE_URL_FILE"):
-        values["database_url"] = general
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise _explained(error, path) from None
-    except UnparsableError as error:
-        raise SettingsError(
-            f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
-            hint="Organizations and alerts are easier to write in cadence-sync.toml.",
-        ) from None
-    settings._file = path  # noqa: SLF001 - no setting: it must not come from outside
-    if path is not None and in_file & _SECRET_NAMES and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        settings._exposed_file = path  # noqa: SLF001 - nor this
-    return settings
-
-
-def _find(config: Path | None) -> Path | None:
-    if config is not None:
-        if not config.is_file():
-            raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
-        return config
-    places = [Path.cwd() / FILE_NAME]
-    with suppress(RuntimeError):  # a user without a home folder, as in some containers
-        places.append(user_config_path("cadence-sync", appauthor=False) / FILE_NAME)
-    return next((place for place in places if place.is_file()), None)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.", hint="It must be TOML.") from error
-
-
-def _tables(values: dict[str, Any]) -> list[object]:
-    """Return the tables of a settings file that may hold secrets; what they are is checked later."""
-    alerts = values.get("alerts")
-    parents = (values.get("orgs"), alerts.get("channels") if isinstance(alerts, dict) else None)
-    return [table for parent in parents if isinstance(parent, dict) for table in parent.values()]
-
-
-def _holds_secret(annotation: object) -> bool:
-    return annotation is SecretStr or SecretStr in get_args(annotation)
 
 
 _SECRET_NAMES: Final = {
     name
     for model in (Settings, OrgSettings, ChannelSettings)
     for name, field in model.model_fields.items()
-    if _holds_secret(field.annotation)
+    if SecretStr in get_args(field.annotation)
 }
 
 
-def _secrets_from_files() -> dict[str, str]:
-    """Read `CADENCE_SYNC_<NAME>_FILE`, as container platforms hand secrets over; the plain variable wins."""
-    found: dict[str, str] = {}
-    for name in Settings.model_fields:
-        variable = f"{PREFIX}{name.upper()}_FILE"
-        file = os.environ.get(variable)
-        if file and not os.environ.get(variable.removesuffix("_FILE")):
-            try:
-                found[name] = Path(file).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{variable} names a file that cannot be read.", hint=str(error)) from error
-    return found
+def load_settings(config: Path | None = None, *, from_file: bool = True) -> Settings:
+    """Reads all settings; raises `SettingsError` with one sentence that never repeats a value."""
+    path = find_file(config) if from_file else None
+    values: dict[str, Any] = {} if path is None else read_toml(path)
+    try:
+        settings = Settings(**(values | read_environment_files(Settings.model_fields)))
+    except ValidationError as error:
+        raise explain(error, path) from None
+    except UnparsableError as error:
+        raise SettingsError(
+            f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
+            hint="Organizations and alerts are easier to write in cadence-sync.toml.",
+        ) from None
+    settings._file = path  # noqa: SLF001 - no setting: it must not come from outside
+    if path is not None and _holds_secret(values) and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        settings._exposed_file = path  # noqa: SLF001 - nor this
+    return settings
 
 
-def _explained(error: ValidationError, path: Path | None) -> SettingsError:
-    """Say which setting is wrong and why; pydantic's own text would show its value."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    top, *rest = first["loc"]
-    top = str(top).lower().removeprefix(PREFIX.lower())
-    name = ".".join([top, *(part for part in rest if isinstance(part, str))])
-    number = next((part for part in rest if isinstance(part, int)), None)
-    rule = "" if number is None else f" (rule {number + 1})"
-    if first["type"] == "extra_forbidden":
-        return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelled name.")
-    return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {reason(first)}.", hint=docs_hint("Settings"))
-
-
-def _place(top: str, name: str, path: Path | None) -> str:
-    """Return what a person would correct: the variable that is set, else the line of the file."""
-    used = variable_of(top)
-    if used is None and path is not None:
-        return f"{name} in {path}"
-    used = used or f"{PREFIX}{top.upper()}"
-    return used if name == top else f"{name} in {used}"
-
-
-def variable_of(name: str) -> str | None:
-    """Return the variable of the environment that a setting comes from, if one is set."""
-    variable = f"{PREFIX}{name.upper()}"
-    general = [GENERAL_DATABASE_URL] if name == "database_url" else []
-    given = {each.upper(): each for each, value in os.environ.items() if value}
-    return next((given[each] for each in (variable, f"{variable}_FILE", *general) if each in given), None)
+def _holds_secret(table: dict[str, Any]) -> bool:
+    """Whether a table of a settings file, or one inside it, holds a secret."""
+    return any(
+        _holds_secret(value) if isinstance(value, dict) else name in _SECRET_NAMES for name, value in table.items()
+    )

@@ -1,4 +1,4 @@
-"""Which addresses may be used: https everywhere, plain http on loopback only, and PostgreSQL databases."""
+"""Valid addresses: https everywhere, plain http on loopback only, and PostgreSQL databases."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -12,11 +12,11 @@ DATABASE_WORDS: Final = {
     "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
     "ssl_max_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
 }
-"""Parameters of a database's address that are words, and which they may be."""
+"""Allowed values of those parameters of a database's address that are words."""
 
 
 def checked_web_url(url: str) -> str:
-    """Return the URL without its last slash; raises `ValueError` where secrets would travel in the clear."""
+    """Returns the URL without its last slash; raises `ValueError` where secrets would travel in the clear."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -32,7 +32,7 @@ def checked_web_url(url: str) -> str:
 
 
 def checked_database_url(url: str) -> str:
-    """Return a `postgresql://` URL; raises `ValueError` for any other kind of database."""
+    """Returns a `postgresql://` URL; raises `ValueError` for any other kind of database."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("expected a postgresql:// address")
@@ -44,7 +44,7 @@ def checked_database_url(url: str) -> str:
 
 
 def _check_parameters(url: str) -> None:
-    """Refuse what the driver would, in words that name the parameter and repeat no value: that may be a secret."""
+    """Refuses what the driver would, with the name of the parameter but not its value: that may be a secret."""
     try:
         query = urlsplit(url).query
         parameters = parse_qsl(query, strict_parsing=True) if query else []
@@ -52,19 +52,15 @@ def _check_parameters(url: str) -> None:
         raise ValueError("expected name=value after the question mark; one in a password is written %3F") from error
     for name, value in parameters:
         words = DATABASE_WORDS.get(name)
-        if words is not None and _spelled(name, value) not in words:
+        spelled = value.replace("_", "-") if name == "sslmode" else value  # as the driver reads it
+        if words is not None and spelled not in words:
             raise ValueError(f"expected one of {', '.join(words)} as {name}")
         if name == "port" and not all(port.isdecimal() for port in value.split(",")):
             raise ValueError("expected a number as port")
 
 
-def _spelled(name: str, value: str) -> str:
-    """Return a word as the driver reads it."""
-    return value.replace("_", "-") if name == "sslmode" else value
-
-
 def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return addresses and networks, separated by commas; raises `ValueError`."""
+    """Returns addresses and networks, separated by commas; raises `ValueError`."""
     try:
         return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
     except ValueError as error:
@@ -98,7 +94,7 @@ def _has_valid_port(parts: SplitResult) -> bool:
 
 
 def _names_valid_ports(rest: str) -> bool:
-    """Check every host of `user:password@host:port,host:port/database?…`."""
+    """Checks every host of `user:password@host:port,host:port/database?…`."""
     hosts = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
     try:
         return all(_has_valid_port(urlsplit(f"//{host}")) for host in hosts.split(","))

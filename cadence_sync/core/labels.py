@@ -1,9 +1,39 @@
-"""What fields are called, and which of them say what an edit was: in the words of the web UI and of messages. Pure."""
+"""How fields, kinds of versions and the two time axes are named and shown, wherever people read them. Pure."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol, TypeVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cadence_sync.core.records import Config, FieldChange
+
+
+class Axis(StrEnum):
+    """The time by which a past state is looked up."""
+
+    VALID = "valid"
+    """As it was: by when it was so in Zoho, as well as is known."""
+    OBSERVED = "observed"
+    """As known then: by when a sync saw it."""
+
+
+KIND_WORDS: Final = {
+    "baseline": "was there when watching began",
+    "created": "created",
+    "updated": "changed",
+    "deleted": "deleted",
+    "restored": "came back after it was deleted",
+}
+KIND_BADGES: Final = KIND_WORDS | {"restored": "came back"}
+KIND_PLURALS: Final = KIND_WORDS | {
+    "baseline": "were there when watching began",
+    "restored": "came back after they were deleted",
+}
+CHANGE_KINDS: Final = tuple(kind for kind in KIND_WORDS if kind != "baseline")
+"""Kinds of versions that are changes, in the order of filters and legends."""
 
 FIELD_TITLES: Final = {
     "name": "Name",
@@ -31,7 +61,7 @@ FIELD_TITLES: Final = {
     f"{UNENROLL}.end_date": "Records leave on",
     UNENROLL: "Rules by which records leave",
 }
-"""Every known field, in the words of the web UI."""
+"""Every known field in the order in which settings are displayed, with its title."""
 
 INVISIBLE_EDIT: Final = "edited, but in no field that the list shows"
 AUDIT_FIELDS: Final = frozenset({"modified_time", "modified_by.id"})
@@ -42,37 +72,33 @@ _WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL
 _PLACES: Final = {path: place for place, path in enumerate(FIELD_TITLES)}
 
 
-class _HasField(Protocol):
-    @property
-    def field(self) -> str: ...
-
-
-F = TypeVar("F", bound=_HasField)
-
-
 def field_title(path: str) -> str:
-    """Return what a field is called here; one that is not known yet has only its path."""
     return FIELD_TITLES.get(path, path)
 
 
 def humanize(path: str, value: str) -> str:
-    """Return a value as people read it: what Zoho joins to one word is taken apart."""
+    """Replaces the underscores in Zoho's words."""
     return value.replace("_", " ") if path in _WORDS else value
 
 
-def visible_changes(fields: Sequence[F]) -> list[F]:
-    """Return the fields that say what an edit was, in the order of the settings."""
-    shown = [field for field in fields if field.field not in AUDIT_FIELDS]
-    return sorted(shown, key=lambda field: _PLACES.get(field.field, len(_PLACES)))
+def displayed_fields(config: "Config") -> list[str]:
+    """Returns the known paths in display order, of `unenroll_properties` only those of the form that it has."""
+    hidden = {f"{UNENROLL}.type", f"{UNENROLL}.end_date"} if isinstance(config.get(UNENROLL), list) else {UNENROLL}
+    return [path for path in FIELD_TITLES if path in config and path not in hidden]
+
+
+def visible_changes(changes: "Iterable[FieldChange]") -> list["FieldChange"]:
+    """Returns the changes that say what an edit was, in display order."""
+    shown = [change for change in changes if change.field not in AUDIT_FIELDS]
+    return sorted(shown, key=lambda change: _PLACES.get(change.field, len(_PLACES)))
 
 
 def display_name(text: str | None) -> str:
-    """Return a name that can be seen and clicked, whatever it is made of."""
+    """Returns a name that is visible and can be clicked."""
     if text is None or not any(character.isprintable() and not character.isspace() for character in text):
         return UNNAMED
     return text
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,1 +1,1 @@
-"""When runs happen."""
+"""`serve` and `worker`: when syncs run, and what machines can ask of a daemon."""

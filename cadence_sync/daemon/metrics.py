@@ -1,4 +1,4 @@
-"""What Prometheus may ask: counters of this process, and gauges that are read from the database now and then."""
+"""Metrics for Prometheus: counters of this process, and gauges that are read from the database."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from cadence_sync import __version__
 from cadence_sync.core.report import Report
 from cadence_sync.daemon.schedule import OrgSchedule
-from cadence_sync.db.queries.monitoring import Vitals, vitals
+from cadence_sync.db.queries.orgs import Vitals, load_vitals
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import Clock
 
@@ -59,10 +59,7 @@ ALERTS_PENDING: Final = Gauge(
     "cadence_sync_alerts_pending", "Alerts that a channel has not received yet.", ["channel"], registry=REGISTRY
 )
 ALERTS_DEAD_LETTERED: Final = Gauge(
-    "cadence_sync_alerts_dead_lettered",
-    "Dead-lettered alerts.",
-    ["channel"],
-    registry=REGISTRY,
+    "cadence_sync_alerts_dead_lettered", "Dead-lettered alerts.", ["channel"], registry=REGISTRY
 )
 OLDEST: Final = Gauge(
     "cadence_sync_queue_oldest_seconds", "How long the oldest job that is due has waited.", registry=REGISTRY
@@ -73,17 +70,14 @@ Info("cadence_sync_build", "What runs.", registry=REGISTRY).info(
 
 
 def count_token(result: str) -> None:
-    """Count one token that was asked for."""
     TOKENS.labels(result).inc()
 
 
 def count_alert(channel: str, result: str) -> None:
-    """Count one try to send a message."""
     ALERTS.labels(channel, result).inc()
 
 
 def count(report: Report, data_center: str, trigger: str) -> None:
-    """Count one run that ended."""
     RUNS.labels(str(report.outcome), data_center, trigger).inc()
     DURATION.labels(str(report.outcome)).observe(report.duration_seconds or 0)
     API_CALLS.labels(data_center).inc(report.api_calls or 0)
@@ -93,9 +87,9 @@ def count(report: Report, data_center: str, trigger: str) -> None:
 
 
 PATIENCE: Final = 8.0
-"""Seconds that a look may take: Prometheus waits for ten."""
+"""Seconds that a query may take: Prometheus waits for ten."""
 FRESH: Final = 15.0
-"""Seconds for which the last look is good enough, however many scrapers ask."""
+"""Seconds for which the last values are good enough, for any number of scrapers."""
 
 
 @dataclass(slots=True)
@@ -105,13 +99,13 @@ class Gauges:
     engine: "AsyncEngine"
     clock: Clock
     look: Callable[[], Awaitable[Mapping[str, OrgSchedule]]] | None = None
-    """Says what is to be synced how often, whoever leads; None where that is not known here."""
+    """Loads the schedules; None where they are not known."""
     schedules: Mapping[str, OrgSchedule] = field(default_factory=dict)
     _looked: float | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def text(self) -> bytes:
-        """Return everything in Prometheus's text format; without the database, what is known without it."""
+        """Returns all metrics in Prometheus's text format; without the database, those of this process."""
         async with self._lock:
             now = self.clock.monotonic()
             if self._looked is None or now - self._looked >= FRESH:
@@ -119,17 +113,17 @@ class Gauges:
                     async with asyncio.timeout(PATIENCE):
                         if self.look is not None:
                             self.schedules = await self.look()
-                        self._show(await vitals(self.engine))
+                        self._set(await load_vitals(self.engine))
                     self._looked = now
                 except (CadenceSyncError, TimeoutError):
                     self._clear()
         return generate_latest(REGISTRY)
 
-    def _show(self, seen: Vitals) -> None:
+    def _set(self, seen: Vitals) -> None:
         self._clear()
         for org in seen.orgs:
             if not org.enabled:
-                continue  # nobody wants to be woken by one that is paused
+                continue  # one that is paused must not alert
             values = {
                 "last_success_timestamp_seconds": org.last_success,
                 "org_failures": org.consecutive_failures,
@@ -157,8 +151,7 @@ class Gauges:
         return None if schedule is None else schedule.max_interval(self.clock.now())
 
     def _clear(self) -> None:
-        """Old values would look like present ones."""
-        alerts = (ALERTS_PENDING, ALERTS_DEAD_LETTERED)
-        for gauge in (*ORG_GAUGES.values(), ORGS, JOBS, *alerts):
+        """Removes all values of the database: old ones would look like present ones."""
+        for gauge in (*ORG_GAUGES.values(), ORGS, JOBS, ALERTS_PENDING, ALERTS_DEAD_LETTERED):
             gauge.clear()
         OLDEST.set(math.nan)

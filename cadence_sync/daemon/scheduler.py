@@ -1,4 +1,4 @@
-"""The leader's work: keep a job of APScheduler for each organization, and enter in the queue what is due."""
+"""The leader keeps a job of APScheduler for each organization, and enqueues what is due."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,26 +19,24 @@ from cadence_sync.logs import log
 from cadence_sync.ports import Clock
 
 TICK: Final = 2.0
-"""Seconds between two looks at the organizations, and between two signs of life."""
+"""Seconds between two loads of the schedules, and between two heartbeats."""
 HOUR: Final = 3600
 CLEAN_UP: Final = "*"
-"""The name of the leader's own job: no organization has it."""
+"""The id of the leader's own job: no organization has it."""
 RETRY: Final = 2.0
-"""Seconds until a scheduler that does not lead tries again."""
-
-Schedules = Callable[[Connection], Awaitable[Mapping[str, OrgSchedule]]]
+"""Seconds until a follower tries to lead again."""
 
 
 @dataclass(slots=True)
 class Scheduler:
-    """Leads if nobody else does. `schedules` says, on a direct connection, which organizations are to be synced."""
+    """Leads, or follows another scheduler and takes over when that one is gone."""
 
     url: str
-    load_schedules: Schedules
+    load_schedules: Callable[[Connection], Awaitable[Mapping[str, OrgSchedule]]]
     clock: Clock
     grace: float
     clean_up: Callable[[], Awaitable[None]]
-    """Is called once an hour, by the leader alone."""
+    """Called once an hour, by the leader alone."""
     leading: bool = False
     following: bool = False
     known: Mapping[str, OrgSchedule] = field(default_factory=dict)
@@ -49,7 +47,7 @@ class Scheduler:
         return self.leading or self.following
 
     async def run(self) -> None:
-        """Lead or follow until canceled; a database that is away is waited for."""
+        """Leads or follows until canceled; waits while the database is away."""
         while True:
             try:
                 async with direct(self.url) as connection:
@@ -67,7 +65,7 @@ class Scheduler:
             await asyncio.sleep(RETRY)
 
     async def _lead(self, connection: Connection) -> None:
-        """Decide what is due, until the connection fails: the lead ends with it."""
+        """Enqueues what is due, until the connection fails: the lead ends with it."""
         log.info("leader_elected")
         scheduler = AsyncIOScheduler(timezone=UTC)
         due: set[str] = set()
@@ -90,7 +88,7 @@ class Scheduler:
                 await leader.heartbeat(connection)
                 self._arrange(scheduler, await self.load_schedules(connection), due, fire)
                 wake.clear()
-                await self._enter(connection, due)
+                await self._enqueue(connection, due)
                 try:
                     async with asyncio.timeout(TICK):
                         await wake.wait()
@@ -113,7 +111,7 @@ class Scheduler:
         due: set[str],
         fire: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Bring APScheduler's jobs to what the organizations are now; one whose schedule stayed is not touched."""
+        """Updates APScheduler's jobs to the organizations of now; those with the same schedule stay untouched."""
         for org_id in self.known.keys() - schedules.keys():
             scheduler.remove_job(org_id)
             log.info("org_unscheduled", org_id=org_id)
@@ -144,15 +142,13 @@ class Scheduler:
                 )
         self.known = schedules
 
-    async def _enter(self, connection: Connection, due: set[str]) -> None:
-        """Enter what is due, all of it in one statement."""
-        jobs = [self._due(org_id) for org_id in sorted(due & self.known.keys())]
+    async def _enqueue(self, connection: Connection, due: set[str]) -> None:
+        """Enqueues what is due, all of it in one statement."""
+        org_ids = sorted(due & self.known.keys())
         due.clear()
-        await queue.enqueue(connection, jobs)
-
-    def _due(self, org_id: str) -> SyncJob:
-        schedule = self.known[org_id]
-        return SyncJob(org_id, schedule.data_center, "schedule", schedule.credentials_version)
+        await queue.enqueue(
+            connection, [SyncJob(org_id, self.known[org_id].data_center, "schedule") for org_id in org_ids]
+        )
 
     def _set(self, *, leading: bool) -> None:
         self.leading = leading

@@ -1,4 +1,4 @@
-"""What systemd wants to hear from a service of `Type=notify`: ready, alive, stopping (sd_notify(3)).
+"""Notifies systemd of a service of `Type=notify`: ready, alive, stopping (sd_notify(3)).
 
 The protocol is one datagram. The libraries for it are wrappers of the same size that know no event loop, or need
 libsystemd.
@@ -20,7 +20,7 @@ _PATIENCE: Final = 1.0
 
 
 def notify(*lines: str) -> bool:
-    """Tell the service manager, if there is one; whether it was told. Never raises: the service goes on without it."""
+    """Notifies the service manager, if there is one; returns whether it was reached, and never raises."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
@@ -37,7 +37,7 @@ def notify(*lines: str) -> bool:
 
 
 def watchdog_seconds() -> float | None:
-    """How often to say that the service lives: half of what `WatchdogSec=` allows; None where nobody asks."""
+    """Returns the time between two pings: half of `WatchdogSec=`; None without a watchdog."""
     timeout, meant_for = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not timeout.isascii() or not timeout.isdigit() or int(timeout) == 0 or meant_for not in ("", str(os.getpid())):
         return None
@@ -45,7 +45,7 @@ def watchdog_seconds() -> float | None:
 
 
 async def watchdog(alive: Callable[[], bool]) -> None:
-    """Ping while the event loop turns and `alive` says so, until canceled; return at once where nobody asks."""
+    """Pings while the event loop turns and `alive` is true, until canceled; returns at once without a watchdog."""
     seconds = watchdog_seconds()
     if seconds is None or not os.environ.get("NOTIFY_SOCKET"):
         return

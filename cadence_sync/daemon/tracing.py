@@ -9,14 +9,14 @@ from cadence_sync.core.report import Report
 from cadence_sync.errors import SettingsError
 
 Span: TypeAlias = Callable[[Report], None]
-"""Tells the span how its run ended."""
+"""Adds the result of the run to its span."""
 Tracing: TypeAlias = Callable[[str, str], AbstractContextManager[Span]]
-"""Opens a span for a run of an organization, by its trigger."""
+"""Opens a span for a run, by organization and trigger."""
 
 
 @contextmanager
 def tracing(endpoint: str | None) -> Iterator[Tracing]:
-    """Yield what opens spans, sent to an OTLP endpoint over HTTP; without one they go nowhere."""
+    """Yields a function that opens spans, sent to an OTLP endpoint over HTTP; without one it does nothing."""
     if endpoint is None:
         yield lambda _org_id, _trigger: nullcontext(lambda _report: None)
         return
@@ -43,16 +43,16 @@ def tracing(endpoint: str | None) -> Iterator[Tracing]:
     def span(org_id: str, trigger: str) -> Iterator[Span]:
         about = {"cadence_sync.org_id": org_id, "cadence_sync.trigger": trigger}
         with tracer.start_as_current_span("sync", attributes=about) as current:
-            yield lambda report: _tell(current, report)
+            yield lambda report: _finish(current, report)
 
     try:
         yield span
     finally:
         requests.uninstrument()
-        provider.shutdown()  # what is still waiting is sent
+        provider.shutdown()  # sends the spans that wait
 
 
-def _tell(span: Any, report: Report) -> None:
+def _finish(span: Any, report: Report) -> None:
     from opentelemetry.trace import StatusCode
 
     attributes = {name: value for name, value in report.to_json().items() if isinstance(value, str | int | float)}

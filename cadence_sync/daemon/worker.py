@@ -1,4 +1,4 @@
-"""Takes jobs from the queue and syncs their organizations, so many at a time; any number of workers may run."""
+"""Takes jobs from the queue and syncs their organizations concurrently; any number of workers may run."""
 
 import asyncio
 from collections import deque
@@ -21,13 +21,13 @@ from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
 
 HEARTBEAT: Final = timedelta(seconds=20)
-"""A job whose worker has not been heard of for so long is taken over by another."""
+"""Time without a heartbeat after which another worker takes over a job."""
 RETRY: Final = 2.0
 """Seconds until a worker that lost its database tries again."""
 LATER: Final = timedelta(seconds=2)
 """After which a job that could not be done here is offered again."""
 LOOK: Final = timedelta(seconds=10)
-"""How often the queue is looked at even though nothing is heard of it."""
+"""Time between two polls of the queue without a notification."""
 REMEMBERED: Final = 1000
 
 
@@ -35,28 +35,28 @@ REMEMBERED: Final = 1000
 class Worker:
     """Syncs what is due.
 
-    `sync_org` takes a job and how often it was handed back, and returns whether it is done: else another worker may
-    try. It reports by itself, and raises only if it is stopped.
+    `sync_org` takes a job and the number of times that it was handed back, and returns whether it is done: else
+    another worker may try. It raises only if it is canceled.
     """
 
     url: str
     sync_org: Callable[[SyncJob, int], Awaitable[bool]]
     concurrency: int
     per_data_center: int
-    """How many organizations of one data center may be synced at once by all workers; 0 for any number."""
+    """Limit of concurrent syncs of one data center by all workers; 0 for none."""
     running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
     taking: bool = False
     """Whether it is connected to the queue."""
     _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """Jobs that were done while there was no connection to say so."""
+    """Jobs that ended while there was no connection to mark them as done."""
     _manager: QueueManager | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
     _handing_back: bool = False
 
     async def run(self) -> None:
-        """Take jobs until `drain`; a database that is away is waited for."""
+        """Takes jobs until `drain`; waits while the database is away."""
         while not self._stopping:
             try:
                 async with direct(self.url) as connection:
@@ -71,7 +71,7 @@ class Worker:
                 await asyncio.sleep(RETRY)
 
     async def drain(self, grace: float) -> None:
-        """Take no more jobs, and wait for those under way; what is left after the grace is handed back."""
+        """Takes no more jobs, waits `grace` seconds for running ones, and hands back the rest."""
         self._stopping = True
         if self._manager is not None:
             self._manager.shutdown.set()
@@ -104,11 +104,11 @@ class Worker:
             watch.cancel()
 
     async def _watch(self, connection: Connection, manager: QueueManager) -> None:
-        """Let go of the jobs when the connection is lost, not of the work: it may last for minutes.
+        """Lets go of the jobs when the connection is lost, not of the work: it may last for minutes.
 
         PgQueuer would wait for it. asyncpg has listeners for this, which miss a server that says why it hangs up.
         """
-        while not connection.is_closed():  # noqa: ASYNC110 - nobody tells
+        while not connection.is_closed():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(1)
         self._lost.set()
         manager.shutdown.set()
@@ -135,7 +135,7 @@ class Worker:
             raise RetryRequested(delay=LATER, reason="it could not be done here")
 
     def _begin(self, due: SyncJob, job: Job) -> asyncio.Task[bool]:
-        """Return what syncs an organization; one whose job comes again is being synced already."""
+        """Returns the task that syncs an organization; one whose job comes again has a task already."""
         task = self.running.get(due.org_id)
         if task is None:
             task = asyncio.ensure_future(self.sync_org(due, job.attempts))

@@ -1,24 +1,44 @@
-"""Taking messages out of the outbox, so that each is sent once by one of many processes, and what became of them."""
+"""Claims outbox messages for delivery, one process each, and records the results."""
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, JSON, Row, Text, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Text,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.alerts.events import AlertEvent, HoldState, LabeledChange
-from cadence_sync.alerts.routing import Event
+from cadence_sync.alerts.events import AlertEvent, Event, HoldState
 from cadence_sync.core.fields import LABELS
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.queries.changes import EditedField, VersionEdit, edits
+from cadence_sync.core.records import FieldChange
+from cadence_sync.db.engine import autocommit, transaction
+from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.tables import alert_outbox
+from cadence_sync.errors import CadenceSyncError
 
 LEASE: Final = timedelta(minutes=3)
-"""So long a message is one process's own, unless that renews it: then another may send it."""
+"""How long a process owns a message unless it renews the lease; then another may send it."""
+MOST_NAMES: Final = 10
+"""Held cadences that a message names."""
 
+_ROWS: Final = alert_outbox.c
 _DUE: Final = text("""
     SELECT channel, org_id, bool_or(message_id IS NULL) AS unbundled FROM cadence_sync.alert_outbox
     WHERE channel = ANY(:channels) AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
@@ -27,7 +47,7 @@ _DUE: Final = text("""
     GROUP BY channel, org_id ORDER BY channel, min(next_attempt_at), org_id
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
 _LOCK_CHANNEL: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
-_LATE: Final = text("""
+_POSTPONE_LATE: Final = text("""
     UPDATE cadence_sync.alert_outbox AS late SET due_at = :next, next_attempt_at = :next
     WHERE channel = :channel AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
         AND message_id IS NULL AND EXISTS (
@@ -48,7 +68,7 @@ _BUNDLE: Final = text("""
     FROM waiting, message
     WHERE o.org_id = waiting.org_id AND o.channel = :channel AND o.event_key = waiting.event_key
 """)
-_TAKE: Final = text("""
+_CLAIM: Final = text("""
     UPDATE cadence_sync.alert_outbox SET attempts = attempts + 1, leased_until = now() + :lease
     WHERE org_id = :org_id AND channel = :channel AND event_key = (
         SELECT event_key FROM cadence_sync.alert_outbox
@@ -60,53 +80,17 @@ _TAKE: Final = text("""
     )
     RETURNING message_id, channel, attempts
 """)
-
-
-_GIVE_BACK: Final = text("""
-    UPDATE cadence_sync.alert_outbox SET attempts = attempts - 1, leased_until = NULL
-    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
-    IS NULL
-""")
-_RENEW: Final = text("""
-    UPDATE cadence_sync.alert_outbox SET leased_until = now() + :lease
-    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
-    IS NULL
-""")
-_SENT: Final = text("""
-    UPDATE cadence_sync.alert_outbox SET sent_at = now(), leased_until = NULL, last_error = NULL
-    WHERE message_id = :message_id AND sent_at IS NULL AND dead_lettered_at IS NULL
-""")
-_AGAIN: Final = text("""
-    UPDATE cadence_sync.alert_outbox
-    SET leased_until = NULL, last_error = :error, next_attempt_at = now() + :pause
-    WHERE message_id = :message_id AND is_bundle_head AND attempts = :attempts AND sent_at IS NULL AND dead_lettered_at
-    IS NULL
-""")
-_DEAD: Final = text("""
-    UPDATE cadence_sync.alert_outbox SET dead_lettered_at = now(), leased_until = NULL, last_error = :error
-    WHERE message_id = :message_id AND sent_at IS NULL AND dead_lettered_at IS NULL AND EXISTS (
-        SELECT FROM cadence_sync.alert_outbox AS first
-        WHERE first.message_id = :message_id AND first.is_bundle_head AND first.attempts = :attempts
-            AND first.sent_at IS NULL AND first.dead_lettered_at IS NULL
-    )
-""")
 _STATUS: Final = text("""
     SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS pending,
-        count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent, count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS
-        dead_lettered,
+        count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent,
+        count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS dead_lettered,
         min(created_at) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS oldest,
         max(sent_at) AS last_sent_at,
         (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
     FROM cadence_sync.alert_outbox WHERE sent_at IS NULL OR message_id IS NOT NULL
     GROUP BY channel ORDER BY channel
 """)
-_RETRY: Final = text("""
-    UPDATE cadence_sync.alert_outbox
-    SET dead_lettered_at = NULL, next_attempt_at = now(), attempts = CASE WHEN dead_lettered_at IS NULL THEN attempts
-    ELSE 0 END
-    WHERE channel = ANY(:channels) AND sent_at IS NULL AND (dead_lettered_at IS NOT NULL OR last_error IS NOT NULL)
-""").bindparams(bindparam("channels", type_=ARRAY(Text)))
-# What lasts stays, sent without a message: else the next look would find that nobody was told of it.
+# An episode that lasts stays, sent without a message: otherwise the next check would announce it again.
 _DROP: Final = text("""
     WITH mine AS (
         SELECT org_id, channel, event_key, event IN ('failing', 'stale') AND resolved_at IS NULL AS lasts
@@ -115,7 +99,7 @@ _DROP: Final = text("""
     ), kept AS (
         UPDATE cadence_sync.alert_outbox AS o
         SET sent_at = now(), dead_lettered_at = NULL, message_id = NULL, is_bundle_head = false, leased_until = NULL,
-        last_error = NULL
+            last_error = NULL
         FROM mine
         WHERE (o.org_id, o.channel, o.event_key) = (mine.org_id, mine.channel, mine.event_key) AND mine.lasts
     ), gone AS (
@@ -126,125 +110,20 @@ _DROP: Final = text("""
 """).bindparams(bindparam("channels", type_=ARRAY(Text)))
 
 
-@dataclass(frozen=True, slots=True)
-class DueBatch:
-    """Where something is due; `unbundled` where it waited for a digest."""
-
-    channel: str
-    org_id: str
-    unbundled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxMessage:
-    """A message that is this process's own for the lease; `attempts` counts this one too."""
-
-    message_id: str
-    channel: str
-    attempts: int
-
-
-async def load_due(engine: AsyncEngine, channels: Collection[str]) -> list[DueBatch]:
-    """Return what is due on these channels, the organization that has waited longest first."""
-    async with autocommit(engine) as connection:
-        return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
-
-
-async def build_digest(engine: AsyncEngine, channel: str, following: datetime) -> None:
-    """Make one message of all that waits for a channel's digest; what comes late waits for the one that follows."""
-    with translate_errors():
-        async with engine.begin() as connection:
-            await connection.execute(_LOCK_CHANNEL, {"channel": channel})
-            await connection.execute(_LATE, {"channel": channel, "next": following})
-            await connection.execute(_BUNDLE, {"channel": channel})
-
-
-async def claim(engine: AsyncEngine, what: DueBatch) -> OutboxMessage | None:
-    """Take the message that has waited longest, or None; other processes leave it alone meanwhile."""
-    about = {"org_id": what.org_id, "channel": what.channel, "lease": LEASE}
-    async with autocommit(engine) as connection:
-        row = (await connection.execute(_TAKE, about)).one_or_none()
-    return None if row is None else OutboxMessage(row.message_id, row.channel, row.attempts)
-
-
-async def release(engine: AsyncEngine, message: OutboxMessage) -> None:
-    """Let a message wait as if nobody had taken it."""
-    about = {"message_id": message.message_id, "attempts": message.attempts}
-    async with autocommit(engine) as connection:
-        await connection.execute(_GIVE_BACK, about)
-
-
-async def renew_lease(engine: AsyncEngine, message: OutboxMessage) -> None:
-    """Keep a message that is still being sent for another lease."""
-    about = {"message_id": message.message_id, "attempts": message.attempts, "lease": LEASE}
-    async with autocommit(engine) as connection:
-        await connection.execute(_RENEW, about)
-
-
-async def mark_sent(engine: AsyncEngine, message: OutboxMessage) -> None:
-    """Note that the receiver has it."""
-    async with autocommit(engine) as connection:
-        await connection.execute(_SENT, {"message_id": message.message_id})
-
-
-async def mark_failed(engine: AsyncEngine, message: OutboxMessage, error: str, pause: timedelta | None) -> None:
-    """Note that it was not taken: it is tried again after a pause, or never."""
-    about: dict[str, Any] = {"message_id": message.message_id, "attempts": message.attempts, "error": error}
-    async with autocommit(engine) as connection:
-        if pause is None:
-            await connection.execute(_DEAD, about)
-        else:
-            await connection.execute(_AGAIN, about | {"pause": pause})
-
-
-async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
-    """Return one row a channel that ever had something to tell."""
-    async with autocommit(engine) as connection:
-        await check_migrated(connection)
-        return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
-
-
-async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Let what failed be tried at once, dead letters too; returns how many events that are."""
-    async with autocommit(engine) as connection:
-        await check_migrated(connection)
-        return int((await connection.execute(_RETRY, {"channels": list(channels)})).rowcount)
-
-
-async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
-    """Forget what was not sent, and do not tell of its end; returns how many events that were."""
-    async with autocommit(engine) as connection:
-        await check_migrated(connection)
-        return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
-
-
-@asynccontextmanager
-async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection on which each statement is a transaction of its own."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            yield connection
-
-
-MOST_NAMES: Final = 10
-"""Held cadences that a message names."""
-
-
-def _names(version: str) -> str:
-    """Return an object of what Zoho called the things that a version's ids stand for."""
+def _labels_of(version: str) -> str:
+    """Returns SQL for an object of the names that a version's record holds, by the paths of their ids."""
     paths = (f"'{path}', {version}.raw #>> '{{{name.replace('.', ',')}}}'" for name, path in LABELS.items())
     return f"json_build_object({', '.join(paths)})"
 
 
-_ALERTS: Final = text(f"""
-    SELECT o.event, o.event_key, o.org_id, o.happened_at, o.cadence_id, o.version, o.run_id,
-        v.document ->> 'name' AS name, {_names("b")} AS old_names, {_names("v")} AS new_names,
-        r.error_code, r.error_message, r.error_hint, r.held, d.cadences AS decided, h.names,
-        o.resolved_at IS NOT NULL AS is_over,
+_EVENTS: Final = text(f"""
+    SELECT o.event, o.event_key AS key, o.org_id, o.happened_at AS at, o.cadence_id, o.version, o.run_id,
+        v.document ->> 'name' AS name, coalesce(d.cadences, r.held, 0) AS count, coalesce(h.names, '{{}}') AS names,
+        r.error_code, r.error_message AS error, r.error_hint AS hint, o.resolved_at IS NOT NULL AS is_over,
         coalesce(d.decision, s.decision) AS decision, coalesce(d.decided_by, s.decided_by) AS decided_by,
         CASE WHEN o.event <> 'deletions_held' OR c.open THEN 'open' WHEN s.decision IS NOT NULL THEN s.decision
-            WHEN c.newer THEN 'replaced' ELSE 'settled' END AS standing
+            WHEN c.newer THEN 'replaced' ELSE 'settled' END AS hold_state,
+        {_labels_of("b")} AS old_labels, {_labels_of("v")} AS new_labels
     FROM cadence_sync.alert_outbox AS o
     LEFT JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
     LEFT JOIN LATERAL (
@@ -254,8 +133,8 @@ _ALERTS: Final = text(f"""
     ) AS b ON true
     LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = o.org_id AND r.run_id = o.run_id
     LEFT JOIN cadence_sync.deletion_decisions AS d
-        ON d.org_id = o.org_id AND o.event = 'deletions_reviewed' AND o.event_key = 'deletions_reviewed/' ||
-        d.decision_id
+        ON d.org_id = o.org_id AND o.event = 'deletions_reviewed'
+        AND o.event_key = 'deletions_reviewed/' || d.decision_id
     LEFT JOIN LATERAL (
         SELECT x.decision, x.decided_by FROM cadence_sync.deletion_decisions AS x
         WHERE o.event = 'deletions_held' AND x.org_id = o.org_id AND x.hold_id = o.run_id
@@ -281,49 +160,140 @@ _ALERTS: Final = text(f"""
             AND first.sent_at IS NULL AND first.dead_lettered_at IS NULL AND first.leased_until > now()
     )
     ORDER BY o.happened_at, o.org_id, o.event_key
-""").columns(old_names=JSON, new_names=JSON)  # noqa: S608 - built from our own words
+""").columns(old_labels=JSON, new_labels=JSON)  # noqa: S608 - built from our own words
 
 
-async def load_alerts(engine: AsyncEngine, message: OutboxMessage) -> list[AlertEvent]:
-    """Return what a message tells, as it is known now; nothing where it is gone, or not this process's any more."""
+class DueBatch(NamedTuple):
+    """A channel on which events of an organization are due; `unbundled` if some of them wait for a digest."""
+
+    channel: str
+    org_id: str
+    unbundled: bool
+
+
+class OutboxMessage(NamedTuple):
+    """A message that this process has leased; `attempts` counts this one too, and so identifies the lease."""
+
+    message_id: str
+    channel: str
+    attempts: int
+    events: Sequence[AlertEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDelivery:
+    """The outbox as a dispatcher uses it; each method raises `DatabaseError`."""
+
+    engine: AsyncEngine
+
+    async def load_due(self, channels: Iterable[str]) -> list[DueBatch]:
+        """Returns the due batches of these channels, the organization that has waited longest first."""
+        async with autocommit(self.engine) as connection:
+            return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
+
+    async def build_digest(self, channel: str, following: datetime) -> None:
+        """Bundles the due events of a channel's digest; events that come late wait for the `following` one."""
+        async with transaction(self.engine) as connection:
+            await connection.execute(_LOCK_CHANNEL, {"channel": channel})
+            await connection.execute(_POSTPONE_LATE, {"channel": channel, "next": following})
+            await connection.execute(_BUNDLE, {"channel": channel})
+
+    async def claim(self, batch: DueBatch) -> OutboxMessage | None:
+        """Leases the message that has waited longest; returns None where no message waits.
+
+        It has no events if it was purged or dropped since, or if its lease ended while this process slept.
+        """
+        about = {"org_id": batch.org_id, "channel": batch.channel, "lease": LEASE}
+        async with autocommit(self.engine) as connection:
+            row = (await connection.execute(_CLAIM, about)).one_or_none()
+        if row is None:
+            return None
+        message = OutboxMessage(*row)
+        try:
+            return message._replace(events=await self.load_events(message))
+        except CadenceSyncError:  # this was not an attempt to send it
+            with suppress(CadenceSyncError):
+                await self._update(_is_leased(message), attempts=_ROWS.attempts - 1, leased_until=None)
+            raise
+
+    async def load_events(self, message: OutboxMessage) -> list[AlertEvent]:
+        """Returns a message's events as they are known now; none if it is gone, or leased to another process."""
+        async with autocommit(self.engine) as connection:
+            about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
+            rows = (await connection.execute(_EVENTS, about)).mappings().all()
+            keys = [(row["org_id"], row["cadence_id"], row["version"]) for row in rows]
+            edits = await load_edits(connection, [key for key in keys if key[2] is not None])
+        found = {edit.key: edit for edit in edits}
+        return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
+
+    async def renew_lease(self, message: OutboxMessage) -> None:
+        await self._update(_is_leased(message), leased_until=func.now() + LEASE)
+
+    async def mark_sent(self, message: OutboxMessage) -> None:
+        """Records that the receiver has the message."""
+        values = {"sent_at": func.now(), "leased_until": None, "last_error": None}
+        await self._update(and_(_ROWS.message_id == message.message_id, _is_pending()), **values)
+
+    async def retry_later(self, message: OutboxMessage, error: str, pause: timedelta) -> None:
+        values = {"leased_until": None, "last_error": error, "next_attempt_at": func.now() + pause}
+        await self._update(_is_leased(message), **values)
+
+    async def dead_letter(self, message: OutboxMessage, error: str) -> None:
+        """Gives a message up, unless its lease has gone to another process."""
+        values = {"dead_lettered_at": func.now(), "leased_until": None, "last_error": error}
+        is_mine = exists().where(_is_leased(message, alert_outbox.alias("head")))
+        await self._update(and_(_ROWS.message_id == message.message_id, _is_pending(), is_mine), **values)
+
+    async def _update(self, condition: ColumnElement[bool], **values: object) -> None:
+        async with autocommit(self.engine) as connection:
+            await connection.execute(update(alert_outbox).where(condition).values(values))
+
+
+async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
+    """Returns a row for each channel that ever had an event."""
     async with autocommit(engine) as connection:
-        about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
-        rows = (await connection.execute(_ALERTS, about)).all()
-        keys = [(row.org_id, row.cadence_id, row.version) for row in rows if row.version is not None]
-        known = {edit.key: edit for edit in await edits(connection, keys)}
-        return [_alert_event(row, known.get((row.org_id, row.cadence_id, row.version))) for row in rows]
+        await check_migrated(connection)
+        return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
 
 
-def _labeled_change(moved: EditedField, row: Row[Any]) -> LabeledChange:
-    """Return a field; what came back has names in its records only."""
-    old = moved.old_label or row.old_names.get(moved.field)
-    new = moved.new_label or row.new_names.get(moved.field)
-    return LabeledChange(moved.field, moved.old, moved.new, old, new)
-
-
-def _alert_event(row: Row[Any], edit: VersionEdit | None) -> AlertEvent:
-    kind, by_id, by_name = (None, None, None) if edit is None else (edit.kind, edit.by_id, edit.by_name)
-    moved = () if edit is None else edit.fields
-    return AlertEvent(
-        Event(row.event),
-        row.event_key,
-        row.org_id,
-        row.happened_at,
-        cadence_id=row.cadence_id,
-        version=row.version,
-        kind=kind,
-        name=row.name,
-        changes=tuple(_labeled_change(each, row) for each in moved),
-        changed_by_id=by_id,
-        changed_by_name=by_name,
-        run_id=row.run_id,
-        count=row.decided if row.event == "deletions_reviewed" else row.held or 0,
-        names=tuple(row.names or ()),
-        hold_state=HoldState(row.standing),
-        is_over=row.is_over,
-        decision=row.decision,
-        decided_by=row.decided_by,
-        error_code=row.error_code,
-        error=row.error_message,
-        hint=row.error_hint,
+async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
+    """Makes failed messages and dead letters due now; returns the number of their events."""
+    attempts = case((_ROWS.dead_lettered_at.is_(None), _ROWS.attempts), else_=0)
+    statement = (
+        update(alert_outbox)
+        .where(_ROWS.channel.in_(channels), _ROWS.sent_at.is_(None))
+        .where(or_(_ROWS.dead_lettered_at.is_not(None), _ROWS.last_error.is_not(None)))
+        .values(dead_lettered_at=None, next_attempt_at=func.now(), attempts=attempts)
     )
+    async with autocommit(engine) as connection:
+        await check_migrated(connection)
+        return (await connection.execute(statement)).rowcount
+
+
+async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
+    """Drops unsent events, and with them the ends of their episodes; returns their number."""
+    async with autocommit(engine) as connection:
+        await check_migrated(connection)
+        return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
+
+
+def _is_pending(rows: FromClause = alert_outbox) -> ColumnElement[bool]:
+    return and_(rows.c.sent_at.is_(None), rows.c.dead_lettered_at.is_(None))
+
+
+def _is_leased(message: OutboxMessage, rows: FromClause = alert_outbox) -> ColumnElement[bool]:
+    """Returns the condition that selects the head of a message while this process has its lease."""
+    is_head = and_(rows.c.message_id == message.message_id, rows.c.is_bundle_head)
+    return and_(is_head, rows.c.attempts == message.attempts, _is_pending(rows))
+
+
+def _event(row: RowMapping, edit: VersionEdit | None) -> AlertEvent:
+    known: dict[str, Any] = {**row, "event": Event(row["event"]), "hold_state": HoldState(row["hold_state"])}
+    old, new = known.pop("old_labels"), known.pop("new_labels")
+    if edit is not None:
+        known |= {"kind": edit.kind, "changed_by_id": edit.by_id, "changed_by_name": edit.by_name}
+        known["changes"] = [
+            FieldChange(change.field, change.old, change.new, old.get(change.field), new.get(change.field))
+            for change in edit.fields
+        ]
+    return AlertEvent(**known)

@@ -1,6 +1,6 @@
-"""Entering in the outbox what channels are to be told, in the transaction of what happened.
+"""Enters events in the outbox, in the transaction in which they happen.
 
-A row holds numbers, never texts: what is told is read when it is sent, so that a redaction reaches it too.
+A row holds numbers, never texts: the content is loaded when the message is sent, so that a redaction reaches it too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +12,20 @@ from sqlalchemy import and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.routing import ENDS, AlertRouting, Event
+from cadence_sync.alerts.events import ENDS, AlertEvent, Event
+from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
 from cadence_sync.db.bulk import Write, copy_rows
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.tables import alert_outbox, orgs, sync_runs
 from cadence_sync.ports import Run
 
 FLOOD: Final = 10
-"""So many changes of one run are a message each; more of them share one: no channel wants hundreds at once."""
+"""Changes of one run that are a message each; more of them share one message."""
 
-# None of them can have been taken yet: they were entered in this transaction, and an index has those that are open.
-_SHARE: Final = text("""
+# No other process can have claimed them: they were entered in this transaction. An index covers the open ones.
+_COALESCE: Final = text("""
     UPDATE cadence_sync.alert_outbox AS o SET message_id = first.message_id,
     is_bundle_head = o.event_key = first.event_key
     FROM (
@@ -39,101 +40,94 @@ _SHARE: Final = text("""
       AND o.channel = first.channel AND first.changes > :flood
 """)
 
+_Entry: TypeAlias = dict[str, Any]
 IsStale: TypeAlias = Callable[[str, datetime], bool]
-"""Says of an organization, by when it was last read, whether that is worth a message."""
+"""Whether the last listing of an organization is old enough for an alert."""
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:
-    """Yield what announces the versions of a plan; nothing where no rule asks for them."""
+    """Yields the entries for the versions of a plan."""
     if not alerting.rules:
         return
-    entries = [
-        _entry(
-            alerting, run.org_id, channel, Event.CHANGE, f"{version.row.cadence_id}/{version.number}", run.started_at,
-            happened_at=version.valid_from, cadence_id=version.row.cadence_id, version=version.number,
+    entries: list[_Entry] = []
+    for version in plan.versions:
+        cadence_id, number = version.row.cadence_id, version.number
+        alert = AlertEvent(
+            Event.CHANGE,
+            f"{Event.CHANGE}/{cadence_id}/{number}",
+            run.org_id,
+            version.valid_from,
+            cadence_id=cadence_id,
+            version=number,
             run_id=run.run_id,
         )
-        for version in plan.versions
-        for channel in alerting.channels_for_change(run.org_id, version)
-    ]  # fmt: skip
+        entries += _entries(alerting, alert, alerting.channels_for_change(run.org_id, version), run.started_at)
     yield from copy_rows(alert_outbox, entries)
 
 
 async def coalesce(connection: AsyncConnection, run: Run) -> None:
-    """Let the changes of a run be one message on each channel to which it would send a flood of them."""
-    await connection.execute(_SHARE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
+    """Combines the changes of a run into one message on each channel that would receive more than `FLOOD`."""
+    await connection.execute(_COALESCE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
 def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> Iterator[Write]:
-    """Yield what announces a new case of held deletions; one that is open was announced."""
+    """Yields the entries for a new hold; an open one was announced before."""
     if deletions.hold and deletions.hold_id is None:
         yield from run_entries(alerting, run, Event.HELD)
 
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
-    """Yield what announces an event of a run."""
-    yield from copy_rows(
-        alert_outbox,
-        [
-            _entry(alerting, run.org_id, channel, event, str(run.run_id), run.started_at, run_id=run.run_id)
-            for channel in alerting.channels_for(event, run.org_id)
-        ],
-    )
+    """Yields the entries for an event of a run."""
+    alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
+    yield from copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
 
 async def enter_decision(
     connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
-    """Announce what a person decided."""
-    channels = alerting.channels_for(Event.DECIDED, org_id)
-    entries = [_entry(alerting, org_id, c, Event.DECIDED, str(decision), now, run_id=case) for c in channels]
-    await _insert(connection, entries)
+    """Enters the review of a hold."""
+    alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=case)
+    await _insert(connection, _entries_by_rule(alerting, alert, now))
 
 
 async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: datetime, is_stale: IsStale) -> None:
-    """Announce organizations that were not read for too long, and all that is well again.
+    """Enters organizations that were not read for too long, and the ends of episodes.
 
-    Any number of processes may do so at any time: each episode has one row a channel.
+    Any number of processes may do so at any time: each episode has one row per channel.
     """
-    if not alerting.rules:
-        return
-    with translate_errors():
-        async with engine.begin() as connection:
+    if alerting.rules:
+        async with transaction(engine) as connection:
             await _insert(connection, await _end_episodes(connection, alerting, now))
             await _insert(connection, await _begin_episodes(connection, alerting, now, is_stale))
 
 
-async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[dict[str, Any]]:
-    """Close the episodes that are over, and return what is told of their ends."""
-    rows, o = alert_outbox, orgs
+async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[_Entry]:
+    """Closes the episodes that are over, and returns the entries for their ends."""
+    rows, o = alert_outbox.c, orgs.c
     good = select(sync_runs.c.run_id).where(
-        sync_runs.c.org_id == rows.c.org_id, sync_runs.c.run_id > rows.c.run_id, sync_runs.c.outcome != "failed"
+        sync_runs.c.org_id == rows.org_id, sync_runs.c.run_id > rows.run_id, sync_runs.c.outcome != "failed"
     )
-    over = {Event.FAILING: good.exists(), Event.STALE: o.c.last_listed_at > rows.c.happened_at}
-    entries: list[dict[str, Any]] = []
-    for event, is_over in over.items():
+    entries: list[_Entry] = []
+    for event, is_over in {Event.FAILING: good.exists(), Event.STALE: o.last_listed_at > rows.happened_at}.items():
+        was_dropped = and_(rows.sent_at.is_not(None), rows.message_id.is_(None)).label("was_dropped")
         ended = await connection.execute(
-            update(rows)
-            .where(rows.c.event == str(event), rows.c.resolved_at.is_(None), o.c.org_id == rows.c.org_id, is_over)
+            update(alert_outbox)
+            .where(rows.event == str(event), rows.resolved_at.is_(None), o.org_id == rows.org_id, is_over)
             .values(resolved_at=now)
-            .returning(
-                rows.c.org_id, rows.c.channel, rows.c.event_key, rows.c.run_id, o.c.last_listed_at,
-                and_(rows.c.sent_at.is_not(None), rows.c.message_id.is_(None)).label("was_dropped"),
-            )
-        )  # fmt: skip
+            .returning(rows.org_id, rows.channel, rows.event_key, rows.run_id, o.last_listed_at, was_dropped)
+        )
         for row in ended:
-            end, number = ENDS[event], row.event_key.partition("/")[2]
+            end = ENDS[event]
             if not row.was_dropped and row.channel in alerting.channels_for(end, row.org_id):
-                at = row.last_listed_at or now
-                entries.append(
-                    _entry(alerting, row.org_id, row.channel, end, number, now, happened_at=at, run_id=row.run_id)
-                )
+                key = f"{end}/{row.event_key.partition('/')[2]}"
+                alert = AlertEvent(end, key, row.org_id, row.last_listed_at or now, run_id=row.run_id)
+                entries += _entries(alerting, alert, [row.channel], now)
     return entries
 
 
 async def _begin_episodes(
     connection: AsyncConnection, alerting: AlertRouting, now: datetime, is_stale: IsStale
-) -> list[dict[str, Any]]:
+) -> list[_Entry]:
     known = select(orgs.c.org_id, orgs.c.last_listed_at).where(
         orgs.c.enabled, orgs.c.removed_at.is_(None), orgs.c.last_listed_at.is_not(None)
     )
@@ -141,46 +135,39 @@ async def _begin_episodes(
         alert_outbox.c.event == str(Event.STALE), alert_outbox.c.resolved_at.is_(None)
     )
     announced = {tuple(row) for row in await connection.execute(lasting)}
-    return [
-        _entry(alerting, org_id, channel, Event.STALE, f"{last.timestamp():.6f}", now, happened_at=last)
+    stale = [
+        AlertEvent(Event.STALE, f"{Event.STALE}/{last.timestamp():.6f}", org_id, last)
         for org_id, last in await connection.execute(known)
         if is_stale(org_id, last)
-        for channel in alerting.channels_for(Event.STALE, org_id)
-        if (org_id, channel) not in announced
     ]
+    entries = [entry for alert in stale for entry in _entries_by_rule(alerting, alert, now)]
+    return [entry for entry in entries if (entry["org_id"], entry["channel"]) not in announced]
 
 
-async def _insert(connection: AsyncConnection, entries: Sequence[dict[str, Any]]) -> None:
-    for entry in entries:
-        await connection.execute(insert(alert_outbox).values(entry).on_conflict_do_nothing())
+async def _insert(connection: AsyncConnection, entries: Sequence[_Entry]) -> None:
+    if entries:
+        await connection.execute(insert(alert_outbox).on_conflict_do_nothing(), entries)
 
 
-def _entry(  # noqa: PLR0913 - what a row holds
-    alerting: AlertRouting,
-    org_id: str,
-    channel: str,
-    event: Event,
-    number: str,
-    now: datetime,
-    *,
-    happened_at: datetime | None = None,
-    cadence_id: str | None = None,
-    version: int | None = None,
-    run_id: int | None = None,
-) -> dict[str, Any]:
-    """Return a row: one that waits for its digest belongs to no message yet."""
-    due, waits = alerting.due(channel, now), channel in alerting.digests
-    return {
-        "org_id": org_id,
-        "channel": channel,
-        "event_key": f"{event}/{number}",
-        "event": str(event),
-        "happened_at": happened_at or now,
-        "cadence_id": cadence_id,
-        "version": version,
-        "run_id": run_id,
-        "message_id": None if waits else str(uuid4()),
-        "is_bundle_head": not waits,
-        "due_at": due,
-        "next_attempt_at": due,
+def _entries_by_rule(alerting: AlertRouting, alert: AlertEvent, now: datetime) -> list[_Entry]:
+    return _entries(alerting, alert, alerting.channels_for(alert.event, alert.org_id), now)
+
+
+def _entries(alerting: AlertRouting, alert: AlertEvent, channels: Sequence[str], now: datetime) -> list[_Entry]:
+    """Returns a row for each channel; one that waits for a digest has no message yet."""
+    entry = {
+        "org_id": alert.org_id,
+        "event_key": alert.key,
+        "event": str(alert.event),
+        "happened_at": alert.at,
+        "cadence_id": alert.cadence_id,
+        "version": alert.version,
+        "run_id": alert.run_id,
     }
+    return [entry | {"channel": channel} | _schedule(alerting, channel, now) for channel in channels]
+
+
+def _schedule(alerting: AlertRouting, channel: str, now: datetime) -> _Entry:
+    due, waits = alerting.due(channel, now), channel in alerting.digests
+    message_id = None if waits else str(uuid4())
+    return {"message_id": message_id, "is_bundle_head": not waits, "due_at": due, "next_attempt_at": due}

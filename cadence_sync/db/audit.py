@@ -1,10 +1,9 @@
-"""Who did what in the web UI."""
+"""The audit log of the web UI: who approved, rejected and asked for what."""
 
-from datetime import datetime
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import insert, text
+from sqlalchemy import Row, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.routing import AlertRouting
@@ -20,48 +19,32 @@ _ACTIONS: Final = text("""
 """)
 
 
-class Action(msgspec.Struct, frozen=True):
-    """Something that was asked for in the web UI, and what came of it."""
-
-    org_id: str
-    done_at: datetime
-    done_by: str
-    action: str
-    run_id: int | None
-    result: str
-
-
-async def enter_action(
-    engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str
-) -> None:
-    """Enter what was done; such a row is never changed."""
+async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
     with translate_errors():
         async with engine.begin() as connection:
-            await _enter(connection, org_id, who, action, run_id, result)
+            await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
 
 
-async def decide_and_enter(
+async def review_and_log(
     engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
 ) -> int:
-    """Decide about what a run held and enter it, both or neither; returns how many cadences it is about."""
+    """Reviews a run's held deletions and logs that in one transaction; returns the number of cadences."""
     with translate_errors():
         async with engine.begin() as connection:
             org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
-            await _enter(connection, org_id, who, action, run_id, f"{decision}: {plural(count, 'cadence')}")
+            result = f"{decision}: {plural(count, 'cadence')}"
+            await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
             return count
 
 
-async def actions(
+async def list_actions(
     connection: AsyncConnection, page: int, size: int, org: str | None = None, run_id: int | None = None
-) -> tuple[list[Action], bool]:
-    """Return a page of what was done, newest first, and whether there is more."""
+) -> tuple[Sequence[Row[Any]], bool]:
+    """Loads a page of the log, newest first, and whether another page follows."""
     values = {"org": org, "run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
-    found = [Action(*row) for row in await connection.execute(_ACTIONS, values)]
+    found = (await connection.execute(_ACTIONS, values)).all()
     return found[:size], len(found) > size
 
 
-async def _enter(
-    connection: AsyncConnection, org_id: str, who: str, action: str, run_id: int | None, result: str
-) -> None:
-    row = {"org_id": org_id, "done_by": who, "action": action, "run_id": run_id, "result": result}
+async def _log(connection: AsyncConnection, **row: object) -> None:
     await connection.execute(insert(audit_log).values(row))

@@ -1,4 +1,4 @@
-"""Encryption of what is stored and must stay secret: Fernet, under keys derived from those of the settings."""
+"""Encryption of stored secrets: Fernet, under keys derived from those of the settings."""
 
 import base64
 from collections.abc import Sequence
@@ -19,11 +19,10 @@ class Cipher:
         self._fernet = MultiFernet(fernets)
 
     def encrypt(self, plain: bytes) -> bytes:
-        """Return the encrypted text."""
         return self._fernet.encrypt(plain)
 
     def decrypt(self, encrypted: bytes) -> bytes | None:
-        """Return the plain text, or None where no key fits."""
+        """Returns the plain text, or None where no key fits."""
         return _decrypt(self._fernet, encrypted)
 
     def is_current(self, encrypted: bytes) -> bool:
@@ -32,7 +31,7 @@ class Cipher:
 
 
 def make_cipher(keys: Sequence[str]) -> Cipher:
-    """Return a vault for what cannot be had again; raises `SettingsError` without a key."""
+    """Returns the cipher for credentials; raises `SettingsError` without a key."""
     if not keys:
         raise SettingsError(
             "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",

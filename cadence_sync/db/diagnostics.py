@@ -1,4 +1,4 @@
-"""What `doctor` asks of the database: cheap facts, each of them in one short statement."""
+"""Facts about the database for `doctor`, each from one short statement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queue import Depth, depth
 from cadence_sync.db.quota import SPENT
 from cadence_sync.db.tables import schema_drift, sync_runs
@@ -48,7 +48,7 @@ _SIZE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answered, and what this user may do there; `now` is its clock."""
+    """The server and the session; `now` is its clock."""
 
     number: int
     version: str
@@ -60,7 +60,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Daemons:
-    """Signs of life of schedulers and workers; times in seconds."""
+    """Activity of schedulers and workers; times in seconds."""
 
     leader_silent: float | None
     connections: int
@@ -69,53 +69,45 @@ class Daemons:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bytes of all tables with their indexes, and about how many runs are kept."""
+    """Bytes of all tables with their indexes, and the estimated number of runs."""
 
     bytes: int
     runs: int
 
 
 async def server(engine: AsyncEngine) -> Server:
-    """Return what kind of server it is."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            return Server(**(await connection.execute(_SERVER)).mappings().one())
+    async with open_connection(engine) as connection:
+        return Server(**(await connection.execute(_SERVER)).mappings().one())
 
 
 async def lacking_rights(engine: AsyncEngine) -> list[str]:
-    """Return what this user may not do with the tables, though a sync or a daemon has to."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            return list(await connection.scalars(_LACKING))
+    """Returns the privileges that a sync or a daemon needs and this user lacks."""
+    async with open_connection(engine) as connection:
+        return list(await connection.scalars(_LACKING))
 
 
 async def queue(engine: AsyncEngine) -> tuple[Depth, Daemons]:
-    """Return how long the queue is, and who works on it."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            return await depth(connection), Daemons(**(await connection.execute(_DAEMONS)).mappings().one())
+    async with open_connection(engine) as connection:
+        return await depth(connection), Daemons(**(await connection.execute(_DAEMONS)).mappings().one())
 
 
 async def size(engine: AsyncEngine) -> Size:
-    """Return how much room everything takes."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            return Size(**(await connection.execute(_SIZE)).mappings().one())
+    async with open_connection(engine) as connection:
+        return Size(**(await connection.execute(_SIZE)).mappings().one())
 
 
 async def calls_of_the_day(engine: AsyncEngine, now: datetime) -> Mapping[str, int]:
-    """Return how many API calls the runs of the last 24 hours made, by organization."""
+    """Returns the API calls of the last 24 hours, by organization."""
     statement = select(sync_runs.c.org_id, SPENT).where(sync_runs.c.started_at > now - DAY).group_by(sync_runs.c.org_id)
     return await _by_org(engine, statement)
 
 
 async def drift(engine: AsyncEngine) -> Mapping[str, list[str]]:
-    """Return the fields that are not known, by organization."""
+    """Returns the paths of unknown fields, by organization."""
     paths = func.array_agg(schema_drift.c.path)
     return await _by_org(engine, select(schema_drift.c.org_id, paths).group_by(schema_drift.c.org_id))
 
 
 async def _by_org(engine: AsyncEngine, statement: Select[Any]) -> dict[str, Any]:
-    with translate_errors():
-        async with engine.connect() as connection:
-            return {row[0]: row[1] for row in await connection.execute(statement)}
+    async with open_connection(engine) as connection:
+        return {row[0]: row[1] for row in await connection.execute(statement)}

@@ -1,7 +1,7 @@
-"""Connections to Postgres, and its errors in our words."""
+"""Connections to Postgres, and the translation of its errors."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,28 +9,36 @@ import asyncpg
 import msgspec
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cadence_sync.config.urls import DATABASE_WORDS
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 
 CONNECT_TIMEOUT: Final = 10.0
-"""Seconds to wait for a connection."""
-
+"""Seconds."""
 POOL_SIZE: Final = 2
 POOL_OVERFLOW: Final = 48
-"""Connections that stay open between two uses, and how many more may be open while they are used."""
+"""Connections that stay open between two uses, and how many more may be open at a time."""
 LONG_LIVED_TIMEOUT: Final = 300.0
-"""Seconds that a daemon waits for a statement: a connection that nobody ended may have no other end any more."""
+"""Seconds for one statement of a daemon: the other end of its connection may be gone."""
 LONG_LIVED_SIZE: Final = 16
-"""Connections that a daemon keeps open for its runs; two more are for whoever watches it."""
+"""Connections that a daemon keeps open for its runs; two more are for monitoring."""
 POOL_RECYCLE: Final = 60
-"""Seconds after which a connection is not used again: firewalls forget idle ones."""
+"""Seconds after which a connection is replaced: firewalls forget idle ones."""
 LONG_LIVED_RECYCLE: Final = 600
-"""The same for a daemon, which uses them all the time."""
+"""The same for a daemon, whose connections are never idle."""
 
-LOCKED: Final = "55P03"
-"""Postgres's word for a lock that was not had in time."""
+LOCK_ORG: Final = text(
+    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
+    " set_config('idle_in_transaction_session_timeout', '60s', true),"
+    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
+)
+"""Taken by the writer of an organization; the server ends a writer that freezes."""
+
+LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
+"""Taken by `migrate`, so that several at once run one after the other."""
+SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
+"""A table lock that others hold for long fails the migration, not them."""
 
 _MIGRATE: Final = "Run `cadence-sync migrate`."
 _REACH: Final = "Check the database URL and that the server accepts connections from here."
@@ -42,30 +50,18 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     "3D000": ("DATABASE_MISSING", "The database does not exist.", "Create it, or correct the database URL."),
     "28P01": ("DATABASE_REFUSED", "Postgres refused the password.", _REACH),
     "28000": ("DATABASE_REFUSED", "Postgres refused the user.", _REACH),
-    "42501": (
-        "DATABASE_PERMISSION",
-        "The database user lacks a right.",
-        "Run `migrate` and `sync` as the same user.",
-    ),
+    "42501": ("DATABASE_PERMISSION", "The database user lacks a right.", "Run `migrate` and `sync` as the same user."),
     "25006": ("DATABASE_READ_ONLY", "The database is read-only.", "Connect to the primary server."),
     "53100": ("DISK_FULL", "The database server's disk is full.", "Free space on it; nothing was written."),
     "57014": ("DATABASE_TIMEOUT", "The database took too long and the statement was ended.", "Nothing was written."),
-    LOCKED: ("LOCKED", "Another session holds a lock for too long.", "Look at pg_locks for who does."),
-    "53300": (
-        "TOO_MANY_CONNECTIONS",
-        "Postgres has no free connection.",
-        "Raise max_connections or use a pooler.",
-    ),
-    "23000": (
-        "HISTORY_REFUSED",
-        "The database refused to rewrite history.",
-        "This is a defect; please report it.",
-    ),
+    "55P03": ("LOCKED", "Another session holds a lock for too long.", "Look at pg_locks for who does."),
+    "53300": ("TOO_MANY_CONNECTIONS", "Postgres has no free connection.", "Raise max_connections or use a pooler."),
+    "23000": ("HISTORY_REFUSED", "The database refused to rewrite history.", "This is a defect; please report it."),
 }
 
 
 async def connect(url: str, **options: Any) -> Any:
-    """Return a connection; a parameter of the URL that neither driver nor server knows is an error of the settings."""
+    """Opens a connection; raises `SettingsError` for a parameter of the URL that the server refuses."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
@@ -77,17 +73,17 @@ async def connect(url: str, **options: Any) -> Any:
             hint="Look for a misspelled name or value. What only libpq knows, such as connect_timeout, is left out.",
         ) from error
     except asyncpg.ClientConfigurationError:
-        raise  # a ValueError too, whose cause is named below
-    except ValueError:  # of a variable such as PGPORT; its text repeats what was written
+        raise  # although it is a ValueError; `translate_errors` explains it
+    except ValueError:  # from a variable such as PGPORT; its text repeats the value
         raise SettingsError("The database URL or a variable PG… cannot work.", hint=_REACH) from None
 
 
 def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
-    """Return an engine for a `postgresql://` URL; asyncpg reads the URL itself, `sslmode` and sockets included.
+    """Returns an engine for a `postgresql://` URL; asyncpg parses the URL, `sslmode` and sockets included.
 
-    No statement has a name and none is kept: behind a pooler in transaction mode one session of the server
-    serves many clients, whose names would collide. With `steady`, so many tasks use connections straight to the
-    server, of which some stay open: their statements are prepared once, and nothing is asked before one is used.
+    Statements have no names and are not cached: behind a pooler in transaction mode one session of the server serves
+    many clients, whose names would collide. `long_lived` is the number of tasks of a daemon that use direct
+    connections: some of these stay open, prepare their statements once and are used without a ping.
     """
 
     async def open_connection() -> object:
@@ -98,13 +94,13 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
             server_settings={"application_name": "cadence-sync"},
         )
 
-    # `async_creator` says the same, but leaves no way to tell the dialect about statements.
-    unnamed = {"prepared_statement_name_func": _no_name, "prepared_statement_cache_size": 0}
+    # `async_creator` would do the same, but cannot configure the dialect's statements.
+    unnamed = {"prepared_statement_name_func": lambda: "", "prepared_statement_cache_size": 0}
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"async_creator_fn": open_connection, **(unnamed if long_lived is None else {})},
         pool_size=POOL_SIZE if long_lived is None else min(long_lived, LONG_LIVED_SIZE) + POOL_SIZE,
-        # Nobody waits for one: whoever refreshes a token holds a connection while Zoho takes its time.
+        # No task waits for one: a token refresh holds a connection for as long as Zoho takes.
         max_overflow=POOL_OVERFLOW if long_lived is None else max(0, long_lived - LONG_LIVED_SIZE),
         pool_recycle=POOL_RECYCLE if long_lived is None else LONG_LIVED_RECYCLE,
         pool_pre_ping=long_lived is None,
@@ -115,19 +111,14 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
     return engine
 
 
-def _no_name() -> str:
-    return ""
-
-
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool connect anew where the server has closed a connection: that is known without asking."""
+    """Makes the pool replace a connection that the server has closed, which is known without a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
 @asynccontextmanager
 async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[AsyncEngine]:
-    """Yield an engine and dispose of it."""
     engine = create_engine(url, long_lived)
     try:
         yield engine
@@ -135,9 +126,32 @@ async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[
         await engine.dispose()
 
 
+@asynccontextmanager
+async def open_connection(engine: AsyncEngine, isolation_level: str | None = None) -> AsyncIterator[AsyncConnection]:
+    """Yields a connection that translates errors and rolls back unless it commits."""
+    with translate_errors():
+        async with engine.connect() as connection:
+            if isolation_level is not None:
+                await connection.execution_options(isolation_level=isolation_level)
+            yield connection
+
+
+def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Yields a connection on which each statement is a transaction of its own."""
+    return open_connection(engine, "AUTOCOMMIT")
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Yields a connection in a transaction that commits at the end; translates errors."""
+    with translate_errors():
+        async with engine.begin() as connection:
+            yield connection
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise what the driver raises as our errors; texts of the driver that may hold secrets stay out of them."""
+    """Raises errors of the driver as ours, without its texts, which may hold secrets."""
     try:
         yield
     except CadenceSyncError:
@@ -148,8 +162,14 @@ def translate_errors() -> Iterator[None]:
         raise _translate(error) from error
 
 
+async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
+    driver: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
+    if driver is None:
+        raise RuntimeError("the connection has no driver connection")
+    return driver
+
+
 def sqlstate_of(error: DBAPIError) -> str | None:
-    """Return Postgres's code of an error."""
     return getattr(_driver_error(error), "sqlstate", None)
 
 
@@ -159,9 +179,9 @@ def _driver_error(error: DBAPIError) -> BaseException:
 
 
 def _explain_configuration(error: BaseException) -> SettingsError:
-    """Name what the driver names; the rest of its text may hold parts of the URL.
+    """Names the parameter that the driver refuses; the rest of its text may hold parts of the URL.
 
-    The settings are checked before: this is a variable of libpq's own, such as PGSSLMODE, or a file that is missing.
+    The settings were checked before: the cause is a variable of libpq, such as PGSSLMODE, or a missing file.
     """
     if "root certificate" in str(error):
         return SettingsError(
@@ -194,16 +214,3 @@ def _translate(error: BaseException) -> CadenceSyncError:
     return DatabaseError(
         f"The database cannot be reached ({type(error).__name__}).", hint=_REACH, code="DATABASE_UNREACHABLE"
     )
-
-
-LOCK_ORG: Final = text(
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
-    " set_config('idle_in_transaction_session_timeout', '60s', true),"
-    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
-)
-"""Taken by the writer of an organization. The server cuts off a writer that freezes: it blocks nobody for long."""
-
-LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
-"""Taken by `migrate`: several at once run one after the other."""
-SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
-"""A lock on a table that others hold for long fails the migration, not them."""

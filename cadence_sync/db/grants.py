@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import REPORTING, check_migrated
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
@@ -20,8 +20,9 @@ _STATEMENTS: Final = (
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
     f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
 )
+_ROLE_EXISTS: Final = text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)")
+# Memberships count: SET ROLE gives a role the privileges of all roles that it is a member of.
 _REACHES: Final = text("""
-    -- Of every role that this one is a member of: SET ROLE gives it all that those may do.
     SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     CROSS JOIN pg_roles AS r
     WHERE n.nspname IN (:tables, :views) AND c.relkind IN ('r', 'p', 'v')
@@ -32,44 +33,36 @@ _REACHES: Final = text("""
            OR (n.nspname = :tables AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
     ORDER BY 1 LIMIT 1
 """)
-_NAME_LENGTH: Final = 63
-"""Bytes that a name may have in Postgres."""
 
 
 async def grant_reader(engine: AsyncEngine, role: str) -> None:
-    """Let a role read `cadence_reporting`, and take from it whatever it was given of the tables.
+    """Lets a role read `cadence_reporting`, and revokes all its privileges on the tables.
 
-    Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role reads the tables
-    by other ways: as a superuser, as their owner, or as a member of another role.
+    Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role can read the tables
+    all the same: as a superuser, as their owner, or as a member of another role.
     """
-    with translate_errors():
-        async with engine.begin() as connection:
-            await check_migrated(connection)
-            if not await _exists(connection, role):
-                raise NotFoundError(
-                    f"There is no role {role!r} in this Postgres.",
-                    hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",
-                )
-            quoted = connection.dialect.identifier_preparer.quote_identifier(role)
-            for statement in _STATEMENTS:
-                await connection.exec_driver_sql(statement.format(role=quoted))
-            await _check(connection, role)
+    async with transaction(engine) as connection:
+        await check_migrated(connection)
+        if not await _exists(connection, role):
+            raise NotFoundError(
+                f"There is no role {role!r} in this Postgres.",
+                hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",
+            )
+        quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+        for statement in _STATEMENTS:
+            await connection.exec_driver_sql(statement.format(role=quoted))
+        await _refuse_other_access(connection, role)
 
 
 async def _exists(connection: AsyncConnection, role: str) -> bool:
     try:
-        size = len(role.encode())
-    except UnicodeEncodeError:  # bytes that are no UTF-8 arrive as halves of surrogate pairs
+        role.encode()
+    except UnicodeEncodeError:  # bytes that are not UTF-8 arrive as lone surrogates
         return False
-    if not 0 < size <= _NAME_LENGTH:
-        return False
-    found = await connection.scalar(
-        text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)"), {"role": role}
-    )
-    return found is True
+    return bool(await connection.scalar(_ROLE_EXISTS, {"role": role}))
 
 
-async def _check(connection: AsyncConnection, role: str) -> None:
+async def _refuse_other_access(connection: AsyncConnection, role: str) -> None:
     reached = await connection.scalar(_REACHES, {"tables": SCHEMA, "views": REPORTING, "role": role})
     if reached is not None:
         raise SettingsError(

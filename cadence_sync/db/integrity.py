@@ -1,7 +1,7 @@
-"""Proving that the stored history is whole."""
+"""Proves that the stored history is complete and consistent."""
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,7 +10,7 @@ from cadence_sync.core.canonical import canonical_value, from_document
 from cadence_sync.core.fields import FIELDS, UNENROLL, FieldType
 from cadence_sync.core.records import Config
 from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FIELDS
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import open_connection
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields
 
@@ -94,9 +94,8 @@ _DISCOVERED: Final = """
 
 
 def _known(path: str) -> str:
-    """Return SQL for a leaf as the open version or what was discovered since says it, as text."""
-    steps = ",".join(path.split("."))
-    return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{steps}}}')"
+    """Returns SQL for a leaf of the open version, or as it was discovered since, as text."""
+    return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{path.replace('.', ',')}}}')"
 
 
 def _differs(table: str, column: str, path: str) -> str:
@@ -106,7 +105,7 @@ def _differs(table: str, column: str, path: str) -> str:
 
 
 def _current() -> str:
-    """Compare every column of the current rows with the document of the open version."""
+    """Returns SQL that compares each column of the current rows with the document of the open version."""
     named = [("c", CADENCE_FIELDS), ("s", SUMMARY_FIELDS), ("e", EXECUTION_FIELDS)]
     differences = [_differs(table, column, path) for table, leaves in named for column, path in leaves.items()]
     as_object = f"jsonb_typeof(v.document #> '{{{UNENROLL.replace('.', ',')}}}') IS DISTINCT FROM 'array'"
@@ -135,48 +134,48 @@ INVARIANTS: Final = {
     "every field that became known did so after its version began, in a run that was applied": _DISCOVERED,
     "every run's counters are what it wrote": _COUNTERS,
 }
-"""What holds → SQL for (org_id, cadence_id, version) of each exception."""
-
-
+"""Invariant → SQL for (org_id, cadence_id, version) of each exception."""
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"
+
+
+_Place: TypeAlias = tuple[str, str | None, int]
+"""An organization, a cadence and a version; for counters None and a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that must hold, and where it does not: (org_id, cadence_id, version)."""
+    """An invariant, and where it does not hold."""
 
     what: str
-    exceptions: list[tuple[str, str | None, int]] = field(default_factory=list)
+    exceptions: list[_Place]
 
     @property
     def ok(self) -> bool:
-        """Whether it holds everywhere."""
         return not self.exceptions
 
 
 async def examine(engine: AsyncEngine) -> list[Finding]:
-    """Check everything in one snapshot of the database; costs a pass over the whole history."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-            await check_migrated(connection)
-            findings = [Finding(what, await _rows(connection, sql)) for what, sql in INVARIANTS.items()]
-            return [*findings, Finding(REBUILDS, await _not_rebuilt(connection))]
+    """Checks everything in one snapshot of the database; costs a pass over the whole history."""
+    async with open_connection(engine) as connection:
+        await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        await check_migrated(connection)
+        findings = [Finding(what, await _exceptions(connection, sql)) for what, sql in INVARIANTS.items()]
+        return [*findings, Finding(REBUILDS, await _not_rebuilt(connection))]
 
 
-async def _rows(connection: AsyncConnection, sql: str) -> list[tuple[str, str | None, int]]:
+async def _exceptions(connection: AsyncConnection, sql: str) -> list[_Place]:
     return [(row[0], row[1], row[2]) for row in await connection.execute(text(sql))]
 
 
-async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | None, int]]:
-    """Apply each version's changes to what was known of the one before it; fields discovered with it may be new."""
+async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:
+    """Applies each version's changes to the version before it, with the fields that were discovered since."""
     versions, key = cadence_versions.c, ("org_id", "cadence_id", "version")
     written = await _by_version(
         connection, select(cadence_changes).where(cadence_changes.c.kind == "updated"), "new_value"
     )
     discovered = await _by_version(connection, select(discovered_fields), "value")
     statement = select(versions.org_id, versions.cadence_id, versions.version, versions.kind, versions.document)
-    wrong: list[tuple[str, str | None, int]] = []
+    wrong: list[_Place] = []
     known: Config = {}
     async with connection.stream(statement.order_by(*(versions[name] for name in key))) as rows:
         async for row in rows.mappings():
@@ -189,20 +188,14 @@ async def _not_rebuilt(connection: AsyncConnection) -> list[tuple[str, str | Non
     return wrong
 
 
-async def _by_version(
-    connection: AsyncConnection, statement: Select[Any], value: str
-) -> dict[tuple[str, str, int], Config]:
-    """Return (org_id, cadence_id, version) → path → value."""
-    found: dict[tuple[str, str, int], Config] = {}
+async def _by_version(connection: AsyncConnection, statement: Select[Any], value: str) -> dict[_Place, Config]:
+    found: dict[_Place, Config] = {}
     for row in (await connection.execute(statement)).mappings():
         found.setdefault((row["org_id"], row["cadence_id"], row["version"]), {})[row["field"]] = row[value]
     return found
 
 
 def _follows(known: Config, now: Config, changes: Config) -> bool:
-    """Whether a document is what was known before, with these changes."""
-    return _comparable(known | changes, known) == _comparable(now, known)
-
-
-def _comparable(config: Config, paths: Config) -> dict[str, object]:
-    return {path: canonical_value(config[path]) for path in paths if path in config}
+    """Whether a document is the known one with these changes."""
+    expected = known | changes
+    return all(path in now and canonical_value(now[path]) == canonical_value(expected[path]) for path in known)

@@ -1,8 +1,8 @@
-"""Which of several schedulers leads: the one whose session holds an advisory lock, while its beats arrive.
+"""Elects one of several schedulers: the one whose session holds an advisory lock, while its heartbeats arrive.
 
-A process that dies loses its session and with it the lock. One that freezes keeps both: so the leader leaves a
-beat every few seconds, and whoever finds the last one too old ends the session that it came from. What a leader
-enters in the queue goes through that same session, so that one which wakes up later enters nothing.
+A process that dies loses its session and with it the lock. One that freezes keeps both: so the leader writes a
+heartbeat every few seconds, and another scheduler that finds it too old ends the leader's session. The leader enqueues
+jobs through that same session, so that one which wakes up later enqueues nothing.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ import asyncpg
 from cadence_sync.db.engine import translate_errors
 
 STALE: Final = 10
-"""Seconds without a beat after which a leader is taken for frozen."""
+"""Seconds without a heartbeat after which a leader counts as frozen."""
 
 TABLE: Final = """
     CREATE TABLE cadence_queue.leader (
@@ -43,7 +43,7 @@ _END_FROZEN: Final = """
 
 
 async def try_acquire(connection: asyncpg.Connection) -> bool:
-    """Try to lead; a leader that has frozen is ended, so that the next attempt succeeds."""
+    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
     with translate_errors():
         if await connection.fetchval(_ACQUIRE):
             await connection.execute(_HEARTBEAT)
@@ -53,6 +53,6 @@ async def try_acquire(connection: asyncpg.Connection) -> bool:
 
 
 async def heartbeat(connection: asyncpg.Connection) -> None:
-    """Show that the leader lives; raises `DatabaseError` where its session is gone, and with it the lead."""
+    """Writes the leader's heartbeat; raises `DatabaseError` where its session is gone."""
     with translate_errors():
         await connection.execute(_HEARTBEAT)

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db import reporting_layer
-from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, translate_errors
-from cadence_sync.db.reporting_layer import granted, lacking_grants, renew_grants, restore_grants
+from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, open_connection
 from cadence_sync.db.revision import (
     HEAD,
     REPORTING,
@@ -21,6 +20,8 @@ from cadence_sync.db.revision import (
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
+OLDEST_SERVER: Final = 150000
+"""Postgres 15, as a `server_version_num`."""
 _MISSING: Final = text("""
     WITH wanted AS (
         SELECT s.name, n.oid, n.nspowner FROM unnest(CAST(:schemas AS text[])) AS s (name)
@@ -34,7 +35,7 @@ _MISSING: Final = text("""
         FROM wanted AS w JOIN pg_proc AS p ON p.pronamespace = w.oid
         WHERE w.name <> :reporting OR p.proname = ANY(:routines)
         UNION ALL
-        -- Where `migrate` notes which layer it applied.
+        -- The table that records the applied layer.
         SELECT c.relowner, format('%I.%I', n.nspname, c.relname)
         FROM wanted AS w JOIN pg_class AS c ON c.relname = 'reporting_layer'
         JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = :tables
@@ -57,33 +58,47 @@ _MISSING: Final = text("""
     GROUP BY o.owner
     ORDER BY statement
 """)
+_READABLE: Final = text("""
+    SELECT coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = :schema AND c.relname IN ('alembic_version', 'reporting_layer')
+""")
 
 
-class MissingRight(NamedTuple):
-    """A right that the user lacks, and the statement that grants it."""
+async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
+    """Brings the database to this code's schema in one transaction; returns its revision.
 
-    privilege: str
-    statement: str
+    Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
+    alter: the rights on them are checked together with those that are needed here, before anything is changed.
+    """
+    async with open_connection(engine) as connection:
+        await _refuse_old_server(connection)
+        schemas = await _outdated_schemas(connection)
+        await _check_rights(connection, [*schemas, *also])
+        pending = bool(schemas) or bool(await reporting_layer.load_lacking_grants(connection))
+    if pending:
+        async with _locked(engine) as connection:
+            await _migrate(connection)
+    return HEAD
 
 
-async def missing_rights(
-    connection: AsyncConnection, schemas: Sequence[str], views: Sequence[str], routines: Sequence[str]
-) -> list[MissingRight]:
-    """Return what the user lacks to create and alter the objects of these schemas.
+async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:
+    """Raises the `DatabaseError` that `migrate` would raise for rights that its user lacks."""
+    async with open_connection(engine) as connection:
+        await _check_rights(connection, [*await _outdated_schemas(connection), *also])
+
+
+async def _check_rights(connection: AsyncConnection, schemas: Sequence[str]) -> None:
+    """Raises `DatabaseError` with the statements that an administrator must run before these schemas can be altered.
 
     A schema that exists needs USAGE and CREATE on it, one that does not needs CREATE on the database. Of the reporting
-    schema, which may hold objects of users, only those that are named count.
+    schema, which may hold objects of users, only those of the layer count.
     """
-    names = {"schemas": list(schemas), "views": list(views), "routines": list(routines)}
-    rows = await connection.execute(_MISSING, {"tables": SCHEMA, "reporting": REPORTING} | names)
-    return [MissingRight(*row) for row in rows]
-
-
-async def check_rights(
-    connection: AsyncConnection, schemas: Sequence[str], views: Sequence[str], routines: Sequence[str]
-) -> None:
-    """Raise `DatabaseError` with the statements that are needed, unless `migrate` may alter these schemas."""
-    missing = await missing_rights(connection, schemas, views, routines)
+    if not schemas:
+        return
+    layer = load_reporting_layer()
+    names = {"schemas": list(schemas), "views": layer.views, "routines": layer.routines}
+    missing = (await connection.execute(_MISSING, {"tables": SCHEMA, "reporting": REPORTING} | names)).all()
     if missing:
         lacking = ", ".join(each.privilege for each in missing)
         grants = "; ".join(each.statement for each in missing)
@@ -94,48 +109,8 @@ async def check_rights(
         )
 
 
-OLDEST_SERVER: Final = 150000
-"""Postgres 15, as `server_version_num` says it."""
-_READABLE: Final = text("""
-    SELECT coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')), true)
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = :schema AND c.relname IN ('alembic_version', 'reporting_layer')
-""")
-
-
-async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
-    """Bring the database to this code's schema, in one transaction, and return the revision that it then has.
-
-    Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
-    alter: the rights on them are checked together with those that are needed here, before anything is changed.
-    """
-    with translate_errors():
-        async with engine.connect() as connection:
-            await _refuse_old_server(connection)
-            schemas = await _outdated_schemas(connection)
-            await _check_rights(connection, [*schemas, *also])
-            pending = bool(schemas) or bool(await lacking_grants(connection))
-        if pending:
-            async with _locked(engine) as connection:
-                await _migrate(connection)
-    return HEAD
-
-
-async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:
-    """Raise the `DatabaseError` that `migrate` would raise for rights which its user lacks."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            await _check_rights(connection, [*await _outdated_schemas(connection), *also])
-
-
-async def _check_rights(connection: AsyncConnection, schemas: Sequence[str]) -> None:
-    if schemas:
-        layer = load_reporting_layer()
-        await check_rights(connection, schemas, layer.views, layer.routines)
-
-
 async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
-    """Return the schemas that must be altered; all where this user cannot see what is in them."""
+    """Returns the schemas that must be altered; all where this user cannot see what is in them."""
     if not await connection.scalar(_READABLE, {"schema": SCHEMA}):
         return SCHEMA, REPORTING
     revision = await current_revision(connection)
@@ -147,26 +122,24 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
 
 @asynccontextmanager
 async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection in a transaction that no other `migrate` runs beside."""
-    async with engine.connect() as connection:
-        # What another one committed while this one waited for the lock must be seen.
-        await connection.execution_options(isolation_level="READ COMMITTED")
-        async with connection.begin():
-            await connection.exec_driver_sql(LOCK_MIGRATION)
-            await connection.exec_driver_sql(SHORT_LOCKS)
-            yield connection
+    """Yields a connection in a transaction that excludes other `migrate`."""
+    # It must see what another one committed while this one waited for the lock.
+    async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
+        await connection.exec_driver_sql(LOCK_MIGRATION)
+        await connection.exec_driver_sql(SHORT_LOCKS)
+        yield connection
 
 
 async def _migrate(connection: AsyncConnection) -> None:
     revision = await current_revision(connection)
     refuse_newer_revision(revision)
-    grants = await granted(connection)  # a revision may drop a view in order to change a table
+    grants = await reporting_layer.load_grants(connection)  # a revision may drop a view in order to change a table
     if revision != HEAD:
         await connection.run_sync(_run_alembic)
     if not await reporting_layer.is_current(connection):
         await reporting_layer.apply_layer(connection, load_reporting_layer())
-        await restore_grants(connection, grants)
-    await renew_grants(connection)
+        await reporting_layer.restore_grants(connection, grants)
+    await reporting_layer.renew_grants(connection)
 
 
 async def _refuse_old_server(connection: AsyncConnection) -> None:

@@ -1,4 +1,4 @@
-"""The organizations that the database knows: added, changed and removed one transaction each, behind their locks."""
+"""The organizations in the database: added, changed, removed and purged in one transaction each, behind their locks."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -7,18 +7,24 @@ from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import Text, cast, func, or_, select
+from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.config.orgs import OrgConfig, Schedule
 from cadence_sync.db import credentials
 from cadence_sync.db.crypto import Cipher
 from cadence_sync.db.engine import LOCK_ORG, translate_errors
 from cadence_sync.db.queue import drop_job
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import org_credentials, orgs
+from cadence_sync.db.tables import SCHEMA, metadata, org_credentials, orgs
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.orgs.config import OrgConfig, Schedule
+
+_GUARDED: Final = text("""
+    SELECT DISTINCT c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = to_regnamespace(:schema) AND NOT t.tgisinternal ORDER BY 1
+""")
+"""Tables whose triggers keep history from being rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,55 +33,54 @@ class OrgRow:
 
     org_id: str
     data_center: str
-    enabled: bool
-    sync_interval_seconds: float | None
-    sync_cron: str | None
-    time_zone: str | None
-    consecutive_failures: int
-    last_run_at: datetime | None
-    removed_at: datetime | None
-    updated_at: datetime | None
-    """When its credentials were stored."""
-    encrypted_credentials: bytes | None = field(repr=False)
+    enabled: bool = True
+    sync_interval_seconds: float | None = None
+    sync_cron: str | None = None
+    time_zone: str | None = None
+    consecutive_failures: int = 0
+    last_run_at: datetime | None = None
+    removed_at: datetime | None = None
+    updated_at: datetime | None = None
+    """When its credentials were stored; None where they come from the settings."""
+    encrypted_credentials: bytes | None = field(default=None, repr=False)
 
     @property
     def is_stored(self) -> bool:
         """Whether it can be reached with what the database holds."""
-        return self.encrypted_credentials is not None and self.removed_at is None
+        return self.updated_at is not None and self.removed_at is None
+
+
+def _select_rows(*hidden: str) -> Select[Any]:
+    names = [name for name in OrgRow.__dataclass_fields__ if name not in hidden]
+    columns = [orgs.c[name] if name in orgs.c else org_credentials.c[name] for name in names]
+    joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
+    return select(*columns).select_from(joined).order_by(orgs.c.org_id)
+
+
+_SCHEDULED: Final = str(_select_rows("encrypted_credentials"))
 
 
 async def load_orgs(engine: AsyncEngine, org_ids: Collection[str] | None = None) -> dict[str, OrgRow]:
-    """Return all organizations that were ever synced or added, or those of these that were, removed ones too."""
-    columns = [
-        (org_credentials if name in {"updated_at", "encrypted_credentials"} else orgs).c[name] for name in _COLUMNS
-    ]
-    joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
-    statement = select(*columns).select_from(joined).order_by(orgs.c.org_id)
+    """Returns all organizations that were ever synced or added, removed ones too, or those with these ids."""
+    statement = _select_rows()
     if org_ids is not None:
         statement = statement.where(orgs.c.org_id.in_(filter(_is_text, org_ids)))
     with translate_errors():
         async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
             return {row["org_id"]: OrgRow(**row) for row in (await connection.execute(statement)).mappings()}
 
 
-async def credentials_version(engine: AsyncEngine, org_id: str) -> str | None:
-    """Return when the credentials of an organization were stored, empty if none are; None if it is gone."""
-    stored = func.coalesce(cast(org_credentials.c.updated_at, Text), "")
-    joined = orgs.outerjoin(org_credentials, org_credentials.c.org_id == orgs.c.org_id)
-    statement = select(stored).select_from(joined).where(orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
+async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[OrgRow]:
+    """Returns the same on a direct connection, without credentials."""
     with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return await connection.scalar(statement)
-
-
-_COLUMNS = tuple(OrgRow.__dataclass_fields__)
+        return [OrgRow(**row) for row in await connection.fetch(_SCHEDULED)]
 
 
 async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None:
-    """Raise `ArgumentError` where credentials are stored that are not to be replaced.
+    """Raises `ArgumentError` where credentials are stored that are not to be replaced.
 
-    It waits for the lock that `admit` needs: whoever holds it for long is met before anything is spent.
+    It waits for the lock that `upsert_org` needs, so that a long wait comes before anything is spent.
     """
     async with org_transaction(engine, org_id) as connection:
         await _check_free(connection, org_id, replace=replace)
@@ -84,7 +89,7 @@ async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None
 async def upsert_org(
     engine: AsyncEngine, cipher: Cipher, org: OrgConfig, schedule: Schedule | None, *, replace: bool
 ) -> None:
-    """Store an organization and its credentials; without a schedule it keeps the one that it has."""
+    """Stores an organization and its credentials; without a schedule it keeps the one that it has."""
     row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(schedule)
     statement = insert(orgs).values(row)
     # One that comes back is synced again, even if it was paused when it went.
@@ -97,43 +102,60 @@ async def upsert_org(
 
 
 async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
-    """Pause an organization, also in the queue, or resume it; resumed, it starts without a record of failures."""
+    """Pauses an organization, also in the queue, or resumes it with no failures on record."""
     values: dict[str, Any] = {"enabled": enabled} | ({"consecutive_failures": 0} if enabled else {})
-    await _change(engine, org_id, values, unqueue=not enabled)
+    async with org_transaction(engine, org_id) as connection:
+        if not enabled:
+            await drop_job(connection, org_id)
+        await _update(connection, org_id, values)
 
 
 async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule) -> None:
-    """Sync an organization at other times."""
-    await _change(engine, org_id, _columns(schedule))
+    async with org_transaction(engine, org_id) as connection:
+        await _update(connection, org_id, _columns(schedule))
 
 
 async def remove_org(engine: AsyncEngine, org_id: str) -> None:
-    """Take an organization out of all that is synced, queue included, and delete its credentials; its history stays."""
+    """Takes an organization out of schedule and queue and deletes its credentials; its history stays."""
     values = {"removed_at": func.now(), "consecutive_failures": 0} | _columns(Schedule())
-    await _change(engine, org_id, values, forget=True, unqueue=True)
-
-
-async def _change(
-    engine: AsyncEngine, org_id: str, values: dict[str, Any], *, forget: bool = False, unqueue: bool = False
-) -> None:
-    there = (orgs.c.org_id == org_id, orgs.c.removed_at.is_(None))
     async with org_transaction(engine, org_id) as connection:
-        if forget:
-            await credentials.delete_credentials(connection, org_id)
-        if unqueue:
-            await drop_job(connection, org_id)
-        if (await connection.execute(orgs.update().where(*there).values(values))).rowcount == 0:
+        await credentials.delete_credentials(connection, org_id)
+        await drop_job(connection, org_id)
+        await _update(connection, org_id, values)
+
+
+async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
+    """Deletes an organization and its whole history; returns the number of deleted rows by table.
+
+    Only the owner can switch off the triggers that keep history, and does so while the tables are locked against
+    all other writers: until the commit nothing else can be rewritten.
+    """
+    async with org_transaction(engine, org_id) as connection:
+        # Every writer of history moves a fence here first: later locks then wait for none of them.
+        await connection.execute(text(f"LOCK TABLE {SCHEMA}.orgs IN SHARE ROW EXCLUSIVE MODE"))
+        guarded = list(await connection.scalars(_GUARDED, {"schema": SCHEMA}))
+        await _switch_triggers(connection, guarded, "DISABLE")
+        counts = {table.name: 0 for table in metadata.sorted_tables}
+        # Those that refer to others come last in that order.
+        for table in reversed(metadata.sorted_tables):
+            deleted = await connection.execute(table.delete().where(table.c.org_id == org_id))
+            counts[table.name] = deleted.rowcount
+        if not counts["orgs"]:
             raise no_such_org_error(org_id)
+        await drop_job(connection, org_id)  # a worker that took it would enter a run, and the organization with it
+        # Deferred constraints are proved now: no table may be altered while they are pending.
+        await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        await _switch_triggers(connection, guarded, "ENABLE")
+    return counts
 
 
 def no_such_org_error(org_id: str) -> NotFoundError:
-    """Return what is said of an organization that is not stored, or is removed."""
     return NotFoundError(f"There is no organization {org_id!r}.", hint="`cadence-sync org list` shows all.")
 
 
 @asynccontextmanager
 async def org_transaction(engine: AsyncEngine, org_id: str) -> AsyncIterator[AsyncConnection]:
-    """Yield a transaction behind the organization's lock."""
+    """Yields a transaction behind the organization's lock."""
     if not _is_text(org_id):
         raise no_such_org_error(org_id)
     with translate_errors():
@@ -144,7 +166,7 @@ async def org_transaction(engine: AsyncEngine, org_id: str) -> AsyncIterator[Asy
 
 
 def _is_text(org_id: str) -> bool:
-    """Whether Postgres can be asked for it: bytes that are no UTF-8 arrive as halves of surrogate pairs."""
+    """Whether Postgres can be asked for it: bytes that are not UTF-8 arrive as halves of surrogate pairs."""
     return org_id.encode(errors="ignore").decode() == org_id
 
 
@@ -158,40 +180,18 @@ async def _check_free(connection: AsyncConnection, org_id: str, *, replace: bool
         )
 
 
+async def _update(connection: AsyncConnection, org_id: str, values: dict[str, Any]) -> None:
+    statement = orgs.update().where(orgs.c.org_id == org_id, orgs.c.removed_at.is_(None)).values(values)
+    if (await connection.execute(statement)).rowcount == 0:
+        raise no_such_org_error(org_id)
+
+
+async def _switch_triggers(connection: AsyncConnection, tables: list[str], how: str) -> None:
+    for table in tables:
+        await connection.execute(text(f"ALTER TABLE {SCHEMA}.{table} {how} TRIGGER USER"))
+
+
 def _columns(schedule: Schedule | None) -> dict[str, Any]:
     if schedule is None:
         return {}
     return {"sync_interval_seconds": schedule.seconds, "sync_cron": schedule.cron, "time_zone": schedule.time_zone}
-
-
-_PLANNED: Final = """
-    SELECT o.org_id, o.data_center, o.enabled, o.removed_at IS NOT NULL AS removed, o.sync_interval_seconds,
-           o.sync_cron,
-           o.time_zone, o.consecutive_failures, o.last_run_at, coalesce(c.updated_at::text, '') AS edition
-    FROM cadence_sync.orgs AS o
-    LEFT JOIN cadence_sync.org_credentials AS c USING (org_id)
-    ORDER BY o.org_id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledOrg:
-    """One organization as the database knows it."""
-
-    org_id: str
-    data_center: str
-    enabled: bool
-    removed: bool
-    seconds: float | None
-    cron: str | None
-    time_zone: str | None
-    consecutive_failures: int
-    last_run_at: datetime | None
-    credentials_version: str
-    """When its credentials were stored; empty where they come from the settings."""
-
-
-async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[ScheduledOrg]:
-    """Return every organization that has a row, paused and removed ones too."""
-    with translate_errors():
-        return [ScheduledOrg(*row) for row in await connection.fetch(_PLANNED)]

@@ -1,24 +1,24 @@
-"""Runs that changed nothing leave the ledger after a while; what they add up to stays, a row an organization and day.
+"""Deletes old runs that changed nothing, and keeps their totals by organization and day.
 
-Whether a run may go never depends on which others have gone already: so pruning may be stopped, repeated, and done by
-several processes at once. Each statement is a transaction of its own, about one organization.
+Whether a run may be deleted never depends on which others were deleted before: so pruning can be stopped, repeated, and
+done by several processes at once. Each statement is a transaction of its own, about one organization.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import autocommit
 from cadence_sync.db.queue import LOG, STATISTICS, prune_log
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables import orgs
 
 BATCH: Final = 2000
-"""Runs that one statement may delete: some 50 ms of work."""
+"""Runs that one statement may delete, in about 50 ms."""
 
 # Few of an organization's runs are asked for by name, once a statement: comparing each with each would be quadratic.
 _PRUNABLE: Final = """
@@ -27,7 +27,7 @@ _PRUNABLE: Final = """
     AND NOT EXISTS (
         SELECT FROM cadence_sync.discovered_fields AS l WHERE l.org_id = r.org_id AND l.run_id = r.run_id
     )
-    -- The last run and the last good one say how fresh the data are. Where a clock was set, time and number disagree.
+    -- The last run and the last good one tell the freshness. Where a clock was set, times and numbers disagree.
     AND r.run_id < (
         SELECT n.run_id FROM cadence_sync.sync_runs AS n
         WHERE n.org_id = :org_id AND n.outcome IS NOT NULL ORDER BY n.run_id DESC LIMIT 1
@@ -41,7 +41,7 @@ _PRUNABLE: Final = """
             SELECT b.started_at, b.run_id FROM cadence_sync.sync_runs AS b
             WHERE b.org_id = :org_id AND b.outcome <> 'failed' ORDER BY b.started_at, b.run_id LIMIT 1
         )
-        -- The good run before one that changed something says when that can have happened at the earliest.
+        -- The good run before one that changed something is the earliest time of the change.
         AND (
             SELECT (n.baseline, n.created, n.updated, n.deleted, n.restored) = (0, 0, 0, 0, 0)
             FROM cadence_sync.sync_runs AS n
@@ -49,7 +49,7 @@ _PRUNABLE: Final = """
             ORDER BY n.run_id LIMIT 1
         )
     ))
-    -- What a person decides, or decided, is about a run; the newest that held something is the one that is shown.
+    -- Reviews refer to runs, and the newest run with a hold is displayed.
     AND r.run_id NOT IN (SELECT h.hold_id FROM cadence_sync.held_deletions AS h WHERE h.org_id = :org_id)
     AND r.run_id NOT IN (SELECT d.hold_id FROM cadence_sync.deletion_decisions AS d WHERE d.org_id = :org_id)
     AND (r.hold_id IS NULL OR r.run_id < (
@@ -64,8 +64,8 @@ _PRUNABLE: Final = """
     )
 """
 
-# The organization's lock is not waited for: who writes it now goes first, and the next time is soon enough.
-# What is added to a day is what this statement itself deleted.
+# It does not wait for the organization's lock: a writer goes first, and the next pruning is soon enough.
+# A day's totals grow by what this statement itself deleted.
 _PRUNE: Final = text(f"""
     WITH mine AS MATERIALIZED (
         SELECT pg_try_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0)) AS free
@@ -104,7 +104,7 @@ _COUNT: Final = text(f"""
     FROM cadence_sync.sync_runs AS r WHERE {_PRUNABLE}
 """)  # noqa: S608 - built from our own words
 
-# An episode that lasts stays, so that it is not announced anew and its end is.
+# An episode that lasts stays, so that its end is announced and its beginning is not announced again.
 _OLD_ALERTS: Final = """
     FROM cadence_sync.alert_outbox
     WHERE org_id = :org_id AND sent_at < :until AND (event NOT IN ('failing', 'stale') OR resolved_at IS NOT NULL)
@@ -113,7 +113,7 @@ _OLD_ALERTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows went, by what they were, and how many organizations were being written and were left alone."""
+    """Numbers of deleted rows, and of organizations that were `busy` with a writer and were left out."""
 
     runs: int = 0
     quarantined_records: int = 0
@@ -124,38 +124,30 @@ class Pruned:
 
 
 async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run: bool = False) -> Pruned:
-    """Delete what is older than `keep`, at least a day, and nobody needs; a dry run counts it.
+    """Deletes what is older than `keep`, at least a day, and no longer needed; a dry run counts it.
 
-    The runs of the last day are what a budget of API calls and the delete threshold count.
+    The runs of the last day count for the quota of API calls and for the delete threshold.
     """
     until = now - max(keep, DAY)
     runs = records = busy = alerts = 0
-    with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await check_migrated(connection)
-            for org_id in (await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id))).all():
-                free, some, theirs = await _prune_org(connection, org_id, until, dry_run=dry_run)
-                runs, records, busy = runs + some, records + theirs, busy + (not free)
-                alerts += await _prune_alerts(connection, org_id, until, dry_run=dry_run)
-            log, statistics = [
-                await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)
-            ]
+    async with autocommit(engine) as connection:
+        await check_migrated(connection)
+        for org_id in (await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id))).all():
+            about = {"org_id": org_id, "until": until}
+            free, some, theirs = await _prune_runs(connection, about, dry_run=dry_run)
+            runs, records, busy = runs + some, records + theirs, busy + (not free)
+            alerts += await _prune_alerts(connection, about, dry_run=dry_run)
+        log, statistics = [await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)]
     return Pruned(runs, records, log, statistics, alerts, busy)
 
 
-async def _prune_alerts(connection: AsyncConnection, org_id: str, until: datetime, *, dry_run: bool) -> int:
-    """Return how many events went that were told long ago."""
-    statement = text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}")
-    result = await connection.execute(statement, {"org_id": org_id, "until": until})
+async def _prune_alerts(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> int:
+    result = await connection.execute(text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}"), about)
     return int(result.scalar_one()) if dry_run else result.rowcount
 
 
-async def _prune_org(
-    connection: AsyncConnection, org_id: str, until: datetime, *, dry_run: bool
-) -> tuple[bool, int, int]:
-    """Return whether the organization was free, how many runs went, and how many records with them."""
-    about = {"org_id": org_id, "until": until}
+async def _prune_runs(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> tuple[bool, int, int]:
+    """Returns whether the organization's lock was free, and the numbers of runs and quarantined records."""
     if dry_run:
         free, runs, records = (await connection.execute(_COUNT, about)).one()
         return free, runs, int(records)

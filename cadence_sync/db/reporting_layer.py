@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync import __version__
-from cadence_sync.db.engine import sqlstate_of
+from cadence_sync.db.engine import driver_connection, sqlstate_of
 from cadence_sync.db.revision import (
     REPORTING,
     ReportingLayer,
@@ -27,12 +27,58 @@ from cadence_sync.errors import DatabaseError
 
 _IRREPLACEABLE: Final = frozenset({"42P13", "42P16", "42809"})
 """SQLSTATEs of CREATE OR REPLACE where columns, signature or kind differ."""
+_GONE: Final = frozenset({"42P01", "42703", "42704", "42883"})
+"""SQLSTATEs of a table, column, role or function that does not exist."""
 _APPLIED: Final = text(f"SELECT checksum, views, routines, release FROM {SCHEMA}.reporting_layer")  # noqa: S608
-_FORGET: Final = text(f"DELETE FROM {SCHEMA}.reporting_layer")  # noqa: S608 - a constant
+_FORGET: Final = f"DELETE FROM {SCHEMA}.reporting_layer"  # noqa: S608 - a constant
 _RECORD: Final = text(f"""
     INSERT INTO {SCHEMA}.reporting_layer (checksum, views, routines, release)
     VALUES (:checksum, :views, :routines, :release)
 """)  # noqa: S608 - a constant
+_TO: Final = (
+    "coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC')"
+    " || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END"
+)
+_SCHEMA: Final = "to_regnamespace(:schema)"
+_GRANTED: Final = text(f"""
+    SELECT format('GRANT %s ON TABLE %s TO ', a.privilege_type, c.oid::regclass) || {_TO}
+    FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+    WHERE c.relnamespace = {_SCHEMA} AND c.relkind IN ('r', 'v', 'm') AND a.grantee <> c.relowner
+    UNION ALL
+    SELECT format('GRANT %s (%I) ON TABLE %s TO ', a.privilege_type, t.attname, c.oid::regclass) || {_TO}
+    FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) AS a
+    WHERE c.relnamespace = {_SCHEMA} AND a.grantee <> c.relowner
+    UNION ALL
+    SELECT format('GRANT %s ON ROUTINE %s TO ', a.privilege_type, p.oid::regprocedure) || {_TO}
+    FROM pg_proc AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+    WHERE p.pronamespace = {_SCHEMA} AND a.grantee <> p.proowner
+    UNION ALL
+    SELECT format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', p.oid::regprocedure)
+    FROM pg_proc AS p
+    WHERE p.pronamespace = {_SCHEMA} AND p.proacl IS NOT NULL
+      AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0)
+""")  # noqa: S608 - constants
+# Limited to what this user may grant: a view of another owner is theirs to grant.
+_LACKING: Final = text(f"""
+    WITH readers AS (
+        SELECT DISTINCT r.oid, r.rolname FROM pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        JOIN pg_roles AS r ON r.oid = a.grantee
+        WHERE c.relnamespace = {_SCHEMA} AND c.relname = 'cadence_history' AND a.privilege_type = 'SELECT'
+          AND a.grantee <> c.relowner
+    )
+    SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, r.rolname)
+    FROM readers AS r JOIN pg_namespace AS n ON n.oid = {_SCHEMA}
+    WHERE NOT has_schema_privilege(r.oid, n.oid, 'USAGE') AND pg_has_role(n.nspowner, 'USAGE')
+    UNION ALL
+    SELECT format('GRANT SELECT ON TABLE %s TO %I', c.oid::regclass, r.rolname)
+    FROM readers AS r JOIN pg_class AS c ON c.relnamespace = {_SCHEMA} AND c.relkind IN ('r', 'v', 'm')
+    WHERE NOT has_table_privilege(r.oid, c.oid, 'SELECT') AND pg_has_role(c.relowner, 'USAGE')
+    UNION ALL
+    SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, r.rolname)
+    FROM readers AS r JOIN pg_proc AS p ON p.pronamespace = {_SCHEMA}
+    WHERE NOT has_function_privilege(r.oid, p.oid, 'EXECUTE') AND pg_has_role(p.proowner, 'USAGE')
+""")  # noqa: S608 - constants
 _SCHEMA_OWNED: Final = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
 _EXISTING: Final = text("""
     SELECT c.relname AS name, c.oid, c.relkind = 'v' AS is_view, false AS is_routine
@@ -59,7 +105,8 @@ _DEPENDENTS: Final = text("""
         JOIN pg_depend AS d ON d.refclassid = x.classid AND d.refobjid = x.objid
         LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
     )
-    SELECT i.type || ' ' || i.identity AS label, c.relkind = 'v' AS is_view, coalesce(c.relname, p.proname) AS name,
+    SELECT i.type || ' ' || i.identity AS label, coalesce(c.relkind = 'v', false) AS is_view,
+           coalesce(c.relname, p.proname) AS name,
            coalesce(c.relnamespace, p.pronamespace) = to_regnamespace(:schema) AS in_schema
     FROM dependents AS x
     CROSS JOIN LATERAL pg_identify_object(x.classid, x.objid, 0) AS i
@@ -72,7 +119,7 @@ _DEPENDENTS: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What `migrate` last applied."""
+    """The layer that `migrate` applied last."""
 
     checksum: str = ""
     views: Sequence[str] = ()
@@ -80,8 +127,8 @@ class Applied:
     release: str | None = None
 
 
-async def applied_layer(connection: AsyncConnection) -> Applied:
-    """Return what was applied last; raises `DatabaseError` where a newer release did."""
+async def _load_applied(connection: AsyncConnection) -> Applied:
+    """Returns the applied layer; raises `DatabaseError` where it is of a newer release."""
     row = (await connection.execute(_APPLIED)).one_or_none()
     applied = Applied() if row is None else Applied(*row)
     refuse_newer_release(applied.release)
@@ -89,8 +136,8 @@ async def applied_layer(connection: AsyncConnection) -> Applied:
 
 
 async def is_current(connection: AsyncConnection) -> bool:
-    """Whether the layer is that of this code, and each of its objects is still there."""
-    applied = await applied_layer(connection)
+    """Whether the layer is that of this code and complete."""
+    applied = await _load_applied(connection)
     if applied.checksum != reporting_checksum():
         return False
     existing = await _existing(connection, applied.views, applied.routines)
@@ -98,8 +145,8 @@ async def is_current(connection: AsyncConnection) -> bool:
 
 
 async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> None:
-    """Create, replace and drop objects until the schema holds this layer."""
-    applied = await applied_layer(connection)
+    """Creates, replace and drop objects until the schema holds this layer."""
+    applied = await _load_applied(connection)
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}) is None:
         await connection.exec_driver_sql(f"CREATE SCHEMA {REPORTING}")
     await _refuse_taken_names(connection, layer, applied)
@@ -107,7 +154,7 @@ async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> Non
         await _create(connection, each, applied)
     await _drop_obsolete(connection, layer, applied)
     await _comment(connection, layer)
-    await connection.execute(_FORGET)
+    await connection.exec_driver_sql(_FORGET)
     record = {"checksum": layer.checksum, "views": layer.views, "routines": layer.routines, "release": __version__}
     await connection.execute(_RECORD, record)
 
@@ -123,7 +170,7 @@ async def _create(connection: AsyncConnection, each: ReportingObject, applied: A
         await _drop(connection, each.name, await _oids(connection, each), applied, is_view=each.is_view)
         await connection.exec_driver_sql(each.sql)
         return
-    # With other arguments it is another function, beside the one that it replaces.
+    # A function with other arguments does not replace the former one.
     if before and len(await _oids(connection, each)) > len(before):
         await _drop(connection, each.name, before, applied, is_view=False)
 
@@ -138,7 +185,7 @@ async def _drop_obsolete(connection: AsyncConnection, layer: ReportingLayer, app
 async def _drop(
     connection: AsyncConnection, name: str, oids: Sequence[int], applied: Applied, *, is_view: bool
 ) -> None:
-    """Drop an object with those of ours that depend on it; raises `DatabaseError` where a user's own does."""
+    """Drops an object and its dependents in the layer; raises `DatabaseError` where a user's object depends on it."""
     asked = {"schema": REPORTING, "oids": oids, "is_view": is_view}
     dependents = (await connection.execute(_DEPENDENTS, asked)).all()
     ours = [each for each in dependents if _is_ours(each, applied)]
@@ -149,13 +196,11 @@ async def _drop(
             hint="Drop them, run `cadence-sync migrate`, and create them again. Nothing was changed.",
             code="REPORTING_DEPENDENTS",
         )
-    # No view can be left that a routine depends on: the bodies of ours are text.
-    for kind, labels in (
-        ("VIEW", [each.label.partition(" ")[2] for each in ours if each.is_view]),
-        ("ROUTINE", [each.label.partition(" ")[2] for each in ours if not each.is_view]),
-    ):
-        if labels:
-            await connection.exec_driver_sql(f"DROP {kind} {', '.join(labels)}")
+    # Views first; no view depends on a routine by its body, since their bodies are text.
+    for kind in ("VIEW", "ROUTINE"):
+        names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
+        if names:
+            await connection.exec_driver_sql(f"DROP {kind} {', '.join(names)}")
 
 
 def _is_ours(dependent: Any, applied: Applied) -> bool:
@@ -188,9 +233,7 @@ async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
     statements = list(_comments(layer, [(each.view, each.column) for each in columns]))
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}):
         statements.append(f"COMMENT ON SCHEMA {REPORTING} IS {_quoted(layer.schema_comment)}")
-    driver = (await connection.get_raw_connection()).driver_connection
-    if driver is None:
-        raise RuntimeError("the connection has no driver connection")
+    driver = await driver_connection(connection)
     await driver.execute(";\n".join(statements))  # hundreds of statements in one round trip
 
 
@@ -204,79 +247,31 @@ def _comments(layer: ReportingLayer, columns: Sequence[tuple[str, str]]) -> Iter
 
 
 def _quoted(comment: str) -> str:
-    """Return a string constant: COMMENT takes no parameters."""
+    """Returns a string constant: COMMENT takes no parameters."""
     return "'" + comment.replace("'", "''") + "'"
 
 
-_GONE: Final = frozenset({"42P01", "42703", "42704", "42883"})
-"""SQLSTATEs of a table, column, role or function that does not exist."""
-_TO: Final = (
-    "coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC')"
-    " || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END"
-)
-_SCHEMA: Final = "to_regnamespace(:schema)"
-_GRANTED: Final = text(f"""
-    SELECT format('GRANT %s ON TABLE %s TO ', a.privilege_type, c.oid::regclass) || {_TO}
-    FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-    WHERE c.relnamespace = {_SCHEMA} AND c.relkind IN ('r', 'v', 'm') AND a.grantee <> c.relowner
-    UNION ALL
-    SELECT format('GRANT %s (%I) ON TABLE %s TO ', a.privilege_type, t.attname, c.oid::regclass) || {_TO}
-    FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid CROSS JOIN LATERAL aclexplode(t.attacl) AS a
-    WHERE c.relnamespace = {_SCHEMA} AND a.grantee <> c.relowner
-    UNION ALL
-    SELECT format('GRANT %s ON ROUTINE %s TO ', a.privilege_type, p.oid::regprocedure) || {_TO}
-    FROM pg_proc AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS a
-    WHERE p.pronamespace = {_SCHEMA} AND a.grantee <> p.proowner
-    UNION ALL
-    SELECT format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', p.oid::regprocedure)
-    FROM pg_proc AS p
-    WHERE p.pronamespace = {_SCHEMA} AND p.proacl IS NOT NULL
-      AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0)
-""")  # noqa: S608 - constants
-# Of what this user may grant: a view that somebody else made is theirs to grant.
-_LACKING: Final = text(f"""
-    WITH readers AS (
-        SELECT DISTINCT r.oid, r.rolname FROM pg_class AS c
-        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-        JOIN pg_roles AS r ON r.oid = a.grantee
-        WHERE c.relnamespace = {_SCHEMA} AND c.relname = 'cadence_history' AND a.privilege_type = 'SELECT'
-          AND a.grantee <> c.relowner
-    )
-    SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, r.rolname)
-    FROM readers AS r JOIN pg_namespace AS n ON n.oid = {_SCHEMA}
-    WHERE NOT has_schema_privilege(r.oid, n.oid, 'USAGE') AND pg_has_role(n.nspowner, 'USAGE')
-    UNION ALL
-    SELECT format('GRANT SELECT ON TABLE %s TO %I', c.oid::regclass, r.rolname)
-    FROM readers AS r JOIN pg_class AS c ON c.relnamespace = {_SCHEMA} AND c.relkind IN ('r', 'v', 'm')
-    WHERE NOT has_table_privilege(r.oid, c.oid, 'SELECT') AND pg_has_role(c.relowner, 'USAGE')
-    UNION ALL
-    SELECT format('GRANT EXECUTE ON ROUTINE %s TO %I', p.oid::regprocedure, r.rolname)
-    FROM readers AS r JOIN pg_proc AS p ON p.pronamespace = {_SCHEMA}
-    WHERE NOT has_function_privilege(r.oid, p.oid, 'EXECUTE') AND pg_has_role(p.proowner, 'USAGE')
-""")  # noqa: S608 - constants
-
-
-async def granted(connection: AsyncConnection) -> list[str]:
-    """Return what was granted of the reporting layer, and taken from everybody, as statements that do it again."""
+async def load_grants(connection: AsyncConnection) -> list[str]:
+    """Returns the layer's grants, and its revocations from PUBLIC, as statements that repeat them."""
     return list(await connection.scalars(_GRANTED, {"schema": REPORTING}))
 
 
 async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> None:
-    """Repeat grants that were lost with the objects that had them, unless those have not come back."""
-    now = set(await granted(connection))
+    """Repeats the grants that were lost with objects which exist again."""
+    now = set(await load_grants(connection))
     for statement in before:
         if statement not in now:
             await _execute_unless_gone(connection, statement)
 
 
-async def lacking_grants(connection: AsyncConnection) -> list[str]:
-    """Return statements that let readers of the layer read what was added to it, as far as this user may grant it."""
+async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
+    """Returns the grants by which the layer's readers can read what was added to it, of those this user may give."""
     return list(await connection.scalars(_LACKING, {"schema": REPORTING}))
 
 
 async def renew_grants(connection: AsyncConnection) -> None:
-    """Let readers of the layer read what was added to it."""
-    for statement in await lacking_grants(connection):
+    """Lets the layer's readers read what was added to it."""
+    for statement in await load_lacking_grants(connection):
         await connection.exec_driver_sql(statement)
 
 

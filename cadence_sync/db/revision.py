@@ -1,4 +1,4 @@
-"""Which schema a database has, and whether it is the one that this code was written for."""
+"""The schema that this code needs: its newest revision and its reporting layer, and whether a database has them."""
 
 import hashlib
 import re
@@ -18,6 +18,20 @@ from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
 REPORTING: Final = "cadence_reporting"
+HEAD: Final = "0001"
+"""The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
+# The catalog answers everybody; to_regclass() is refused without USAGE on the schema.
+_EXISTS: Final = text("""
+    SELECT EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = :schema AND c.relname = 'alembic_version'
+    )
+""")
+_REVISION: Final = text(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608 - a constant
+_STATE: Final = text(f"""
+    SELECT v.version_num AS revision, r.checksum, r.release
+    FROM {SCHEMA}.alembic_version AS v LEFT JOIN {SCHEMA}.reporting_layer AS r ON true
+""")  # noqa: S608 - a constant
 _CREATE: Final = re.compile(rf"CREATE OR REPLACE (VIEW|FUNCTION|AGGREGATE) {REPORTING}\.(\w+)")
 _REFERENCE: Final = re.compile(rf"\b{REPORTING}\.(\w+)")
 _COMMENT: Final = re.compile(r"--.*")
@@ -33,17 +47,16 @@ class ReportingObject:
 
     @property
     def kind(self) -> str:
-        """The word for it in SQL commands."""
         return "VIEW" if self.is_view else "ROUTINE"
 
     def references(self) -> set[str]:
-        """Return the names of the layer that the definition mentions, its own left out."""
+        """Returns the names of other objects of the layer in the definition."""
         return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
 
 
 @dataclass(frozen=True, slots=True)
 class ReportingLayer:
-    """The files of migrations/reporting/: `objects` in an order in which they can be created."""
+    """The files of migrations/reporting/, `objects` in the order of their dependencies."""
 
     objects: tuple[ReportingObject, ...]
     comments: Mapping[str, Mapping[str, str]]
@@ -52,22 +65,20 @@ class ReportingLayer:
 
     @property
     def views(self) -> list[str]:
-        """The names of the views."""
         return sorted(each.name for each in self.objects if each.is_view)
 
     @property
     def routines(self) -> list[str]:
-        """The names of functions and aggregates; none is overloaded."""
         return sorted(each.name for each in self.objects if not each.is_view)
 
     def column_comment(self, view: str, column: str) -> str:
-        """Return the comment of a column: its own in this view, else that of its name."""
+        """Returns the comment of this view's column, else that of all columns of its name."""
         columns = self.comments["columns"]
         return columns.get(f"{view}.{column}") or columns[column]
 
 
 def migrations_folder() -> Path:
-    """Return the folder migrations/: inside the package in a wheel, beside it in a checkout."""
+    """Returns the folder migrations/: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
@@ -75,7 +86,6 @@ def migrations_folder() -> Path:
 
 @cache
 def reporting_checksum() -> str:
-    """Return the checksum of the reporting layer that belongs to this code."""
     digest = hashlib.sha256()
     for file in _files():
         digest.update(f"{file.name}\0{file.read_text(encoding='utf-8')}\0".encode())
@@ -83,7 +93,7 @@ def reporting_checksum() -> str:
 
 
 def load_reporting_layer() -> ReportingLayer:
-    """Read and order the files; raises `ValueError` where a file does not define what its name says."""
+    """Reads and order the files; raises `ValueError` where a file does not define what its name says."""
     objects = {file.stem: _parse(file) for file in _files() if file.suffix == ".sql"}
     comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
     ordered = tuple(objects[name] for name in _order(objects))
@@ -103,41 +113,20 @@ def _parse(file: Path) -> ReportingObject:
 
 
 def _order(objects: Mapping[str, ReportingObject]) -> Iterable[str]:
-    """Order objects so that each follows those that it mentions; the same files give the same order."""
+    """Orders objects by their dependencies; the same files give the same order."""
     known = objects.keys()
-    return TopologicalSorter(
-        {name: sorted(objects[name].references() & known) for name in sorted(known)}
-    ).static_order()
-
-
-HEAD: Final = "0001"
-"""The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
-
-_RUN_MIGRATE: Final = "Run `cadence-sync migrate`."
-# The catalog answers everybody; to_regclass() is refused without USAGE on the schema.
-_EXISTS: Final = text("""
-    SELECT EXISTS (
-        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = :schema AND c.relname = 'alembic_version'
-    )
-""")
-_REVISION: Final = text(f"SELECT version_num FROM {SCHEMA}.alembic_version")  # noqa: S608 - a constant
-_STATE: Final = text(f"""
-    SELECT v.version_num AS revision, r.checksum, r.release
-    FROM {SCHEMA}.alembic_version AS v LEFT JOIN {SCHEMA}.reporting_layer AS r ON true
-""")  # noqa: S608 - a constant
+    graph = {name: sorted(objects[name].references() & known) for name in sorted(known)}
+    return TopologicalSorter(graph).static_order()
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """Return the database's revision, or None where there is none."""
-    if not await connection.scalar(_EXISTS, {"schema": SCHEMA}):
-        return None
-    revision: str | None = await connection.scalar(_REVISION)
-    return revision
+    """Returns the database's revision; None if it has no tables of cadence-sync."""
+    exists = await connection.scalar(_EXISTS, {"schema": SCHEMA})
+    return await connection.scalar(_REVISION) if exists else None
 
 
 async def check_migrated(connection: AsyncConnection) -> None:
-    """Raise `DatabaseError` unless revision and reporting layer are those that this code was written for."""
+    """Raises `DatabaseError` unless revision and reporting layer are those of this code."""
     if not await connection.scalar(_EXISTS, {"schema": SCHEMA}):
         raise _not_migrated("The database has no tables of cadence-sync.")
     state = (await connection.execute(_STATE)).one()
@@ -150,13 +139,13 @@ async def check_migrated(connection: AsyncConnection) -> None:
 
 
 def refuse_newer_revision(revision: str | None) -> None:
-    """Raise `DatabaseError` for a revision that this code lacks."""
+    """Raises `DatabaseError` for a revision that this code lacks."""
     if revision is not None and revision > HEAD:
         raise _too_new(f"The database is at revision {revision}, newer than this cadence-sync knows ({HEAD}).")
 
 
 def refuse_newer_release(release: str | None) -> None:
-    """Raise `DatabaseError` where a newer release applied the reporting layer: this one would replace it by its own."""
+    """Raises `DatabaseError` where a newer release applied the reporting layer: this one would replace it."""
     if release is not None and _numbers(release) > _numbers(__version__):
         raise _too_new(f"The database's reporting layer is that of cadence-sync {release}, newer than {__version__}.")
 
@@ -166,7 +155,7 @@ def _numbers(release: str) -> list[int]:
 
 
 def _not_migrated(message: str) -> DatabaseError:
-    return DatabaseError(message, hint=_RUN_MIGRATE, code="NOT_MIGRATED")
+    return DatabaseError(message, hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED")
 
 
 def _too_new(message: str) -> DatabaseError:

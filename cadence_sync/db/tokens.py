@@ -6,7 +6,7 @@ that restarts in a loop, or ten replicas, would use that up at once if each made
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.db.crypto import Cipher
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.tables import oauth_tokens, orgs
-from cadence_sync.ports import AccessToken
+from cadence_sync.ports import AccessToken, TokenSlot
 
 KEPT: Final = 20
 """How many times of refreshes are remembered."""
@@ -28,7 +28,7 @@ _LOCK: Final = text(
     " set_config('idle_in_transaction_session_timeout', :patience, true),"
     " pg_advisory_xact_lock(hashtextextended('cadence_sync/token/' || :org_id, 0))"
 )
-"""Whoever freezes while it refreshes is cut off by the server, and the next one refreshes."""
+"""The server cuts off a process that freezes while it refreshes, and the next one refreshes."""
 
 
 class _TokenPayload(msgspec.Struct):
@@ -44,58 +44,56 @@ class TokenTable:
     """Implements `ports.TokenCache` for one organization and one set of credentials."""
 
     engine: AsyncEngine
-    vault: Cipher
+    cipher: Cipher
     org_id: str
     fingerprint: bytes
     patience: float
     """Seconds that one refresh may take before another process may try."""
 
     async def load(self) -> AccessToken | None:
-        """Return the token that is stored; one that cannot be decrypted is none."""
         with translate_errors():
             async with self.engine.connect() as connection:
                 return (await self._read(connection)).token
 
     @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator["DatabaseTokenSlot"]:
-        """Hold the right to refresh; what another process refreshed meanwhile is in the slot."""
+    async def refreshing(self) -> AsyncIterator[TokenSlot]:
         with translate_errors():
             async with self.engine.connect() as connection:
                 milliseconds = str(int(self.patience * 1000))
                 await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
                 slot = await self._read(connection)
-                before = slot.issued_at
+                token, issued_at = slot.token, slot.issued_at
                 try:
                     yield slot
                 finally:
-                    if slot.issued_at != before:
-                        await self._write(connection, slot.fresh, slot.issued_at)
+                    if slot.issued_at != issued_at:
+                        await self._write(connection, None if slot.token is token else slot.token, slot.issued_at)
                         await connection.commit()
 
     async def drop(self) -> None:
-        """Forget the token: Zoho says that it was made for another scope."""
         with translate_errors():
             async with self.engine.begin() as connection:
                 await connection.execute(
                     oauth_tokens.update().where(*self._key()).values(encrypted_token=b"", expires_at=func.now())
                 )
 
-    async def _read(self, connection: AsyncConnection) -> "DatabaseTokenSlot":
+    async def _read(self, connection: AsyncConnection) -> TokenSlot:
+        """Returns what is stored; a token that cannot be decrypted is none."""
         row = (await connection.execute(select(oauth_tokens).where(*self._key()))).one_or_none()
         if row is None:
-            return DatabaseTokenSlot(None, ())
-        plain = self.vault.decrypt(row.encrypted_token)
-        sealed = None if plain is None else msgspec.json.decode(plain, type=_TokenPayload)
-        if sealed is None or sealed.org_id != self.org_id:
-            return DatabaseTokenSlot(None, tuple(row.issued_at))
-        return DatabaseTokenSlot(AccessToken(sealed.value, sealed.api_url, row.expires_at), tuple(row.issued_at))
+            return TokenSlot()
+        plain = self.cipher.decrypt(row.encrypted_token)
+        payload = None if plain is None else msgspec.json.decode(plain, type=_TokenPayload)
+        if payload is None or payload.org_id != self.org_id:
+            return TokenSlot(None, tuple(row.issued_at))
+        return TokenSlot(AccessToken(payload.value, payload.api_url, row.expires_at), tuple(row.issued_at))
 
     async def _write(
         self, connection: AsyncConnection, token: AccessToken | None, issued_at: tuple[datetime, ...]
     ) -> None:
-        """Store a token if there is one, and when tokens were asked for.
+        """Stores a new token, if any, and the times of requests.
 
-        Nothing is stored for an organization that is not known yet, as in a dry run before the first sync.
+        Nothing is stored for an organization without a row, as in a dry run before the first sync.
         """
         values = {
             "org_id": self.org_id,
@@ -114,28 +112,10 @@ class TokenTable:
         )
 
     def _encrypt(self, token: AccessToken) -> bytes:
-        return self.vault.encrypt(msgspec.json.encode(_TokenPayload(self.org_id, token.value, token.api_url)))
+        return self.cipher.encrypt(msgspec.json.encode(_TokenPayload(self.org_id, token.value, token.api_url)))
 
     def _key(self) -> tuple[Any, ...]:
         return (
             oauth_tokens.c.org_id == self.org_id,
             oauth_tokens.c.credential_fingerprint == self.fingerprint,
         )
-
-
-@dataclass(slots=True)
-class DatabaseTokenSlot:
-    """The right to refresh: the token that is stored, when tokens were made lately, and the new one to store."""
-
-    token: AccessToken | None
-    issued_at: tuple[datetime, ...]
-    fresh: AccessToken | None = field(default=None)
-
-    def keep(self, token: AccessToken, made_at: datetime) -> None:
-        """Store this token when the slot is left."""
-        self.fresh = token
-        self.count(made_at)
-
-    def count(self, asked_at: datetime) -> None:
-        """Remember that a token was asked for, whether or not one arrived."""
-        self.issued_at = (*self.issued_at, asked_at)

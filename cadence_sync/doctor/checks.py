@@ -1,4 +1,4 @@
-"""One line of `doctor`: what was looked at, how it stands, and what to do about it."""
+"""One line of `doctor`: a check, its result, and what to do about it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +17,7 @@ _DEFECT: Final = "This is a defect: please report it with the traceback that `ca
 
 
 class CheckState(StrEnum):
-    """How something stands."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -30,7 +30,7 @@ MARKS: Final = {CheckState.OK: "✓", CheckState.WARNING: "!", CheckState.FAILED
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `exit_code` is what the command ends with if nothing is graver."""
+    """A check and its result; the command ends with the most severe `exit_code`."""
 
     name: str
     state: CheckState
@@ -43,7 +43,7 @@ class Check:
     """Where in the history it does not hold: (org_id, cadence_id, version)."""
 
     def to_json(self) -> dict[str, object]:
-        """Return the object that `doctor --json` prints."""
+        """Returns the object that `doctor --json` prints."""
         return {
             "org_id": self.org_id,
             "name": self.name,
@@ -57,29 +57,28 @@ class Check:
 
 
 def passed(name: str, message: str, org_id: str | None = None) -> Check:
-    """Return what stands as it should."""
     return Check(name, CheckState.OK, message, org_id=org_id)
 
 
 def warning(name: str, message: str, hint: str, org_id: str | None = None, *, exit_code: int = 0) -> Check:
-    """Return what wants attention, and stops nothing."""
+    """Returns a check with a finding that stops no sync."""
     return Check(name, CheckState.WARNING, message, hint, org_id, exit_code=exit_code)
 
 
 def failed(name: str, error: CadenceSyncError, org_id: str | None = None) -> Check:
-    """Return what does not work, in the words of the error that a sync would end with."""
+    """Returns a failed check with the error that a sync would end with."""
     return Check(name, CheckState.FAILED, error.message, error.hint, org_id, error.code, error.exit_code)
 
 
 def skipped(names: Sequence[str], reason: str, org_id: str | None = None) -> list[Check]:
-    """Return what could not be looked at, because something else stands in the way."""
+    """Returns checks that could not be made for a reason."""
     return [Check(name, CheckState.UNKNOWN, f"not checked: {reason}", org_id=org_id) for name in names]
 
 
 async def run_check(
     name: str, work: Callable[[], Awaitable[T]], org_id: str | None = None, *, debug: bool = False
 ) -> T | Check:
-    """Return what comes of a look, or the failed check that it is: one failure never hides what comes after it."""
+    """Returns the result of the work, or a failed check: one failure never hides what comes after it."""
     try:
         return await work()
     except CadenceSyncError as error:
@@ -91,18 +90,15 @@ async def run_check(
 
 
 def exit_code_of(checks: Sequence[Check]) -> int:
-    """Return the exit code of the gravest."""
     return most_severe(check.exit_code for check in checks)
 
 
 async def alert_checks(settings: Settings, *, debug: bool) -> list[Check]:
-    """Look at the channels, where there are any."""
+    """Checks the alert channels of the settings."""
     if not settings.alert_channels:
         return []
-    from cadence_sync.alerts.channels import open_channels
-
     clock = wiring.SystemClock()
-    senders = await run_check("alerts", lambda: asyncio.to_thread(open_channels, settings, clock), debug=debug)
+    senders = await run_check("alerts", lambda: asyncio.to_thread(wiring.open_channels, settings, clock), debug=debug)
     if isinstance(senders, Check):
         return [senders]
     return [passed("alerts", f"{plural(len(senders), 'channel')}; `cadence-sync alerts test` sends to each")]

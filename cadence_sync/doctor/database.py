@@ -1,17 +1,23 @@
-"""What `doctor` looks at once: the settings, the machine, and the database."""
+"""Checks of what all organizations share: settings, machine and database."""
 
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from cadence_sync import wiring
-from cadence_sync.config.settings import PREFIX, Settings
+from cadence_sync.config.settings import Settings
+from cadence_sync.config.sources import PREFIX
+from cadence_sync.daemon.migration import check_migration_rights
+from cadence_sync.db import diagnostics, embedded
+from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.migrate import OLDEST_SERVER
-from cadence_sync.db.revision import HEAD
+from cadence_sync.db.queue import Depth, check_queue
+from cadence_sync.db.revision import HEAD, check_migrated
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.errors import DatabaseError, docs_hint
 
@@ -19,7 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from cadence_sync.db.diagnostics import Daemons, Server
-    from cadence_sync.db.queue import Depth
 
 NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room")
 """What needs the database."""
@@ -38,7 +43,7 @@ _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): version
 
 
 def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Look at where the settings come from, and for variables that nothing reads."""
+    """Checks where the settings come from, and whether variables are misspelled."""
     where = f"read from {settings.file} and the environment" if settings.file else "read from the environment"
     checks = [passed("settings", where)]
     if settings.exposed_file is not None:
@@ -60,7 +65,7 @@ def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ)
 
 
 def address(settings: Settings) -> str:
-    """Return where the database is, without user, password and parameters."""
+    """Returns where the database is, without user, password and parameters."""
     if settings.database_url is None:
         return f"the embedded server in {settings.data_dir}"
     rest = settings.database_url.get_secret_value().partition("://")[2].partition("?")[0]
@@ -69,35 +74,32 @@ def address(settings: Settings) -> str:
 
 
 async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: bool) -> tuple[list[Check], bool]:
-    """Look at the database; returns also whether the tables of the history can be read."""
-    from cadence_sync.db import diagnostics
-
-    before = wiring.SystemClock().now()
-    server = await run_check("database", lambda: diagnostics.server(engine), debug=debug)
+    """Checks the database; returns also whether the tables of the history can be read."""
+    clock = wiring.SystemClock()
+    before = clock.now()
+    server = await run_check("database", partial(diagnostics.server, engine), debug=debug)
     if isinstance(server, Check):
         return [server, *skipped(NAMES, "the database cannot be reached")], False
-    after = wiring.SystemClock().now()
+    clocks = clock_check("database clock", "The database's", server.now, before, clock.now())
     checks = [passed("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
-    migrated = await run_check("migrations", lambda: _migrations(engine), debug=debug)
-    checks += [await run_check("rights", lambda: _rights(engine, server), debug=debug), migrated]
-    usable = migrated.code is None
-    tables = await run_check("queue tables", lambda: _queue_tables(engine), debug=debug) if usable else None
-    if tables is None:
-        checks += skipped(["queue tables"], "the database is not migrated")
-    else:
-        checks.append(tables)
-    checks.append(clock_check("database clock", "The database's", server.now, before, after))
-    if tables is None or tables.code is not None:
-        return [*checks, *skipped(["queue", "room"], "the database is not migrated")], usable
-    checks.append(await run_check("queue", lambda: _queue(engine), debug=debug))
-    checks.append(await run_check("room", lambda: _room(settings, engine), debug=debug))
-    return checks, usable
+    migrated = await run_check("migrations", partial(_migrations, engine), debug=debug)
+    checks += [await run_check("rights", partial(_rights, engine, server), debug=debug), migrated]
+    not_migrated = "the database is not migrated"
+    if migrated.code is not None:
+        return [*checks, *skipped(["queue tables"], not_migrated), clocks, *skipped(NAMES[-2:], not_migrated)], False
+    tables = await run_check("queue tables", partial(_queue_tables, engine), debug=debug)
+    checks += [tables, clocks]
+    if tables.code is not None:
+        return [*checks, *skipped(NAMES[-2:], not_migrated)], True
+    checks.append(await run_check("queue", partial(_queue, engine), debug=debug))
+    checks.append(await run_check("room", partial(_room, settings, engine), debug=debug))
+    return checks, True
 
 
 def clock_check(
     name: str, whose: str, theirs: datetime, before: datetime, after: datetime, org_id: str | None = None
 ) -> Check:
-    """Compare a clock that was read between two looks at this machine's."""
+    """Compares a clock that was read between two readings of this machine's."""
     skew = max(before - theirs, theirs - after, timedelta(0))
     if skew <= SKEW:
         return passed(name, f"{whose} clock and this machine's agree", org_id)
@@ -108,8 +110,6 @@ def clock_check(
 def _embedded(settings: Settings) -> list[Check]:
     if settings.database_url is not None:
         return []
-    from cadence_sync.db import embedded
-
     return [passed("embedded server", embedded.describe(settings.data_dir))]
 
 
@@ -123,13 +123,11 @@ def _version(server: "Server") -> Check:
 
 
 async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
-    from cadence_sync.db.diagnostics import lacking_rights
-
     if server.read_only:
         raise DatabaseError(
             "The database takes no writes.", hint="Connect to the primary server.", code="DATABASE_READ_ONLY"
         )
-    lacking = await lacking_rights(engine)
+    lacking = await diagnostics.lacking_rights(engine)
     if lacking:
         more = f", and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise DatabaseError(
@@ -141,41 +139,33 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
 
 
 async def _migrations(engine: "AsyncEngine") -> Check:
-    from cadence_sync.db.revision import check_migrated
-
-    await _checked(engine, check_migrated)
+    await _check_tables(engine, check_migrated)
     return passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
 
 
 async def _queue_tables(engine: "AsyncEngine") -> Check:
-    from cadence_sync.db.queue import check_queue
-
-    await _checked(engine, check_queue)
+    await _check_tables(engine, check_queue)
     return passed("queue tables", "they are there")
 
 
-async def _checked(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
-    """Run a check of the tables; where `migrate` is the remedy, its rights are checked too."""
-    from cadence_sync.db.engine import translate_errors
-
+async def _check_tables(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
+    """Runs a check of the tables; where `migrate` is the remedy, its rights are checked too."""
     try:
         with translate_errors():
             async with engine.connect() as connection:
                 await check(connection)
     except DatabaseError as error:
         if error.code == "NOT_MIGRATED":
-            await wiring.check_migration_rights(engine)
+            await check_migration_rights(engine)
         raise
 
 
 async def _queue(engine: "AsyncEngine") -> Check:
-    from cadence_sync.db.diagnostics import queue
-
-    return queue_check(*await queue(engine))
+    return queue_check(*await diagnostics.queue(engine))
 
 
 def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
-    """Judge the queue by how long jobs wait and by who is there to take them."""
+    """Checks how long jobs wait, and whether workers take them."""
     leads = daemons.leader_silent is not None and daemons.leader_silent < SILENT
     jobs = f"{depth.queued} job(s) wait, {depth.running} are under way"
     if daemons.silent_jobs:
@@ -197,9 +187,7 @@ def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
 
 
 async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
-    from cadence_sync.db.diagnostics import size
-
-    used = await size(engine)
+    used = await diagnostics.size(engine)
     if settings.database_url is None:
         disk = shutil.disk_usage(settings.data_dir)
         if disk.free < disk.total * LEAST_ROOM:
@@ -218,7 +206,7 @@ async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in the largest unit that fits it."""
+    """Returns a length of time in the largest unit that fits it."""
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             count = int(seconds // size)

@@ -1,29 +1,28 @@
-"""What `doctor` looks at for one organization: what is stored of it, and one call to Zoho."""
+"""Checks of one organization: what is stored of it, and one call to Zoho."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.digest_index import EMPTY_INDEX
+from cadence_sync.daemon.schedule import org_schedule
+from cadence_sync.db.orgs import OrgRow
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.doctor.database import SKEW, clock_check, duration
 from cadence_sync.errors import BudgetError, CadenceSyncError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.ports import TokenCache
-
-if TYPE_CHECKING:
-    from cadence_sync.db.orgs import OrgRow
-    from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.http import Http
+from cadence_sync.zoho.client import Client
+from cadence_sync.zoho.http import Http
 
 ZOHO: Final = ("token", "scope", "API", "Zoho's clock", "credits")
 STORED: Final = ("freshness", "deletions", "quarantine", "schema drift")
 PATIENCE: Final = timedelta(hours=1)
-"""How late a success may be before it is told."""
+"""How late a success may be without a warning."""
 FEW_CREDITS: Final = 200
 MOST_OF_THE_BUDGET: Final = 0.8
 SHOWN: Final = 3
@@ -34,22 +33,23 @@ _TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 
 @dataclass(frozen=True, slots=True)
 class OrgFacts:
-    """What the database says of all organizations."""
+    """What the database has on all organizations."""
 
-    entries: Mapping[str, "OrgRow"] = field(default_factory=dict)
+    entries: Mapping[str, OrgRow] = field(default_factory=dict)
     status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-async def zoho_checks(settings: Settings, http: "Http", org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
-    """Make one call; `calls` are those of the last 24 hours, of which the settings may allow only so many."""
+async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
+    """Makes one call, unless the `calls` of the last 24 hours have used up the daily limit."""
     org_id, budget = org.org_id, settings.zoho_daily_call_limit
     if budget is not None and calls >= budget:
         spent = BudgetError(f"The {budget} API calls of this day are spent.")
         return [*skipped(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
     clock = wiring.SystemClock()
-    client = wiring.client(settings, http.with_own_counter(), org, clock, cache)
+    http = http.with_own_counter()
+    client = wiring.client(settings, http, wiring.auth(settings, http, org, clock, cache))
 
     async def look() -> list[Check]:
         await client.auth.token()
@@ -67,7 +67,7 @@ async def zoho_checks(settings: Settings, http: "Http", org: OrgConfig, cache: T
 
 
 def refused(error: CadenceSyncError, token: Check) -> list[Check]:
-    """Say which of token, scope and API a failed call speaks of."""
+    """Returns the checks of token, scope and API after a failed call."""
     org_id = token.org_id
     if error.code in _TOKEN_CODES:
         return [failed("token", error, org_id), *skipped(ZOHO[1:3], "Zoho refuses the token", org_id)]
@@ -77,9 +77,9 @@ def refused(error: CadenceSyncError, token: Check) -> list[Check]:
 
 
 def _zoho_checks(
-    settings: Settings, client: "Client", org_id: str, calls: int, before: datetime, after: datetime
+    settings: Settings, client: Client, org_id: str, calls: int, before: datetime, after: datetime
 ) -> list[Check]:
-    """Return what an answer says by the way."""
+    """Checks the headers of an answer."""
     zoho_time = _date(client.date)
     if zoho_time is None:
         clock = skipped([ZOHO[3]], "Zoho did not tell the time", org_id)
@@ -96,7 +96,7 @@ def _date(header: str | None) -> datetime | None:
 
 
 def credits_check(org_id: str, left: int | None, calls: int, budget: int | None) -> Check:
-    """Judge what is left of Zoho's credits and of the settings' own budget."""
+    """Checks what is left of Zoho's credits and of the daily limit in the settings."""
     if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
         hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
         return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
@@ -108,7 +108,7 @@ def credits_check(org_id: str, left: int | None, calls: int, budget: int | None)
 
 
 def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetime) -> list[Check]:
-    """Judge what is stored: how fresh it is, and what waits for a person."""
+    """Checks how fresh the stored data is, and what waits for a person."""
     row, entry = known.status.get(org_id), known.entries.get(org_id)
     if row is None:
         return [
@@ -123,7 +123,7 @@ def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetim
     ]
 
 
-def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "OrgRow | None", now: datetime) -> Check:
+def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: OrgRow | None, now: datetime) -> Check:
     last = row["last_success_at"]
     if entry is not None and not entry.enabled:
         return passed("freshness", "it is paused", org_id)
@@ -144,13 +144,10 @@ def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: "
     return passed("freshness", f"synced {ago(last, now)}", org_id)
 
 
-def _due(settings: Settings, org_id: str, entry: "OrgRow | None", last: datetime) -> datetime:
-    """Return the time after which the next success is late."""
-    from cadence_sync.daemon.schedule import org_schedule
-    from cadence_sync.db.orgs import ScheduledOrg
-
-    own = (entry.sync_interval_seconds, entry.sync_cron, entry.time_zone) if entry is not None else (None, None, None)
-    schedule = org_schedule(settings, ScheduledOrg(org_id, "", True, False, *own, 0, last, ""))
+def _due(settings: Settings, org_id: str, entry: OrgRow | None, last: datetime) -> datetime:
+    """Returns the time after which the next success is late."""
+    row = replace(entry or OrgRow(org_id, ""), consecutive_failures=0, last_run_at=last)
+    schedule = org_schedule(settings, row)
     return schedule.next_after(last) + max(PATIENCE, timedelta(seconds=schedule.seconds / 4))
 
 
@@ -178,5 +175,4 @@ def _drift(org_id: str, paths: Sequence[str]) -> Check:
 
 
 def ago(then: datetime, now: datetime) -> str:
-    """Return how long ago something was."""
     return "just now" if now - then < 2 * SKEW else f"{duration((now - then).total_seconds())} ago"

@@ -1,4 +1,4 @@
-"""The git repository that `export --git` writes: only ever one that it made itself, and never over anybody's work."""
+"""The git repository that `export --git` writes: only one that it made itself, and never over a person's work."""
 
 import asyncio
 import os
@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from cadence_sync.errors import ArgumentError
 
 NEXT: Final = "refs/cadence-sync/next"
-"""Where commits are imported, before the branch moves there."""
+"""The ref that commits are imported to, before the branch moves there."""
 _BRANCH: Final = "refs/heads/main"
 _MARK: Final = "cadence-sync.export"
-"""The setting of a repository that says that it is an export, and of which organization."""
+"""The git setting that marks an export, and names its organization."""
 _ALL: Final = "*"
 
 
@@ -27,11 +27,11 @@ class Repository:
     folder: Path
     git: str
     made: tuple[Path, ...] = ()
-    """Folders that this process made: if it fails, they go."""
+    """Folders that this process made, removed if it fails."""
 
     @classmethod
     def at(cls, folder: Path) -> "Repository":
-        """Return the repository in a folder; raises where git is missing."""
+        """Returns the repository in a folder; raises `ArgumentError` where git is missing."""
         git = shutil.which("git")
         if git is None:
             raise ArgumentError(
@@ -40,7 +40,7 @@ class Repository:
         return cls(folder.resolve(), git)
 
     async def take(self, org: str | None, stream: AsyncIterator[bytes]) -> None:
-        """Import commits and move the branch there, if that loses none."""
+        """Imports commits and moves the branch there, if that loses none; raises `ArgumentError`."""
         try:
             await self._open(org)
             await self._import(stream)
@@ -51,11 +51,10 @@ class Repository:
             raise
 
     async def has_commits(self) -> bool:
-        """Whether there is any commit."""
         return await self._commit(_BRANCH) is not None
 
     async def _open(self, org: str | None) -> None:
-        """Make a repository in an empty folder, or check that this is an export in which nobody has worked."""
+        """Makes a repository in an empty folder, or checks that this is an export without other work."""
         scope = _ALL if org is None else f"org:{org}"
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             await self._check(scope)
@@ -64,35 +63,27 @@ class Repository:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArgumentError(
-                f"{self.folder} cannot be made: {error.strerror or error}.",
-                hint="Name another folder.",
-                code="EXPORT_DIRECTORY",
+            raise _folder_error(
+                f"{self.folder} cannot be made: {error.strerror or error}.", "Name another folder."
             ) from error
         self.made = (self.folder / ".git",) if existed else (self.folder,)
-        # Nothing of the user's templates and defaults: the same history makes the same repository everywhere.
+        # Without the user's templates and defaults: the same history makes the same repository everywhere.
         await self._run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
         await self._run("config", _MARK, scope)
 
     async def _check(self, scope: str) -> None:
         found = await self._ask("config", "--local", _MARK) if (self.folder / ".git").is_dir() else None
         if found is None:
-            raise ArgumentError(
-                f"{self.folder} is not empty and no export.",
-                hint="Name a new folder, or an empty one.",
-                code="EXPORT_DIRECTORY",
-            )
+            raise _folder_error(f"{self.folder} is not empty and no export.", "Name a new folder, or an empty one.")
         if found != scope:
-            raise ArgumentError(
+            raise _folder_error(
                 f"{self.folder} is an export of {'all organizations' if found == _ALL else repr(found[4:])}.",
-                hint="Use the same --org as then, or another folder.",
-                code="EXPORT_DIRECTORY",
+                "Use the same --org as then, or another folder.",
             )
         if await self._ask("symbolic-ref", "HEAD") != _BRANCH or await self._ask("status", "--porcelain") != "":
-            raise ArgumentError(
+            raise _folder_error(
                 f"{self.folder} holds changes that are not committed, or another branch than main is checked out.",
-                hint="Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
-                code="EXPORT_DIRECTORY",
+                "Nothing was touched; commit them to a branch of yours and run `git checkout main` there.",
             )
 
     async def _advance(self) -> None:
@@ -100,11 +91,10 @@ class Repository:
         if new is None:
             return
         if old is not None and await self._ask("merge-base", "--is-ancestor", old, new) is None:
-            raise ArgumentError(
+            raise _folder_error(
                 f"The branch main in {self.folder} is not the beginning of this history.",
-                hint="Nothing was touched; use another folder: with several organizations one for each (--org),"
+                "Nothing was touched; use another folder: with several organizations one for each (--org),"
                 " and a new one after a person was redacted.",
-                code="EXPORT_DIRECTORY",
             )
         await self._run("reset", "--quiet", "--hard", new)
         await self._run("update-ref", "-d", NEXT)
@@ -131,16 +121,13 @@ class Repository:
             complaints.seek(0)
             _check_code(code, "fast-import", complaints.read())
 
-    async def _run(self, *arguments: str) -> str:
-        with tempfile.TemporaryFile() as complaints:
-            process = await self._start(*arguments, out=asyncio.subprocess.PIPE, err=complaints)
-            out, _ = await process.communicate()
-            complaints.seek(0)
-            _check_code(process.returncode, arguments[0], complaints.read())
-        return out.decode(errors="replace").rstrip("\n")
+    async def _run(self, *arguments: str) -> None:
+        process = await self._start(*arguments, err=asyncio.subprocess.PIPE)
+        _, complaints = await process.communicate()
+        _check_code(process.returncode, arguments[0], complaints)
 
     async def _ask(self, *arguments: str) -> str | None:
-        """Return what git says, or None where it says no."""
+        """Returns git's output, or None where it fails."""
         process = await self._start(*arguments, out=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         return out.decode(errors="replace").rstrip("\n") if process.returncode == 0 else None
@@ -150,7 +137,7 @@ class Repository:
         *arguments: str,
         stdin: int = asyncio.subprocess.DEVNULL,
         out: int = asyncio.subprocess.DEVNULL,
-        err: object = asyncio.subprocess.DEVNULL,
+        err: int | IO[bytes] = asyncio.subprocess.DEVNULL,
     ) -> asyncio.subprocess.Process:
         # It writes into this folder alone: not into the repository of a hook that calls it, nor into one around it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -158,7 +145,7 @@ class Repository:
             *(self.git, "-C", str(self.folder), "-c", f"core.hooksPath={os.devnull}", *arguments),
             stdin=stdin,
             stdout=out,
-            stderr=err,  # type: ignore[arg-type]  # a file or a constant
+            stderr=err,
             env=environment | {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
         )
 
@@ -171,6 +158,10 @@ async def _feed(process: asyncio.subprocess.Process, stream: AsyncIterator[bytes
         pipe.write(part)
         await pipe.drain()
     pipe.close()
+
+
+def _folder_error(message: str, hint: str) -> ArgumentError:
+    return ArgumentError(message, hint=hint, code="EXPORT_DIRECTORY")
 
 
 def _check_code(code: int | None, command: str, complaints: bytes) -> None:

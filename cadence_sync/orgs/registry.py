@@ -1,33 +1,75 @@
-"""Which organizations there are: those that the settings name, and those that were added to the database.
+"""Which organizations there are: those in the settings, and those that were added to the database.
 
-What the settings say of one beats what is stored of it.
+The settings beat what is stored.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
 
+from cadence_sync.config.orgs import OrgConfig, configured_orgs, load_or_error, named_orgs, unknown_org_error
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
-from cadence_sync.db import credentials, orgs
+from cadence_sync.db.credentials import decrypt_org
+from cadence_sync.db.orgs import OrgRow, load_orgs
 from cadence_sync.db.runs import org_removed
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
-from cadence_sync.orgs.config import (
-    OrgConfig,
-    configured_orgs,
-    load_or_error,
-    named_orgs,
-    unknown_org_error,
-    with_overrides,
-)
+from cadence_sync.logs import log
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-OrgConfigs = Mapping[str, OrgConfig | CadenceSyncError]
+OrgConfigs: TypeAlias = Mapping[str, OrgConfig | CadenceSyncError]
+
+
+async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> OrgConfigs:
+    """Returns the configuration or the fault of each of these organizations, paused ones too.
+
+    Raises `SettingsError` for one that is in neither settings nor database.
+    """
+    own = named_orgs(settings)
+    if set(wanted) <= set(own):
+        return configured_orgs(settings, wanted)
+    rows = await load_orgs(engine, wanted)
+    for name in wanted:
+        if name not in (*own, DEFAULT_ORG) and (name not in rows or rows[name].removed_at is not None):
+            stored = [
+                row.org_id for row in (await load_orgs(engine)).values() if row.is_stored and row.org_id not in own
+            ]
+            raise unknown_org_error(name, [*own, *stored])
+    return {name: _resolve(settings, name, None if name in own else rows.get(name)) for name in wanted}
+
+
+async def enabled_orgs(settings: Settings, engine: "AsyncEngine") -> OrgConfigs:
+    """Returns all organizations that are not paused; raises `SettingsError` where there is none at all."""
+    own = named_orgs(settings)
+    try:
+        rows = await load_orgs(engine)
+    except DatabaseError as error:
+        if not own:
+            raise
+        return dict.fromkeys(own, error)
+    stored = {name: row for name, row in rows.items() if row.is_stored and name not in own}
+    if not own and not stored:
+        return configured_orgs(settings)
+    enabled = [name for name in (*own, *stored) if name not in rows or rows[name].enabled]
+    return {name: _resolve(settings, name, stored.get(name)) for name in enabled}
+
+
+def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
+    """Returns the organizations in the settings; a faulty one is left out and logged."""
+    usable: dict[str, OrgConfig] = {}
+    for name, org in (configured_orgs(settings) if named_orgs(settings) else {}).items():
+        if isinstance(org, SettingsError):
+            log.error("org_skipped", org_id=name, error=org.message, hint=org.hint)
+        else:
+            usable[name] = org
+    return usable
 
 
 async def load_org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
-    """Return how one organization is reached; raises `SettingsError` where that is not known."""
+    """Returns one organization; raises `SettingsError` where it is unknown or faulty."""
     found = (await select_orgs(settings, engine, [org_id]))[org_id]
     if isinstance(found, CadenceSyncError):
         raise found
@@ -36,84 +78,46 @@ async def load_org_config(settings: Settings, engine: "AsyncEngine", org_id: str
 
 @dataclass(slots=True)
 class OrgConfigCache:
-    """How the organizations of a daemon's jobs are reached; what is stored is asked for anew with each job."""
+    """The organizations of a daemon's jobs; what is stored is asked for with each job."""
 
     settings: Settings
     engine: "AsyncEngine"
     configured: Mapping[str, OrgConfig]
-    _stored: dict[str, tuple[str, OrgConfig]] = field(default_factory=dict)
-    """By edition: only other credentials are read and decrypted again."""
+    _stored: dict[str, tuple[datetime | None, OrgConfig]] = field(default_factory=dict)
+    """With the time at which the credentials were stored: they are decrypted again only if they are newer."""
 
     async def check(self) -> None:
-        """Raise `SettingsError` where all that is stored is out of reach, and the settings name nobody either."""
+        """Raises `SettingsError` where nothing that is stored can be decrypted, and the settings name nothing."""
         if self.configured:
             return
-        entries = {name: entry for name, entry in (await orgs.load_orgs(self.engine)).items() if entry.is_stored}
         faults = []
-        for name in entries:
-            found = _config(self.settings, [], entries, name)
-            if not isinstance(found, CadenceSyncError):
+        for row in filter(attrgetter("is_stored"), (await load_orgs(self.engine)).values()):
+            found = _resolve(self.settings, row.org_id, row)
+            if isinstance(found, OrgConfig):
                 return
             faults.append(found)
         if faults:
             raise faults[0]
 
     async def get(self, org_id: str) -> OrgConfig:
-        """Return how an organization is reached; raises `SettingsError`, with the code `REMOVED` if it is gone."""
+        """Returns one organization; raises `SettingsError`, with the code `UNKNOWN_ORG` if it is gone."""
         if org_id in self.configured:
             return self.configured[org_id]
-        edition = await orgs.credentials_version(self.engine, org_id)
-        known, org = self._stored.pop(org_id, ("", None))
-        if edition is None:
+        row = (await load_orgs(self.engine, [org_id])).get(org_id)
+        stored_at, org = self._stored.pop(org_id, (None, None))
+        if row is None or row.removed_at is not None:
             raise org_removed(org_id)
-        if org is None or known != edition:
+        if org is None or stored_at != row.updated_at:
             org = await load_org_config(self.settings, self.engine, org_id)
-        self._stored[org_id] = (edition, org)
+        self._stored[org_id] = (row.updated_at, org)
         return org
 
 
-async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> OrgConfigs:
-    """Return these organizations, paused ones too, each with its configuration or its fault.
-
-    Raises `SettingsError` for one that is in neither settings nor database.
-    """
-    own = named_orgs(settings)
-    if set(wanted) <= set(own):
-        return configured_orgs(settings, wanted)
-    entries = await orgs.load_orgs(engine, wanted)
-    for name in wanted:
-        if name not in (*own, DEFAULT_ORG) and (name not in entries or entries[name].removed_at is not None):
-            raise unknown_org_error(name, [*own, *_stored(await orgs.load_orgs(engine), own)])
-    return {name: _config(settings, own, entries, name) for name in wanted}
-
-
-async def enabled_orgs(settings: Settings, engine: "AsyncEngine") -> OrgConfigs:
-    """Return all organizations that are not paused; raises `SettingsError` where there is none at all."""
-    own = named_orgs(settings)
-    try:
-        entries = await orgs.load_orgs(engine)
-    except DatabaseError as error:
-        if not own:
-            raise
-        return dict.fromkeys(own, error)
-    names = [*own, *_stored(entries, own)]
-    if not names:
-        return configured_orgs(settings)
-    due = [name for name in names if name not in entries or entries[name].enabled]
-    return {name: _config(settings, own, entries, name) for name in due}
-
-
-def _stored(entries: Mapping[str, orgs.OrgRow], own: Sequence[str]) -> list[str]:
-    return [name for name, entry in entries.items() if entry.is_stored and name not in own]
-
-
-def _config(
-    settings: Settings, own: Sequence[str], entries: Mapping[str, orgs.OrgRow], org_id: str
-) -> OrgConfig | CadenceSyncError:
-    sealed = entries[org_id].encrypted_credentials if org_id in entries and org_id not in own else None
-    if sealed is None:
+def _resolve(settings: Settings, org_id: str, row: OrgRow | None) -> OrgConfig | CadenceSyncError:
+    """Returns an organization as it is stored, or without stored credentials as the settings have it."""
+    if row is None or row.encrypted_credentials is None:
         return load_or_error(settings, org_id)
     try:
-        return with_overrides(settings, credentials.decrypt_org(settings.encryption_key_list, org_id, sealed))
+        return decrypt_org(settings.encryption_key_list, org_id, row.encrypted_credentials)
     except SettingsError as error:
         return error

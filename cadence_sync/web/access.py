@@ -1,7 +1,8 @@
-"""Who may see the web UI: what the settings say of it, and who a request is from."""
+"""Access to the web UI: what the settings allow, who sent a request, and how many wrong tokens may be tried."""
 
 import hashlib
 import hmac
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -11,50 +12,55 @@ from aiohttp import web
 
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.urls import checked_networks, is_loopback
+from cadence_sync.ports import Clock
 
 NAME_LENGTH: Final = 200
-"""Characters of a user's name, as a proxy tells it, that are kept."""
+"""Characters of a user's name from a proxy that are kept."""
+WINDOW: Final = 300.0
+"""Seconds for which a failure counts."""
+PER_CLIENT: Final = 10
+IN_ALL: Final = 100
+CLIENTS: Final = 1000
+"""Clients whose failures are remembered; the global limit covers the forgotten ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the web UI is guarded."""
+    """The settings that guard the web UI."""
 
     token: str | None = field(default=None, repr=False)
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     user_header: str | None = None
     url: str | None = None
-    """Where people reach the web UI, if that is another address than this process's own."""
+    """The public address of the web UI, if it differs from this process's own."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":
-        """Read the settings."""
         token = settings.web_token.get_secret_value() if settings.web_token else None
         proxies = checked_networks(settings.web_trusted_proxies)
         return cls(token or None, proxies, settings.web_user_header, settings.web_url)
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked who they are: on loopback, where the machine's own users are trusted."""
+        """Whether requests need no identity: on loopback, where the machine's own users are trusted."""
         return self.token is None and self.user_header is None
 
     def is_token(self, given: str) -> bool:
-        """Whether this is the token; takes as long for any other."""
+        """Compares with the token in constant time."""
         if self.token is None:
             return False
         return hmac.compare_digest(_digest(given), _digest(self.token))
 
     def is_proxied(self, request: web.Request) -> bool:
-        """Whether a trusted proxy hands this request on."""
         return self._is_proxy(request.remote or "")
 
     def is_secure(self, request: web.Request) -> bool:
-        """Whether the browser speaks TLS, as far as this process can know."""
+        """Whether the browser uses TLS, as far as this process can know."""
         forwarded = request.headers.get("X-Forwarded-Proto", "") if self.is_proxied(request) else ""
         return request.secure or forwarded.rpartition(",")[2].strip().lower() == "https"
 
     def client(self, request: web.Request) -> str:
-        """Return the address that a request comes from: the last one that no trusted proxy has."""
+        """Returns the address of the client: the last in the chain that is not a trusted proxy's."""
         chain = [request.remote or ""]
         if self.is_proxied(request):
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
@@ -62,15 +68,15 @@ class Access:
         return next((each for each in reversed(chain) if not self._is_proxy(each)), chain[0])
 
     def proxy_user(self, request: web.Request) -> str | None:
-        """Return who a trusted proxy says it is."""
+        """Returns the user that a trusted proxy names."""
         if self.user_header is None or not self.is_proxied(request):
             return None
         return _readable(request.headers.get(self.user_header, "")).strip()[:NAME_LENGTH] or None
 
     def knows_host(self, host: str) -> bool:
-        """Whether a request is meant for this page, and not for a name that somebody lets point at this machine.
+        """Whether a request names this site, not a foreign name that resolves to this machine (DNS rebinding).
 
-        Where a cookie or a token is asked for, a foreign name gains nothing: it has neither.
+        Where a cookie or a token is required, a foreign name gains nothing: it has neither.
         """
         if self.token is not None:
             return True
@@ -80,7 +86,6 @@ class Access:
         return self.user_header is not None and self.url is not None and name == urlsplit(self.url).hostname
 
     def is_own_origin(self, request: web.Request, origin: str) -> bool:
-        """Whether a form was sent from a page of this one."""
         own = {_place(f"//{request.host}")}
         if self.url is not None:
             own.add(_place(self.url))
@@ -97,7 +102,7 @@ class Access:
 
 
 def hostname(host: str) -> str:
-    """Return the name in a `Host` header, without its port; nothing where it is none."""
+    """Returns the name in a `Host` header without its port; empty where the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
     except ValueError:
@@ -106,7 +111,7 @@ def hostname(host: str) -> str:
 
 
 def _place(url: str) -> tuple[str, int | None]:
-    """Return host and port, without the ports that go without saying: which scheme it was, a proxy may hide."""
+    """Returns host and port, without default ports: a proxy may hide the scheme."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -116,7 +121,7 @@ def _place(url: str) -> tuple[str, int | None]:
 
 
 def _readable(header: str) -> str:
-    """Return a header as text: what is no UTF-8, aiohttp hands on as surrogates, and is Latin-1 (RFC 9110, 5.5)."""
+    """Returns a header as text: bytes that are not UTF-8 arrive as surrogates and are Latin-1 (RFC 9110, 5.5)."""
     raw = header.encode(errors="surrogateescape")
     try:
         return raw.decode()
@@ -126,3 +131,33 @@ def _readable(header: str) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+
+
+@dataclass(slots=True)
+class Limits:
+    """Counts wrong tokens in a sliding window, by client and in all."""
+
+    clock: Clock
+    _all: deque[float] = field(default_factory=deque)
+    _clients: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
+
+    def wait(self, client: str) -> float:
+        """Returns the seconds until this client may try again; 0 for now."""
+        now = self.clock.monotonic()
+        own = self._clients.get(client, deque())
+        return max(_wait(own, PER_CLIENT, now), _wait(self._all, IN_ALL, now))
+
+    def fail(self, client: str) -> None:
+        now = self.clock.monotonic()
+        own = self._clients.setdefault(client, deque(maxlen=PER_CLIENT))
+        self._clients.move_to_end(client)
+        own.append(now)
+        self._all.append(now)
+        while len(self._clients) > CLIENTS:
+            self._clients.popitem(last=False)
+
+
+def _wait(failures: deque[float], most: int, now: float) -> float:
+    while failures and failures[0] <= now - WINDOW:
+        failures.popleft()
+    return failures[len(failures) - most] + WINDOW - now if len(failures) >= most else 0.0

@@ -1,4 +1,4 @@
-"""The web UI, put together."""
+"""The web UI as an aiohttp application."""
 
 import mimetypes
 import secrets
@@ -11,9 +11,7 @@ from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
 from cadence_sync.ports import Clock
 from cadence_sync.web import app_keys, templating
-from cadence_sync.web.access import Access
-from cadence_sync.web.errors import as_pages
-from cadence_sync.web.limits import Limits
+from cadence_sync.web.access import Access, Limits
 from cadence_sync.web.middleware import MIDDLEWARES, add_headers
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
 from cadence_sync.web.templating import STATIC
@@ -22,51 +20,45 @@ from cadence_sync.web.views import PAGES
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-
-_KEPT = "public, max-age=31536000, immutable"
-
-
-@cache
-def _files() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
-
-
-async def static(request: web.Request) -> web.Response:
-    """Answer one file; its address changes with its content, so that it may be kept for good."""
-    name = request.match_info["name"]
-    body = _files().get(name)
-    if body is None:
-        raise web.HTTPNotFound
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return web.Response(body=body, content_type=kind, headers={"Cache-Control": _KEPT})
-
-
 LARGEST_FORM: Final = 64 * 1024
+"""Bytes."""
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def web_ui_app(
     settings: Settings,
     engine: "AsyncEngine",
     clock: Clock,
-    ask: app_keys.RequestSync,
+    request_sync: app_keys.RequestSync,
     schedules: app_keys.Schedules = dict,
 ) -> web.Application:
-    """Return the application of the web UI; what it shows is in the database, what it may do is asked through `ask`."""
     access = Access.of(settings)
     secret = next(iter(settings.encryption_key_list), None)
     cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
-    app = web.Application(
-        # The session stands outside: what an error page puts into it must be sent, too.
-        middlewares=[keep_session, as_pages, *MIDDLEWARES],
-        client_max_size=LARGEST_FORM,
-    )
-    app[app_keys.ENGINE], app[app_keys.CLOCK], app[app_keys.REQUEST_SYNC] = engine, clock, ask
+    # The session is outermost: an error page may change it, too.
+    app = web.Application(middlewares=[keep_session, *MIDDLEWARES], client_max_size=LARGEST_FORM)
+    app[app_keys.ENGINE], app[app_keys.CLOCK], app[app_keys.REQUEST_SYNC] = engine, clock, request_sync
     app[COOKIES], app[app_keys.ALERTING] = cookies, build_routing(settings)
     app[app_keys.ACCESS], app[app_keys.LIMITS] = access, Limits(clock)
     app[app_keys.INTERVAL], app[app_keys.SCHEDULES] = settings.interval_seconds, schedules
     templating.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
     app.on_response_prepare.append(add_headers)
-    app.router.add_get("/static/{name}", static)
+    app.router.add_get("/static/{name}", send_static)
     for each in PAGES:
         app.add_routes(each.routes)
     return app
+
+
+async def send_static(request: web.Request) -> web.Response:
+    """Sends a file; its address changes with its content, so browsers may keep it forever."""
+    name = request.match_info["name"]
+    body = _files().get(name)
+    if body is None:
+        raise web.HTTPNotFound
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return web.Response(body=body, content_type=kind, headers={"Cache-Control": _IMMUTABLE})
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}

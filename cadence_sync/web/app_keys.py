@@ -1,4 +1,4 @@
-"""What the handlers find in their application."""
+"""Keys under which the handlers find what their application holds."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -7,27 +7,25 @@ from aiohttp import web
 
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.ports import Clock
-from cadence_sync.web.access import Access
-from cadence_sync.web.limits import Limits
+from cadence_sync.web.access import Access, Limits
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 RequestSync = Callable[[str], Awaitable[str]]
-"""Asks for a sync of an organization, and says what came of it: `entered`, `moved ahead` or `running`."""
+"""Requests a sync of an organization; returns `entered`, `moved ahead`, `running` or `done`."""
 
 Schedules = Callable[[], Mapping[str, float]]
-"""The seconds between two syncs of each organization, as far as the scheduler of this process knows."""
+"""Returns the seconds between two syncs of each organization, as far as this process's scheduler knows them."""
 
 ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
 CLOCK: Final = web.AppKey[Clock]("clock")
 ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
-REQUEST_SYNC: Final = web.AppKey[RequestSync]("ask")
+REQUEST_SYNC: Final = web.AppKey[RequestSync]("request_sync")
 ALERTING: Final = web.AppKey("alerting", AlertRouting)
-"""Who is told of decisions."""
 INTERVAL: Final = web.AppKey("interval", float)
 """Seconds between two syncs of an organization without a schedule of its own."""
 SCHEDULES: Final = web.AppKey[Schedules]("schedules")
 USER: Final = web.RequestKey("user", str)
-"""Who asks, as the audit writes it."""
+"""The user's name, as the audit log has it."""

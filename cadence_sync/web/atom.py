@@ -10,21 +10,22 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from cadence_sync.core.labels import INVISIBLE_EDIT, field_title, visible_changes
+from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_BADGES, field_title, visible_changes
 from cadence_sync.db.queries.changes import VersionEdit
-from cadence_sync.web.filters import KINDS, cadence_path, plain, short
+from cadence_sync.web.filters import cadence_path, plain, short
 
 CONTENT_TYPE: Final = "application/atom+xml"
 _NAMESPACE: Final = "http://www.w3.org/2005/Atom"
 _IDS: Final = uuid.UUID("6f0b0c5e-6d0f-5b8e-9d3a-3c1f0c6f4a11")
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOBODY: Final = "unknown"
+"""Characters that XML cannot hold."""
+_UNKNOWN: Final = "unknown"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedLinks:
-    """Where a feed is: its own address, that of the page that says the same, and of what comes after its entries."""
+    """The site's own address, and the paths of the feed, of the same as a page, and of what follows its entries."""
 
     base: str
     own: str
@@ -32,47 +33,43 @@ class FeedLinks:
     following: str | None
 
 
-def feed(place: FeedLinks, title: str, edits: Sequence[VersionEdit]) -> bytes:
-    """Return the document; the ids of feed and entries never change, wherever the web UI is reached."""
+def render_feed(links: FeedLinks, title: str, edits: Sequence[VersionEdit]) -> bytes:
+    """Renders the feed; the ids of feed and entries stay the same under any address of the web UI."""
     ET.register_namespace("", _NAMESPACE)
     root = ET.Element(f"{{{_NAMESPACE}}}feed")
-    _text(root, "id", _id("feed", place.own))
+    _text(root, "id", _id("feed", links.own))
     _text(root, "title", title)
     _text(root, "updated", _time(max((edit.observed_at for edit in edits), default=_NEVER)))
-    _link(root, "self", place.base + place.own, CONTENT_TYPE)
-    _link(root, "alternate", place.base + place.page, "text/html")
-    if place.following is not None:
-        _link(root, "next", place.base + place.following, CONTENT_TYPE)
+    _link(root, "self", links.base + links.own, CONTENT_TYPE)
+    _link(root, "alternate", links.base + links.page, "text/html")
+    if links.following is not None:
+        _link(root, "next", links.base + links.following, CONTENT_TYPE)
     for edit in edits:
-        root.append(_entry(place, edit))
+        _add_entry(root, links.base, edit)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 
 
-def _entry(place: FeedLinks, edit: VersionEdit) -> ET.Element:
-    entry = ET.Element(f"{{{_NAMESPACE}}}entry")
-    fields = visible_changes(edit.fields)
-    what = INVISIBLE_EDIT if edit.kind == "updated" and not fields else KINDS.get(edit.kind, edit.kind)
+def _add_entry(root: ET.Element, base: str, edit: VersionEdit) -> None:
+    entry = ET.SubElement(root, f"{{{_NAMESPACE}}}entry")
+    changes = visible_changes(edit.fields)
+    what = INVISIBLE_EDIT if edit.kind == "updated" and not changes else KIND_BADGES.get(edit.kind, edit.kind)
     lines = [
-        f"{field_title(field.field)}: {plain(field.field, field.old, field.old_label)}"
-        f" → {plain(field.field, field.new, field.new_label)}"
-        for field in fields
+        f"{field_title(path)}: {plain(path, old, old_label)} → {plain(path, new, new_label)}"
+        for path, old, new, old_label, new_label in changes
     ]
     _text(entry, "id", _id("edit", *edit.key, edit.observed_at.isoformat()))
     _text(entry, "title", f"{short(edit.name)}: {what}")
     _text(entry, "published", _time(edit.changed_at))
     _text(entry, "updated", _time(edit.observed_at))
-    _text(ET.SubElement(entry, f"{{{_NAMESPACE}}}author"), "name", edit.by_name or edit.by_id or _NOBODY)
-    _link(entry, "alternate", f"{place.base}{cadence_path(edit.org_id, edit.cadence_id)}#v{edit.version}", "text/html")
+    _text(ET.SubElement(entry, f"{{{_NAMESPACE}}}author"), "name", edit.by_name or edit.by_id or _UNKNOWN)
+    _link(entry, "alternate", f"{base}{cadence_path(edit.org_id, edit.cadence_id)}#v{edit.version}", "text/html")
     for term in (edit.org_id, edit.kind):
         ET.SubElement(entry, f"{{{_NAMESPACE}}}category", term=_legal(term))
-    content = _text(entry, "content", "\n".join(lines) or what)
-    content.set("type", "text")
-    return entry
+    _text(entry, "content", "\n".join(lines) or what).set("type", "text")
 
 
 def _id(*parts: object) -> str:
-    """Return a name for good: the same parts always have the same, and no others do."""
     return uuid.uuid5(_IDS, msgspec.json.encode(parts).decode()).urn
 
 
@@ -87,7 +84,6 @@ def _link(parent: ET.Element, relation: str, address: str, kind: str) -> None:
 
 
 def _legal(text: str) -> str:
-    """Return text without characters that XML cannot hold."""
     return _ILLEGAL.sub("\ufffd", text)
 
 

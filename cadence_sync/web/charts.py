@@ -1,7 +1,6 @@
-"""Bars as SVG, drawn by pygal and colored by the style sheet: they follow dark and light as the rest does."""
+"""Bar charts as SVG, drawn by pygal and colored by the style sheet, so that they follow dark and light mode."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -13,13 +12,13 @@ from pygal.style import Style
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-# pygal leaves an import hook for its plugins behind; Python 3.11 warns of its kind at every later import.
+# pygal leaves an import hook for its plugins; Python 3.11 warns of its kind at every later import.
 sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
 WIDTH: Final = 720
 HEIGHT: Final = 240
 _LETTERS: Final = Style(label_font_size=18, major_label_font_size=18)
-"""How much room labels get; how they look is the style sheet's business."""
+"""The size that labels reserve; the style sheet decides how they look."""
 _LONGEST_LABEL: Final = 18
 _THICK: Final = 34
 _LEAST: Final = 120
@@ -29,30 +28,27 @@ _UNWANTED_TAGS: Final = {"defs", "title"}
 _UNWANTED_CLASSES: Final = {"titles", "plot overlay", "plot text-overlay", "plot tooltip-overlay"}
 
 
-def bars(
-    title: str, labels: Sequence[str], series: Mapping[str, Sequence[int]], *, every: int = 1, lying: bool = False
-) -> Markup:
-    """Return stacked bars, one a label; of the labels each `every`th is written. Lying ones have room for words."""
-    return _drawn(title, tuple(labels), tuple((name, tuple(values)) for name, values in series.items()), every, lying)
-
-
 @lru_cache(maxsize=64)
-def _drawn(
+def draw_bars(
     title: str,
     labels: tuple[str, ...],
     series: tuple[tuple[str, tuple[int, ...]], ...],
-    every: int,
-    lying: bool,  # noqa: FBT001 - `bars` names it
+    *,
+    every: int = 1,
+    horizontal: bool = False,
 ) -> Markup:
-    """Draw: that takes longer than everything else of a page, and most looks find the same figures."""
-    kind = pygal.HorizontalStackedBar if lying else pygal.StackedBar
+    """Draws stacked bars, one a label; only each `every`th label is written. Horizontal bars have room for long ones.
+
+    Cached: drawing is the slowest part of a page, and most requests see the same figures.
+    """
+    kind = pygal.HorizontalStackedBar if horizontal else pygal.StackedBar
     chart = kind(
         css=(),
         js=(),
         style=_LETTERS,
         no_prefix=True,
         width=WIDTH,
-        height=max(_LEAST, _THICK * len(labels)) if lying else HEIGHT,
+        height=max(_LEAST, _THICK * len(labels)) if horizontal else HEIGHT,
         margin=4,
         margin_right=16,
         spacing=4,
@@ -71,7 +67,7 @@ def _drawn(
     _strip(drawn)
     drawn.attrib.pop("id", None)
     drawn.attrib |= {"role": "img", "aria-label": title}
-    # Written by a serializer, which escapes whatever is text.
+    # The serializer escapes all text.
     return Markup(ET.tostring(drawn, encoding="unicode"))  # noqa: S704 - see above
 
 
@@ -80,7 +76,7 @@ def _strip(element: "Element") -> None:
         if _is_unwanted(child):
             element.remove(child)
         elif child.tag == "desc":
-            child.tag = "title"  # what browsers show beside the pointer
+            child.tag = "title"  # browsers show it as a tooltip
             child.attrib.clear()
         else:
             _strip(child)

@@ -16,9 +16,9 @@ _BATCH: Final = 500
 
 
 async def send_csv(
-    request: web.Request, name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[object]]
+    request: web.Request, name: str, columns: Sequence[str], rows: AsyncIterator[object]
 ) -> web.StreamResponse:
-    """Send rows as they come; no cell is run as a formula, times are those of the reader's zone with their offset."""
+    """Sends attributes of rows as they come; no cell is a formula, and times carry the offset of the reader's zone."""
     zone = zone_of(request)
 
     def cell(value: object) -> object:
@@ -36,7 +36,7 @@ async def send_csv(
     writer.writerow(columns)
     count = 0
     async for row in rows:
-        writer.writerow([cell(value) for value in row])
+        writer.writerow([cell(getattr(row, column)) for column in columns])
         count += 1
         if count % _BATCH == 0:
             await _send(request, response, text)
@@ -46,7 +46,7 @@ async def send_csv(
 
 
 async def _send(request: web.Request, response: web.StreamResponse, text: io.StringIO) -> None:
-    # Only once there is something to send: what fails before becomes a page of its own.
+    # Not prepared before there is something to send: an earlier error becomes a page of its own.
     if not response.prepared:
         await response.prepare(request)
     await response.write(text.getvalue().encode())

@@ -1,4 +1,4 @@
-"""How values look in the web UI."""
+"""How values look in the web UI: Jinja filters, and the addresses of pages."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,43 +10,42 @@ import jinja2
 from markupsafe import Markup, escape
 
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
-from cadence_sync.core.labels import display_name, field_title, humanize, plural, visible_changes
+from cadence_sync.core.labels import KIND_BADGES, display_name, field_title, humanize, plural, visible_changes
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-
 NOTHING: Final = "\u2013"
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
+_IDS: Final = frozenset(LABELS.values())
+_LONG: Final = 160
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
 @jinja2.pass_context
 def when(context: jinja2.runtime.Context, at: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup:
-    """Return a `time` element in the reader's zone."""
     if at is None:
         return escape(NOTHING)
     zone: ZoneInfo = context["zone"]
-    here = at.astimezone(zone)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), f"{here:%A %Y-%m-%d %H:%M:%S} {zone.key}", here.strftime(form)
-    )
+    return _time_element(at, zone, f"%A {_TIME}", at.astimezone(zone).strftime(form))
 
 
 @jinja2.pass_context
 def ago(context: jinja2.runtime.Context, at: datetime | None) -> Markup:
-    """Return a `time` element that says how long ago it was."""
+    """Renders how long ago a time was."""
     if at is None:
         return Markup("never")
-    now: datetime = context["now"]
-    zone: ZoneInfo = context["zone"]
-    seconds = (now - at).total_seconds()
+    return _time_element(at, context["zone"], _TIME, f"{span((context['now'] - at).total_seconds())} ago")
+
+
+def _time_element(at: datetime, zone: "ZoneInfo", title: str, text: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}", f"{span(seconds)} ago"
+        at.isoformat(timespec="seconds"), f"{at.astimezone(zone).strftime(title)} {zone.key}", text
     )
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in one unit."""
+    """Returns a duration in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:
             count = int(seconds // size)
@@ -54,41 +53,19 @@ def span(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-def value(given: Any) -> str:
-    """Return one value of a cadence's field as a person reads it."""
-    match given:
-        case None | "":
-            return NOTHING
-        case True:
-            return "yes"
-        case False:
-            return "no"
-        case _:
-            return str(given)
+def with_query(path: str, query: Mapping[str, str], **changes: object) -> str:
+    """Returns an address with these filters, some of them changed; None and "" leave one out."""
+    kept = {name: str(each) for name, each in {**query, **changes}.items() if each not in (None, "")}
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 @jinja2.pass_context
 def link_with(context: jinja2.runtime.Context, path: str, **changes: object) -> str:
-    """Return a path with the filters of this page, some of them changed; None leaves one out."""
-    query: Mapping[str, str] = context["query"]
-    values = {**query, **changes}
-    kept = {name: str(each) for name, each in values.items() if each not in (None, "")}
-    return f"{path}?{urlencode(kept)}" if kept else path
-
-
-KINDS: Final = {
-    "baseline": "was there when watching began",
-    "created": "created",
-    "updated": "changed",
-    "deleted": "deleted",
-    "restored": "came back",
-}
-_IDS: Final = frozenset(LABELS.values())
-_LONG: Final = 160
+    return with_query(path, context["query"], **changes)
 
 
 def short(text: str | None, most: int = _LONG) -> str:
-    """Return a name that fits a line."""
+    """Returns a name that fits a line."""
     return _cut(display_name(text), most)
 
 
@@ -97,7 +74,7 @@ def _cut(whole: str, most: int | None) -> str:
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
-    """Return a value as text; what an id stands for comes before the id."""
+    """Returns a value as text; a label comes before its id."""
     match given:
         case None | "":
             return NOTHING
@@ -115,7 +92,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
 def leaf(
     context: jinja2.runtime.Context, given: object, path: str, label: str | None = None, most: int | None = None
 ) -> Markup:
-    """Return a value for the web UI, cut to `most`: a time in the reader's zone, a name with its id beside it."""
+    """Renders a value, cut to `most` characters: a time in the reader's zone, a label with its id as its title."""
     if isinstance(given, str) and given:
         if FIELDS.get(path) is FieldType.INSTANT:
             return when(context, datetime.fromisoformat(given))
@@ -126,7 +103,7 @@ def leaf(
 
 
 def cadence_path(org_id: str, cadence_id: str) -> str:
-    """Return the address of a cadence; whatever an id is made of, it stays one part of it."""
+    """Returns the address of a cadence, with ids escaped to one segment each."""
     return f"/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
 
 
@@ -135,16 +112,15 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "ago": ago,
     "span": span,
     "plural": plural,
-    "value": value,
     "link_with": link_with,
     "cadence_path": lambda key: cadence_path(*key),
     "field_title": field_title,
-    "kind_words": lambda kind: KINDS.get(kind, kind),
+    "kind_words": lambda kind: KIND_BADGES.get(kind, kind),
     "leaf": leaf,
     "seen": display_name,
     "short": short,
     "visible_changes": visible_changes,
     "twice": lambda word: (word, word),
-    "with_kind": lambda kind: (kind, KINDS[kind]),
+    "with_kind": lambda kind: (kind, KIND_BADGES[kind]),
     "with_title": lambda path: (path, field_title(path)),
 }

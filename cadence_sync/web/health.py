@@ -1,4 +1,4 @@
-"""What machines ask of a daemon: `/healthz`, `/readyz` and `/metrics`."""
+"""The HTTP server of a daemon, with `/healthz`, `/readyz` and `/metrics`."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,29 +13,26 @@ from cadence_sync.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """`unready` says what is missing, or None; `metrics` answers in Prometheus's text format."""
+    """`unready` returns what is missing, or None; `metrics` returns Prometheus's text format."""
 
     unready: Callable[[], Awaitable[str | None]]
     metrics: Callable[[], Awaitable[bytes]]
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """Answer while the event loop turns."""
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """Answer 200 when work can be done, else 503 and why not."""
         reason = await self.unready()
         if reason is None:
             return web.json_response({"status": "ready"})
         return web.json_response({"status": "not ready", "reason": reason}, status=503)
 
     async def metricsz(self, _request: web.Request) -> web.Response:
-        """Answer what Prometheus scrapes."""
         return web.Response(body=await self.metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
 def is_ours(record: logging.LogRecord) -> bool:
-    """Whether it is worth a line of the log: what is no HTTP is answered with 400, and no defect of this process."""
+    """Filters log records: malformed HTTP is answered with 400 and is not a defect of this process."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -43,9 +40,9 @@ def is_ours(record: logging.LogRecord) -> bool:
 async def serving(
     host: str, port: int, probes: Probes, setting: str, app: web.Application | None = None
 ) -> AsyncIterator[int]:
-    """Yield the port that is served, where 0 stands for a free one; `setting` is what names it.
+    """Serves the probes, with the web UI where there is one, and yields the port.
 
-    The probes join the web UI where there is one.
+    Port 0 picks a free one; `setting` names the port's setting for the `SettingsError` where it is taken.
     """
     app = web.Application() if app is None else app
     app.router.add_get("/healthz", probes.healthz)

@@ -1,24 +1,62 @@
-"""What an address asks for: its filters, read once and strictly."""
+"""What a request asks for: its filters, read strictly, and the snapshot of the database that answers it."""
 
-from collections.abc import Collection, Mapping, Sized
+from collections.abc import AsyncIterator, Collection, Mapping, Sized
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import cache
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from aiohttp import web
 
+from cadence_sync.db.queries.history import snapshot
+from cadence_sync.db.queries.orgs import check_org
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.web.app_keys import CLOCK
+from cadence_sync.web.app_keys import CLOCK, ENGINE
 from cadence_sync.web.sessions import session_of
 
-LONGEST = 200
-PAGES = 100_000
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+LONGEST: Final = 200
+PAGES: Final = 100_000
+TIMEOUT_MS: Final = 15_000
+"""Milliseconds after which a query is cancelled: no reader waits longer, and the database has other work."""
+DEFAULT_ZONE: Final = "UTC"
+RECENT: Final = (7, 30, 90)
+_SPELLING: Final = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
+_TICK: Final = timedelta(microseconds=1)
+
+
+class Edge(Enum):
+    """The instant that a day without a time means."""
+
+    BEGIN = "its beginning"
+    END = "its end"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeParam:
+    """An instant, and the texts of its form fields."""
+
+    at: datetime
+    day: str
+    time: str
+
+
+@asynccontextmanager
+async def reading(request: web.Request, org: str | None = None) -> "AsyncIterator[AsyncConnection]":
+    """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
+    async with snapshot(request.app[ENGINE], TIMEOUT_MS) as connection:
+        if org is not None:
+            await check_org(connection, org)
+        yield connection
 
 
 def words(request: web.Request, name: str) -> str | None:
-    """Return what is looked for, without the white space around it; None where nothing is."""
+    """Returns a filter's text without surrounding white space; None where it is empty."""
     found = request.query.get(name, "").strip()
     if len(found) > LONGEST or "\0" in found:
         raise ArgumentError(f"The filter {name!r} is too long, or no text.", hint="Look for less.")
@@ -26,7 +64,7 @@ def words(request: web.Request, name: str) -> str | None:
 
 
 def one_of(request: web.Request, name: str, allowed: Collection[str]) -> str | None:
-    """Return one of some words; None where nothing is asked for."""
+    """Returns one of these words; None where the filter is empty."""
     found = words(request, name)
     if found is not None and found not in allowed:
         raise ArgumentError(f"The filter {name!r} cannot be {found!r}.", hint=f"One of: {', '.join(allowed)}.")
@@ -34,7 +72,6 @@ def one_of(request: web.Request, name: str, allowed: Collection[str]) -> str | N
 
 
 def number(request: web.Request, name: str, *, default: int = 1, most: int = PAGES) -> int:
-    """Return a whole number from 1."""
     found = words(request, name)
     if found is None:
         return default
@@ -44,63 +81,41 @@ def number(request: web.Request, name: str, *, default: int = 1, most: int = PAG
 
 
 def check_page(page: int, rows: Sized) -> None:
-    """Refuse a page past the last: shown without its rows, it would say that there are none at all."""
+    """Refuses a page past the last: without rows, it would say that there are none at all."""
     if page > 1 and not len(rows):
         raise NotFoundError(f"There is no page {page}.", hint="Start again from the first.")
 
 
 async def form(request: web.Request) -> Mapping[str, str]:
-    """Return what a form sent as text: no files, for which the page has no field, and nothing that nobody can see."""
+    """Returns the printable fields of a form; files are refused."""
     refusal = ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.")
     if request.content_type.startswith("multipart/"):
         raise refusal
     try:
         sent = await request.post()
-    except (LookupError, ValueError) as error:  # a charset that nobody knows, or bytes that are not of it
+    except (LookupError, ValueError) as error:  # an unknown charset, or bytes outside of it
         raise refusal from error
     return {name: value for name, value in sent.items() if isinstance(value, str) and value.isprintable()}
 
 
-DEFAULT = "UTC"
-
-
 @cache
 def zones() -> tuple[str, ...]:
-    """Return the names to choose from: UTC, and places."""
-    return (DEFAULT, *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")))
+    """Returns the zones to choose from: UTC, and those of places."""
+    return (
+        DEFAULT_ZONE,
+        *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
+    )
 
 
 def zone_of(request: web.Request) -> ZoneInfo:
-    """Return the zone that this browser has chosen."""
-    chosen = session_of(request).get("zone", DEFAULT)
-    return ZoneInfo(chosen if chosen in zones() else DEFAULT)
-
-
-_SPELLING = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
-RECENT = (7, 30, 90)
-_TICK = timedelta(microseconds=1)
-
-
-class Edge(Enum):
-    """What a day without a time stands for."""
-
-    BEGIN = "its beginning"
-    END = "its end"
-
-
-@dataclass(frozen=True, slots=True)
-class TimeParam:
-    """An instant, and how it stands in a form."""
-
-    at: datetime
-    day: str
-    time: str
+    chosen = session_of(request).get("zone", DEFAULT_ZONE)
+    return ZoneInfo(chosen if chosen in zones() else DEFAULT_ZONE)
 
 
 def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
-    """Return the instant that the fields `name` and `name_time` name, None where they are empty.
+    """Returns the instant of the fields `name` and `name_time`, None where they are empty.
 
-    A time that comes twice, as clocks go back, is the first of the two; today ends now.
+    A local time that occurs twice, as clocks go back, is the first of the two; today ends now.
     """
     day, clock = words(request, name), words(request, f"{name}_time")
     if day is None:
@@ -123,18 +138,17 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
 
 
 def present(request: web.Request) -> TimeParam:
-    """Return now, which needs no field."""
+    """Returns now, with empty fields."""
     return TimeParam(request.app[CLOCK].now(), "", "")
 
 
 def recent(request: web.Request) -> list[tuple[int, str]]:
-    """Return so many days and the first of them, which people ask for most."""
+    """Returns periods until now that are often asked for: their number of days and their first day."""
     today = request.app[CLOCK].now().astimezone(zone_of(request)).date()
     return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
 
 
 def check_order(begins: TimeParam | None, ends: TimeParam | None) -> None:
-    """Refuse a period that ends before it begins: nothing can lie in it."""
     if begins is not None and ends is not None and begins.at > ends.at:
         raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
 

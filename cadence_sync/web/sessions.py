@@ -1,4 +1,4 @@
-"""The cookie of a browser: encrypted, short-lived, and readable to no script."""
+"""Sessions: an encrypted, short-lived cookie that scripts cannot read."""
 
 import logging
 import secrets
@@ -13,22 +13,21 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cadence_sync.web.app_keys import ACCESS
 
-logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # a cookie of yesterday is no event
+logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # an expired cookie is not worth a line
 
 COOKIE: Final = "cadence_sync"
 CSRF_FIELD: Final = "csrf"
 LASTS: Final = 12 * 3600
-"""Seconds after which a person logs in again."""
+"""Seconds after which a person has to log in again."""
 
 
 class Cookies(EncryptedCookieStorage):
-    """Sessions in a cookie, which is marked `Secure` where the browser speaks TLS."""
+    """Sessions in a cookie, which is marked `Secure` where the browser uses TLS."""
 
     def __init__(self, secret: bytes) -> None:
         super().__init__(secret, cookie_name=COOKIE, max_age=LASTS, httponly=True, samesite="Lax")
 
     async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
-        """Set the cookie."""
         await super().save_session(request, response, session)
         if request.app[ACCESS].is_secure(request):
             response.cookies[COOKIE]["secure"] = True
@@ -39,17 +38,16 @@ _SESSION: Final = web.RequestKey("session", Session)
 
 
 def cookie_key(secret: str, token: str | None) -> bytes:
-    """Derive a key that another token changes too: whoever replaces the token ends every session."""
+    """Derives a key that changes with the token: a new token ends every session."""
     return HKDF(SHA256(), 32, salt=None, info=b"cadence-sync web session").derive(f"{secret}\0{token or ''}".encode())
 
 
 def session_of(request: web.Request) -> Session:
-    """Return what is known of this browser."""
     return request[_SESSION]
 
 
 def csrf(request: web.Request) -> str:
-    """Return the secret of this session's forms."""
+    """Returns the secret that this session's forms repeat; creates it at first."""
     session = session_of(request)
     if CSRF_FIELD not in session:
         session[CSRF_FIELD] = secrets.token_urlsafe(24)
@@ -58,7 +56,7 @@ def csrf(request: web.Request) -> str:
 
 @web.middleware
 async def keep_session(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read the cookie before, and write it after; the library's own middleware warns at every request."""
+    """Loads the session from the cookie and saves it; the library's own middleware warns at every request."""
     cookies = request.app[COOKIES]
     session = request[_SESSION] = await cookies.load_session(request)
     try:
@@ -71,5 +69,5 @@ async def keep_session(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def _save(cookies: Cookies, request: web.Request, response: web.StreamResponse, session: Session) -> None:
-    if session._changed:  # noqa: SLF001 - the library's middleware asks the same
+    if session._changed:  # noqa: SLF001 - as the library's middleware does
         await cookies.save_session(request, response, session)

@@ -1,4 +1,4 @@
-"""The frame of every page: navigation, time zone, who is logged in, and what was just done."""
+"""Rendering pages: templates, and the frame with navigation, time zone, user and messages."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ FLASH: Final = "flash"
 
 @dataclass(frozen=True, slots=True)
 class Nav:
-    """A place in the navigation."""
+    """An entry in the navigation."""
 
     path: str
     label: str
 
 
 def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
-    """Let an application render templates: escaped without exception, and strict about names."""
+    """Lets an application render templates, always escaped and strict about undefined names."""
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -43,7 +43,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Return a page; beside `values` its template knows `now`, `zone`, `user` and the like."""
+    """Renders a page; besides `values`, its template knows `now`, `zone`, `user` and the like."""
     session = session_of(request)
     message = session.pop(FLASH, None) if FLASH in session else None
     frame = {
@@ -63,13 +63,13 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
     return aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
 
 
-def flash(request: web.Request, words: str) -> None:
-    """Say something at the top of the next page."""
-    session_of(request)[FLASH] = words
+def flash(request: web.Request, message: str) -> None:
+    """Shows a message at the top of the next page."""
+    session_of(request)[FLASH] = message
 
 
 def _assets() -> dict[str, str]:
-    """Return the address of every static file: another content has another one, so that browsers may keep it."""
+    """Maps static files to addresses that contain a hash of their content, so that browsers may keep them."""
     return {
         file.name: f"/static/{file.name}?{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
         for file in STATIC.iterdir()

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cadence_sync.alerts.channels import open_channels
-from cadence_sync.alerts.dispatcher import Dispatcher
+from cadence_sync.alerts.dispatcher import Dispatcher, run_dispatcher
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
+from cadence_sync.db.alert_delivery import AlertDelivery
 from cadence_sync.db.store import PostgresStore
-from cadence_sync.wiring import SystemClock
+from cadence_sync.wiring import SystemClock, open_channels
 from tests.alerts.receiver import Receiver
 from tests.support.lab import Lab
 from tests.support.records import record
@@ -36,8 +36,9 @@ class Post:
 
     def dispatcher(self) -> Dispatcher:
         clock = SystemClock()
-        senders = open_channels(self.settings, clock)
-        return Dispatcher(self.lab.engine, senders, self.alerting, clock, lambda *result: self.results.append(result))
+        channels = open_channels(self.settings, clock)
+        delivery = AlertDelivery(self.lab.engine)
+        return Dispatcher(delivery, channels, self.alerting, clock, lambda *result: self.results.append(result))
 
     async def send(self) -> None:
         """Send all that is due."""
@@ -59,7 +60,5 @@ async def changed(lab: Lab, name: str = "Farewell") -> None:
 
 @asynccontextmanager
 async def sending(dispatcher: Dispatcher, grace: float = 5) -> AsyncIterator[None]:
-    from cadence_sync.alerts.dispatcher import run_dispatcher  # noqa: PLC0415
-
     async with run_dispatcher(dispatcher, grace):
         yield

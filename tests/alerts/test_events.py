@@ -5,8 +5,8 @@ from typing import Any
 
 from cadence_sync.db import alert_delivery, alert_outbox
 from cadence_sync.db.deletion_reviews import review_deletions
+from cadence_sync.db.orgs import purge
 from cadence_sync.db.pruning import prune
-from cadence_sync.db.purge import purge
 from cadence_sync.errors import AccessError
 from tests.alerts.post import Post, webhook
 from tests.alerts.receiver import Receiver, receiving

@@ -1,14 +1,14 @@
 """A change is announced once: entered with it, sent by one of many, and tried again until it is taken."""
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.alerts.routing import ATTEMPTS
-from cadence_sync.db import alert_delivery
-from cadence_sync.db.alert_delivery import load_alerts
+from cadence_sync.db.alert_delivery import AlertDelivery, DueBatch, OutboxMessage, drop_pending, retry_failed
 from cadence_sync.db.alert_outbox import FLOOD
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org
@@ -164,14 +164,14 @@ async def test_where_the_answer_was_lost_the_same_key_comes_again(lab: Lab) -> N
 
 
 async def test_what_was_sent_is_marked_though_the_database_was_away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, failures = alert_delivery.mark_sent, [DatabaseError("gone"), DatabaseError("gone")]
+    usual, failures = AlertDelivery.mark_sent, [DatabaseError("gone"), DatabaseError("gone")]
 
-    async def sent(*arguments: object) -> None:
+    async def sent(delivery: AlertDelivery, message: OutboxMessage) -> None:
         if failures:
             raise failures.pop()
-        await usual(*arguments)  # type: ignore[arg-type]
+        await usual(delivery, message)
 
-    monkeypatch.setattr(alert_delivery, "mark_sent", sent)
+    monkeypatch.setattr(AlertDelivery, "mark_sent", sent)
     monkeypatch.setattr("cadence_sync.alerts.dispatcher.MARK_PAUSE", 0)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
@@ -186,15 +186,16 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
-        (due,) = await alert_delivery.load_due(lab.engine, ["hook"])
-        mine = await alert_delivery.claim(lab.engine, due)
+        delivery = AlertDelivery(lab.engine)
+        (due,) = await delivery.load_due(["hook"])
+        mine = await delivery.claim(due)
         assert mine is not None
-        assert await alert_delivery.claim(lab.engine, due) is None
-        assert await alert_delivery.retry_failed(lab.engine, ["hook"]) == 0
+        assert await delivery.claim(due) is None
+        assert await retry_failed(lab.engine, ["hook"]) == 0
         await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
         await post.send()
         # The first one comes back: it failed, but another has sent the message meanwhile.
-        await alert_delivery.mark_failed(lab.engine, mine, "late", None)
+        await delivery.dead_letter(mine, "late")
     (row,) = await post.rows()
     assert (row["sent_at"] is not None, row["dead_lettered_at"], row["attempts"]) == (True, None, 2)
 
@@ -202,29 +203,29 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
 async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another(lab: Lab) -> None:
     Post(lab, {"hook": webhook(Receiver("http://127.0.0.1:9"))})
     await changed(lab)
-    (due,) = await alert_delivery.load_due(lab.engine, ["hook"])
-    mine = await alert_delivery.claim(lab.engine, due)
+    delivery = AlertDelivery(lab.engine)
+    (due,) = await delivery.load_due(["hook"])
+    mine = await delivery.claim(due)
     assert mine is not None
-    assert len(await load_alerts(lab.engine, mine)) == 1
+    assert len(await delivery.load_events(mine)) == 1
     await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
-    assert await load_alerts(lab.engine, mine) == []  # this process slept for longer than its lease
-    theirs = await alert_delivery.claim(lab.engine, due)
+    assert await delivery.load_events(mine) == []  # this process slept for longer than its lease
+    theirs = await delivery.claim(due)
     assert theirs is not None
-    assert await load_alerts(lab.engine, mine) == []
-    assert len(await load_alerts(lab.engine, theirs)) == 1
-    assert await alert_delivery.drop_pending(lab.engine, ["hook"]) == 1
-    assert await load_alerts(lab.engine, theirs) == []
+    assert await delivery.load_events(mine) == []
+    assert len(await delivery.load_events(theirs)) == 1
+    assert await drop_pending(lab.engine, ["hook"]) == 1
+    assert await delivery.load_events(theirs) == []
 
 
 async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = alert_delivery.claim
+    usual = AlertDelivery.load_events
 
-    async def take(engine: AsyncEngine, what: alert_delivery.DueBatch) -> alert_delivery.OutboxMessage | None:
-        message = await usual(engine, what)
-        await alert_delivery.drop_pending(engine, [what.channel])
-        return message
+    async def read(delivery: AlertDelivery, message: OutboxMessage) -> list[AlertEvent]:
+        await drop_pending(delivery.engine, [message.channel])
+        return await usual(delivery, message)
 
-    monkeypatch.setattr(alert_delivery, "claim", take)
+    monkeypatch.setattr(AlertDelivery, "load_events", read)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)
@@ -280,14 +281,14 @@ async def test_a_channel_that_hangs_delays_no_other_and_a_daemon_that_stops_wait
 
 
 async def test_what_goes_wrong_in_the_dispatcher_disturbs_nobody(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, faults = alert_delivery.load_due, [RuntimeError("with a secret"), DatabaseError("gone")]
+    usual, faults = AlertDelivery.load_due, [RuntimeError("with a secret"), DatabaseError("gone")]
 
-    async def due(*arguments: object) -> object:
+    async def due(delivery: AlertDelivery, channels: Iterable[str]) -> list[DueBatch]:
         if faults:
             raise faults.pop()
-        return await usual(*arguments)  # type: ignore[arg-type]
+        return await usual(delivery, channels)
 
-    monkeypatch.setattr(alert_delivery, "load_due", due)
+    monkeypatch.setattr(AlertDelivery, "load_due", due)
     monkeypatch.setattr("cadence_sync.alerts.dispatcher.TICK", 0.01)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
@@ -298,14 +299,14 @@ async def test_what_goes_wrong_in_the_dispatcher_disturbs_nobody(lab: Lab, monke
 
 
 async def test_who_could_not_read_what_to_tell_has_not_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = [DatabaseError("gone")] * (ATTEMPTS + 1)
+    usual, faults = AlertDelivery.load_events, [DatabaseError("gone")] * (ATTEMPTS + 1)
 
-    async def read(*arguments: object) -> object:
+    async def read(delivery: AlertDelivery, message: OutboxMessage) -> list[AlertEvent]:
         if faults:
             raise faults.pop()
-        return await load_alerts(*arguments)  # type: ignore[arg-type]
+        return await usual(delivery, message)
 
-    monkeypatch.setattr("cadence_sync.alerts.dispatcher.load_alerts", read)
+    monkeypatch.setattr(AlertDelivery, "load_events", read)
     async with receiving() as receiver:
         post = Post(lab, {"hook": webhook(receiver)})
         await changed(lab)

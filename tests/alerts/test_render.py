@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.alerts.events import AlertEvent, HoldState, LabeledChange
-from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, cadence_url, render_message, sanitize
-from cadence_sync.alerts.routing import Event
+from cadence_sync.alerts.events import AlertEvent, Event, HoldState
+from cadence_sync.alerts.render import LONGEST, MOST_FIELDS, event_url, render_message, sanitize
 from cadence_sync.alerts.webhook import render_payload
+from cadence_sync.core.records import FieldChange
 
 NOW = datetime(2026, 3, 1, 9, 12, 30, tzinfo=UTC)
 PAGE = "https://crm.example.com"
@@ -24,9 +24,9 @@ CHANGED = AlertEvent(
     kind="updated",
     name="Renewal T-90",
     changes=(
-        LabeledChange("status", "draft", "active"),
-        LabeledChange("active", False, True),
-        LabeledChange("modified_time", "a", "b"),
+        FieldChange("status", "draft", "active"),
+        FieldChange("active", False, True),
+        FieldChange("modified_time", "a", "b"),
     ),
     changed_by_id="42",
     changed_by_name="Dana Smith",
@@ -64,12 +64,12 @@ def test_one_that_came_or_went_has_no_fields(kind: str, words: str) -> None:
 
 def test_an_edit_that_the_list_does_not_show_is_said_to_be_one() -> None:
     reported = AlertEvent(
-        Event.CHANGE, "k", "emea", NOW, name="A", kind="updated", changes=(LabeledChange("modified_time", "a", "b"),)
+        Event.CHANGE, "k", "emea", NOW, name="A", kind="updated", changes=(FieldChange("modified_time", "a", "b"),)
     )
     assert "edited, but in no field that the list shows" in render_message([reported], None, 1000).body
 
 
-def lines_of(*changes: LabeledChange, kind: str = "updated") -> list[str]:
+def lines_of(*changes: FieldChange, kind: str = "updated") -> list[str]:
     """Return the lines of the fields."""
     about = AlertEvent(Event.CHANGE, "k", "o", NOW, name="A", kind=kind, changes=changes)
     return render_message([about], None, 10_000).body.splitlines()[1:-1]
@@ -77,13 +77,13 @@ def lines_of(*changes: LabeledChange, kind: str = "updated") -> list[str]:
 
 def test_fields_are_reported_in_the_words_and_the_order_of_the_page() -> None:
     assert lines_of(
-        LabeledChange("execution_details.end_date", None, "2027-02-03"),
-        LabeledChange("created_time", "2026-03-01T09:12:30+05:30", "not a time"),
-        LabeledChange("custom_view.id", "9", None),
-        LabeledChange("module.id", "1", "2", "Leads", "Deals"),
-        LabeledChange("summary.email_follow_up_count", 1, 2),
-        LabeledChange("description", "", "x"),
-        LabeledChange("summary.new", True, {"a": 1}),
+        FieldChange("execution_details.end_date", None, "2027-02-03"),
+        FieldChange("created_time", "2026-03-01T09:12:30+05:30", "not a time"),
+        FieldChange("custom_view.id", "9", None),
+        FieldChange("module.id", "1", "2", "Leads", "Deals"),
+        FieldChange("summary.email_follow_up_count", 1, 2),
+        FieldChange("description", "", "x"),
+        FieldChange("summary.new", True, [{"a": 1}]),
     ) == [
         "Description: (empty) → x",
         "Module: Leads → Deals",
@@ -91,15 +91,15 @@ def test_fields_are_reported_in_the_words_and_the_order_of_the_page() -> None:
         "Created: 2026-03-01 03:42 UTC → not a time",
         "E-mails: 1 → 2",
         "Ends on: (empty) → 2027-02-03",
-        'summary.new: yes → {"a": 1}',
+        'summary.new: yes → [{"a": 1}]',
     ]
-    assert lines_of(LabeledChange("custom_view.id", "1", "2", "All", "All")) == ["View: All (1) → All (2)"]
-    assert lines_of(LabeledChange("status", "active", "draft"), kind="restored") == ["Status: active → draft"]
+    assert lines_of(FieldChange("custom_view.id", "1", "2", "All", "All")) == ["View: All (1) → All (2)"]
+    assert lines_of(FieldChange("status", "active", "draft"), kind="restored") == ["Status: active → draft"]
     assert lines_of(kind="restored") == []
 
 
 def test_programs_get_the_name_beside_the_id() -> None:
-    moved = (LabeledChange("module.id", "1", "2", "Leads", None), LabeledChange("status", "a", "b"))
+    moved = (FieldChange("module.id", "1", "2", "Leads", None), FieldChange("status", "a", "b"))
     body: Any = render_payload([of(Event.CHANGE, changes=moved)], None, channel="c", message_id="m")
     assert body["events"][0]["changes"] == [
         {"field": "module.id", "title": "Module", "old": "1", "new": "2", "old_label": "Leads", "new_label": None},
@@ -115,7 +115,7 @@ def test_a_cadence_without_a_name_that_is_seen_is_reported_by_its_id(name: str |
 
 
 def test_many_fields_are_counted() -> None:
-    changes = tuple(LabeledChange(f"f{number}", None, number) for number in range(MOST_FIELDS + 3))
+    changes = tuple(FieldChange(f"f{number}", None, number) for number in range(MOST_FIELDS + 3))
     body = render_message([AlertEvent(Event.CHANGE, "k", "o", NOW, kind="updated", changes=changes)], None, 10_000).body
     assert "f0: (empty) → 0" in body
     assert "… and 3 more fields" in body
@@ -168,7 +168,7 @@ def test_an_episode_that_is_reported_late_is_said_to_be_over() -> None:
 
 
 def test_a_message_that_must_be_short_keeps_who_when_and_the_link() -> None:
-    changes = tuple(LabeledChange(f"f{number}", "x" * 300, "y" * 300) for number in range(MOST_FIELDS))
+    changes = tuple(FieldChange(f"f{number}", "x" * 300, "y" * 300) for number in range(MOST_FIELDS))
     long = AlertEvent(
         Event.CHANGE,
         "k",
@@ -212,9 +212,7 @@ def test_one_is_not_many() -> None:
     for decision, then in (("approved", "the next sync deletes what is still missing"), ("rejected", "it stays live")):
         decided = of(Event.DECIDED, count=1, decision=decision, decided_by="kim")
         assert f"The deletion of 1 cadence was {decision}: {then}." in render_message([decided], None, 1000).body
-    assert (
-        lines_of(*(LabeledChange(f"f{number}", 1, 2) for number in range(MOST_FIELDS + 1)))[-1] == "… and 1 more field"
-    )
+    assert lines_of(*(FieldChange(f"f{number}", 1, 2) for number in range(MOST_FIELDS + 1)))[-1] == "… and 1 more field"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +227,7 @@ def test_one_is_not_many() -> None:
         (of(Event.RECOVERED), "work again"),
         (of(Event.STALE), "too long"),
         (of(Event.FRESH), "read again"),
-        (of(Event.TEST, kind="updated", changes=(LabeledChange("status", "a", "b"),)), "Status: a → b"),
+        (of(Event.TEST, kind="updated", changes=(FieldChange("status", "a", "b"),)), "Status: a → b"),
     ],
 )
 def test_other_events(reported: AlertEvent, words: str) -> None:
@@ -239,8 +237,8 @@ def test_other_events(reported: AlertEvent, words: str) -> None:
 
 
 def test_words_of_zoho_are_reported_as_words_and_joined_pictures_stay_joined() -> None:
-    rule = LabeledChange("execution_details.type", "complete_task", "respond_email")
-    family = LabeledChange("name", "a_b", "👩\u200d👩\u200d👧")
+    rule = FieldChange("execution_details.type", "complete_task", "respond_email")
+    family = FieldChange("name", "a_b", "👩\u200d👩\u200d👧")
     assert lines_of(rule, family) == [
         "Name: a_b → 👩\u200d👩\u200d👧", "When it ends: complete task → respond email"
     ]  # fmt: skip
@@ -309,7 +307,7 @@ def test_what_others_typed_is_flat(name: str) -> None:
     assert [active for active in ACTIVE if active in shown] == []
     reported = AlertEvent(
         Event.CHANGE, "k", "emea", NOW, cadence_id="1", name=name, kind="updated",
-        changes=(LabeledChange("name", name, name),), changed_by_name=name,
+        changes=(FieldChange("name", name, name),), changed_by_name=name,
     )  # fmt: skip
     text = render_message([reported], PAGE, 5000)
     assert text.body.count("://") == 1
@@ -318,7 +316,7 @@ def test_what_others_typed_is_flat(name: str) -> None:
 
 
 def test_words_from_right_to_left_do_not_swap_places_around_the_arrow() -> None:
-    (line,) = lines_of(LabeledChange("name", "שלם", "تجربة"))
+    (line,) = lines_of(FieldChange("name", "שלם", "تجربة"))
     assert line == "Name: \u2068שלם\u2069 → \u2068تجربة\u2069"
     assert sanitize("shalom") == "shalom"
 
@@ -330,7 +328,8 @@ def test_long_values_are_cut_and_lists_are_json() -> None:
 
 
 def test_an_address_is_spelled_so_that_no_id_leaves_its_place() -> None:
-    assert cadence_url(PAGE, "a/b?c", "1#2 é") == f"{PAGE}/cadences/a%2Fb%3Fc/1%232%20%C3%A9"
+    odd = AlertEvent(Event.CHANGE, "k", "a/b?c", NOW, cadence_id="1#2 é")
+    assert event_url(odd, PAGE) == f"{PAGE}/cadences/a%2Fb%3Fc/1%232%20%C3%A9"
 
 
 def test_the_webhook_gets_what_was_stored_untouched() -> None:

@@ -14,14 +14,13 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from apprise.plugins.slack import NotifySlack
 
-from cadence_sync.alerts.channel import Channel
-from cadence_sync.alerts.channels import open_channels
-from cadence_sync.alerts.events import AlertEvent, LabeledChange
-from cadence_sync.alerts.routing import Event
+from cadence_sync.alerts.channels import Channel
+from cadence_sync.alerts.events import AlertEvent, Event
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.records import FieldChange
 from cadence_sync.errors import SettingsError, TransientError
 from cadence_sync.logs import configure_logs
-from cadence_sync.wiring import SystemClock
+from cadence_sync.wiring import SystemClock, open_channels
 from tests.alerts.post import PAGE, Post
 from tests.alerts.receiver import receiving
 from tests.support.lab import START, Lab
@@ -31,7 +30,7 @@ HOSTILE = "<!channel> <b>&amp; @everyone [x](https://evil.example) _a_ *b* `c`"
 REPORTED = [
     AlertEvent(
         Event.CHANGE, "change/1/2", "emea", START, cadence_id="1", version=2, name=HOSTILE, kind="updated",
-        changes=(LabeledChange("name", "Welcome", HOSTILE),), changed_by_name="Dana",
+        changes=(FieldChange("name", "Welcome", HOSTILE),), changed_by_name="Dana",
     )
 ]  # fmt: skip
 TOKEN = "abcdefghijABCDEFGHIJ4718"

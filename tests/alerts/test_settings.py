@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cadence_sync.alerts.routing import Event, Rule, Topic, build_routing
+from cadence_sync.alerts.events import Event
+from cadence_sync.alerts.routing import build_routing
+from cadence_sync.config.alerts import RuleSettings
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.errors import SettingsError
 
@@ -82,12 +84,13 @@ def test_without_rules_every_channel_is_reported_everything_and_a_filter_of_chan
     tmp_path: Path,
 ) -> None:
     assert build_routing(loaded(tmp_path, "")).rules == ()
-    assert build_routing(loaded(tmp_path, CHANNEL)).rules == (Rule(("chat",)),)
+    assert build_routing(loaded(tmp_path, CHANNEL)).rules == (RuleSettings(channels=["chat"]),)
     settings = loaded(
         tmp_path, f'{CHANNEL}digest = "1d"\n[[alerts.rules]]\nchannels = ["chat"]\nfields = ["summary.*"]'
     )
     rules = build_routing(settings)
-    assert rules.rules == (Rule(("chat",), frozenset({Topic.CHANGES}), fields=("summary.*",)),)
+    (rule,) = rules.rules
+    assert (rule.channels, rule.topics, rule.fields) == (["chat"], ["changes"], ["summary.*"])
     assert rules.digests == {"chat": timedelta(days=1)}
 
 

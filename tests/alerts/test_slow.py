@@ -10,12 +10,11 @@ import pytest
 from aiohttp import web
 from apprise.plugins.custom_json import NotifyJSON
 
-from cadence_sync.alerts.channels import open_channels
-from cadence_sync.cli import alerting
+from cadence_sync.cli.commands import alerts
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import alert_delivery
 from cadence_sync.errors import TransientError
-from cadence_sync.wiring import SystemClock
+from cadence_sync.wiring import SystemClock, open_channels
 from tests.alerts.post import Post, sending, webhook
 from tests.alerts.receiver import WAIT, Receiver, receiving
 from tests.support.lab import Lab
@@ -138,7 +137,7 @@ def test_a_service_has_time_to_answer_and_is_never_left_to_a_thread_of_apprise()
 async def test_who_tries_all_channels_waits_for_none_before_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(alerting, "ANSWER", 3)
+    monkeypatch.setattr(alerts, "ANSWER", 3)
     async with receiving() as first, receiving() as second:
 
         async def wait(_request: web.Request) -> web.Response:
@@ -152,9 +151,9 @@ async def test_who_tries_all_channels_waits_for_none_before_the_others(
         first.answers, second.answers = [wait, hang], [204, 204]
         channels = {"a": webhook(first), "b": webhook(second)}
         settings = Settings.model_validate({"alerts": {"channels": channels}})
-        await alerting.check_command(settings, None, as_json=False)
+        await alerts.check_channels(settings, None, as_json=False)
         assert capsys.readouterr().out.splitlines()[1:] == ["a\twebhook\tsent", "b\twebhook\tsent"]
-        monkeypatch.setattr(alerting, "ANSWER", 0.2)
+        monkeypatch.setattr(alerts, "ANSWER", 0.2)
         with pytest.raises(TransientError, match="1 of 2 channels"):
-            await alerting.check_command(settings, None, as_json=False)
+            await alerts.check_channels(settings, None, as_json=False)
         assert "a\twebhook\tThe channel does not answer within 0 s." in capsys.readouterr().out

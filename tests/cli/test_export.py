@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cadence_sync.cli.export import COLUMNS, as_csv, as_yaml
+from cadence_sync.export.state import COLUMNS, render_csv, render_yaml
 from cadence_sync.ports import Org
 from tests.cli.conftest import Program
 from tests.support.lab import Lab
@@ -43,8 +43,8 @@ async def test_the_three_forms_say_the_same(lab: Lab, program: Program) -> None:
     assert rows[1]["unenroll_type"] == "multiple"
     assert (rows[3]["created_time"], rows[3]["version"]) == ("2024-07-18T03:38:22+00:00", 2)
     assert (await program.run("export")).out == result.out
-    as_yaml = await program.run("export", "--format", "yaml")
-    assert yaml.safe_load(as_yaml.out) == rows
+    in_yaml = await program.run("export", "--format", "yaml")
+    assert yaml.safe_load(in_yaml.out) == rows
     process = await program.start("export", "--format", "csv", LANG="C")
     out, _ = await process.communicate()
     header, *lines = csv.reader(io.StringIO(out.decode(), newline=""))
@@ -107,15 +107,15 @@ async def test_a_device_stays_one(lab: Lab, program: Program) -> None:
 def test_every_character_survives_yaml_and_csv(tmp_path: Path) -> None:
     texts = [chr(code) for code in range(1, 0x3000) if not 0xD800 <= code < 0xE000]
     texts += ["\ufeff", "\ufffe", "\U0010ffff", "yes", "null", "1", "2026-01-01", "~", "- a", "a: b", " x ", "#", "%"]
-    assert yaml.safe_load(as_yaml(texts)) == texts
+    assert yaml.safe_load(render_yaml(texts)) == texts
     # A BOM or a control character at the beginning of a file must not be taken for something else.
     file = tmp_path / "x.csv"
-    file.write_bytes(as_csv([dict.fromkeys(COLUMNS, text) for text in texts]).encode())
+    file.write_bytes(render_csv([dict.fromkeys(COLUMNS, text) for text in texts]).encode())
     with file.open(newline="", encoding="utf-8") as lines:
         assert [row["name"] for row in csv.DictReader(lines)] == texts
 
 
 @pytest.mark.parametrize("value", [True, 1, None, "true", [{"a": None}]])
 def test_yaml_knows_what_is_text(value: object) -> None:
-    assert yaml.safe_load(as_yaml({"x": value, "y": value})) == {"x": value, "y": value}
-    assert "&" not in as_yaml({"x": value, "y": value})
+    assert yaml.safe_load(render_yaml({"x": value, "y": value})) == {"x": value, "y": value}
+    assert "&" not in render_yaml({"x": value, "y": value})

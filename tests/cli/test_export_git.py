@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cadence_sync.export.fast_import import identity, path_of
+from cadence_sync.export.fast_import import path_of, render_author
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
 from tests.cli.conftest import Program
@@ -331,7 +331,7 @@ def _with_git() -> Any:
     ],
 )
 def test_an_author_cannot_break_a_commit(person_id: str | None, name: str | None, author: str) -> None:
-    assert identity(person_id, name) == author
+    assert render_author(person_id, name) == author
 
 
 def test_a_path_holds_any_id() -> None:

@@ -1,34 +1,33 @@
 """`--help` of every command shows examples, and every example is one that the program understands."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from cadence_sync.cli.app import WIDEST, app
-from cadence_sync.cli.commands import Shared
-from cadence_sync.cli.examples import EXAMPLES
+from cadence_sync.cli.app import WIDEST
+from cadence_sync.cli.commands import COMMANDS, GROUPS
+from cadence_sync.cli.options import SharedOptions
 from tests.support import cli
+from tests.support.program import LOADED, PROGRAM
 
 pytestmark = pytest.mark.process
 
-PROGRAM: Any = get_command(app)
+
+def examples_of(command: Any) -> list[str]:
+    head, _, lines = (command.epilog or "").partition("\n\n")[0].partition("Examples:\n")
+    assert head in {"", "\b\n"}
+    return [line.strip() for line in lines.splitlines()]
 
 
-def commands(group: Any = PROGRAM, prefix: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}"
+EXAMPLES = {"": examples_of(PROGRAM)} | {name: examples_of(command) for name, command in LOADED.items()}
 
 
 def understood(command: Any, words: list[str], parent: Any = None, name: str = "cadence-sync") -> str:
     """Parse a line as the program does, without running anything, and return the command that it names."""
-    with command.make_context(name, words, parent=parent, obj=Shared()) as context:
+    with command.make_context(name, words, parent=parent, obj=SharedOptions()) as context:
         if not hasattr(command, "commands"):
             return ""
         rest = [*context._protected_args, *context.args]
@@ -38,11 +37,18 @@ def understood(command: Any, words: list[str], parent: Any = None, name: str = "
         return f"{found} {understood(sub, rest, context, found)}".strip()
 
 
-def test_every_command_has_examples_and_no_other() -> None:
-    assert set(EXAMPLES) == {"", *commands()}
+def test_lists_say_of_every_command_what_it_says_itself() -> None:
+    assert list(LOADED) == list(COMMANDS)
+    assert {name: command.help for name, command in LOADED.items()} == COMMANDS
+    assert {name: PROGRAM.commands[name].help for name in GROUPS} == GROUPS
+    assert {len(command.help.splitlines()) for command in LOADED.values()} == {1}
 
 
-@pytest.mark.parametrize("name", sorted({"", *commands()}))
+def test_every_command_has_examples() -> None:
+    assert [name for name, lines in EXAMPLES.items() if not lines] == []
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_every_example_is_understood(name: str) -> None:
     for line in EXAMPLES[name]:
         program, *words = shlex.split(line)
@@ -60,7 +66,7 @@ async def test_help_is_as_wide_as_the_terminal_and_whole(
 ) -> None:
     around(COLUMNS=str(columns))
     result = await cli.run(*words, "--help", cwd=tmp_path)
-    examples = EXAMPLES.get(" ".join(words), ())
+    examples = EXAMPLES.get(" ".join(words), [])
     lines = [line for line in result.out.splitlines() if line.strip() not in examples]
     assert widest - 25 < max(map(len, lines)) <= widest
     assert [f"    {line}" in result.out.splitlines() for line in examples] == [True] * len(examples)
@@ -75,4 +81,4 @@ async def test_a_list_of_commands_cuts_nothing_off(
     shown = " ".join((await cli.run(*words, "--help", cwd=tmp_path)).out.split())
     group = PROGRAM.commands[words[0]] if words else PROGRAM
     for name, command in group.commands.items():
-        assert f"{name} {command.help.partition(chr(10))[0]}" in shown
+        assert f"{name} {command.short_help}" in shown

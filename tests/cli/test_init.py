@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from cadence_sync.cli import init_database
-from cadence_sync.cli.init_file import as_toml, check_target, write
+from cadence_sync.cli import init_questions
+from cadence_sync.cli.commands.init import check_target, render_toml, write
 from cadence_sync.config.settings import DataCenter
 from cadence_sync.errors import ArgumentError
 from cadence_sync.simulator.simulator import Simulator
@@ -175,7 +175,7 @@ async def test_where_zoho_is_out_of_reach_nothing_is_typed_anew(program: Program
     ],
 )
 def test_an_offered_address_holds_no_password(url: str, shown: str) -> None:
-    assert init_database._without_password(url) == shown
+    assert init_questions._without_password(url) == shown
 
 
 @pytest.mark.parametrize("after", ["Data center", "Client secret", "Grant code"])
@@ -254,10 +254,10 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path, made: str) -> No
     ],
 )
 def test_a_password_is_asked_for_apart(monkeypatch: pytest.MonkeyPatch, typed: str, hidden: str, url: str) -> None:
-    monkeypatch.setattr(init_database, "prompt", lambda _question, **how: hidden if how["hidden"] else "")
-    assert init_database._url(typed) == url
+    monkeypatch.setattr(init_questions, "prompt", lambda _question, **how: hidden if how["hidden"] else "")
+    assert init_questions._url(typed) == url
 
 
 @pytest.mark.parametrize("value", ['a"b\\c', "p\x7f\x01\n", "日本 🎉", "'''", ""])
 def test_any_value_comes_back_as_it_was(value: str) -> None:
-    assert tomllib.loads(as_toml({"database_url": value})) == {"database_url": value}
+    assert tomllib.loads(render_toml({"database_url": value})) == {"database_url": value}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.timeline import timeline
+from cadence_sync.cli.commands.history import render_timeline
 from cadence_sync.db.queries import history
 from cadence_sync.ports import Org
 from cadence_sync.sync import SyncOptions
@@ -189,7 +189,7 @@ async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program
 
 async def versions_of(lab: Lab, cadence_id: str) -> list[dict[str, object]]:
     async with history.snapshot(lab.engine) as connection:
-        return await history.versions(connection, "default", cadence_id)
+        return await history.load_versions(connection, "default", cadence_id)
 
 
 async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:
@@ -199,7 +199,7 @@ async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:
     await lab.sync(edited(lab, "1", name="New\nname", active=False), record("2"))
     await lab.sync(record("2"))
     await lab.sync(record("1", name="Back"), record("2"))
-    assert list(timeline(await versions_of(lab, "1"))) == [
+    assert list(render_timeline(await versions_of(lab, "1"))) == [
         "\n2026-01-05",
         "  09:01:00  v1   was there when watching began (run 1)",
         "  09:01:30  v2   changed by Ann <b> (run 2, seen 2026-01-05 09:02:00)",
@@ -245,10 +245,10 @@ async def test_drafts_are_shown_for_what_they_are(lab: Lab) -> None:
     pending = record("1", draft_cadence=draft)
     await lab.sync(pending, record("2"), record("3", parent_cadence=parent))
     await lab.sync(edited(lab, "1", name="Merged", draft_cadence=None), record("2"))
-    lines = list(timeline(await versions_of(lab, "1")))
+    lines = list(render_timeline(await versions_of(lab, "1")))
     assert "                an unpublished draft of it is Draft� (3)" in lines
     assert lines[-1] == "                its draft Draft� (3) is no more: it was merged by publishing, or discarded"
-    lines = list(timeline(await versions_of(lab, "3")))
+    lines = list(render_timeline(await versions_of(lab, "3")))
     assert lines[2] == "                a draft of Welcome (1)"
     assert lines[-1] == "                a draft of Welcome (1): it was merged by publishing, or discarded"
 
@@ -271,7 +271,7 @@ async def test_a_history_shows_what_became_known_between_its_versions(lab: Lab, 
     await lab.sync(record("1", description="Told\n", active=True))
     await lab.sync(record("1", description="Told\n", summary=summary))
     await lab.sync(record("1", description="Told\n", summary=summary, name="New"))
-    assert list(timeline(await versions_of(lab, "1")))[1:] == [
+    assert list(render_timeline(await versions_of(lab, "1")))[1:] == [
         "  09:01:00  v1   was there when watching began (run 1)",
         "  09:02:00       became known, not sent before (run 2)",
         "                description: Told�",

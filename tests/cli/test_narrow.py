@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from rich.cells import cell_len
 
-from cadence_sync.cli.output import print_table
-from cadence_sync.cli.read import _LIST, _STATUS
-from cadence_sync.cli.sync import _COLUMNS
+from cadence_sync.cli.commands.show import _LIST, _STATUS
+from cadence_sync.cli.commands.sync import _COLUMNS
+from cadence_sync.cli.console import print_table
 from cadence_sync.core.report import Outcome
 from tests.cli.conftest import Screen
 from tests.cli.test_terminal import WIDE

@@ -3,9 +3,9 @@
 import pytest
 
 from cadence_sync.cli.new_org import parse_new_org
+from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.errors import ArgumentError
-from cadence_sync.orgs.config import Schedule
 
 GOOD = {"org_id": "acme", "client_id": "id", "client_secret": "secret", "refresh_token": "token"}
 

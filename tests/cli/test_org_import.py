@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.org_file import read_orgs
+from cadence_sync.cli.new_org import read_orgs
 from cadence_sync.errors import ArgumentError
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials

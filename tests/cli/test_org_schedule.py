@@ -2,8 +2,8 @@
 
 import pytest
 
-from cadence_sync.cli.org_schedule import describe_schedule
-from cadence_sync.orgs.config import Schedule
+from cadence_sync.cli.commands.org_schedule import describe_schedule
+from cadence_sync.config.orgs import Schedule
 from tests.cli.conftest import Program
 from tests.cli.test_org_admin import two
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from cadence_sync.config.orgs import OrgConfig, configured_orgs
 from cadence_sync.config.settings import Settings, load_settings, seconds_of
 from cadence_sync.config.urls import checked_database_url, checked_web_url
 from cadence_sync.errors import SettingsError
-from cadence_sync.orgs.config import OrgConfig, configured_orgs
 
 CREDENTIALS = {"ZOHO_CLIENT_ID": "id", "ZOHO_CLIENT_SECRET": "the-secret", "ZOHO_REFRESH_TOKEN": "the-token"}
 

@@ -4,7 +4,7 @@ import pytest
 
 from cadence_sync.core.canonical import changed_fields, from_document, to_document
 from cadence_sync.core.fields import FIELDS, LABELS, OBJECTS, UNENROLL
-from cadence_sync.core.records import Config, FieldValue
+from cadence_sync.core.records import Config, FieldChange, FieldValue
 from tests.core.memory import decode_one
 from tests.support.records import record
 
@@ -75,14 +75,14 @@ def test_what_a_later_version_put_into_a_document_is_no_leaf_of_this_one() -> No
 def test_changed_leaves_are_those_known_on_both_sides_in_the_order_of_their_paths() -> None:
     old: Config = {"name": "a", "description": "gone", "active": True, "status": None, UNENROLL: RULES}
     new: Config = {"status": "draft", "name": "b", "active": True, "published": True, UNENROLL: [*RULES]}
-    assert changed_fields(old, new) == [("name", "a", "b"), ("status", None, "draft")]
+    assert changed_fields(old, new) == [FieldChange("name", "a", "b"), FieldChange("status", None, "draft")]
 
 
 @pytest.mark.parametrize(
     ("old", "new"), [(None, RULES), (RULES, None), (RULES, [*RULES, *RULES]), ("a", None), (False, None)]
 )
 def test_coming_and_going_is_change(old: FieldValue, new: FieldValue) -> None:
-    assert changed_fields({UNENROLL: old}, {UNENROLL: new}) == [(UNENROLL, old, new)]
+    assert changed_fields({UNENROLL: old}, {UNENROLL: new}) == [FieldChange(UNENROLL, old, new)]
 
 
 def test_every_label_belongs_to_an_id_beside_it() -> None:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.diff import FieldChange, Kind
-from cadence_sync.core.records import QuarantinedRecord
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.records import FieldChange, QuarantinedRecord
 from tests.core.memory import HOUR, START, Memory, decode_one
 from tests.support.records import record, without
 

@@ -1,15 +1,10 @@
 """Every field has a title, and what said nothing of an edit is left out."""
 
-from typing import NamedTuple
-
 import pytest
 
 from cadence_sync.core.fields import FIELDS, UNENROLL
 from cadence_sync.core.labels import UNNAMED, display_name, field_title, humanize, plural, visible_changes
-
-
-class Moved(NamedTuple):
-    field: str
+from cadence_sync.core.records import FieldChange
 
 
 def test_every_known_field_has_a_title_and_an_unknown_one_its_path() -> None:
@@ -19,7 +14,7 @@ def test_every_known_field_has_a_title_and_an_unknown_one_its_path() -> None:
 
 
 def test_fields_come_in_the_order_of_the_settings_without_those_that_every_edit_moves() -> None:
-    fields = [Moved(path) for path in ("unknown", "modified_by.id", "status", "modified_time", "name")]
+    fields = [FieldChange(path, 1, 2) for path in ("unknown", "modified_by.id", "status", "modified_time", "name")]
     assert [field.field for field in visible_changes(fields)] == ["name", "status", "unknown"]
 
 

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
-from cadence_sync.daemon.schedule import DAY, OrgSchedule, checked_cron_trigger, org_schedules
-from cadence_sync.db.orgs import ScheduledOrg
+from cadence_sync.daemon.cron import checked_cron_trigger
+from cadence_sync.daemon.schedule import DAY, OrgSchedule, org_schedules
+from cadence_sync.db.orgs import OrgRow
 from cadence_sync.errors import SettingsError
-from cadence_sync.orgs.config import OrgConfig
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -20,7 +21,7 @@ def schedule(
     consecutive_failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
 ) -> OrgSchedule:
     trigger = None if cron is None else checked_cron_trigger(cron, "Europe/Berlin")
-    return OrgSchedule("a", "us", "", seconds, trigger, consecutive_failures, last)
+    return OrgSchedule("a", "us", None, seconds, trigger, consecutive_failures, last)
 
 
 def test_one_that_never_ran_is_due_at_once_and_a_late_one_too() -> None:
@@ -84,9 +85,10 @@ def test_another_run_is_no_other_plan() -> None:
 
 def test_what_settings_and_database_say_of_organizations() -> None:
     def row(
-        org_id: str, *, enabled: bool = True, removed: bool = False, edition: str = "", cron: str | None = None
-    ) -> ScheduledOrg:
-        return ScheduledOrg(org_id, "eu", enabled, removed, 60.0 if edition else None, cron, None, 0, None, edition)
+        org_id: str, *, enabled: bool = True, removed: bool = False, stored: bool = False, cron: str | None = None
+    ) -> OrgRow:
+        seconds, removed_at, stored_at = 60.0 if stored else None, NOW if removed else None, NOW if stored else None
+        return OrgRow(org_id, "eu", enabled, seconds, cron, removed_at=removed_at, updated_at=stored_at)
 
     org = OrgConfig("configured", "us", "id", "secret", "token")
     found = org_schedules(
@@ -94,19 +96,19 @@ def test_what_settings_and_database_say_of_organizations() -> None:
         {"configured": org, "both": org, "back": org},
         [
             row("both"),
-            row("stored", edition="1"),
-            row("paused", edition="1", enabled=False),
+            row("stored", stored=True),
+            row("paused", stored=True, enabled=False),
             row("unreachable"),
-            row("gone", edition="1", removed=True),
+            row("gone", stored=True, removed=True),
             row("back", removed=True),
-            row("nonsense", edition="1", cron="every day"),
+            row("nonsense", stored=True, cron="every day"),
         ],
     )
-    assert {name: (one.data_center, one.seconds, one.credentials_version) for name, one in found.items()} == {
-        "configured": ("us", 600, ""),
-        "both": ("eu", 600, ""),
-        "back": ("eu", 600, ""),
-        "stored": ("eu", 60, "1"),
+    assert {name: (one.data_center, one.seconds, one.credentials_at) for name, one in found.items()} == {
+        "configured": ("us", 600, None),
+        "both": ("eu", 600, None),
+        "back": ("eu", 600, None),
+        "stored": ("eu", 60, NOW),
     }
     by_cron = org_schedules(Settings(sync_cron="0 6 * * *", sync_time_zone="Europe/Berlin"), {"configured": org}, [])
     assert by_cron["configured"].next_after(NOW).astimezone(UTC).hour == 5
@@ -120,12 +122,12 @@ def test_nonsense_is_refused(line: str, zone: str) -> None:
 
 def test_one_is_stale_after_three_intervals_or_a_while_after_its_cron_line() -> None:
     least, friday = timedelta(days=1), datetime(2026, 3, 6, 20, tzinfo=UTC)
-    often = OrgSchedule("a", "us", "", 900, None, 0, None)
+    often = OrgSchedule("a", "us", None, 900, None, 0, None)
     assert not often.is_stale(friday, friday + timedelta(hours=24), least)
     assert often.is_stale(friday, friday + timedelta(hours=25), least)
-    weekly = OrgSchedule("a", "us", "", 7 * 86400, None, 0, None)
+    weekly = OrgSchedule("a", "us", None, 7 * 86400, None, 0, None)
     assert not weekly.is_stale(friday, friday + timedelta(days=20), least)
     assert weekly.is_stale(friday, friday + timedelta(days=22), least)
-    workdays = OrgSchedule("a", "us", "", 900, checked_cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
+    workdays = OrgSchedule("a", "us", None, 900, checked_cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
     assert not workdays.is_stale(friday, friday + timedelta(days=3), least)
     assert workdays.is_stale(friday, datetime(2026, 3, 10, 7, tzinfo=UTC), least)

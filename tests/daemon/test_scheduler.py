@@ -25,7 +25,7 @@ LEADERS = """
 
 def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> OrgSchedule:
     return OrgSchedule(
-        org_id, "us", "", seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None
+        org_id, "us", None, seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None
     )
 
 
@@ -81,7 +81,7 @@ async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(
 
 
 async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
-    never = OrgSchedule("a", "us", "", 900, CronTrigger(second="*"), 0, None)
+    never = OrgSchedule("a", "us", None, 900, CronTrigger(second="*"), 0, None)
     async with direct(database_url) as connection, scheduling(database_url, Plans(never)):
         await entered(connection, "a")
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.db.engine import open_engine
 from cadence_sync.errors import DatabaseError
-from cadence_sync.wiring import migrate
 
 SCHEMAS = ("cadence_sync", "cadence_reporting", "cadence_queue")
 OWNERS = """

@@ -298,7 +298,7 @@ STEPS = [("_cadences", 2), ("_quarantine", 2), ("_drift", 1), ("_enter", 1), ("_
 async def test_a_redaction_that_breaks_off_anywhere_changes_nothing(
     lived: Lab, monkeypatch: pytest.MonkeyPatch, step: str, call: int
 ) -> None:
-    real = getattr(redaction._Work, step)
+    real = getattr(redaction._OrgRedaction, step)
     calls = 0
 
     async def breaks(*arguments: Any, **named: Any) -> Any:
@@ -311,7 +311,7 @@ async def test_a_redaction_that_breaks_off_anywhere_changes_nothing(
 
     before, orgs = await lived.contents(), await lived.rows("SELECT * FROM cadence_sync.orgs")
     with monkeypatch.context() as patch:
-        patch.setattr(redaction._Work, step, breaks)
+        patch.setattr(redaction._OrgRedaction, step, breaks)
         with pytest.raises(DatabaseError, match="It broke"):
             await redact(lived)
     assert calls == call

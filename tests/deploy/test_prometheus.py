@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli.commands import COMMANDS
+from cadence_sync.cli.commands import COMMANDS, GROUPS
 from tests.deploy.metrics import OF_PROMETHEUS, known_names
 from tests.deploy.places import DEPLOY, ROOT, documents, run
 
@@ -51,7 +51,7 @@ def test_each_says_how_grave_it_is_and_which_command_to_run(alert: dict[str, Any
     assert (
         "Run `" in description or "run `" in description or "start more: `" in description or "CADENCE" in description
     )
-    known = {command.name for command in COMMANDS} | {"worker", "alerts"}
+    known = {*COMMANDS, *GROUPS}
     assert set(COMMAND.findall(description)) <= known
 
 

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
 from cadence_sync.db.crypto import make_cipher
-from cadence_sync.errors import SettingsError
-from cadence_sync.orgs.config import OrgConfig
+from cadence_sync.errors import UNKNOWN_ORG, SettingsError
 from cadence_sync.orgs.registry import OrgConfigCache
-from cadence_sync.ports import UNKNOWN_ORG
 from tests.support.lab import Lab
 
 KEY, OTHER = "a-key-of-some-length", "another-key-of-some-length"

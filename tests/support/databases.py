@@ -11,8 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from cadence_sync.daemon.migration import migrate
 from cadence_sync.db.engine import open_engine
-from cadence_sync.wiring import migrate
 
 T = TypeVar("T")
 EMPTY = "template0"

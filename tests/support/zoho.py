@@ -12,9 +12,9 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 
 from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
-from cadence_sync.orgs.config import OrgConfig
-from cadence_sync.ports import AccessToken, CadenceSource, Clock, TokenCache
+from cadence_sync.ports import AccessToken, CadenceSource, Clock, TokenCache, TokenSlot
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 
@@ -46,22 +46,6 @@ def org_at(url: str, **changes: Any) -> OrgConfig:
 
 
 @dataclass
-class MemorySlot:
-    """The right to refresh, without a database."""
-
-    token: AccessToken | None
-    issued_at: tuple[datetime, ...]
-    fresh: AccessToken | None = None
-
-    def keep(self, token: AccessToken, made_at: datetime) -> None:
-        self.fresh = token
-        self.count(made_at)
-
-    def count(self, asked_at: datetime) -> None:
-        self.issued_at = (*self.issued_at, asked_at)
-
-
-@dataclass
 class MemoryTokens:
     """A token cache for tests that need no database."""
 
@@ -73,12 +57,12 @@ class MemoryTokens:
         return self.token
 
     @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator[MemorySlot]:
-        slot = MemorySlot(self.token, self.issued_at)
+    async def refreshing(self) -> AsyncIterator[TokenSlot]:
+        slot = TokenSlot(self.token, self.issued_at)
         try:
             yield slot
         finally:
-            self.token, self.issued_at = slot.fresh or self.token, slot.issued_at
+            self.token, self.issued_at = slot.token, slot.issued_at
 
     async def drop(self) -> None:
         self.token, self.dropped = None, self.dropped + 1
@@ -90,8 +74,10 @@ async def zoho_source(
 ) -> AsyncIterator[CadenceSource]:
     """Yield the product's own source for an organization, with few attempts."""
     chosen = Settings.model_construct(**({"zoho_max_attempts": 2} | settings))
-    async with wiring.source(chosen, org, clock or wiring.SystemClock(), cache or MemoryTokens()) as source:
-        yield source
+    clock = clock or wiring.SystemClock()
+    async with wiring.session(chosen) as http:
+        auth = wiring.auth(chosen, http, org, clock, cache or MemoryTokens())
+        yield wiring.source(chosen, http, auth, clock)
 
 
 def asked(simulator: Simulator) -> list[dict[str, str]]:

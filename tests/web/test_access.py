@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from cadence_sync.config.settings import Settings
-from cadence_sync.web.access import Access
-from cadence_sync.web.limits import IN_ALL, PER_CLIENT, WINDOW, Limits
+from cadence_sync.web.access import IN_ALL, PER_CLIENT, WINDOW, Access, Limits
 from tests.support.lab import Lab, SetClock
 from tests.web.conftest import Open, Site
 

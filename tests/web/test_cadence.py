@@ -68,7 +68,7 @@ async def test_the_time_line_tells_every_version(lab: Lab, site: Site) -> None:
 
 async def test_the_time_line_is_paged(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     await story(lab)
-    monkeypatch.setattr("cadence_sync.web.views.cadence.SIZE", 2)
+    monkeypatch.setattr("cadence_sync.web.views.cadences.TIMELINE_SIZE", 2)
     newest, older = await site.text("/cadences/default/1"), await site.text("/cadences/default/1?newest=3")
     assert re.findall(r'<li id="v(\d)"', newest) == ["5", "4"]
     assert re.findall(r'<li id="v(\d)"', older) == ["3", "2"]

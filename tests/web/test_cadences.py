@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cadence_sync.db.queries import cadences as ask
+from cadence_sync.db.queries import current
 from cadence_sync.ports import Org
 from tests.reporting.looks import edited, look
 from tests.support.lab import Lab
@@ -77,7 +77,7 @@ async def test_what_cannot_be_asked_for_is_said_in_one_sentence(site: Site) -> N
 
 
 async def test_pages_hold_each_cadence_once(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cadence_sync.web.views.cadences.SIZE", 7)
+    monkeypatch.setattr("cadence_sync.web.views.cadences.LIST_SIZE", 7)
     await lab.sync(*(record(str(number), name="the same") for number in range(20)))
     pages = [await site.text(f"/cadences?page={number}") for number in (1, 2, 3)]
     found = [re.findall(r'href="/cadences/default/(\d+)"', page) for page in pages]
@@ -126,4 +126,4 @@ async def test_many_are_sent_in_parts(lab: Lab, site: Site) -> None:
 
 async def test_every_order_has_its_column(lab: Lab, site: Site) -> None:
     await lab.sync(record("1"))
-    assert set(re.findall(r"[?&;]sort=(\w+)", await site.text("/cadences"))) == set(ask.SORTS) - {"org"}
+    assert set(re.findall(r"[?&;]sort=(\w+)", await site.text("/cadences"))) == set(current.SORTS) - {"org"}

@@ -95,9 +95,9 @@ async def test_a_defect_is_a_page_that_tells_nothing(site: Site, monkeypatch: py
         raise ZeroDivisionError("a secret detail")
 
     logged: list[object] = []
-    monkeypatch.setattr("cadence_sync.web.views.runs.ask.runs", broken)
+    monkeypatch.setattr("cadence_sync.db.queries.runs.list_runs", broken)
     monkeypatch.setattr(
-        "cadence_sync.web.errors.log.exception", lambda _event, path: logged.append(path), raising=False
+        "cadence_sync.web.middleware.log.exception", lambda _event, path: logged.append(path), raising=False
     )
     text = await site.text("/runs", 500)
     assert "that is a defect" in text

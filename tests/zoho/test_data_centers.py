@@ -7,10 +7,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
 from cadence_sync.errors import AccessError
-from cadence_sync.orgs.config import OrgConfig
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running

@@ -5,7 +5,6 @@ import pwd
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -21,39 +20,37 @@ _OVERFLOW: Final = 65534
 """The number that a namespace shows for users outside its map; excluded, so that they stay distinguishable."""
 
 
+class EmbeddedError(DatabaseError):
+    """The embedded server cannot run here."""
+
+    default_code = "EMBEDDED_FAILED"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How programs are started, and with which rights they see files.
-
-    `uid` owns the files that they create. `prefix` goes in front of a command. `text`
-    describes it to a person.
-    """
+    """How programs are started, and with which rights they see files."""
 
     uid: int
+    """The owner of files that they create."""
     text: str
+    """The account in messages."""
     prefix: tuple[str, ...] = ()
+    """Arguments in front of each command; none for the account of this process."""
     has_name: bool = True
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is the account of this process, unchanged."""
-        return not self.prefix
 
     def command(self, *arguments: str) -> list[str]:
         return [*self.prefix, *arguments]
 
     def may_enter(self, path: Path) -> bool:
         """Whether it may pass through every folder down to `path`, by owner and mode alone: it has no groups."""
-        return self.is_own or all(self._may_pass(folder) for folder in (path, *path.parents))
+        return not self.prefix or all(self._may_pass(folder.stat()) for folder in (path, *path.parents))
 
-    def _may_pass(self, folder: Path) -> bool:
-        found = folder.stat()
-        wanted = stat.S_IXUSR if found.st_uid == self.uid else stat.S_IXOTH
-        return bool(found.st_mode & wanted)
+    def _may_pass(self, folder: os.stat_result) -> bool:
+        return bool(folder.st_mode & (stat.S_IXUSR if folder.st_uid == self.uid else stat.S_IXOTH))
 
 
 def account_for(data: Path) -> Account:
-    """Choose the account for a data folder, which need not exist yet.
+    """Chooses the account for a data folder, which need not exist yet.
 
     A user other than root runs the server as themselves. Root runs it as the owner of the data; if that is root, in a
     user namespace; where none is allowed, as a dedicated numeric user. Raises `DatabaseError` where nothing works.
@@ -65,16 +62,15 @@ def account_for(data: Path) -> Account:
     for account in candidates:
         if _works(account):
             return account
-    raise DatabaseError(
+    raise EmbeddedError(
         "Postgres does not run as root, and this process may neither use a user namespace nor change its user.",
         hint="Run cadence-sync as another user, or set CADENCE_SYNC_DATABASE_URL.",
-        code="EMBEDDED_FAILED",
     )
 
 
 def give(folder: Path, account: Account) -> None:
-    """Make the account the owner of a folder and of all that is in it; links are not followed."""
-    if account.is_own or folder.stat().st_uid == account.uid:
+    """Makes the account the owner of a folder and its contents; links are not followed."""
+    if not account.prefix or folder.stat().st_uid == account.uid:
         return
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -83,7 +79,8 @@ def give(folder: Path, account: Account) -> None:
 
 
 def _namespace() -> Account:
-    inside = next(_named_numbers(), FIRST_NUMBER)
+    named = (entry.pw_uid for entry in pwd.getpwall() if 0 < entry.pw_uid < _OVERFLOW)
+    inside = next(named, FIRST_NUMBER)
     prefix = _prefix("map", inside, _free_number())
     return Account(0, "root, without its rights, in a user namespace", prefix, has_name=_has_name(inside))
 
@@ -102,10 +99,6 @@ def _prefix(way: str, uid: int, gid: int) -> tuple[str, ...]:
 def _works(account: Account) -> bool:
     command = account.command("/bin/sh", "-c", ":")
     return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
-
-
-def _named_numbers() -> Iterator[int]:
-    return (entry.pw_uid for entry in pwd.getpwall() if 0 < entry.pw_uid < _OVERFLOW)
 
 
 def _free_number() -> int:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,40 +23,30 @@ _DEBIAN: Final = Path("/usr/lib/postgresql")
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """The programs of one Postgres installation.
-
-    `parts` are the folders that the programs need, below `root`. A root of `None` means an installation that belongs
-    to the machine, which every user can read.
-    """
+    """The programs of one Postgres installation."""
 
     folder: Path
     version: str
     origin: str
     root: Path | None = None
+    """None for an installation of the machine, which every user can read."""
     parts: tuple[Path, ...] = ()
+    """Folders below `root` that the programs need."""
 
     @property
     def major(self) -> str:
         return self.version.partition(".")[0]
 
-    def program(self, name: str) -> str:
-        return str(self.folder / name)
-
     def below(self, root: Path) -> "Binaries":
-        """Return the same programs after their parts were copied below another root."""
+        """Returns the same programs after their parts were copied below another root."""
         if self.root is None:
             return self
-        folder = root / self.folder.relative_to(self.root)
-        return Binaries(
-            folder, self.version, self.origin, root, tuple(root / p.relative_to(self.root) for p in self.parts)
-        )
+        folder, *parts = (root / each.relative_to(self.root) for each in (self.folder, *self.parts))
+        return replace(self, folder=folder, root=root, parts=tuple(parts))
 
 
 def find_binaries() -> Binaries:
-    """Return the newest choice: a wheel's programs, else those in PATH, else Debian's.
-
-    Raises `SettingsError` where there are none.
-    """
+    """Returns a wheel's programs, else those in PATH, else Debian's newest; raises `SettingsError` without any."""
     for distribution, package in WHEELS.items():
         found = _in_wheel(distribution, package)
         if found is not None:
@@ -99,15 +89,11 @@ def _machine_folders() -> Iterator[Path]:
 
 
 def _version(folder: Path) -> str:
-    printed = subprocess.run(  # noqa: S603 - one of our own programs
-        [folder / "postgres", "--version"],
-        check=True,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=os.environ | {"LC_ALL": "C"},
-    ).stdout
-    found = re.search(r"\d+(\.\d+)*", printed)
+    command, environment = [str(folder / "postgres"), "--version"], os.environ | {"LC_ALL": "C"}
+    ran = subprocess.run(  # noqa: S603 - one of our own programs
+        command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+    )
+    found = re.search(r"\d+(\.\d+)*", ran.stdout)
     if found is None:
         raise ValueError(f"{folder / 'postgres'} printed no version")
     return found.group()

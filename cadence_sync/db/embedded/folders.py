@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from cadence_sync.db.embedded.account import Account, give
+from cadence_sync.db.embedded.account import Account, EmbeddedError, give
 from cadence_sync.db.embedded.binaries import Binaries
 from cadence_sync.db.embedded.postmaster import PORT
-from cadence_sync.errors import DatabaseError
 
 STATE: Final = Path("/var/lib/cadence-sync")
 """Where root's server may always enter."""
@@ -30,7 +29,7 @@ _PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)
 
 
 def data_folder(data_dir: Path, account: Account) -> Path:
-    """Return the folder of the server's data, made if it is missing: `data_dir`/postgres, or where that links to."""
+    """Returns the folder of the server's data, made if it is missing: `data_dir`/postgres, or where that links to."""
     folder = data_dir / "postgres"
     if not folder.exists():
         if folder.is_symlink():
@@ -38,26 +37,24 @@ def data_folder(data_dir: Path, account: Account) -> Path:
         if account.may_enter(data_dir):
             folder.mkdir(mode=0o700)
         else:
-            folder.symlink_to(_new_state_folder("postgres"), target_is_directory=True)
+            folder.symlink_to(tempfile.mkdtemp(prefix="postgres-", dir=_state()), target_is_directory=True)
     folder = folder.resolve()
     if not account.may_enter(folder.parent):
-        raise DatabaseError(
+        raise EmbeddedError(
             f"The embedded Postgres, as {account.text}, may not enter {folder}.",
             hint=f"Move that folder below {STATE} and set CADENCE_SYNC_DATA_DIR, or run cadence-sync as its owner.",
-            code="EMBEDDED_FAILED",
         )
     if any(folder.iterdir()) and not (folder / "PG_VERSION").is_file():
-        raise DatabaseError(
+        raise EmbeddedError(
             f"The folder {folder} holds other files than the data of a Postgres.",
             hint="Set CADENCE_SYNC_DATA_DIR to another folder.",
-            code="EMBEDDED_FAILED",
         )
     give(folder, account)
     return folder
 
 
 def programs_for(account: Account, binaries: Binaries) -> Binaries:
-    """Return programs that the account can run: these, else a copy of them that is made once."""
+    """Returns programs that the account can run: these, else a copy of them that is made once."""
     if binaries.root is None or all(account.may_enter(part.resolve()) for part in binaries.parts):
         return binaries
     name = hashlib.sha256(f"{binaries.root} {binaries.origin} {binaries.version}".encode()).hexdigest()[:12]
@@ -76,7 +73,7 @@ def programs_for(account: Account, binaries: Binaries) -> Binaries:
 
 @contextmanager
 def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
-    """Yield programs that make a data folder for an account without a name in the user database.
+    """Yields programs that make a data folder for an account without a name in the user database.
 
     `initdb` looks up the name of its user, uses it for nothing that we do not set, and refuses where there is none,
     as in a container with an arbitrary user. In these copies the look-up by number is a look-up of the first entry:
@@ -90,8 +87,9 @@ def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
         source = binaries.root or binaries.folder.parent
         for part in binaries.parts or tuple(binaries.folder.parent.iterdir()):  # found relative to the programs
             if part != binaries.folder:
-                (root / part.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
-                (root / part.relative_to(source)).symlink_to(part, target_is_directory=True)
+                link = root / part.relative_to(source)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(part, target_is_directory=True)
         folder = root / binaries.folder.relative_to(source)
         folder.mkdir(parents=True)
         for name in ("initdb", "postgres"):
@@ -103,14 +101,14 @@ def nameless(account: Account, binaries: Binaries) -> Iterator[Binaries]:
 
 
 def new_socket_folder(account: Account) -> Path:
-    """Make a private folder for the socket: access to it is superuser access."""
+    """Makes a private folder for the socket: access to the socket is superuser access."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_short_folder(account)))
     give(folder, account)
     return folder
 
 
 def forget_socket_folder(folder: Path) -> None:
-    """Remove a folder that `new_socket_folder` made, after its server has ended."""
+    """Removes a folder that `new_socket_folder` made, after its server has ended."""
     if folder.name.startswith(_PREFIX):
         with suppress(OSError):
             for left in folder.glob(f".s.PGSQL.{PORT}*"):
@@ -119,17 +117,16 @@ def forget_socket_folder(folder: Path) -> None:
 
 
 def _short_folder(account: Account) -> Path:
-    """Return a folder for temporary files whose path leaves room for a socket's name."""
+    """Returns a folder for temporary files whose path leaves room for a socket's name."""
     for candidate in _temporary_folders():
         folder = candidate.resolve()
         longest = len(os.fsencode(folder)) + len(f"/{_PREFIX}12345678/.s.PGSQL.{PORT}")
         is_fit = longest <= LONGEST_SOCKET and _PLAIN.fullmatch(str(folder)) is not None
         if is_fit and os.access(folder, os.W_OK | os.X_OK) and account.may_enter(folder):
             return folder
-    raise DatabaseError(
+    raise EmbeddedError(
         "The embedded Postgres finds no folder for its socket.",
         hint="Set TMPDIR to a writable folder with a short path of plain characters.",
-        code="EMBEDDED_FAILED",
     )
 
 
@@ -148,17 +145,10 @@ def _state() -> Path:
     return STATE
 
 
-def _new_state_folder(name: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_state()))
-
-
 def _open_to_all(root: Path) -> None:
     for place, folders, files in os.walk(root):
-        for folder in folders:
-            if not (Path(place) / folder).is_symlink():
-                (Path(place) / folder).chmod(0o755)
-        for file in files:
-            path = Path(place) / file
+        for path in (Path(place) / name for name in (*folders, *files)):
             if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 or path.parent.name == "bin" else 0o644)
+                is_program = path.stat().st_mode & 0o100 or path.parent.name == "bin"
+                path.chmod(0o755 if path.is_dir() or is_program else 0o644)
     root.chmod(0o755)

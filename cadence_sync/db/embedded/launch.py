@@ -1,4 +1,4 @@
-"""Becomes another user than root, then the program named on the command line.
+"""Becomes a user without rights, then the program named on the command line.
 
 Run by path, in a separate process, with the standard library only: `map UID GID PROGRAM …` enters a user
 namespace in which root is UID, so that files stay root's; `set UID GID PROGRAM …` becomes that numeric user. Either
@@ -15,7 +15,7 @@ PRIVATE = 0o077
 
 
 def main(way: str, user: str, group: str, *command: str) -> None:
-    """Replace this process by the command; an `OSError` means that this machine does not allow it."""
+    """Replaces this process by the command; an `OSError` means that this machine does not allow it."""
     uid, gid = int(user), int(group)
     os.umask(PRIVATE)
     os.setgroups([])

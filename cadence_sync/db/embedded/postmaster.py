@@ -1,6 +1,6 @@
-"""Reads `postmaster.pid`, and finds out whether the process that it names is the server of that data folder.
+"""Reads `postmaster.pid`, and checks that its process is the server of that data folder.
 
-A power cut leaves the file behind, and its number may since belong to another program.
+A power cut leaves the file behind, and its process number may since belong to another program.
 """
 
 import socket
@@ -22,26 +22,28 @@ NO_PROCESS: Final = 2**30
 LISTEN_TIMEOUT: Final = 10
 """Seconds that a busy server may take to accept a connection."""
 _LINES: Final = 5
-"""Lines that say who runs and where its socket is; a server that is killed while it starts may write fewer."""
+"""Lines up to the socket's folder; a server that is killed while it starts may write fewer."""
 _LOCAL_PEER_PID: Final = 2
 _SOL_LOCAL: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """The first lines of the file: who runs, since when (seconds since 1970), and where its socket is."""
+    """The first lines of the file."""
 
     pid: int
     data: Path
     started: float
+    """Seconds since 1970."""
     sockets: Path
+    """The folder of its socket."""
 
     def is_running(self) -> bool:
-        """Whether that process is this server: a Postgres that listens on the server's private socket."""
+        """Whether the process is this server: a Postgres that listens on the server's private socket."""
         return self._may_be_postgres() and _listener(self.sockets) == self.pid
 
     def is_lookalike(self) -> bool:
-        """Whether that process could be this server by program, folder and start, although it does not answer."""
+        """Whether the process could be this server by program, folder and start, although it does not answer."""
         with suppress(psutil.NoSuchProcess):
             return self._may_be_postgres() and abs(psutil.Process(self.pid).create_time() - self.started) <= TOLERANCE
         return False
@@ -64,7 +66,7 @@ class Postmaster:
 
 
 def read_postmaster(data: Path) -> Postmaster | None:
-    """Parse the pid file; returns None if it is missing or incomplete."""
+    """Returns None if the pid file is missing or incomplete."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         pid, _, started, _, sockets = lines[:_LINES]
@@ -74,13 +76,12 @@ def read_postmaster(data: Path) -> Postmaster | None:
 
 
 def running_postmaster(data: Path) -> Postmaster | None:
-    """Return the server of a data folder, if it runs."""
     found = read_postmaster(data)
     return found if found is not None and found.is_running() else None
 
 
 def disown(data: Path) -> None:
-    """Let a stale pid file name no process, so that the next start is not refused because of a stranger.
+    """Makes a stale pid file name no process, so that another program's number does not refuse the next start.
 
     Its other lines stay: by them Postgres notices a server that still has this folder's shared memory.
     """
@@ -98,7 +99,6 @@ def disown(data: Path) -> None:
 
 
 def _listener(sockets: Path) -> int | None:
-    """Return the process that listens on the socket in a folder."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(LISTEN_TIMEOUT)
         client.connect(str(sockets / f".s.PGSQL.{PORT}"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from cadence_sync.db.embedded.account import Account, account_for, give
+from cadence_sync.db.embedded.account import Account, EmbeddedError, account_for, give
 from cadence_sync.db.embedded.binaries import Binaries, find_binaries
 from cadence_sync.db.embedded.folders import (
     data_folder,
@@ -43,15 +43,16 @@ _THROWAWAY: Final = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
-    """One data folder, and what runs a server on it. `durable=False` gives up safety from power cuts."""
+    """The server of a data folder."""
 
     data: Path
     account: Account
     binaries: Binaries
     durable: bool = True
+    """Whether the data survive a power cut."""
 
     def start(self) -> Postmaster:
-        """Start the server unless it runs already; returns where it is."""
+        """Starts the server unless it runs already."""
         running = running_postmaster(self.data)
         if running is not None:
             return running
@@ -75,21 +76,18 @@ class EmbeddedServer:
         return started
 
     def stop(self) -> None:
-        """Stop the server if it runs. Nothing is done to a process that is not this server."""
+        """Stops the server if it runs; never touches another process."""
         running = running_postmaster(self.data)
         if running is not None:
             self._run("pg_ctl", "stop", "-w", "-t", str(STOP_TIMEOUT), "-m", "fast")
             forget_socket_folder(running.sockets)
 
-    def failure(self, reason: str, hint: str = "") -> DatabaseError:
-        return DatabaseError(
-            f"The embedded Postgres in {self.data} does not start: {reason}.",
-            hint=hint or f"Its log is {self._log()}.",
-            code="EMBEDDED_FAILED",
-        )
+    def failure(self, reason: str, hint: str = "") -> EmbeddedError:
+        hint = hint or f"Its log is {self._log()}."
+        return EmbeddedError(f"The embedded Postgres in {self.data} does not start: {reason}.", hint=hint)
 
     def _initialize(self) -> None:
-        """Make the data in a new folder, then rename it: a killed process leaves nothing half made."""
+        """Makes the data in a new folder, then renames it: a killed process leaves nothing incomplete."""
         if (self.data / "PG_VERSION").exists():
             return
         new = self.data.with_name(f"{self.data.name}.new")
@@ -117,7 +115,8 @@ class EmbeddedServer:
             )
 
     def _run(self, program: str, *arguments: str, binaries: Binaries | None = None) -> None:
-        command = self.account.command((binaries or self.binaries).program(program), *arguments)
+        folder = (binaries or self.binaries).folder
+        command = self.account.command(str(folder / program), *arguments)
         log_size = self._log().stat().st_size if self._log().exists() else 0
         with tempfile.TemporaryFile("w+") as output:  # a server keeps a pipe open for as long as it lives
             result = subprocess.run(  # noqa: S603 - one of our own programs
@@ -135,7 +134,7 @@ class EmbeddedServer:
             raise self.failure(self._reason(printed, log_size))
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of Postgres programs, without settings of libpq and without our secrets."""
+        """Returns the environment of Postgres programs, without settings of libpq and our secrets."""
         kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
 
@@ -143,7 +142,7 @@ class EmbeddedServer:
         return self.data / "log"
 
     def _reason(self, printed: str, log_size: int) -> str:
-        """Return the line that says why: the server's own last one since its log had that size, else the program's."""
+        """Returns the server's own last error since its log had that size, else the program's last line."""
         lines = printed.splitlines()
         with suppress(OSError):
             lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()
@@ -156,7 +155,7 @@ class EmbeddedServer:
 
 @contextmanager
 def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
-    """Yield the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
+    """Yields the URL of the server whose data are in `data_dir`/postgres, starting it if it does not run.
 
     Raises `DatabaseError` if it does not start, and `SettingsError` if no Postgres is installed.
     """
@@ -170,31 +169,28 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[str]:
             users = _open_lock(data_dir / "postgres.users")
             fcntl.flock(users, fcntl.LOCK_SH)
     except OSError as error:
-        raise DatabaseError(
+        raise EmbeddedError(
             f"The embedded Postgres in {data_dir} does not start: {error.filename or data_dir}: {error.strerror}.",
             hint="CADENCE_SYNC_DATA_DIR names its folder, which this user must be able to write to.",
-            code="EMBEDDED_FAILED",
         ) from error
     except subprocess.CalledProcessError as error:
-        raise DatabaseError(
+        raise EmbeddedError(
             f"The programs of the embedded Postgres do not run here: {error.stderr.strip() or error}.",
             hint="Install the library that is missing, or set CADENCE_SYNC_DATABASE_URL.",
-            code="EMBEDDED_FAILED",
         ) from error
     try:
         yield f"postgresql://postgres@/postgres?host={quote(str(postmaster.sockets))}&port={PORT}"
     finally:
-        # A server that does not stop in time goes on stopping; the next process that uses it finds out.
+        # A server that does not stop in time goes on stopping; its next user finds out.
         with suppress(OSError, DatabaseError), _locked(lock):
             os.close(users)
-            with _last_user(data_dir / "postgres.users") as last:
-                if last:
-                    server.stop()
+            with _locked(data_dir / "postgres.users", fcntl.LOCK_EX | fcntl.LOCK_NB):  # else it is in use
+                server.stop()
 
 
 @contextmanager
 def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durable: bool = False) -> Iterator[str]:
-    """Yield the URL of a new server, whose data are in a new folder `below` another and are removed at the end.
+    """Yields the URL of a new server, whose data are in a new folder `below` another and are removed at the end.
 
     Only `durable` data survive a power cut while the server runs.
     """
@@ -211,22 +207,21 @@ def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durabl
 
 
 def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
-    """Return the server of a folder, not started: its data, its account, and programs that the account can run."""
+    """Returns the server of a folder, not started."""
     binaries = find_binaries()
     account = account_for(data_dir / "postgres")
     programs = programs_for(account, binaries)
     if _SHELL.search(str(programs.folder)):
-        raise DatabaseError(
+        raise EmbeddedError(
             f"The embedded Postgres in {programs.folder} does not start from a path with quotation marks, "
             "dollar signs or backslashes.",
             hint="Install cadence-sync in another folder, or set CADENCE_SYNC_DATABASE_URL.",
-            code="EMBEDDED_FAILED",
         )
     return EmbeddedServer(data_folder(data_dir, account), account, programs, durable)
 
 
 def describe(data_dir: Path) -> str:
-    """Say which server a folder gets, where its files are, and as which user it runs."""
+    """Describes the server of a folder: its programs, its files and its user."""
     server = open_server(_resolved(data_dir))
     return (
         f"Postgres {server.binaries.version} of {server.binaries.origin}, run by {server.account.text}; "
@@ -259,24 +254,11 @@ def _open_lock(file: Path) -> int:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def _locked(file: Path, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Holds a lock on a file; raises `BlockingIOError` if `mode` says not to wait."""
     number = _open_lock(file)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
+        fcntl.flock(number, mode)
         yield
-    finally:
-        os.close(number)
-
-
-@contextmanager
-def _last_user(file: Path) -> Iterator[bool]:
-    number = _open_lock(file)
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            last = True
-        except BlockingIOError:
-            last = False
-        yield last
     finally:
         os.close(number)

@@ -1,61 +1,41 @@
-"""Any past: all cadences as they were at a time, and what differs between two times.
+"""The past: cadences as they were at a time, and what differs between two times or two organizations.
 
-The versions of a time are looked up cadence by cadence along the chain's index: an organization may have hundreds of
-each. What is known of them comes from `cadence_reporting`, and the answers are those of its `cadences_as_of` and
-`cadence_diff`.
+The version of a time is looked up cadence by cadence along the chain's index: an organization may have hundreds of
+versions of each. What is known of the versions comes from `cadence_reporting`, and the answers are those of its
+`cadences_as_of` and `cadence_diff`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.fields import LABELS
-from cadence_sync.db.queries.changes import EditedField
-
-
-class Axis(StrEnum):
-    """When it was so in Zoho, as well as is known; or what had been seen by then."""
-
-    VALID = "valid"
-    OBSERVED = "observed"
+from cadence_sync.core.labels import Axis
+from cadence_sync.core.records import FieldChange
 
 
 @dataclass(frozen=True, slots=True)
-class CadenceAsOf:
-    """A cadence as it was."""
+class PastQuery:
+    """Which cadences of a past are listed; `columns` are those of `cadences_as_of`, or `unenroll_properties`."""
 
-    org_id: str
-    cadence_id: str
-    version: int
-    name: str | None
-    type: str | None
-    status: str | None
-    active: bool | None
-    published: bool | None
-    module_id: str | None
-    module_api_name: str | None
-    custom_view_id: str | None
-    custom_view_name: str | None
-    follow_up_count: int | None
-    execution_interval: str | None
-    created_time: datetime | None
-    created_by_id: str | None
-    created_by_name: str | None
-    modified_time: datetime | None
-    modified_by_id: str | None
-    modified_by_name: str | None
-    last_changed_at: datetime
+    at: datetime
+    axis: Axis
+    columns: Sequence[str]
+    org: str | None = None
+    words: str | None = None
+    limit: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cadence that is not the same at two times; `kind` is `created`, `baseline`, `restored` and so on."""
+    """A cadence that differs between two times; `kind` is `created`, `baseline`, `restored` and so on."""
 
     org_id: str
     cadence_id: str
@@ -63,12 +43,16 @@ class Difference:
     kind: str
     from_version: int | None
     to_version: int | None
-    fields: tuple[EditedField, ...]
+    fields: tuple[FieldChange, ...] = ()
+
+    @property
+    def versions(self) -> tuple[int | None, int | None]:
+        return self.from_version, self.to_version
 
 
-# The chain has no gaps: the version of a time is the first that ends after it, if it has begun by then. It is looked
-# for from the nearer end. What had been seen by a time is that version or an older one; or, where a clock was set back,
-# one that was seen before it was valid, for which there is an index of hardly any rows.
+# The chain has no gaps: the version of a time is the first that ends after it, if it has begun by then. The search
+# starts at the nearer end. What had been seen by a time is that version or an older one; or, where a clock was set
+# back, one that was seen before it was valid, for which there is an index of hardly any rows.
 _PICKED: Final = """
     SELECT c.org_id, c.cadence_id, v.version, v.kind
     FROM cadence_sync.cadences AS c
@@ -87,7 +71,10 @@ _PICKED: Final = """
         ) END AS version
     ) AS first
     CROSS JOIN LATERAL ({seen}) AS v
-    WHERE (:org = '' OR c.org_id = :org)
+    WHERE (SELECT cadence_reporting.checked_time({at})) IS NOT NULL AND {where}
+"""
+_ORG: Final = """
+    (CAST(:org AS text) IS NULL OR c.org_id = :org AND (SELECT cadence_reporting.checked_org(:org)) IS NOT NULL)
 """
 _SEEN: Final = {
     Axis.VALID: """
@@ -109,26 +96,25 @@ _SEEN: Final = {
     """,
 }
 _LIST: Final = """
-    WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'),
+    WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'), known AS NOT MATERIALIZED (
+        SELECT h.*, h.document #> '{{execution_details,unenroll_properties}}' AS unenroll_properties
+        FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS h
+    ),
     page AS MATERIALIZED (
         SELECT h.org_id, h.cadence_id, h.version, count(*) OVER () AS total
-        FROM picked
-        JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS h
-          USING (org_id, cadence_id, version)
-        WHERE :text = '' OR strpos(lower(h.name), lower(:text)) > 0 OR h.cadence_id = :text
+        FROM picked JOIN known AS h USING (org_id, cadence_id, version)
+        WHERE CAST(:words AS text) IS NULL OR strpos(lower(h.name), lower(:words)) > 0 OR h.cadence_id = :words
         ORDER BY lower(h.name), h.org_id, h.cadence_id
         LIMIT :limit OFFSET :offset
     )
-    SELECT page.total, {columns}
-    FROM page
-    JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS h
-      USING (org_id, cadence_id, version)
+    SELECT {columns}, page.total
+    FROM page JOIN known AS h USING (org_id, cadence_id, version)
     ORDER BY lower(h.name), h.org_id, h.cadence_id
 """
 _DIFFERENT: Final = """
     WITH earlier AS MATERIALIZED ({earlier} AND v.kind <> 'deleted'),
     later AS MATERIALIZED ({later} AND v.kind <> 'deleted'),
-    moved AS MATERIALIZED (
+    changed AS MATERIALIZED (
         SELECT org_id, cadence_id, b.version AS from_version, a.version AS to_version
         FROM earlier AS b FULL JOIN later AS a USING (org_id, cadence_id)
         JOIN cadence_sync.orgs AS o USING (org_id)
@@ -138,7 +124,7 @@ _DIFFERENT: Final = """
            CASE WHEN (CASE :axis WHEN 'valid' THEN first.valid_from ELSE first.observed_at END) <= :from_at
                 THEN 'restored' ELSE first.kind END AS came,
            b.document AS before, a.document AS after
-    FROM moved AS m
+    FROM changed AS m
     JOIN cadence_sync.cadence_versions AS first
       ON first.org_id = m.org_id AND first.cadence_id = m.cadence_id AND first.version = 1
     LEFT JOIN LATERAL (
@@ -150,6 +136,10 @@ _DIFFERENT: Final = """
         WHERE h.org_id = m.org_id AND h.cadence_id = m.cadence_id AND h.version = m.to_version
     ) AS a ON true
 """
+_COMPARISON: Final = text("""
+    SELECT * FROM cadence_reporting.compare_orgs(:left_org, :right_org, :at, :axis)
+    ORDER BY name COLLATE "C", left_cadence_id COLLATE "C", right_cadence_id COLLATE "C", field COLLATE "C"
+""")
 _NAMES: Final = text("""
     SELECT v.org_id, v.cadence_id, v.version,
            v.module_api_name, v.custom_view_name, v.created_by_name, v.modified_by_name
@@ -159,79 +149,74 @@ _NAMES: Final = text("""
 """)
 
 
-async def as_of(
-    connection: AsyncConnection, at: datetime, axis: Axis, org: str, words: str, limit: int | None, offset: int
-) -> tuple[list[CadenceAsOf], int]:
-    """Return a page of the cadences of that time, by name, and how many there were."""
-    columns = ", ".join(f"h.{name}" for name in CadenceAsOf.__slots__)
-    statement = text(_LIST.format(picked=_picked(axis, ":at"), columns=columns))
-    values = {"at": at, "axis": str(axis), "org": org, "text": words, "limit": limit, "offset": offset}
-    rows = (await connection.execute(statement, values)).all()
-    return [CadenceAsOf(*row[1:]) for row in rows], (rows[0].total if rows else 0)
+async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:
+    """Loads a page of the cadences that were live, by name, and counts all of them."""
+    columns = ", ".join(f"h.{name}" for name in query.columns)
+    statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns))
+    rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), asdict(query))).all()
+    return rows, (rows[0].total if rows else 0)
 
 
-async def difference(
-    connection: AsyncConnection, from_at: datetime, to_at: datetime, axis: Axis, org: str
+async def compare_times(
+    connection: AsyncConnection, from_at: datetime, to_at: datetime, axis: Axis, org: str | None
 ) -> list[Difference]:
-    """Return what is not the same at two times, by name; what was changed and changed back is not among it."""
-    statement = text(_DIFFERENT.format(earlier=_picked(axis, ":from_at"), later=_picked(axis, ":to_at"))).columns(
-        before=JSONB, after=JSONB
-    )
-    values = {"from_at": from_at, "to_at": to_at, "axis": str(axis), "org": org}
+    """Returns what differs between two times, by name; what was changed and changed back is left out."""
+    earlier, later = (pick_versions(axis, time) for time in (":from_at", ":to_at"))
+    statement = text(_DIFFERENT.format(earlier=earlier, later=later)).columns(before=JSONB, after=JSONB)
+    values = {"from_at": from_at, "to_at": to_at, "axis": axis, "org": org}
     found = [_difference(row) for row in await connection.execute(statement, values)]
     different = [each for each in found if each.kind != "updated" or each.fields]
     return sorted(different, key=lambda each: ((each.name or "").casefold(), each.org_id, each.cadence_id))
 
 
-async def named(connection: AsyncConnection, differences: list[Difference]) -> list[Difference]:
-    """Return the same with the names that ids had at both times."""
+async def add_labels(connection: AsyncConnection, differences: Sequence[Difference]) -> list[Difference]:
+    """Adds the names that ids had at both times."""
     wanted = [
         (each.org_id, each.cadence_id, version)
         for each in differences
-        if any(field.field in LABELS.values() for field in each.fields)
-        for version in (each.from_version, each.to_version)
+        if any(change.field in LABELS.values() for change in each.fields)
+        for version in each.versions
     ]
     if not wanted:
-        return differences
-    keys = dict(
-        zip(("orgs", "cadences", "versions"), (list(column) for column in zip(*wanted, strict=True)), strict=True)
-    )
-    names = {
-        (row.org_id, row.cadence_id, row.version): dict(zip(_NAMED, row[3:], strict=True))
-        for row in await connection.execute(_NAMES, keys)
-    }
-    return [_named(each, names) for each in differences]
+        return list(differences)
+    org_ids, cadence_ids, versions = (list(column) for column in zip(*wanted, strict=True))
+    rows = await connection.execute(_NAMES, {"orgs": org_ids, "cadences": cadence_ids, "versions": versions})
+    names = {(row.org_id, row.cadence_id, row.version): read_labels(row) for row in rows}
+    return [_with_labels(each, names) for each in differences]
 
 
-_NAMED: Final = ("module.id", "custom_view.id", "created_by.id", "modified_by.id")
+async def compare_orgs(
+    connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: Axis
+) -> Sequence[RowMapping]:
+    """Returns a row for each field that differs between cadences of one name, `*` for a cadence of only one side."""
+    values = {"left_org": left_org, "right_org": right_org, "at": at, "axis": axis}
+    return (await connection.execute(_COMPARISON, values)).mappings().all()
 
 
-def _picked(axis: Axis, at: str) -> str:
-    return _PICKED.format(at=at, seen=_SEEN[axis].format(at=at))
+def pick_versions(axis: Axis, at: str, where: str = _ORG) -> str:
+    """Builds the query for the version of each cadence at a time; `at` names the time's parameter."""
+    return _PICKED.format(at=at, seen=_SEEN[axis].format(at=at), where=where)
+
+
+def read_labels(row: Row[Any]) -> dict[str, str | None]:
+    """Returns the names in a row by the paths of their ids."""
+    return {id_path: getattr(row, name.replace(".", "_")) for name, id_path in LABELS.items()}
 
 
 def _difference(row: Row[Any]) -> Difference:
     before = None if row.before is None else from_document(row.before)
     after = None if row.after is None else from_document(row.after)
-    key = (row.org_id, row.cadence_id)
+    name = next((config["name"] for config in (after, before) if config and config.get("name") is not None), None)
+    key = (row.org_id, row.cadence_id, None if name is None else str(name))
     versions = (row.from_version, row.to_version)
     if before is None or after is None:
-        name = _text((after or before or {}).get("name"))
-        return Difference(*key, name, row.came if before is None else "deleted", *versions, ())
-    fields = tuple(EditedField(path, old, new) for path, old, new in changed_fields(before, after))
-    return Difference(*key, _text(after.get("name")), "updated", *versions, fields)
+        return Difference(*key, row.came if before is None else "deleted", *versions)
+    return Difference(*key, "updated", *versions, tuple(changed_fields(before, after)))
 
 
-def _named(each: Difference, names: dict[Any, dict[str, str | None]]) -> Difference:
-    old, new = (
-        names.get((each.org_id, each.cadence_id, version), {}) for version in (each.from_version, each.to_version)
+def _with_labels(each: Difference, names: dict[Any, dict[str, str | None]]) -> Difference:
+    old, new = (names.get((each.org_id, each.cadence_id, version), {}) for version in each.versions)
+    fields: Iterable[FieldChange] = (
+        change._replace(old_label=old.get(change.field), new_label=new.get(change.field)) for change in each.fields
     )
-    fields = tuple(
-        EditedField(field.field, field.old, field.new, old.get(field.field), new.get(field.field))
-        for field in each.fields
-    )
-    return Difference(each.org_id, each.cadence_id, each.name, each.kind, each.from_version, each.to_version, fields)
-
-
-def _text(leaf: object) -> str | None:
-    return leaf if isinstance(leaf, str) else None
+    return replace(each, fields=tuple(fields))

@@ -1,12 +1,13 @@
-"""Versions as edits: what changed in each, by whom, with the names that ids had at that time."""
+"""Changes: what each version changed and who did it, and the feed of all changes, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     and_,
     bindparam,
@@ -25,32 +26,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer, Text
 
 from cadence_sync.core.canonical import changed_fields, from_document
-from cadence_sync.core.fields import FIELDS, UNENROLL
-from cadence_sync.core.records import FieldValue
-from cadence_sync.db.queries.cadences import Choice
+from cadence_sync.core.labels import AUDIT_FIELDS, FIELD_TITLES
+from cadence_sync.core.records import FieldChange
 from cadence_sync.db.tables import cadence_changes, cadences, orgs
 
 Key = tuple[str, str, int]
 """An organization, a cadence and a version."""
-
-
-@dataclass(frozen=True, slots=True)
-class EditedField:
-    """A field that changed; labels are the names of what ids stand for, where Zoho sent them."""
-
-    field: str
-    old: FieldValue
-    new: FieldValue
-    old_label: str | None = None
-    new_label: str | None = None
+FILTER_FIELDS: Final = tuple(path for path in FIELD_TITLES if path not in AUDIT_FIELDS)
+_RECENT: Final = 10_000
+"""Change rows that are searched for the authors of recent changes."""
+_H: Final = cadence_changes.c
+_RENAMED: Final = text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
+"""The condition of the index of former names."""
+_CUSTOM_PLAN: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+"""Whether an index scan pays off depends on how much a filter lets through."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionEdit:
-    """One version; `name` and `module` are those of the cadence now.
+    """One version and its changes; `name` and `module` are those of the cadence now.
 
-    Who made a cadence, Zoho says with it: a creation is its creator's, also where its row of changes names nobody,
-    since somebody else had edited it before it was seen.
+    A creation without an author, since another person had edited the cadence before it was seen, has its creator as
+    author: Zoho names that one with the cadence.
     """
 
     org_id: str
@@ -64,15 +61,44 @@ class VersionEdit:
     run_id: int
     by_id: str | None
     by_name: str | None
-    fields: tuple[EditedField, ...]
+    fields: tuple[FieldChange, ...]
 
     @property
     def key(self) -> Key:
-        """Return what names it for ever."""
         return self.org_id, self.cadence_id, self.version
 
 
-# The name of a module or view came with the record; the newest version has the one of today.
+class Choice(NamedTuple):
+    """An option of a filter."""
+
+    value: str
+    label: str
+
+
+class FeedCursor(NamedTuple):
+    """The last change of a page; the next page begins after it."""
+
+    changed_at: datetime
+    org_id: str
+    cadence_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFilter:
+    """What the feed shows; None filters nothing."""
+
+    org: str | None = None
+    person: str | None = None
+    field: str | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    after: FeedCursor | None = None
+
+
+# Names of modules and views came with the record; the newest version has today's.
 _EDITS: Final = (
     text("""
     SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
@@ -114,99 +140,67 @@ _EDITS: Final = (
 )
 
 
-async def edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[VersionEdit]:
-    """Return these versions, in the order in which they are asked for."""
+async def load_edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[VersionEdit]:
+    """Loads the versions in the order of `keys`; unknown ones are left out."""
     if not keys:
         return []
-    orgs, cadences, versions = (list(column) for column in zip(*keys, strict=True))
-    rows = await connection.execute(_EDITS, {"orgs": orgs, "cadences": cadences, "versions": versions})
+    org_ids, cadence_ids, versions = (list(column) for column in zip(*keys, strict=True))
+    rows = await connection.execute(_EDITS, {"orgs": org_ids, "cadences": cadence_ids, "versions": versions})
     found = {(row.org_id, row.cadence_id, row.version): _edit(row) for row in rows}
     return [found[key] for key in keys if key in found]
 
 
-def _edit(row: Any) -> VersionEdit:
-    if row.before is not None:
-        # What came back has no rows of fields: only two documents tell what it came back with.
-        leaves = changed_fields(from_document(row.before), from_document(row.document))
-        fields = tuple(EditedField(path, old, new) for path, old, new in leaves)
-    else:
-        fields = tuple(EditedField(*field) for field in row.fields or ())
-    own = {name: getattr(row, name) for name in VersionEdit.__slots__ if name != "fields"}
-    return VersionEdit(**own, fields=fields)
-
-
-KINDS: Final = ("created", "updated", "deleted", "restored")
-FILTER_FIELDS: Final = (*(path for path in FIELDS if path not in {"id", "modified_time", "modified_by.id"}), UNENROLL)
-"""What can be asked for; not what moves with every edit."""
-_WHOLE: Final = frozenset({"created", "deleted", "restored"})
-"""Kinds of a cadence as a whole; they have one row, of the field `*`."""
-_RECENT: Final = 10_000
-"""So many rows of changes are looked through for who is at work: their persons are offered to choose from."""
-_H: Final = cadence_changes.c
-_RENAMED: Final = text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
-"""The condition of the index that holds names before renamings, which is all that is read."""
-_BY_VALUE: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-"""Whether to read along the index or everything at once depends on how much a filter lets through."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedCursor:
-    """The last change of a page: the next one begins behind it."""
-
-    changed_at: datetime
-    org_id: str
-    cadence_id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class FeedFilter:
-    """What is looked for; empty words and missing times leave nothing out."""
-
-    org: str = ""
-    person: str = ""
-    field: str = ""
-    kind: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str = ""
-    after: FeedCursor | None = None
-
-
-async def changes(connection: AsyncConnection, filter_: FeedFilter, limit: int) -> list[VersionEdit]:
-    """Return so many edits; one more than a page holds tells that there are others."""
-    await connection.execute(_BY_VALUE)
+async def load_feed(connection: AsyncConnection, filter_: FeedFilter, limit: int) -> list[VersionEdit]:
+    await connection.execute(_CUSTOM_PLAN)
     keys = await connection.execute(_keys(filter_, limit))
-    return await edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
+    return await load_edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
 
 
-async def persons(connection: AsyncConnection, org: str) -> list[Choice]:
-    """Return who made recent changes, or created or last edited what is stored."""
-    within = () if not org else (_H.org_id == org,)
+async def load_authors(connection: AsyncConnection, org: str | None) -> list[Choice]:
+    """Loads the authors of recent changes, and the creators and last editors of all cadences."""
     recent = (
         select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
-        .where(*within)
+        .where(*([_H.org_id == org] if org else []))
         .order_by(_H.org_id.desc(), _H.changed_at.desc())
         .limit(_RECENT)
         .subquery()
     )
-    own = () if not org else (cadences.c.org_id == org,)
-    known = union(
-        select(recent.c.id, recent.c.name).distinct(),
-        select(cadences.c.created_by_id, cadences.c.created_by_name).where(*own).distinct(),
-        select(cadences.c.modified_by_id, cadences.c.modified_by_name).where(*own).distinct(),
-    ).subquery()
+    known = union(select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
     rows = await connection.execute(
         select(known.c.id, func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
     )
-    found = [Choice(value, label or value) for value, label in rows]
-    return sorted(found, key=lambda choice: choice.label.casefold())
+    return sort_choices(Choice(value, label or value) for value, label in rows)
+
+
+def select_persons(org: str | None) -> list[Select[Any]]:
+    """Builds the queries for the creators and the last editors of cadences, as id and name."""
+    within = [cadences.c.org_id == org] if org else []
+    return [
+        select(cadences.c.created_by_id.label("id"), cadences.c.created_by_name.label("name"))
+        .where(*within)
+        .distinct(),
+        select(cadences.c.modified_by_id, cadences.c.modified_by_name).where(*within).distinct(),
+    ]
+
+
+def sort_choices(choices: Iterable[Choice]) -> list[Choice]:
+    return sorted(choices, key=lambda choice: choice.label.casefold())
+
+
+def _edit(row: Row[Any]) -> VersionEdit:
+    if row.before is not None:
+        # A restored version has no change rows: its changes are the difference of two documents.
+        fields = tuple(changed_fields(from_document(row.before), from_document(row.document)))
+    else:
+        fields = tuple(FieldChange(*field) for field in row.fields or ())
+    own = {name: getattr(row, name) for name in VersionEdit.__slots__ if name != "fields"}
+    return VersionEdit(**own, fields=fields)
 
 
 def _keys(filter_: FeedFilter, limit: int) -> Select[Any]:
-    """Return the versions of a page: of each organization at most one page, read along its index, then the newest."""
+    """Selects a page's versions: the newest of at most one page an organization, each read along its index."""
     if filter_.org:
-        # By itself, Postgres may also share the work where a filter lets hardly anything through.
+        # Postgres may choose a parallel plan of its own here, where a filter lets hardly anything through.
         one = _of_org(literal(filter_.org), filter_, limit).subquery()
         return select(literal(filter_.org).label("org_id"), one.c.cadence_id, one.c.version)
     each = _of_org(orgs.c.org_id, filter_, limit).correlate(orgs).lateral()
@@ -219,18 +213,25 @@ def _keys(filter_: FeedFilter, limit: int) -> Select[Any]:
 
 
 def _of_org(org: ColumnElement[str], filter_: FeedFilter, limit: int) -> Select[Any]:
-    place = (_H.changed_at, _H.cadence_id, _H.version)
+    columns = (_H.changed_at, _H.cadence_id, _H.version)
     return (
-        select(*place)
-        .where(_H.org_id == org, *_asked(org, filter_))
-        .group_by(*place)
+        select(*columns)
+        .where(_H.org_id == org, *_conditions(org, filter_))
+        .group_by(*columns)
         .order_by(_H.changed_at.desc(), _H.cadence_id.desc(), _H.version.desc())
         .limit(limit)
     )
 
 
-def _asked(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
-    conditions = _of_what(org, filter_)
+def _conditions(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
+    """Builds the conditions in the terms of the indexes."""
+    conditions: list[Any] = [
+        column == value for column, value in ((_H.kind, filter_.kind), (_H.field, filter_.field)) if value
+    ]
+    if filter_.kind and filter_.kind != "updated":
+        conditions.append(_H.field == "*")
+    if filter_.person:
+        conditions.append(_changed_by(org, filter_))
     if filter_.since is not None:
         conditions.append(_H.changed_at >= filter_.since)
     if filter_.until is not None:
@@ -238,14 +239,14 @@ def _asked(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
     if filter_.text:
         conditions.append(or_(*(_H.cadence_id.in_(named) for named in _named(org, filter_.text))))
     if filter_.after is not None:
-        conditions.append(_behind(org, filter_.after))
+        conditions.append(_follows(org, filter_.after))
     return conditions
 
 
 def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
-    """Return the cadences that have such a name or id, and those that had such a name."""
+    """Selects the cadences that have such a name or id, and those that had such a name."""
     renamed = cadence_changes.alias("renamed").c
-    before = renamed.old_value[()].astext.icontains(words, autoescape=True)
+    former = renamed.old_value[()].astext.icontains(words, autoescape=True)
     return [
         select(cadences.c.cadence_id)
         .where(
@@ -253,23 +254,12 @@ def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
             or_(cadences.c.name.icontains(words, autoescape=True), cadences.c.cadence_id == words),
         )
         .correlate(orgs),
-        select(renamed.cadence_id).where(renamed.org_id == org, _RENAMED, before).correlate(orgs),
+        select(renamed.cadence_id).where(renamed.org_id == org, _RENAMED, former).correlate(orgs),
     ]
 
 
-def _of_what(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
-    """Return conditions in the words of the indexes: whoever is named changed `modified_time` too, or the whole."""
-    conditions: list[Any] = [
-        column == value for column, value in ((_H.kind, filter_.kind), (_H.field, filter_.field)) if value
-    ]
-    if filter_.kind in _WHOLE:
-        conditions.append(_H.field == "*")
-    if filter_.person:
-        conditions.append(_by(org, filter_))
-    return conditions
-
-
-def _by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
+def _changed_by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
+    """Matches an author: who changed a field changed `modified_time` too, or the cadence as a whole."""
     named = _H.changed_by_id == filter_.person
     if filter_.field:
         return named
@@ -281,8 +271,8 @@ def _by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
     )
 
 
-def _behind(org: ColumnElement[str], after: FeedCursor) -> Any:
-    """Return what lies behind a change: the index ends where `changed_at` does, the rest decides between equals."""
+def _follows(org: ColumnElement[str], after: FeedCursor) -> ColumnElement[bool]:
+    """Matches what follows a change: the index ends with `changed_at`, the key decides among equals."""
     key = tuple_(org, _H.cadence_id, _H.version)
     last = tuple_(literal(after.org_id), literal(after.cadence_id), literal(after.version))
     return and_(_H.changed_at <= after.changed_at, or_(_H.changed_at < after.changed_at, key < last))

@@ -1,13 +1,32 @@
-"""Questions of the command line to the tables; each answers with plain rows, ready for JSON."""
+"""The current state: each organization's status, and cadences as they are stored now."""
 
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    FromClause,
+    Join,
+    Row,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    union,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
+from cadence_sync.db.queries.history import QueryRows, snapshot
 from cadence_sync.db.tables import (
     cadence_changes,
     cadences,
@@ -15,67 +34,121 @@ from cadence_sync.db.tables import (
     follow_up_summaries,
     held_deletions,
     orgs,
-    quarantined_records,
-    schema_drift,
-    sync_runs,
 )
 
-QueryRows = list[dict[str, Any]]
-_INNER: Final = {"version", "digest"}
-"""Columns of `cadences` that are the store's own business."""
+_BATCH: Final = 1000
+_C: Final = cadences.c
+_H: Final = held_deletions.c
+_INTERNAL: Final = {"version", "digest"}
+"""Columns of `cadences` that are not shown among the others."""
+_STATUS: Final = text("""
+    SELECT o.org_id, o.data_center,
+           (SELECT count(*) FROM cadence_sync.cadences AS c
+            WHERE c.org_id = o.org_id AND c.deleted_at IS NULL) AS live,
+           (SELECT count(*) FROM cadence_sync.cadences AS c
+            WHERE c.org_id = o.org_id AND c.deleted_at IS NOT NULL) AS deleted,
+           (SELECT max(r.finished_at) FROM cadence_sync.sync_runs AS r
+            WHERE r.org_id = o.org_id AND r.outcome IN ('succeeded', 'partial', 'held')) AS last_success_at,
+           last.run_id AS last_run_id, last.started_at AS last_started_at, last.finished_at AS last_finished_at,
+           last.outcome AS last_outcome, last.error_code AS last_error_code,
+           last.error_message AS last_error_message, last.error_hint AS last_error_hint,
+           held.count AS held, held.hold_id AS held_run_id, held.rejected AS missing,
+           (SELECT count(*) FROM cadence_sync.schema_drift AS d WHERE d.org_id = o.org_id) AS drift,
+           (SELECT count(*) FROM cadence_sync.quarantined_records AS q
+            WHERE q.org_id = o.org_id AND q.run_id = last.run_id) AS quarantined
+    FROM cadence_sync.orgs AS o
+    LEFT JOIN LATERAL (
+        SELECT * FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id ORDER BY r.run_id DESC LIMIT 1
+    ) AS last ON true
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE h.decision IS NULL) AS count,
+               max(h.hold_id) FILTER (WHERE h.decision IS NULL) AS hold_id,
+               count(*) FILTER (WHERE h.decision = 'rejected') AS rejected
+        FROM cadence_sync.held_deletions AS h WHERE h.org_id = o.org_id
+    ) AS held
+    ORDER BY o.org_id
+""")
+
+LIST_COLUMNS: Final = (
+    *("org_id", "cadence_id", "name", "type", "status", "active", "published"),
+    *("module_id", "module_api_name", "custom_view_id", "custom_view_name"),
+    *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
+    *("email_follow_up_count", "task_follow_up_count", "call_follow_up_count", "whatsapp_follow_up_count"),
+    *("execute_every_unit", "execute_every_period", "first_seen_at", "last_changed_at", "deleted_at", "missing_since"),
+)
+_CHANGED: Final = case(
+    # Of a cadence that has not changed since it was first seen, Zoho alone says when it last did.
+    (_C.version == 1, func.least(func.coalesce(_C.modified_time, _C.created_time), _C.last_changed_at)),
+    else_=_C.last_changed_at,
+)
+SORTS: Final[dict[str, ColumnElement[Any]]] = {
+    "name": func.lower(_C.name),
+    "org": _C.org_id,
+    "module": func.lower(_C.module_api_name),
+    "status": _C.status,
+    "created": _C.created_time,
+    "changed": _CHANGED,
+    "person": func.lower(_C.modified_by_name),
+}
+"""What lists can be sorted by; ids break ties, so that pages neither repeat nor skip rows."""
 
 
-async def status(engine: AsyncEngine) -> QueryRows:
-    """One row an organization: what is stored, the last run, the last success, and what wants attention."""
-    last = _last_run()
-    succeeded = select(func.max(sync_runs.c.finished_at)).where(
-        sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.in_(["succeeded", "partial", "held"])
-    )
-    statement = (
-        select(
-            orgs.c.org_id,
-            orgs.c.data_center,
-            _count(cadences, cadences.c.deleted_at.is_(None)).label("live"),
-            _count(cadences, cadences.c.deleted_at.is_not(None)).label("deleted"),
-            succeeded.scalar_subquery().label("last_success_at"),
-            *(last.c[name].label(f"last_{name}") for name in _RUN_SUMMARY),
-            _count(held_deletions, held_deletions.c.decision.is_(None)).label("held"),
-            select(func.max(held_deletions.c.hold_id))
-            .where(held_deletions.c.org_id == orgs.c.org_id, held_deletions.c.decision.is_(None))
-            .scalar_subquery()
-            .label("held_run_id"),
-            _count(held_deletions, held_deletions.c.decision == "rejected").label("missing"),
-            _count(schema_drift).label("drift"),
-            _count(quarantined_records, quarantined_records.c.run_id == last.c.run_id).label("quarantined"),
-        )
-        .outerjoin(last, last.c.org_id == orgs.c.org_id)
-        .order_by(orgs.c.org_id)
-    )
-    return await _rows(engine, statement)
+class CadenceState(StrEnum):
+    """Which cadences are listed."""
+
+    LIVE = "live"
+    MISSING = "missing"
+    """Live, since their deletion was not approved, though they are no longer in Zoho's list."""
+    DELETED = "deleted"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceFilter:
+    """What is listed; None filters nothing. A person is a cadence's creator or last editor."""
+
+    text: str | None = None
+    org: str | None = None
+    module: str | None = None
+    status: str | None = None
+    person: str | None = None
+    state: CadenceState = CadenceState.LIVE
+    sort: str = "name"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The options of the list's filters, those of deleted cadences included."""
+
+    orgs: list[Choice]
+    modules: list[Choice]
+    statuses: list[Choice]
+    persons: list[Choice]
+
+
+async def load_status(engine: AsyncEngine) -> QueryRows:
+    """Returns a row an organization: what is stored, the last run, the last success, and what needs attention."""
+    return await _rows(engine, _STATUS)
 
 
 async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
-    """One row a cadence, live ones unless the deleted are asked for too."""
-    statement = _current().order_by(cadences.c.org_id, cadences.c.name, cadences.c.cadence_id)
-    if org_id is not None:
-        statement = statement.where(cadences.c.org_id == org_id)
+    """Returns a row a cadence; deleted ones only where they are asked for."""
+    statement = _details(org_id).order_by(_C.org_id, _C.name, _C.cadence_id)
     if not deleted:
-        statement = statement.where(cadences.c.deleted_at.is_(None))
+        statement = statement.where(_C.deleted_at.is_(None))
     return await _rows(engine, statement)
 
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
-    """Return the current rows of this id: one an organization that has it."""
-    statement = _current().where(cadences.c.cadence_id == cadence_id)
-    if org_id is not None:
-        statement = statement.where(cadences.c.org_id == org_id)
-    return await _rows(engine, statement)
+    """Returns the rows of this id: one an organization that has it."""
+    return await _rows(engine, _details(org_id).where(_C.cadence_id == cadence_id))
 
 
-async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
-    """Return the newest changes of an organization, with the names of the cadences."""
+async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
+    """Returns the newest changes of an organization, with the names of the cadences."""
     statement = (
-        select(cadence_changes, cadences.c.name)
+        select(cadence_changes, _C.name)
         .join(cadences, _same_cadence(cadence_changes))
         .where(cadence_changes.c.org_id == org_id)
         .order_by(cadence_changes.c.change_id.desc())
@@ -84,47 +157,113 @@ async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
     return await _rows(engine, statement)
 
 
-_RUN_SUMMARY: Final = (
-    "run_id",
-    "started_at",
-    "finished_at",
-    "outcome",
-    "error_code",
-    "error_message",
-    "error_hint",
-)
+async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> Row[Any] | None:
+    """Loads a cadence and its missing or held deletion; of a deleted one, its last known state."""
+    found = await connection.execute(
+        select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
+        .outerjoin(held_deletions, _same_cadence(held_deletions))
+        .where(_C.org_id == org_id, _C.cadence_id == cadence_id)
+    )
+    return found.one_or_none()
 
 
-def _last_run() -> Any:
+async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int) -> Sequence[Row[Any]]:
+    """Loads one page of the list, with `LIST_COLUMNS`.
+
+    Paging is by offset, not by key: the order may be by any column, and of 10,000 cadences the last page costs a few
+    milliseconds more than the first.
+    """
+    rows: Sequence[Row[Any]] = (await connection.execute(_listed(filter_).limit(limit).offset(offset))).all()
+    return rows
+
+
+async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[Row[Any]]:
+    """Yields the whole list, with `LIST_COLUMNS`."""
+    async with connection.stream(_listed(filter_)) as rows:
+        async for batch in rows.partitions(_BATCH):
+            for row in batch:
+                yield row
+
+
+async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> int:
+    statement = select(func.count()).select_from(cadences).where(*_conditions(filter_))
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
+    """Loads the options of the list's filters, those of one organization or of all."""
+    within = [] if org is None else [_C.org_id == org]
+    person = union(*select_persons(org)).subquery()
+    found = await connection.execute(
+        union_all(
+            select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            select(literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
+            select(literal("status"), _C.status, _C.status).where(*within).distinct(),
+            select(literal("person"), person.c.id, func.max(person.c.name)).group_by(person.c.id),
+        )
+    )
+    by_kind: dict[str, list[Choice]] = {"org": [], "module": [], "status": [], "person": []}
+    for kind, value, label in found:
+        if value is not None:
+            by_kind[kind].append(Choice(value, label or value))
+    return Choices(*map(sort_choices, by_kind.values()))
+
+
+def _details(org_id: str | None) -> Select[Any]:
+    own = [column for column in _C if column.name not in _INTERNAL]
+    counts = [column for column in follow_up_summaries.c if not column.primary_key]
+    execution = [column.label(f"execution_{column.name}") for column in execution_details.c if not column.primary_key]
+    statement = select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    return statement if org_id is None else statement.where(_C.org_id == org_id)
+
+
+def _listed(filter_: CadenceFilter) -> Select[Any]:
+    tables = (follow_up_summaries, execution_details, cadences)
+    columns: dict[str, ColumnElement[Any]] = {column.name: column for table in tables for column in table.c}
+    columns |= {"last_changed_at": _CHANGED, "missing_since": _H.missing_since}
+    by = SORTS[filter_.sort]
+    order = by.desc().nulls_last() if filter_.descending else by.asc().nulls_last()
     return (
-        select(sync_runs)
-        .ext(distinct_on(sync_runs.c.org_id))
-        .order_by(sync_runs.c.org_id, sync_runs.c.run_id.desc())
-        .subquery()
+        select(*(columns[name].label(name) for name in LIST_COLUMNS))
+        .select_from(_with_details().outerjoin(held_deletions, _same_cadence(held_deletions)))
+        .where(*_conditions(filter_))
+        .order_by(order, _C.org_id, _C.cadence_id)
     )
 
 
-def _count(table: Any, *conditions: Any) -> Any:
-    return select(func.count()).select_from(table).where(table.c.org_id == orgs.c.org_id, *conditions).scalar_subquery()
-
-
-def _current() -> Select[Any]:
-    own = [c for c in cadences.c if c.name not in _INNER]
-    counts = [c for c in follow_up_summaries.c if not c.primary_key]
-    execution = [c.label(f"execution_{c.name}") for c in execution_details.c if not c.primary_key]
-    return (
-        select(*own, *counts, *execution, cadences.c.version)
-        .outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries))
-        .outerjoin(execution_details, _same_cadence(execution_details))
+def _with_details() -> Join:
+    return cadences.outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries)).outerjoin(
+        execution_details, _same_cadence(execution_details)
     )
 
 
-def _same_cadence(table: Any) -> Any:
-    return and_(table.c.org_id == cadences.c.org_id, table.c.cadence_id == cadences.c.cadence_id)
+def _same_cadence(table: FromClause) -> ColumnElement[bool]:
+    return and_(table.c.org_id == _C.org_id, table.c.cadence_id == _C.cadence_id)
 
 
-async def _rows(engine: AsyncEngine, statement: Select[Any]) -> QueryRows:
-    with translate_errors():
-        async with engine.connect() as connection:
-            await check_migrated(connection)
-            return [dict(row) for row in (await connection.execute(statement)).mappings()]
+def _conditions(filter_: CadenceFilter) -> list[ColumnElement[bool]]:
+    conditions = [
+        column == value
+        for column, value in (
+            (_C.org_id, filter_.org),
+            (_C.module_api_name, filter_.module),
+            (_C.status, filter_.status),
+        )
+        if value
+    ]
+    if filter_.state is not CadenceState.ALL:
+        deleted = filter_.state is CadenceState.DELETED
+        conditions.append(_C.deleted_at.is_not(None) if deleted else _C.deleted_at.is_(None))
+    if filter_.state is CadenceState.MISSING:
+        unapproved = _H.decision.is_distinct_from("approved")
+        conditions.append(exists().where(_same_cadence(held_deletions), unapproved).correlate(cadences))
+    if filter_.person:
+        conditions.append(or_(_C.created_by_id == filter_.person, _C.modified_by_id == filter_.person))
+    if filter_.text:
+        conditions.append(or_(_C.name.icontains(filter_.text, autoescape=True), _C.cadence_id == filter_.text))
+    return conditions
+
+
+async def _rows(engine: AsyncEngine, statement: Executable) -> QueryRows:
+    async with snapshot(engine) as connection:
+        return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -1,42 +1,68 @@
-"""Questions to the past: the state at a time, what differs, and every version in the order of its changes."""
+"""The history of cadences: versions, discovered fields, and the state of one cadence at any time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.blame import DiscoveredField, ObservedVersion
+from cadence_sync.core.canonical import from_document
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.labels import Axis
+from cadence_sync.core.records import Config
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.queries.current import QueryRows
+from cadence_sync.db.queries.as_of import pick_versions, read_labels
+from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
 from cadence_sync.errors import ArgumentError
 
+QueryRows = list[dict[str, Any]]
 _FUTURE: Final = "22008"
 """What `cadence_reporting.checked_time` raises."""
 _BATCH: Final = 500
-_AGES: Final = {"age_days", "days_since_change"}
+_LIMIT: Final = text("SELECT set_config('statement_timeout', :limit, true)")
+_D: Final = discovered_fields.c
 
-_STATE: Final = text("""
-    SELECT state.*, version.document #> '{execution_details,unenroll_properties}' AS unenroll_properties
-    FROM cadence_reporting.cadences_as_of(:at, :org, :axis) AS state
-    JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS version
-      USING (org_id, cadence_id, version)
-    ORDER BY state.org_id COLLATE "C", state.name COLLATE "C", state.cadence_id COLLATE "C"
-""").columns(unenroll_properties=JSONB)
-_DIFF: Final = text("""
-    SELECT * FROM cadence_reporting.cadence_diff(:from_at, :to_at, :org, :axis)
-    ORDER BY org_id COLLATE "C", name COLLATE "C", cadence_id COLLATE "C", field COLLATE "C"
-""")
-_COMPARISON: Final = text("""
-    SELECT * FROM cadence_reporting.compare_orgs(:left_org, :right_org, :at, :axis)
-    ORDER BY name COLLATE "C", left_cadence_id COLLATE "C", right_cadence_id COLLATE "C", field COLLATE "C"
-""")
-# What a return changed, and what became known with a change, is only to be seen beside what was known before.
+# Each change row of a version names the same author.
+_SEEN: Final = text("""
+    SELECT v.version, v.kind, v.valid_from, v.observed_at, v.run_id, v.document, h.changed, h.by_id, h.by_name,
+           l.discovered
+    FROM cadence_sync.cadence_versions AS v
+    LEFT JOIN (
+        SELECT version, array_agg(field) AS changed, max(changed_by_id) AS by_id, max(changed_by_name) AS by_name
+        FROM cadence_sync.cadence_changes
+        WHERE org_id = :org AND cadence_id = :cadence
+        GROUP BY version
+    ) AS h USING (version)
+    LEFT JOIN (
+        SELECT version, jsonb_agg(jsonb_build_array(field, value, observed_at, run_id)) AS discovered
+        FROM cadence_sync.discovered_fields
+        WHERE org_id = :org AND cadence_id = :cadence
+        GROUP BY version
+    ) AS l USING (version)
+    WHERE v.org_id = :org AND v.cadence_id = :cadence
+    ORDER BY v.version
+""").columns(document=JSONB, discovered=JSONB)
+
+_STATES: Final = (
+    text("""
+    SELECT version, kind, valid_from, valid_to, observed_at, document,
+           module_api_name, custom_view_name, created_by_name, modified_by_name
+    FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis))
+    WHERE org_id = :org AND cadence_id = :cadence AND version = ANY(:versions)
+    """)
+    .bindparams(bindparam("versions"))
+    .columns(document=JSONB)
+)
+_AT: Final = {axis: text(pick_versions(axis, ":at", "c.org_id = :org AND c.cadence_id = :cadence")) for axis in Axis}
+# What a restored version changed, and what was discovered with a change, shows only against what was known before.
 _REPLAY: Final = text("""
     WITH discovered AS (
         SELECT org_id, cadence_id, version, observed_at, run_id, jsonb_object_agg(field, value) AS fields
@@ -61,7 +87,7 @@ _REPLAY: Final = text("""
         ) AS said
         WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
         UNION ALL
-        -- Before the next version, whatever a clock that was set back says.
+        -- Before the next version, even where a clock was set back.
         SELECT version.org_id, version.cadence_id, version.version, 'discovered',
                least(discovered.observed_at, version.valid_to - interval '1 microsecond'), discovered.observed_at,
                discovered.run_id, version.document, version.document, discovered.fields, NULL, NULL, NULL
@@ -84,12 +110,36 @@ _REPLAY: Final = text("""
 """).columns(document=JSONB, before=JSONB, discovered=JSONB, fields=JSONB, discovered_before=JSONB)
 
 
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """One version with everything that is known of it."""
+
+    version: int
+    kind: str
+    valid_from: datetime
+    valid_to: datetime | None
+    observed_at: datetime
+    config: Config
+    labels: Mapping[str, str | None]
+    """The names of that time by the paths of their ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of versions, newest first, and the fields that were discovered later."""
+
+    edits: list[VersionEdit]
+    discovered: Sequence[Row[*tuple[Any, ...]]]
+
+
 @asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection whose statements all see the same state, whatever a sync commits meanwhile."""
+async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
+    """Yields a read-only connection whose statements all see the same state, whatever a sync commits meanwhile."""
     with translate_errors():
         async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            if timeout_ms is not None:
+                await connection.execute(_LIMIT, {"limit": str(timeout_ms)})
             await check_migrated(connection)
             try:
                 yield connection
@@ -103,32 +153,20 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 ) from error
 
 
-async def history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
-    """Return every stored organization and since when it is watched: of the time before nothing is known."""
+async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
+    """Returns every stored organization and since when it is watched: of the time before, nothing is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
 
-async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: str) -> QueryRows:
-    """One row a cadence that was live at that time; nothing in it depends on when it is asked for."""
-    rows = await _answer(connection, _STATE, at=at, org=org, axis=axis)
-    return [{name: value for name, value in row.items() if name not in _AGES} for row in rows]
+def find_unwatched(starts: Mapping[str, datetime | None], org: str | None, at: datetime) -> dict[str, datetime | None]:
+    """Returns the organizations, or the one, whose history starts after a time."""
+    asked_for = {name: start for name, start in starts.items() if org in (None, name)}
+    return {name: start for name, start in asked_for.items() if start is None or at < start}
 
 
-async def diff(
-    connection: AsyncConnection, from_at: datetime, to_at: datetime, org: str | None, axis: str
-) -> QueryRows:
-    """One row a field that differs between two times, `*` for a cadence that came or went."""
-    return await _answer(connection, _DIFF, from_at=from_at, to_at=to_at, org=org, axis=axis)
-
-
-async def compare(connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: str) -> QueryRows:
-    """One row a field that differs between cadences of one name, `*` for one that only one side has."""
-    return await _answer(connection, _COMPARISON, left_org=left_org, right_org=right_org, at=at, axis=axis)
-
-
-async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
-    """One row a version of a cadence, oldest first, with its changes, what became known later, and Zoho's drafts."""
+async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
+    """Returns a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
     drafts = [raw[key].label(key) for key in ("draft_cadence", "parent_cadence")]
@@ -149,10 +187,52 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     return rows
 
 
-async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield every version by its begin, and what became known in between, of the kind `discovered`.
+async def load_observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
+    """Loads all versions of a cadence, oldest first, as `core.blame` reads them."""
+    rows = await connection.execute(_SEEN, {"org": org_id, "cadence": cadence_id})
+    return [_observed(row) for row in rows]
 
-    Those of one run, time, person and kind stand together.
+
+async def load_timeline(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> Timeline:
+    """Loads at most `limit` versions from `newest` downwards."""
+    oldest = max(newest - limit, 0) + 1
+    keys = [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)]
+    discovered = await connection.execute(
+        select(_D.version, _D.field, _D.value, _D.observed_at)
+        .where(_D.org_id == org_id, _D.cadence_id == cadence_id, _D.version.between(oldest, newest))
+        .order_by(_D.version.desc(), _D.observed_at, _D.field)
+    )
+    return Timeline(await load_edits(connection, keys), discovered.all())
+
+
+async def load_states(
+    connection: AsyncConnection,
+    org_id: str,
+    cadence_id: str,
+    versions: Sequence[int],
+    *,
+    at: datetime | None = None,
+    axis: Axis = Axis.VALID,
+) -> dict[int, VersionState]:
+    """Loads versions with all that is known of them; on the observed axis, with what was known at that time."""
+    values = {"org": org_id, "cadence": cadence_id, "versions": versions, "at": at, "axis": axis}
+    return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
+
+
+async def load_state_at(
+    connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: Axis
+) -> VersionState | None:
+    """Returns the version of a time, also where it is a deletion."""
+    row = (await connection.execute(_AT[axis], {"org": org_id, "cadence": cadence_id, "at": at})).one_or_none()
+    if row is None:
+        return None
+    return (await load_states(connection, org_id, cadence_id, [row.version], at=at, axis=axis))[row.version]
+
+
+async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
+    """Yields every version by its begin, and what became known in between, of the kind `discovered`.
+
+    Those of one run, time, person and kind are adjacent.
     """
     async with connection.stream(_REPLAY, {"org": org}) as rows:
         async for batch in rows.mappings().partitions(_BATCH):
@@ -160,5 +240,25 @@ async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[
                 yield dict(row)
 
 
-async def _answer(connection: AsyncConnection, statement: TextClause | Any, **values: object) -> QueryRows:
-    return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
+def _state(row: Row[Any]) -> VersionState:
+    times = (row.valid_from, row.valid_to, row.observed_at)
+    return VersionState(row.version, row.kind, *times, from_document(row.document), read_labels(row))
+
+
+def _observed(row: Row[Any]) -> ObservedVersion:
+    discovered = {
+        field: DiscoveredField(value, datetime.fromisoformat(observed_at).astimezone(UTC), run_id)
+        for field, value, observed_at, run_id in row.discovered or ()
+    }
+    return ObservedVersion(
+        row.version,
+        Kind(row.kind),
+        row.valid_from,
+        row.observed_at,
+        row.run_id,
+        from_document(row.document),
+        frozenset(row.changed or ()),
+        row.by_id,
+        row.by_name,
+        discovered,
+    )

@@ -1,35 +1,70 @@
-"""The overview: what there is, what changed, how fresh it is."""
+"""The overview: what needs attention, what is live, and what changed by day."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-import msgspec
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+ATTENTION_KINDS: Final = ("held", "failing", "stale", "quarantined", "drift")
+"""What may need attention, the most severe first."""
+MISSED: Final = 3.0
+"""Intervals without a good sync after which an organization is stale, as in the Prometheus rules."""
+DRIFT_DAYS: Final = 2
+"""Days for which an unknown field is news: it is noted once a day."""
 WEEKS: Final = 13
-"""Weeks of changes that are shown: some 90 days."""
+"""Weeks of changes that are shown, some 90 days."""
 
-_FRESHNESS: Final = """
-    SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,
-           f.last_success_at, f.last_run_id, f.last_started_at, f.last_outcome, f.live, f.held, f.missing,
-           f.quarantined, f.unknown_fields, o.consecutive_failures
-    FROM ({of}) AS o
-    JOIN cadence_reporting.sync_freshness AS f USING (org_id)
-    ORDER BY org_id COLLATE "C"
-"""
-_PAGE: Final = text(
-    _FRESHNESS.format(
-        of="""
-        SELECT * FROM cadence_sync.orgs
-        WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
-        ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip"""
+_ALL: Final = """
+    WITH schedules AS (
+        SELECT * FROM unnest(CAST(:names AS text[]), CAST(:seconds AS float8[])) AS r (org_id, seconds)
+    ), due AS (
+        SELECT o.*, coalesce(r.seconds, o.sync_interval_seconds, CAST(:interval AS float8)) AS seconds
+        FROM cadence_sync.orgs AS o LEFT JOIN schedules AS r USING (org_id)
+        WHERE o.enabled AND o.removed_at IS NULL
+    ), found AS (
+        SELECT 1 AS rank, 'held' AS kind, org_id, max(hold_id) AS run_id, count(*) AS number,
+               min(missing_since) AS since, NULL AS words
+        FROM cadence_sync.held_deletions WHERE decision IS NULL GROUP BY org_id
+        UNION ALL
+        SELECT 2, 'failing', d.org_id, r.run_id, d.consecutive_failures, r.started_at, r.error_message
+        FROM due AS d
+        LEFT JOIN LATERAL (
+            SELECT * FROM cadence_sync.sync_runs AS r
+            WHERE r.org_id = d.org_id AND r.outcome IS NOT NULL ORDER BY r.run_id DESC LIMIT 1
+        ) AS r ON true
+        WHERE d.consecutive_failures > 0
+        UNION ALL
+        SELECT 3, 'stale', d.org_id, NULL, NULL, coalesce(d.last_listed_at, d.created_at), NULL
+        FROM due AS d
+        WHERE coalesce(d.last_listed_at, d.created_at)
+            < CAST(:now AS timestamptz) - d.seconds * CAST(:missed AS float8) * interval '1 second'
+        UNION ALL
+        SELECT 4, 'quarantined', good.org_id, good.run_id, good.quarantined, good.started_at, NULL
+        FROM (SELECT DISTINCT org_id FROM cadence_sync.quarantined_records) AS q
+        CROSS JOIN LATERAL (
+            SELECT * FROM cadence_sync.sync_runs AS r
+            WHERE r.org_id = q.org_id AND r.outcome <> 'failed' ORDER BY r.run_id DESC LIMIT 1
+        ) AS good
+        WHERE good.quarantined > 0
+        UNION ALL
+        SELECT 5, 'drift', org_id, NULL, count(*), max(last_seen_at), NULL
+        FROM cadence_sync.schema_drift
+        WHERE last_seen_at > CAST(:now AS timestamptz) - CAST(:drifts AS integer) * interval '1 day'
+        GROUP BY org_id
     )
+"""
+_OF_ORG: Final = "(CAST(:org AS text) IS NULL OR org_id = :org)"
+_COUNTS: Final = text(f"{_ALL} SELECT kind, count(*) FROM found WHERE {_OF_ORG} GROUP BY kind")  # noqa: S608 - our own constants
+_ITEMS: Final = text(
+    f"""{_ALL}
+    SELECT kind, org_id, run_id, number, since, words FROM found
+    WHERE {_OF_ORG} AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+    ORDER BY rank, org_id COLLATE "C" LIMIT :size OFFSET :skip
+"""  # noqa: S608 - our own constants
 )
-_ONE: Final = text(_FRESHNESS.format(of="SELECT * FROM cadence_sync.orgs WHERE org_id = :org"))
-_ORGS: Final = text("""
-    SELECT count(*) FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
-""")
 _LIVE: Final = text("""
     SELECT module_api_name AS module, status, count(*) AS cadences
     FROM cadence_sync.cadences
@@ -37,7 +72,7 @@ _LIVE: Final = text("""
     GROUP BY module_api_name, status
     ORDER BY sum(count(*)) OVER (PARTITION BY module_api_name) DESC, module_api_name COLLATE "C", cadences DESC
 """)
-# Organization by organization: each has its index by time, and there is none for all together.
+# Each organization has an index by time; there is none for all of them.
 _CHANGES: Final = text("""
     SELECT (changed_at AT TIME ZONE :zone)::date AS day, kind, count(*)
     FROM (
@@ -54,63 +89,69 @@ _CHANGES: Final = text("""
 """)
 
 
-class Freshness(msgspec.Struct, frozen=True):
-    """How an organization stands."""
+class Attention(NamedTuple):
+    """The number of items of each kind, and a page of them."""
 
-    org_id: str
-    data_center: str
-    enabled: bool
-    removed_at: datetime | None
-    watched_since: datetime | None
-    last_success_at: datetime | None
-    last_run_id: int | None
-    last_started_at: datetime | None
-    last_outcome: str | None
-    live: int
-    held: int
-    missing: int
-    quarantined: int
-    unknown_fields: int
-    consecutive_failures: int
+    counts: Mapping[str, int]
+    rows: Sequence[Row[Any]]
+
+    def total(self, kind: str | None) -> int:
+        """Counts the items of a kind, or of all kinds."""
+        return sum(self.counts.values()) if kind is None else self.counts.get(kind, 0)
 
 
-class Live(msgspec.Struct, frozen=True):
-    """How many live cadences of a module have a status."""
+@dataclass(frozen=True, slots=True)
+class AttentionQuery:
+    """The time, and the seconds between two syncs of an organization: `interval`, but for those of `schedules`."""
+
+    now: datetime
+    interval: float
+    schedules: Mapping[str, float]
+
+
+class Live(NamedTuple):
+    """The number of a module's live cadences that have a status."""
 
     module: str | None
     status: str | None
     cadences: int
 
 
-class Day(msgspec.Struct, frozen=True):
-    """How many cadences were changed in one way on a day of the reader's zone."""
+class Day(NamedTuple):
+    """The changes of one kind on a day of the reader's zone."""
 
     day: date
     kind: str
     changes: int
 
 
-async def freshness(
-    connection: AsyncConnection, search: str | None, page: int, size: int
-) -> tuple[list[Freshness], int]:
-    """Return a page of the organizations, and how many there are in all."""
-    total = await connection.scalar(_ORGS, {"search": search})
-    rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
-    return [Freshness(*row) for row in rows], int(total or 0)
+async def load_attention(
+    connection: AsyncConnection, query: AttentionQuery, org: str | None, kind: str | None, page: int, size: int
+) -> Attention:
+    """Loads what needs attention, of all organizations or of one; the most severe first."""
+    own = {name: seconds for name, seconds in query.schedules.items() if seconds != query.interval}
+    values: dict[str, object] = {
+        "org": org,
+        "now": query.now,
+        "interval": query.interval,
+        "names": list(own),
+        "seconds": list(own.values()),
+        "missed": MISSED,
+        "drifts": DRIFT_DAYS,
+    }
+    counts = {row[0]: int(row[1]) for row in await connection.execute(_COUNTS, values)}
+    if not counts:
+        return Attention({}, [])
+    of_page = values | {"kind": kind, "size": size, "skip": (page - 1) * size}
+    return Attention(counts, (await connection.execute(_ITEMS, of_page)).all())
 
 
-async def one(connection: AsyncConnection, org: str) -> Freshness | None:
-    """Return how one organization stands, or None where nothing is stored of it."""
-    row = (await connection.execute(_ONE, {"org": org})).one_or_none()
-    return None if row is None else Freshness(*row)
-
-
-async def live(connection: AsyncConnection, org: str | None) -> list[Live]:
-    """Count live cadences, the largest modules first."""
+async def count_live(connection: AsyncConnection, org: str | None) -> list[Live]:
+    """Counts live cadences by module and status, the largest modules first."""
     return [Live(*row) for row in await connection.execute(_LIVE, {"org": org})]
 
 
-async def changes(connection: AsyncConnection, org: str | None, since: date, zone: str) -> list[Day]:
-    """Count changes by day and kind, from a day of this zone on."""
+async def count_changes(connection: AsyncConnection, org: str | None, since: date, zone: str) -> list[Day]:
+    """Counts changes by day and kind, from a day of this zone on."""
     values = {"org": org, "since": datetime.combine(since, time()), "zone": zone}
     return [Day(*row) for row in await connection.execute(_CHANGES, values)]

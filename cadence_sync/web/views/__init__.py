@@ -2,32 +2,6 @@
 
 from typing import Final
 
-from cadence_sync.web.views import (
-    attention,
-    audit,
-    cadence,
-    cadences,
-    changes,
-    decisions,
-    login,
-    organization,
-    overview,
-    past,
-    runs,
-    time_zone,
-)
+from cadence_sync.web.views import attention, cadences, changes, overview, past, runs, session
 
-PAGES: Final = (
-    overview,
-    cadences,
-    cadence,
-    changes,
-    past,
-    attention,
-    runs,
-    organization,
-    decisions,
-    audit,
-    login,
-    time_zone,
-)
+PAGES: Final = (overview, cadences, changes, past, attention, runs, session)

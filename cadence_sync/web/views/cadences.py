@@ -1,64 +1,183 @@
-"""The list of cadences."""
+"""Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
 from collections.abc import AsyncIterator
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from cadence_sync.db.queries import cadences as ask
-from cadence_sync.db.queries import reading
-from cadence_sync.db.queries.organization import check_known
+from cadence_sync.core.blame import blame
+from cadence_sync.core.canonical import changed_fields
+from cadence_sync.core.labels import FIELD_TITLES, Axis, displayed_fields
+from cadence_sync.core.records import FieldValue
+from cadence_sync.db.queries import current, history
+from cadence_sync.db.queries.as_of import read_labels
+from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ENGINE
 from cadence_sync.web.csv_export import send_csv
+from cadence_sync.web.filters import cadence_path
+from cadence_sync.web.params import Edge, reading, time_param
 from cadence_sync.web.templating import Nav, page
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
 nav = Nav("/cadences", "Cadences")
 
-SIZE: Final = 100
-_COLUMNS: Final = tuple(name for name in ask.CadenceListRow.__slots__ if name != "version")
+LIST_SIZE: Final = 100
+TIMELINE_SIZE: Final = 50
+_PATH: Final = "/cadences/{org}/{cadence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A field in two versions; one that only one of them knows does not differ."""
+
+    path: str
+    old: FieldValue
+    new: FieldValue
+    old_known: bool
+    new_known: bool
+    differs: bool
 
 
 @routes.get("/cadences")
-async def cadences(request: web.Request) -> web.Response:
-    """Show a page of the list."""
-    asked, number = _asked(request), params.number(request, "page")
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, asked.org)
-        rows = await ask.listed(connection, asked, SIZE, (number - 1) * SIZE)
-        total = await ask.counted(connection, asked)
-        choices = await ask.choices(connection, asked.org)
+async def list_cadences(request: web.Request) -> web.Response:
+    filter_, number = _filter(request), params.number(request, "page")
+    async with reading(request, filter_.org) as connection:
+        rows = await current.list_page(connection, filter_, LIST_SIZE, (number - 1) * LIST_SIZE)
+        total = await current.count_cadences(connection, filter_)
+        choices = await current.load_choices(connection, filter_.org)
     params.check_page(number, rows)
     return await page(
-        request, "cadences.html", rows=rows, total=total, number=number, size=SIZE, choices=choices, asked=asked
+        request, "cadences.html", rows=rows, total=total, number=number, size=LIST_SIZE, choices=choices, asked=filter_
     )
 
 
 @routes.get("/cadences.csv")
-async def cadences_csv(request: web.Request) -> web.StreamResponse:
-    """Send the whole list."""
-    asked = _asked(request)
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, asked.org)
+async def export_cadences(request: web.Request) -> web.StreamResponse:
+    filter_ = _filter(request)
 
-    async def lines() -> AsyncIterator[list[object]]:
-        async with reading(request.app[ENGINE]) as connection:
-            async for row in ask.every(connection, asked):
-                yield [getattr(row, name) for name in _COLUMNS]
+    async def rows() -> AsyncIterator[object]:
+        async with reading(request, filter_.org) as connection:
+            async for row in current.stream_cadences(connection, filter_):
+                yield row
 
-    return await send_csv(request, "cadences", _COLUMNS, lines())
+    return await send_csv(request, "cadences", current.LIST_COLUMNS, rows())
 
 
-def _asked(request: web.Request) -> ask.CadenceFilter:
-    state = params.one_of(request, "state", tuple(ask.CadenceState))
-    return ask.CadenceFilter(
-        text=params.words(request, "search") or "",
-        org=params.words(request, "org") or "",
-        module=params.words(request, "module") or "",
-        status=params.words(request, "status") or "",
-        person=params.words(request, "person") or "",
-        state=ask.CadenceState(state) if state else ask.CadenceState.LIVE,
-        sort=params.one_of(request, "sort", tuple(ask.SORTS)) or "name",
+@routes.get(_PATH)
+async def show_cadence(request: web.Request) -> web.Response:
+    """Shows its settings, and its newest versions or those from `newest` downwards."""
+    key = _key(request)
+    async with reading(request) as connection:
+        cadence = await _load(connection, key)
+        newest = params.number(request, "newest", default=cadence.version, most=cadence.version)
+        settings = blame(await history.load_observed_versions(connection, *key))
+        timeline = await history.load_timeline(connection, *key, newest, TIMELINE_SIZE)
+    return await page(
+        request,
+        "cadence.html",
+        current=cadence,
+        labels=read_labels(cadence),
+        here_path=cadence_path(*key),
+        settings=settings,
+        line=timeline,
+        size=TIMELINE_SIZE,
+    )
+
+
+@routes.get(f"{_PATH}/versions")
+async def compare_versions(request: web.Request) -> web.Response:
+    key = _key(request)
+    async with reading(request) as connection:
+        cadence = await _load(connection, key)
+        new = params.number(request, "new", default=cadence.version, most=cadence.version)
+        old = params.number(request, "old", default=max(new - 1, 1), most=cadence.version)
+        states = await history.load_states(connection, *key, [old, new])
+    pairs = _side_by_side(states[old], states[new])
+    if params.words(request, "all") is None:
+        pairs = [pair for pair in pairs if pair.differs or pair.old_known != pair.new_known]
+    return await page(
+        request,
+        "versions.html",
+        current=cadence,
+        here_path=cadence_path(*key),
+        old=states[old],
+        new=states[new],
+        rows=pairs,
+        everything="all" in request.query,
+    )
+
+
+@routes.get(f"{_PATH}/at")
+async def show_cadence_at(request: web.Request) -> web.Response:
+    key = _key(request)
+    axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
+    wrong, then, state = None, None, None
+    try:
+        then = time_param(request, "on", Edge.END)
+    except ArgumentError as error:
+        wrong = error
+    async with reading(request) as connection:
+        cadence = await _load(connection, key)
+        since = (await history.load_history_start(connection))[key[0]]
+        if then is not None:
+            state = await history.load_state_at(connection, *key, then.at, axis)
+    return await page(
+        request,
+        "cadence_at.html",
+        status=400 if wrong else 200,
+        current=cadence,
+        here_path=cadence_path(*key),
+        then=then,
+        axis=axis,
+        state=state,
+        since=since,
+        fields=displayed_fields(state.config) if state else [],
+        wrong=wrong,
+    )
+
+
+def _filter(request: web.Request) -> current.CadenceFilter:
+    state = params.one_of(request, "state", tuple(current.CadenceState))
+    return current.CadenceFilter(
+        text=params.words(request, "search"),
+        org=params.words(request, "org"),
+        module=params.words(request, "module"),
+        status=params.words(request, "status"),
+        person=params.words(request, "person"),
+        state=current.CadenceState(state or current.CadenceState.LIVE),
+        sort=params.one_of(request, "sort", tuple(current.SORTS)) or "name",
         descending=params.one_of(request, "order", ("asc", "desc")) == "desc",
     )
+
+
+def _key(request: web.Request) -> tuple[str, str]:
+    return request.match_info["org"], request.match_info["cadence"]
+
+
+async def _load(connection: "AsyncConnection", key: tuple[str, str]) -> "Row[Any]":
+    found = None if "\0" in "".join(key) else await current.load_cadence(connection, *key)
+    if found is None:
+        raise NotFoundError("There is no such cadence.", hint="Look for it in the list of cadences, deleted ones too.")
+    return found
+
+
+def _side_by_side(old: history.VersionState, new: history.VersionState) -> list[Pair]:
+    differing = {change.field for change in changed_fields(old.config, new.config)}
+    known = {*displayed_fields(old.config), *displayed_fields(new.config)}
+    return [
+        Pair(
+            path,
+            old.config.get(path),
+            new.config.get(path),
+            old_known=path in old.config,
+            new_known=path in new.config,
+            differs=path in differing,
+        )
+        for path in FIELD_TITLES
+        if path in known
+    ]

@@ -1,86 +1,47 @@
-"""The first page: what wants attention, what there is, what changed, and how fresh it is."""
+"""The overview of all organizations, and the page of one."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 from markupsafe import Markup
 
-from cadence_sync.db.queries import overview as ask
-from cadence_sync.db.queries import reading
-from cadence_sync.db.queries.attention import attention
-from cadence_sync.db.queries.organization import check_known
-from cadence_sync.web import charts, params
-from cadence_sync.web.app_keys import CLOCK, ENGINE
-from cadence_sync.web.params import zone_of
-from cadence_sync.web.templating import Nav, page
-from cadence_sync.web.views.attention import look
+from cadence_sync.core.labels import CHANGE_KINDS
+from cadence_sync.db.audit import list_actions, log_action
+from cadence_sync.db.queries import orgs
+from cadence_sync.db.queries.overview import WEEKS, Day, Live, count_changes, count_live, load_attention
+from cadence_sync.db.queries.runs import list_runs
+from cadence_sync.errors import ArgumentError, CadenceSyncError
+from cadence_sync.web import params
+from cadence_sync.web.app_keys import CLOCK, ENGINE, INTERVAL, REQUEST_SYNC, SCHEDULES, USER
+from cadence_sync.web.charts import draw_bars
+from cadence_sync.web.params import reading, zone_of
+from cadence_sync.web.templating import Nav, flash, page
+from cadence_sync.web.views.attention import attention_query
 
 routes = web.RouteTableDef()
 nav = Nav("/", "Overview")
 
 SIZE: Final = 25
-FIRST: Final = 10
-"""Things that want attention, of which the overview shows so many."""
+RUNS: Final = 10
+ACTIONS: Final = 20
+ATTENTION: Final = 10
+"""Items that need attention on the overview."""
 MODULES: Final = 10
-"""Modules that have a bar of their own."""
-KINDS: Final = ("created", "updated", "deleted", "restored")
+"""Modules with a bar of their own."""
 STATUSES: Final = ("active", "inactive", "draft")
-"""Those with a color of their own."""
+"""Statuses with a color of their own."""
 WITHOUT: Final = "none"
-
-
-@routes.get("/")
-async def overview(request: web.Request) -> web.Response:
-    """Show it, of all organizations or of one."""
-    org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
-    zone, now = zone_of(request), request.app[CLOCK].now()
-    today = now.astimezone(zone).date()
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, org)
-        looked = await attention(connection, look(request), org, None, 1, FIRST)
-        orgs, total = await ask.freshness(connection, search, number, SIZE)
-        live = await ask.live(connection, org)
-        changes = await ask.changes(connection, org, today - timedelta(days=7 * ask.WEEKS - 1), zone.key)
-    params.check_page(number, orgs)
-    weeks = _weeks(today, changes)
-    return await page(
-        request,
-        "overview.html",
-        looked=looked,
-        orgs=orgs,
-        total=total,
-        number=number,
-        size=SIZE,
-        live=live,
-        statuses=_statuses(live),
-        live_chart=_live_chart(live),
-        weeks=weeks,
-        kinds=KINDS,
-        changes_chart=_changes_chart(weeks),
-    )
-
-
-def _statuses(live: Sequence[ask.Live]) -> list[str]:
-    found = sorted({row.status or WITHOUT for row in live})
-    return sorted(found, key=lambda status: STATUSES.index(status) if status in STATUSES else len(STATUSES))
-
-
-def _live_chart(live: Sequence[ask.Live]) -> Markup:
-    """One bar a module, the largest first; small ones share one."""
-    by_module = [(module or WITHOUT, list(rows)) for module, rows in groupby(live, lambda row: row.module)]
-    if len(by_module) > MODULES:
-        rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
-        by_module = [*by_module[: MODULES - 1], ("others", rest)]
-    by_module.reverse()  # bars that lie are drawn from the bottom
-    series = {
-        status: [sum(row.cadences for row in rows if (row.status or WITHOUT) == status) for _, rows in by_module]
-        for status in _statuses(live)
-    }
-    return charts.bars("Live cadences by module and status", [module for module, _ in by_module], series, lying=True)
+_STATES: Final = {
+    "entered": "A sync of {} is queued.",
+    "moved ahead": "A sync of {} was queued already; it goes first now.",
+    "done": "{} was synced.",
+    "running": "A sync of {} is under way already.",
+}
 
 
 class Week(NamedTuple):
@@ -90,18 +51,99 @@ class Week(NamedTuple):
     changes: Mapping[str, int]
 
 
-def _weeks(today: date, changes: Sequence[ask.Day]) -> list[Week]:
-    """Return the weeks that end today, the oldest first."""
-    weeks = [Week(today - timedelta(days=7 * ago - 1), Counter()) for ago in range(ask.WEEKS, 0, -1)]
+@routes.get("/")
+async def show_overview(request: web.Request) -> web.Response:
+    """Shows what needs attention, what is live, what changed and how fresh it is, of all organizations or of one."""
+    org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
+    zone, now = zone_of(request), request.app[CLOCK].now()
+    today = now.astimezone(zone).date()
+    async with reading(request, org) as connection:
+        attention = await load_attention(connection, attention_query(request), org, None, 1, ATTENTION)
+        found, total = await orgs.list_orgs(connection, search, number, SIZE)
+        live = await count_live(connection, org)
+        changes = await count_changes(connection, org, today - timedelta(days=7 * WEEKS - 1), zone.key)
+    params.check_page(number, found)
+    weeks = _weeks(today, changes)
+    return await page(
+        request,
+        "overview.html",
+        attention=attention,
+        orgs=found,
+        total=total,
+        number=number,
+        size=SIZE,
+        live=live,
+        statuses=_statuses(live),
+        live_chart=_live_chart(live),
+        weeks=weeks,
+        kinds=CHANGE_KINDS,
+        changes_chart=_changes_chart(weeks),
+    )
+
+
+@routes.get("/organization")
+async def show_org(request: web.Request) -> web.Response:
+    org = params.words(request, "org")
+    if org is None:
+        raise ArgumentError("No organization is named.", hint="Choose one on the overview.")
+    async with reading(request, org) as connection:
+        found = await orgs.load_org(connection, org)
+        runs, _ = await list_runs(connection, org, None, 1, RUNS)
+        drift = await orgs.load_drift(connection, org)
+        actions, _ = await list_actions(connection, 1, ACTIONS, org)
+    interval = request.app[SCHEDULES]().get(org, request.app[INTERVAL])
+    return await page(
+        request, "organization.html", org=found, interval=interval, runs=runs, drift=drift, actions=actions
+    )
+
+
+@routes.post("/organization/sync")
+async def request_sync(request: web.Request) -> web.Response:
+    """Requests a sync ahead of the schedule."""
+    engine, org = request.app[ENGINE], (await params.form(request)).get("org", "")
+    async with reading(request) as connection:
+        await orgs.check_org(connection, org)
+    try:
+        state = await request.app[REQUEST_SYNC](org)
+    except CadenceSyncError as error:
+        await log_action(engine, org, request[USER], "sync", None, f"refused: {error.message}")
+        raise
+    await log_action(engine, org, request[USER], "sync", None, state)
+    flash(request, _STATES[state].format(org))
+    raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")
+
+
+def _statuses(live: Sequence[Live]) -> list[str]:
+    found = sorted({row.status or WITHOUT for row in live})
+    return sorted(found, key=lambda status: STATUSES.index(status) if status in STATUSES else len(STATUSES))
+
+
+def _live_chart(live: Sequence[Live]) -> Markup:
+    """Draws a bar a module, the largest first; small modules share one."""
+    by_module = [(module or WITHOUT, list(rows)) for module, rows in groupby(live, lambda row: row.module)]
+    if len(by_module) > MODULES:
+        rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
+        by_module = [*by_module[: MODULES - 1], ("others", rest)]
+    by_module.reverse()  # horizontal bars are drawn from the bottom
+    names = tuple(name for name, _ in by_module)
+    series = tuple(
+        (status, tuple(sum(row.cadences for row in rows if (row.status or WITHOUT) == status) for _, rows in by_module))
+        for status in _statuses(live)
+    )
+    return draw_bars("Live cadences by module and status", names, series, horizontal=True)
+
+
+def _weeks(today: date, changes: Sequence[Day]) -> list[Week]:
+    """Adds up the weeks that end today, the oldest first."""
+    first = today - timedelta(days=7 * WEEKS - 1)
+    counts: list[Counter[str]] = [Counter() for _ in range(WEEKS)]
     for row in changes:
-        place = (row.day - weeks[0].first).days // 7
-        # What a clock that was ahead dates later is of this week, too.
-        cast("Counter[str]", weeks[min(place, ask.WEEKS - 1)].changes)[row.kind] += row.changes
-    return weeks
+        # Changes that a fast clock dated later belong to this week, too.
+        counts[min((row.day - first).days // 7, WEEKS - 1)][row.kind] += row.changes
+    return [Week(first + timedelta(days=7 * number), count) for number, count in enumerate(counts)]
 
 
 def _changes_chart(weeks: Sequence[Week]) -> Markup:
-    series = {kind: [week.changes.get(kind, 0) for week in weeks] for kind in KINDS}
-    return charts.bars(
-        "Changes of the last 13 weeks", [f"{week.first.day} {week.first:%b}" for week in weeks], series, every=3
-    )
+    labels = tuple(f"{week.first.day} {week.first:%b}" for week in weeks)
+    series = tuple((kind, tuple(week.changes.get(kind, 0) for week in weeks)) for kind in CHANGE_KINDS)
+    return draw_bars("Changes of the last 13 weeks", labels, series, every=3)

@@ -1,47 +1,50 @@
 """Time travel: all cadences as they were at a time, and what differs between two times."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from cadence_sync.db.queries import as_of, reading
-from cadence_sync.db.queries.history import history_start as watched_orgs
-from cadence_sync.db.queries.organization import check_known
+from cadence_sync.core.labels import Axis
+from cadence_sync.db.queries import as_of
+from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ENGINE
 from cadence_sync.web.csv_export import send_csv
-from cadence_sync.web.params import Edge, TimeParam, check_order, present, recent, time_param, zone_of
+from cadence_sync.web.params import Edge, TimeParam, check_order, present, reading, recent, time_param, zone_of
 from cadence_sync.web.templating import Nav, page
 
 routes = web.RouteTableDef()
 nav = Nav("/past", "Time travel")
 
 SIZE: Final = 100
-CADENCES: Final = 50
+DIFFERENCES: Final = 50
 """Cadences on a page of differences: each may have many fields."""
-Watched = Mapping[str, datetime | None]
+COLUMNS: Final = (
+    *("org_id", "cadence_id", "version", "name", "type", "status", "active", "published"),
+    *("module_id", "module_api_name", "custom_view_id", "custom_view_name", "follow_up_count", "execution_interval"),
+    *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
+    "last_changed_at",
+)
 
 
 @routes.get("/past")
-async def past(request: web.Request) -> web.Response:
-    """Show the list of a time."""
-    axis, org, text = _axis(request), params.words(request, "org") or "", params.words(request, "search") or ""
+async def list_past(request: web.Request) -> web.Response:
+    axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     number = params.number(request, "page")
     wrong, then, total = None, None, 0
-    rows: list[as_of.CadenceAsOf] = []
+    rows: Sequence[object] = []
     try:
         then = time_param(request, "on", Edge.END)
     except ArgumentError as error:
         wrong = error
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, org)
-        watched = await watched_orgs(connection)
+    async with reading(request, org) as connection:
+        watched = await load_history_start(connection)
         if then is not None:
-            rows, total = await as_of.as_of(connection, then.at, axis, org, text, SIZE, (number - 1) * SIZE)
+            query = as_of.PastQuery(then.at, axis, COLUMNS, org, words, SIZE, (number - 1) * SIZE)
+            rows, total = await as_of.list_as_of(connection, query)
     params.check_page(number, rows)
     return await page(
         request,
@@ -51,7 +54,7 @@ async def past(request: web.Request) -> web.Response:
         then=then,
         axis=axis,
         orgs=list(watched),
-        unwatched=_unwatched(watched, org, then),
+        unwatched=find_unwatched(watched, org, then.at) if then else {},
         rows=rows,
         total=total,
         number=number,
@@ -60,44 +63,38 @@ async def past(request: web.Request) -> web.Response:
 
 
 @routes.get("/past.csv")
-async def past_csv(request: web.Request) -> web.StreamResponse:
-    """Send the list of a time whole."""
-    axis, org, text = _axis(request), params.words(request, "org") or "", params.words(request, "search") or ""
+async def export_past(request: web.Request) -> web.StreamResponse:
+    axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     then = time_param(request, "on", Edge.END)
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
-    at = then.at
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, org)
+    async with reading(request, org) as connection:
+        found, _ = await as_of.list_as_of(connection, as_of.PastQuery(then.at, axis, COLUMNS, org, words))
 
-    async def lines() -> AsyncIterator[list[object]]:
-        async with reading(request.app[ENGINE]) as connection:
-            rows, _ = await as_of.as_of(connection, at, axis, org, text, None, 0)
-        for row in rows:
-            yield [getattr(row, name) for name in as_of.CadenceAsOf.__slots__]
+    async def rows() -> AsyncIterator[object]:
+        for row in found:
+            yield row
 
-    return await send_csv(request, "cadences-then", as_of.CadenceAsOf.__slots__, lines())
+    return await send_csv(request, "cadences-then", COLUMNS, rows())
 
 
 @routes.get("/past/difference")
-async def difference(request: web.Request) -> web.Response:
-    """Show what differs between two times."""
-    axis, org, number = _axis(request), params.words(request, "org") or "", params.number(request, "page")
+async def compare_times(request: web.Request) -> web.Response:
+    axis, org, number = _axis(request), params.words(request, "org"), params.number(request, "page")
     wrong, begins, ends = None, None, None
     found: list[as_of.Difference] = []
     try:
         begins, ends = _period(request)
     except ArgumentError as error:
         wrong = error
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, org)
-        watched = await watched_orgs(connection)
+    async with reading(request, org) as connection:
+        watched = await load_history_start(connection)
         shown = found
         if begins is not None and ends is not None:
-            found = await as_of.difference(connection, begins.at, ends.at, axis, org)
-            shown = await as_of.named(connection, found[(number - 1) * CADENCES : number * CADENCES])
+            found = await as_of.compare_times(connection, begins.at, ends.at, axis, org)
+            shown = await as_of.add_labels(connection, found[(number - 1) * DIFFERENCES : number * DIFFERENCES])
     params.check_page(number, shown)
-    unwatched = _unwatched(watched, org, begins)
+    unwatched = find_unwatched(watched, org, begins.at) if begins else {}
     return await page(
         request,
         "difference.html",
@@ -114,16 +111,16 @@ async def difference(request: web.Request) -> web.Response:
         differences=shown,
         total=len(found),
         number=number,
-        size=CADENCES,
+        size=DIFFERENCES,
     )
 
 
-def _axis(request: web.Request) -> as_of.Axis:
-    return as_of.Axis(params.one_of(request, "axis", tuple(as_of.Axis)) or as_of.Axis.VALID)
+def _axis(request: web.Request) -> Axis:
+    return Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
 
 
 def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    """Return both times; the second is now where only the first is given."""
+    """Returns both times; the second is by default now."""
     begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
@@ -134,14 +131,7 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
     return begins, ends
 
 
-def _unwatched(watched: Watched, org: str, then: TimeParam | None) -> dict[str, datetime | None]:
-    """Return the organizations of which nothing is known at that time, and since when they are watched."""
-    if then is None:
-        return {}
-    return {name: since for name, since in watched.items() if org in ("", name) and (since is None or then.at < since)}
-
-
 def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
-    """Return the first whole second of which something is known."""
+    """Returns the first whole second of the history."""
     first = min((since for since in unwatched.values() if since is not None), default=None)
     return None if first is None else (first + timedelta(seconds=1)).replace(microsecond=0).astimezone(zone)

@@ -1,16 +1,14 @@
-"""Runs: all of them, and the story of one."""
+"""Runs: all of them, and the details of one."""
 
 from typing import Final
 
 from aiohttp import web
 
-from cadence_sync.db.audit import actions
-from cadence_sync.db.queries import reading
-from cadence_sync.db.queries import runs as ask
-from cadence_sync.db.queries.organization import check_known
+from cadence_sync.db.audit import list_actions
+from cadence_sync.db.queries import runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ENGINE
+from cadence_sync.web.params import reading
 from cadence_sync.web.templating import Nav, page
 
 routes = web.RouteTableDef()
@@ -21,28 +19,26 @@ OUTCOMES: Final = ("succeeded", "partial", "held", "failed", "changed", "running
 
 
 @routes.get("/runs")
-async def runs(request: web.Request) -> web.Response:
-    """Show the ledger, newest first."""
+async def list_runs(request: web.Request) -> web.Response:
     org, number = params.words(request, "org"), params.number(request, "page")
     outcome = params.one_of(request, "outcome", OUTCOMES)
-    async with reading(request.app[ENGINE]) as connection:
-        await check_known(connection, org)
-        found, more = await ask.runs(connection, org, outcome, number, SIZE)
+    async with reading(request, org) as connection:
+        found, more = await runs.list_runs(connection, org, outcome, number, SIZE)
     params.check_page(number, found)
     return await page(request, "runs.html", runs=found, more=more, number=number, size=SIZE, outcomes=OUTCOMES)
 
 
 @routes.get(r"/runs/{run_id:[0-9]{1,18}}")
-async def run(request: web.Request) -> web.Response:
-    """Show what one run saw, changed, held and could not read."""
+async def show_run(request: web.Request) -> web.Response:
+    """Shows what one run saw, changed, held and quarantined."""
     number = params.number(request, "page")
-    async with reading(request.app[ENGINE]) as connection:
-        found = await ask.find_run(connection, int(request.match_info["run_id"]), params.words(request, "org"))
-        if found is None:
+    async with reading(request) as connection:
+        run = await runs.find_run(connection, int(request.match_info["run_id"]), params.words(request, "org"))
+        if run is None:
             raise NotFoundError(
                 "There is no such run.", hint="Old runs that changed nothing are pruned; their days are still counted."
             )
-        story = await ask.load_detail(connection, found, number)
-        done, _ = await actions(connection, 1, SIZE, found.org_id, found.run_id)
+        story = await runs.load_detail(connection, run, number)
+        actions, _ = await list_actions(connection, 1, SIZE, run.org_id, run.run_id)
     params.check_page(number, story.edits)
-    return await page(request, "run.html", story=story, run=found, actions=done, number=number, size=ask.EDITS)
+    return await page(request, "run.html", story=story, run=run, actions=actions, number=number, size=runs.EDITS)

@@ -1,0 +1,116 @@
+"""`export`: the state at a time as JSON, YAML or CSV; or, with --git, the whole history."""
+
+import os
+import sys
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.console import show_note
+from cadence_sync.cli.lookup import check_org, note_unwatched, parse_time
+from cadence_sync.cli.options import At, Format, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import Axis
+from cadence_sync.db.queries import as_of, history
+from cadence_sync.errors import ArgumentError
+from cadence_sync.export.fast_import import stream_commits
+from cadence_sync.export.git import Repository
+from cadence_sync.export.state import COLUMNS, render_state
+
+_STDOUT: Final = "-"
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "cadence-sync export --at 2026-03-01T09:00Z --format csv --output cadences.csv",
+        "cadence-sync export --git cadences-history",
+    )
+)
+def export(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    *,
+    at: At = "now",
+    org: OneOrg = None,
+    axis: WhichAxis = Axis.VALID,
+    form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="A file, written whole or not at all; - for stdout."),
+    ] = None,
+    git: Annotated[
+        str | None, typer.Option("--git", metavar="DIR", help="Replay the whole history as commits in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
+    for option, name in (("--output", output), ("--git", git)):
+        if name == "":  # it would be the folder that one is in
+            raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
+    if git is not None:
+        if (at, axis, form, output, as_json) != ("now", Axis.VALID, None, None, False):
+            raise ArgumentError(
+                "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
+                hint="`export --git DIR [--org ID]`.",
+            )
+        repository = Repository.at(Path(git))
+        run(_replay(read_settings(context), repository, org))
+        return
+    if as_json and form not in (None, Format.JSON):
+        raise ArgumentError(f"--json and --format {form} contradict each other.", hint="Leave one out.")
+    time = parse_time(at, "--at", wiring.SystemClock().now())
+    run(_write_state(read_settings(context), time, org, axis, form or Format.JSON, output))
+
+
+async def _write_state(
+    settings: Settings, at: datetime, org: str | None, axis: Axis, form: Format, output: str | None
+) -> None:
+    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
+        watched = await history.load_history_start(connection)
+        check_org(watched, org)
+        note_unwatched(watched, org, at)
+        rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
+    in_order = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
+    content = render_state([{name: getattr(row, name) for name in COLUMNS} for row in in_order], form).encode()
+    if output is None or output == _STDOUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+    else:
+        _write_whole(Path(output), content)
+
+
+async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:
+    """Brings a repository to what the tables say: new commits follow those that it has."""
+    async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
+        check_org(await history.load_history_start(connection), org)
+        await repository.take(org, stream_commits(history.replay(connection, org)))
+    if not await repository.has_commits():
+        show_note("No cadence is stored yet: the repository has no commit.")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Writes a temporary file next to the target and moves it there: a reader never sees a part."""
+    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # a device or a pipe, which must not become a file
+            return
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise ArgumentError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            hint="Nothing was left behind; name a file in a folder that you may write to.",
+            code="OUTPUT_NOT_WRITABLE",
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""`history`: the versions of one cadence as a time line on a terminal, as lines for programs elsewhere."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from cadence_sync.cli.console import echo, print_json, print_table
+from cadence_sync.cli.lookup import find_one_cadence
+from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
+from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.core.blame import DISCOVERED
+from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_WORDS
+from cadence_sync.core.records import FieldChange
+from cadence_sync.core.text import one_line, value_in_words
+from cadence_sync.core.version_text import (
+    describe_field,
+    draft_in_words,
+    returned_with,
+    visible_changes,
+)
+from cadence_sync.db.queries import history as queries
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+T = TypeVar("T")
+_INDENT = " " * 16
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "cadence-sync history 3652397000017949001",
+        "cadence-sync history 3652397000017949001 --json",
+    )
+)
+def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    """Show every version of one cadence and what changed in it, as a time line."""
+    row, versions = with_database(
+        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, queries.load_versions)
+    )
+    if as_json:
+        print_json(versions)
+    else:
+        print_history(str(row["name"]), versions)
+
+
+async def load_versions(
+    engine: "AsyncEngine",
+    org_id: str | None,
+    cadence_id: str,
+    query: "Callable[[AsyncConnection, str, str], Awaitable[list[T]]]",
+) -> tuple[dict[str, Any], list[T]]:
+    """Returns a cadence's current row and its versions by the query, oldest first."""
+    row = await find_one_cadence(engine, org_id, cadence_id)
+    async with queries.snapshot(engine) as connection:
+        return row, await query(connection, row["org_id"], cadence_id)
+
+
+def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
+    """Prints versions, each followed by what changed in it."""
+    if sys.stdout.isatty():
+        echo(f"History of {one_line(name)} (times in UTC)")
+        echo("\n".join(render_timeline(versions)), hang=len(_INDENT) + 2)
+        return
+    columns = ("version", "from", "kind", "field", "before", "after", "by", "run")
+    print_table("", columns, [line for version in versions for line in _lines(version)])
+
+
+def render_timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yields a line for each day, each version and each changed field."""
+    for day, of_day in groupby(_entries(versions), lambda entry: entry[0].date()):
+        yield f"\n{day}"
+        for _, lines in of_day:
+            yield from lines
+
+
+def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
+    """Yields time and lines of each version, and of the fields discovered before the next."""
+    for before, version in zip([None, *versions[:-1]], versions, strict=True):
+        yield version["valid_from"], _describe_changes(before, version)
+        in_order = sorted(version["discovered"], key=itemgetter("observed_at"))
+        for time, fields in groupby(in_order, itemgetter("observed_at")):
+            yield time, _discovered_entry(time, list(fields))
+
+
+def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Iterator[str]:
+    run = fields[0]["run_id"]
+    yield f"  {time:%H:%M:%S}       became known, not sent before{'' if run is None else f' (run {run})'}"
+    yield from (f"{_INDENT}{field['field']}: {value_in_words(field['value'])}" for field in fields)
+
+
+def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
+    fields = [FieldChange(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
+    if version["kind"] == "restored" and before is not None:
+        fields = returned_with(before["document"], version["document"])
+    shown = visible_changes(fields)
+    yield f"  {version['valid_from']:%H:%M:%S}  {'v' + str(version['version']):<4} {_headline(version, shown)}"
+    yield from (f"{_INDENT}{describe_field(field)}" for field in shown)
+    draft = draft_in_words(before, version)
+    if draft is not None:
+        yield f"{_INDENT}{draft}"
+
+
+def _headline(version: dict[str, Any], shown: Sequence[FieldChange]) -> str:
+    what = INVISIBLE_EDIT if version["kind"] == "updated" and not shown else KIND_WORDS[version["kind"]]
+    what, more = what.partition(",")[::2]
+    names = {c["changed_by_name"] or c["changed_by_id"] for c in version["changes"]} - {None}
+    who = f" by {one_line(min(names))}" if names else ""
+    seen = "" if version["valid_from"] == version["observed_at"] else f", seen {one_line(version['observed_at'])}"
+    return f"{what}{who}{more and ','}{more} (run {version['run_id']}{seen})"
+
+
+def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
+    number, run = version["version"], version["run_id"]
+    head = (number, version["valid_from"], version["kind"])
+    who = next((change["changed_by_name"] for change in version["changes"]), None)
+    changes: list[Sequence[object]] = [
+        (*head, change["field"], change["old_value"], change["new_value"], who, run)
+        for change in version["changes"]
+        if change["field"] != "*"
+    ]
+    discovered = [
+        (number, field["observed_at"], DISCOVERED, field["field"], None, field["value"], None, field["run_id"])
+        for field in version["discovered"]
+    ]
+    return [*(changes or [(*head, None, None, None, who, run)]), *discovered]

@@ -1,0 +1,144 @@
+"""`org add` and `org import`: organizations, proved and stored; one's failure never stops another."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.console import echo, print_json
+from cadence_sync.cli.new_org import Fields, complete_fields, find_duplicates, parse_new_org, read_orgs
+from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run, with_database
+from cadence_sync.config.orgs import Schedule
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.report import most_severe
+from cadence_sync.core.text import one_line
+from cadence_sync.db.crypto import make_cipher
+from cadence_sync.errors import ArgumentError, CadenceSyncError
+from cadence_sync.orgs.onboarding import NewOrg, add_org
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+AT_ONCE: Final = 8
+"""Organizations that are proved side by side."""
+SecretFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A file that holds it; - for stdin, a line each.")
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Give an organization that is stored new credentials.")]
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "cadence-sync org add acme --data-center eu",
+        "cadence-sync org add acme --refresh-token-file token.txt --interval 5m",
+        "cadence-sync org add acme --replace --grant-code-file -",
+    )
+)
+def add(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    org_id: Annotated[str | None, typer.Argument(metavar="ID", help="A name of your choice.")] = None,
+    *,
+    data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="Of the self client in Zoho's API console.")] = None,
+    client_secret_file: SecretFile = None,
+    refresh_token_file: SecretFile = None,
+    grant_code_file: SecretFile = None,
+    interval: Interval = None,
+    cron: Cron = None,
+    time_zone: TimeZone = None,
+    api_url: Annotated[str | None, typer.Option(help="Another address of the API.")] = None,
+    accounts_url: Annotated[str | None, typer.Option(help="Another address that hands out tokens.")] = None,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Add an organization: prove its credentials by one call, and store them encrypted."""
+    fields = {
+        "org_id": org_id,
+        "data_center": data_center,
+        "client_id": client_id,
+        "interval": interval,
+        "cron": cron,
+        "time_zone": time_zone,
+        "api_url": api_url,
+        "accounts_url": accounts_url,
+    }
+    files = {
+        "client_secret": client_secret_file,
+        "refresh_token": refresh_token_file,
+        "grant_code": grant_code_file,
+    }
+    settings = read_settings(context)
+    wanted = parse_new_org(settings, complete_fields(settings, fields, files))
+    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace))
+    org = wanted.org
+    if as_json:
+        print_json({"org_id": org.org_id, "data_center": org.data_center, **asdict(wanted.schedule or Schedule())})
+    else:
+        echo(one_line(f"Zoho lets cadence-sync read the cadences of {org.org_id!r} ({org.data_center}); it is stored."))
+
+
+@app.command(
+    "import",
+    epilog=examples("cadence-sync org import orgs.csv", "cadence-sync org import orgs.toml --no-check --json"),
+)
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .toml or .csv file; its form is in the docs.")],
+    replace: Replace = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add many organizations, each proved; those that fail are named, the others are stored."""
+    settings = read_settings(context)
+    make_cipher(settings.encryption_key_list)  # without a key no organization can be stored
+    rows = read_orgs(file)
+    twice = find_duplicates(rows)
+
+    def parse(row: Fields) -> NewOrg:
+        wanted = parse_new_org(settings, row)
+        if wanted.org.org_id in twice:
+            raise ArgumentError("The file names it more than once.", hint="None of them was stored.", code="ORG_EXISTS")
+        if wanted.grant_code and no_check:
+            raise ArgumentError("A grant code cannot be swapped without asking Zoho.", hint="Leave out --no-check.")
+        return wanted
+
+    errors = run(_add_all(settings, rows, parse, replace=replace, prove=not no_check))
+    results = [((row["org_id"] or "").strip(), error) for row, error in zip(rows, errors, strict=True)]
+    failed = [(org_id, error) for org_id, error in results if error is not None]
+    for org_id, error in failed:
+        echo(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), sys.stderr)
+    if as_json:
+        print_json([{"org_id": org_id, "error": error and _error_json(error)} for org_id, error in results])
+    else:
+        print(f"Stored {len(results) - len(failed)} of {len(results)} organizations.")
+    raise typer.Exit(most_severe(error.exit_code for _, error in failed))
+
+
+def _error_json(error: CadenceSyncError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+async def _add_all(
+    settings: Settings, rows: list[Fields], parse: Callable[[Fields], NewOrg], *, replace: bool, prove: bool
+) -> list[CadenceSyncError | None]:
+    """Returns the error of each row that failed."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def attempt(engine: "AsyncEngine", row: Fields) -> CadenceSyncError | None:
+        async with places:
+            try:
+                await add_org(settings, engine, parse(row), again=replace, prove=prove)
+            except CadenceSyncError as error:
+                return error
+        return None
+
+    async with wiring.database(settings) as engine, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(attempt(engine, row)) for row in rows]
+    return [task.result() for task in tasks]

@@ -1,0 +1,47 @@
+"""`prune`: what the daemon does once an hour, by hand."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.console import print_json, print_table, show_note
+from cadence_sync.cli.options import Json, examples, new_app
+from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.config.settings import retention_of
+from cadence_sync.db import pruning
+from cadence_sync.errors import SettingsError
+
+app = new_app()
+
+
+@app.command(epilog=examples("cadence-sync prune --dry-run", "cadence-sync prune --keep 30d"))
+def prune(
+    context: typer.Context,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="How long to keep them, like 14d; at least 1d.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and delete nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old runs that changed nothing; a row a day of what they add up to stays."""
+    settings = read_settings(context)
+    retention = settings.retention if keep is None else _parse_retention(keep)
+    now = wiring.SystemClock().now()
+    pruned = asdict(with_database(settings, lambda engine: pruning.prune(engine, now, retention, dry_run=dry_run)))
+    if as_json:
+        print_json(pruned | {"dry_run": dry_run})
+        return
+    busy = pruned.pop("busy")
+    print_table("Rows that would go" if dry_run else "Rows deleted", list(pruned), [list(pruned.values())])
+    if busy:
+        show_note(f"{busy} organization(s) were being written and were left for the next time.")
+
+
+def _parse_retention(keep: str) -> timedelta:
+    try:
+        return retention_of(keep)
+    except ValueError as error:
+        raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None

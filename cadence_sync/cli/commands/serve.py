@@ -1,0 +1,28 @@
+"""`serve` and `worker`: the daemons."""
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.options import examples, new_app
+from cadence_sync.cli.runtime import check_host, read_settings, run
+from cadence_sync.daemon import app as daemon
+
+app = new_app()
+
+
+@app.command(epilog=examples("cadence-sync serve", "cadence-sync --config /etc/cadence-sync/cadence-sync.toml serve"))
+def serve(context: typer.Context) -> None:
+    """Sync every organization again and again, until stopped."""
+    settings = read_settings(context, daemon=True)
+    check_host(settings)
+    run(daemon.serve(settings))
+
+
+@app.command(epilog=examples("cadence-sync worker"))
+def worker(context: typer.Context) -> None:
+    """Run one more worker: it syncs what a scheduler enters in the queue."""
+    wiring.load()
+    settings = read_settings(context, daemon=True)
+    if settings.worker_port is not None:
+        check_host(settings)
+    run(daemon.work(settings))

@@ -1,0 +1,143 @@
+"""`sync`: one report an organization, and the exit code of the most severe."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.console import echo, print_json, print_rows, show_error
+from cadence_sync.cli.options import Json, Orgs, examples, new_app
+from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
+from cadence_sync.core.text import one_line
+from cadence_sync.errors import ArgumentError, CadenceSyncError
+from cadence_sync.ports import ProgressCallback
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_HELD: Final = (
+    "{count} missing cadence(s) are held: too many to be deleted unasked.\n"
+    "Hint: `cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
+)
+TRIGGER: Final = "command"
+_COLUMNS: Final = (
+    "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
+    "unchanged", "quarantined", "held", "api_calls",
+)  # fmt: skip
+app = new_app()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncArgs:
+    """What the command line asks for."""
+
+    orgs: Sequence[str] = ()
+    dry_run: bool = False
+    as_json: bool = False
+    allow_mass_delete: bool = False
+    allow_other_org: bool = False
+
+
+@app.command(
+    epilog=examples(
+        "cadence-sync sync",
+        "cadence-sync sync --org acme --org globex --json",
+        "cadence-sync sync --dry-run",
+        "cadence-sync sync --queue --org acme",
+    )
+)
+def sync(
+    context: typer.Context,
+    org: Orgs = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Delete all that is missing, however many they are.")
+    ] = False,
+    allow_other_org: Annotated[
+        bool, typer.Option("--allow-other-org", help="Accept a listing that shares no cadence with what is stored.")
+    ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Let a worker do it, ahead of what the schedule asks for.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch every cadence and write what changed."""
+    wiring.load()
+    args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
+    settings_of = partial(read_settings, context)
+    if queue:
+        if dry_run or allow_mass_delete or allow_other_org:
+            raise ArgumentError(
+                "--queue leaves the work to a worker: no other option but --org and --json goes with it.",
+                hint="Sync here, without --queue, to try something or to permit something.",
+            )
+        from cadence_sync.cli.enqueue import enqueue_orgs  # needs the daemon's parts, which a plain sync does not
+
+        raise typer.Exit(run(enqueue_orgs(settings_of, args.orgs, as_json=as_json)))
+    raise typer.Exit(run(sync_orgs(settings_of, args)))
+
+
+async def sync_orgs(settings_of: Callable[[], Settings], args: SyncArgs) -> int:
+    """Syncs organizations one after the other and returns the exit code; one's failure never stops another."""
+    from cadence_sync.orgs.registry import enabled_orgs, select_orgs  # imports the database, which `--help` needs not
+
+    try:
+        settings = settings_of()
+        async with wiring.database(settings) as engine:
+            orgs = await (select_orgs(settings, engine, args.orgs) if args.orgs else enabled_orgs(settings, engine))
+            reports = [await _sync_one(settings, engine, name, org, args) for name, org in orgs.items()]
+    except CadenceSyncError as error:
+        reports = [Report(None, None, Outcome.FAILED, None, error=ErrorInfo.of(error))]
+    if args.as_json:
+        print_json([report.to_json() for report in reports])
+    else:
+        _print(reports)
+    return exit_code_of(reports)
+
+
+async def _sync_one(
+    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | CadenceSyncError, args: SyncArgs
+) -> Report:
+    if isinstance(org, CadenceSyncError):
+        return Report(org_id, None, Outcome.FAILED, Counters(), error=ErrorInfo.of(org))
+    permits = {"allow_mass_delete": args.allow_mass_delete, "allow_other_org": args.allow_other_org}
+    with _progress(org_id, quiet=args.as_json) as on_progress:
+        async with wiring.sync(settings, engine, org, on_progress, **permits) as sync:
+            return await (sync.preview() if args.dry_run else sync.run(TRIGGER))
+
+
+def _print(reports: Sequence[Report]) -> None:
+    known = [report.to_json() for report in reports if report.org_id is not None]
+    if known:
+        print_rows("Sync", _COLUMNS, known)
+    for report in reports:
+        if report.outcome is Outcome.HELD and report.counters is not None:
+            echo(_HELD.format(count=report.counters.held, run=report.run_id or "RUN"), sys.stderr)
+        if report.error is not None:
+            where = f"{report.org_id}: " if report.org_id and len(reports) > 1 else ""
+            error = report.error
+            show_error(CadenceSyncError(f"{where}{error.message}", hint=error.hint, code=error.code))
+
+
+@contextmanager
+def _progress(org_id: str, *, quiet: bool) -> Iterator[ProgressCallback | None]:
+    """Draws a bar of pages on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    # Here, not above: rich takes as long to import as the rest, and is for terminals only.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("pages"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(one_line(org_id), total=None)
+        yield lambda arrived, expected: bar.update(task, completed=arrived, total=expected)

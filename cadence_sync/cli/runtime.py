@@ -1,0 +1,114 @@
+"""What a command runs in: its settings, its event loop, its user, and the name that it was called by."""
+
+import asyncio
+import gc
+import getpass
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import typer
+
+from cadence_sync import wiring
+from cadence_sync.cli.console import show_warning
+from cadence_sync.config.settings import Settings, load_settings
+from cadence_sync.config.urls import is_loopback
+from cadence_sync.errors import SettingsError
+from cadence_sync.logs import configure_logs
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+T = TypeVar("T")
+_BY_SIGNAL: Final = 128
+_NAME: Final = "cadence-sync"
+
+
+def read_settings(context: typer.Context, *, daemon: bool = False) -> Settings:
+    """Reads the settings and configures logs by them; a daemon's failures cannot be repeated, so it logs tracebacks."""
+    settings = load_settings(context.obj.config)
+    configure_logs(settings.log_level, tracebacks=daemon or context.obj.debug)
+    if settings.exposed_file is not None:
+        show_warning(
+            f"Other users of this machine may read the secrets in {settings.exposed_file}.",
+            f"Close it with: chmod 600 {settings.exposed_file}",
+        )
+    return settings
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine to its end.
+
+    SIGTERM ends it as Ctrl-C does, by canceling it, once; after its cleanup the exit code is 128 + the signal's number.
+    """
+    received: list[int] = []
+    gc.freeze()  # all that was imported until now
+    gc.enable()
+
+    async def guarded() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def stop(number: int) -> None:
+            if task is not None and not received:
+                task.cancel()
+            received.append(number)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows has no such handlers
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        if received[:1] == [signal.SIGINT] and sys.stderr is not None and sys.stderr.isatty():
+            print(file=sys.stderr)  # after the ^C that the terminal shows
+        sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))
+
+
+def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
+    """Runs what needs the database to its end."""
+
+    async def connected() -> T:
+        async with wiring.database(settings) as engine:
+            return await work(engine)
+
+    return run(connected())
+
+
+def check_host(settings: Settings) -> None:
+    """Raises `SettingsError` where other machines could reach the web UI without a token or a proxy that signs in."""
+    by_proxy = settings.web_user_header is not None
+    if settings.web_token is None and not by_proxy and not is_loopback(settings.web_host):
+        raise SettingsError(
+            f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
+            hint="Set one, or keep the default host 127.0.0.1.",
+        )
+    if by_proxy and not (settings.web_trusted_proxies.strip() and settings.web_url):
+        raise SettingsError(
+            "CADENCE_SYNC_WEB_USER_HEADER needs CADENCE_SYNC_WEB_TRUSTED_PROXIES and CADENCE_SYNC_WEB_URL.",
+            hint="Name the proxy that sets the header, and the address at which people reach the web UI through it.",
+        )
+
+
+def program_name() -> str:
+    """Returns how this program is called again: by name where PATH finds it, else by path, relative if below here."""
+    started = Path(sys.argv[0]).absolute()
+    found = shutil.which(_NAME)
+    if started.name != _NAME or (found is not None and Path(found).resolve() == started.resolve()):
+        return _NAME
+    here = Path.cwd()
+    return shlex.quote(str(started.relative_to(here) if started.is_relative_to(here) else started))
+
+
+def current_user() -> str:
+    """Returns the name of the operating system's user; a container's user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,170 @@
+"""Composes the daemons: `serve` is a scheduler, a worker and the web UI in one process, `worker` a worker alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync import wiring
+from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
+from cadence_sync.alerts.staleness import watch
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.daemon import metrics
+from cadence_sync.daemon.jobs import JobRunner, many_syncs
+from cadence_sync.daemon.metrics import Gauges
+from cadence_sync.daemon.queue import request_syncs
+from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
+from cadence_sync.daemon.scheduler import Scheduler
+from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
+from cadence_sync.daemon.tracing import tracing
+from cadence_sync.daemon.worker import Worker
+from cadence_sync.db.alert_outbox import enter_staleness
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.pruning import prune
+from cadence_sync.db.queue import check_queue
+from cadence_sync.db.revision import check_migrated
+from cadence_sync.errors import CadenceSyncError
+from cadence_sync.logs import forward_libraries, log
+from cadence_sync.orgs.registry import OrgConfigCache, load_org_config, usable_orgs
+from cadence_sync.ports import Clock
+from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.health import Probes, serving
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from cadence_sync.db.alert_outbox import IsStale
+
+DATABASE_PATIENCE: Final = 5.0
+"""Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
+ALERT_GRACE: Final = 5.0
+"""Seconds that messages under way may take when a daemon stops; those that take longer are sent again."""
+
+
+async def serve(settings: Settings) -> None:
+    """Syncs on schedule and serves the web UI until canceled."""
+    forward_libraries()
+    check_default(settings)
+    orgs, clock = usable_orgs(settings), wiring.SystemClock()
+    async with wiring.long_lived_database(settings) as (engine, url):
+        await _check_database(engine)
+        source = ScheduleSource(settings, engine, orgs)
+        gauges = Gauges(engine, clock, source.look)
+        clean_up = partial(_clean_up, settings, engine, clock)
+        scheduler = Scheduler(url, source.load, clock, seconds_of(settings.sync_misfire_grace), clean_up)
+
+        async def unready() -> str | None:
+            return await _unready(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
+
+        def is_stale() -> "IsStale | None":
+            return staleness(settings, scheduler.known, clock.now()) if scheduler.leading else None
+
+        def intervals() -> dict[str, float]:
+            schedules, now = scheduler.known or gauges.schedules, clock.now()
+            return {org_id: schedule.max_interval(now) for org_id, schedule in schedules.items()}
+
+        web_ui = web_ui_app(settings, engine, clock, partial(_request_sync, settings, engine, url), intervals)
+        probes = Probes(unready, gauges.text)
+        async with (
+            _running_worker(settings, engine, url, orgs) as worker,
+            _watching_staleness(settings, engine, is_stale),
+            serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", web_ui) as port,
+        ):
+            log.info("server_started", organizations=len(orgs), host=settings.web_host, port=port)
+            await _until_stopped(scheduler.run())
+
+
+async def work(settings: Settings) -> None:
+    """Takes jobs from the queue until canceled."""
+    forward_libraries()
+    async with wiring.long_lived_database(settings) as (engine, url), AsyncExitStack() as stack:
+        await _check_database(engine)
+        worker = await stack.enter_async_context(_running_worker(settings, engine, url, usable_orgs(settings)))
+        if settings.worker_port is not None:
+            probes = Probes(lambda: _unready(engine, worker), Gauges(engine, wiring.SystemClock()).text)
+            await stack.enter_async_context(
+                serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
+            )
+        log.info("worker_started", concurrency=settings.worker_concurrency)
+        await _until_stopped(asyncio.Event().wait())
+
+
+@asynccontextmanager
+async def _running_worker(
+    settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
+) -> AsyncIterator[Worker]:
+    """Runs a worker, and what sends its alerts, and drains it at the end."""
+    async with AsyncExitStack() as stack:
+        traced = stack.enter_context(tracing(settings.otlp_endpoint))
+        if settings.alert_channels:
+            dispatcher = await wiring.dispatcher(settings, engine, metrics.count_alert)
+            await stack.enter_async_context(run_dispatcher(dispatcher, ALERT_GRACE))
+        sync_of = await stack.enter_async_context(many_syncs(settings, engine, metrics.count_token))
+        orgs = OrgConfigCache(settings, engine, configured)
+        await orgs.check()
+        runner = JobRunner(settings, engine, orgs, sync_of, traced)
+        worker = Worker(url, runner.run, settings.worker_concurrency, settings.data_center_concurrency)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            await asyncio.shield(worker.drain(settings.shutdown_grace_seconds))
+            await asyncio.wait([task], timeout=DATABASE_PATIENCE)
+            task.cancel()
+
+
+@asynccontextmanager
+async def _watching_staleness(
+    settings: Settings, engine: "AsyncEngine", predicate: "Callable[[], IsStale | None]"
+) -> AsyncIterator[None]:
+    """Alerts to organizations that become stale, where there are channels; a follower has no predicate."""
+    if not settings.alert_channels:
+        yield
+        return
+    enter = partial(enter_staleness, engine, wiring.alert_routing(settings))
+    async with in_background(watch(enter, wiring.SystemClock(), predicate)):
+        yield
+
+
+async def _until_stopped(work: Coroutine[object, object, object]) -> None:
+    """Works until canceled, and keeps the service manager informed."""
+    notify(READY)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watchdog(lambda: True))
+            await work
+    finally:
+        notify(STOPPING)
+
+
+async def _request_sync(settings: Settings, engine: "AsyncEngine", url: str, org_id: str) -> str:
+    """Enqueues one organization for the web UI; returns what became of it."""
+    org = await load_org_config(settings, engine, org_id)
+    return (await request_syncs(url, [org]))[org_id]
+
+
+async def _clean_up(settings: Settings, engine: "AsyncEngine", clock: Clock) -> None:
+    log.info("pruned", **asdict(await prune(engine, clock.now(), settings.retention)))
+
+
+async def _check_database(engine: "AsyncEngine") -> None:
+    """Raises `DatabaseError` where it cannot be reached, or lacks tables."""
+    with translate_errors():
+        async with engine.connect() as connection:
+            await check_migrated(connection)
+            await check_queue(connection)
+
+
+async def _unready(engine: "AsyncEngine", worker: Worker) -> str | None:
+    """Returns what a worker lacks to take jobs."""
+    try:
+        async with asyncio.timeout(DATABASE_PATIENCE):
+            await _check_database(engine)
+    except CadenceSyncError as error:
+        return error.message
+    except TimeoutError:
+        return "the database does not answer"
+    return None if worker.taking else "the worker has no connection to the queue yet"

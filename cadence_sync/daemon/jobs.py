@@ -1,0 +1,90 @@
+"""What a worker does with a job: it syncs the organization, and counts and logs the result."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import Settings
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
+from cadence_sync.daemon import metrics
+from cadence_sync.daemon.queue import SyncJob
+from cadence_sync.daemon.tracing import Tracing
+from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
+from cadence_sync.logs import about, log
+from cadence_sync.orgs.registry import OrgConfigCache
+from cadence_sync.ports import ApiUsage, Clock, Org
+from cadence_sync.sync import Sync
+from cadence_sync.zoho.oauth import Auth, OnRefresh
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+ATTEMPTS: Final = 12
+"""How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
+
+
+@asynccontextmanager
+async def many_syncs(
+    settings: Settings, engine: "AsyncEngine", on_refresh: OnRefresh | None = None, clock: Clock | None = None
+) -> AsyncIterator[Callable[[OrgConfig], Sync]]:
+    """Yields a factory of syncs that share one session, one store, and the access tokens of earlier ones."""
+    clock, store, options = clock or wiring.SystemClock(), wiring.store(settings, engine), wiring.sync_options(settings)
+    auths: dict[str, tuple[OrgConfig, Auth]] = {}
+    async with wiring.session(settings) as http:
+
+        def sync_of(org: OrgConfig) -> Sync:
+            known, auth = auths.get(org.org_id, (None, None))
+            if auth is None or known != org:
+                auth = wiring.auth(settings, http, org, clock, wiring.token_cache(settings, engine, org), on_refresh)
+                auths[org.org_id] = (org, auth)
+            source = wiring.source(settings, http.with_own_counter(), auth, clock)
+            return Sync(Org(org.org_id, org.data_center, org.stored), source, store, clock, options=options)
+
+        yield sync_of
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunner:
+    """Runs the jobs of one worker."""
+
+    settings: Settings
+    engine: "AsyncEngine"
+    orgs: OrgConfigCache
+    sync_of: Callable[[OrgConfig], Sync]
+    traced: Tracing
+
+    async def run(self, job: SyncJob, attempts: int) -> bool:
+        """Returns whether a job is done; else it is handed back, and another worker may try."""
+        with about(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
+            try:
+                org = await self.orgs.get(job.org_id)
+            except CadenceSyncError as error:
+                if error.code == UNKNOWN_ORG:
+                    log.info("org_removed")
+                    return True
+                if attempts < ATTEMPTS or isinstance(error, DatabaseError):
+                    log.error("job_released", error=error.message, hint=error.hint)
+                    return False
+                report = await self._record_failure(job, error)
+            else:
+                report = await self.sync_of(org).run(job.trigger)
+            end_span(report)
+        metrics.count(report, job.data_center, job.trigger)
+        fields = {name: value for name, value in report.to_json().items() if value}
+        (log.warning if report.error else log.info)("sync_finished", **fields)
+        return report.run_id is not None or report.exit_code != DatabaseError.exit_code
+
+    async def _record_failure(self, job: SyncJob, error: CadenceSyncError) -> Report:
+        """Records and reports a run that failed before it began: its organization is not configured correctly."""
+        now, store = wiring.SystemClock().now(), wiring.store(self.settings, self.engine)
+        run_id = None
+        try:
+            run = await store.begin(Org(job.org_id, job.data_center, stored=True), job.trigger, now)
+            run_id = run.run_id
+            await store.fail(run, ErrorInfo.of(error), ApiUsage(), now)
+        except CadenceSyncError as second:
+            error = second  # a run that cannot be recorded is worse
+        return Report(job.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, ErrorInfo.of(error))

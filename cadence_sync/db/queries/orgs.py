@@ -1,0 +1,97 @@
+"""Organizations: how fresh each is, what Zoho newly sends, and what monitoring asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.queue import Depth, depth
+from cadence_sync.errors import NotFoundError
+
+_FRESHNESS: Final = """
+    SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,
+           f.last_success_at, f.last_run_id, f.last_started_at, f.last_outcome, f.live, f.held, f.missing,
+           f.quarantined, f.unknown_fields, o.consecutive_failures,
+           o.sync_interval_seconds AS seconds, o.sync_cron AS cron, o.time_zone
+    FROM ({of}) AS o
+    JOIN cadence_reporting.sync_freshness AS f USING (org_id)
+    ORDER BY org_id COLLATE "C"
+"""
+_PAGE: Final = text(
+    _FRESHNESS.format(
+        of="""
+        SELECT * FROM cadence_sync.orgs
+        WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
+        ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip"""
+    )
+)
+_ORG: Final = text(_FRESHNESS.format(of="SELECT * FROM cadence_sync.orgs WHERE org_id = :org"))
+_COUNT: Final = text("""
+    SELECT count(*) FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
+""")
+_DRIFT: Final = text("""
+    SELECT path, sample, first_seen_at, last_seen_at FROM cadence_sync.schema_drift
+    WHERE org_id = :org ORDER BY last_seen_at DESC, path COLLATE "C" LIMIT 200
+""")
+_EXISTS: Final = text("SELECT true FROM cadence_sync.orgs WHERE org_id = :org")
+_VITALS: Final = text("""
+    SELECT f.org_id, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at IS NULL AS stays,
+           o.consecutive_failures,
+           extract(epoch FROM f.last_success_at)::float8 AS last_success, f.quarantined, f.held, f.unknown_fields,
+           (SELECT r.credits_left FROM cadence_sync.sync_runs AS r
+            WHERE r.org_id = f.org_id AND r.run_id = f.last_run_id) AS credits_left
+    FROM cadence_reporting.sync_freshness AS f
+    JOIN cadence_sync.orgs AS o USING (org_id)
+""")
+_CHANNELS: Final = text("""
+    SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS pending,
+        count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS dead_lettered
+    FROM cadence_sync.alert_outbox GROUP BY channel
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the metrics are made of."""
+
+    orgs: list[Row[Any]]
+    queue: Depth
+    channels: Sequence[Row[Any]]
+    """Of each channel that ever had an alert: how many are pending, and how many dead letters it has."""
+
+
+async def load_vitals(engine: AsyncEngine) -> Vitals:
+    """Loads everything once; costs some index lookups for each organization."""
+    with translate_errors():
+        async with engine.connect() as connection:
+            orgs = list(await connection.execute(_VITALS))
+            channels = (await connection.execute(_CHANNELS)).all()
+            return Vitals([row for row in orgs if row.stays], await depth(connection), channels)
+
+
+async def list_orgs(
+    connection: AsyncConnection, search: str | None, page: int, size: int
+) -> tuple[Sequence[Row[Any]], int]:
+    """Loads a page of the organizations with their freshness, and counts all of them."""
+    total = await connection.scalar(_COUNT, {"search": search})
+    rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
+    return rows.all(), int(total or 0)
+
+
+async def check_org(connection: AsyncConnection, org: str) -> None:
+    """Raises `NotFoundError` for an organization that is not stored: an empty page would say that it has no rows."""
+    if (await connection.execute(_EXISTS, {"org": org})).one_or_none() is None:
+        raise NotFoundError(f"There is no organization {org!r}.", hint="The overview lists those that there are.")
+
+
+async def load_org(connection: AsyncConnection, org: str) -> Row[Any]:
+    """Loads an organization's freshness and its own schedule."""
+    return (await connection.execute(_ORG, {"org": org})).one()
+
+
+async def load_drift(connection: AsyncConnection, org: str) -> Sequence[Row[Any]]:
+    """Loads the unknown fields and words that Zoho sends, the latest first."""
+    return (await connection.execute(_DRIFT, {"org": org})).all()

@@ -1,0 +1,84 @@
+"""The state at a time as JSON, YAML or CSV: one row a cadence, the same columns in each."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import yaml
+
+COLUMNS: Final = (
+    *("org_id", "cadence_id", "name", "description", "type", "status", "active", "published"),
+    *("module_id", "module_api_name", "custom_view_id", "custom_view_name"),
+    *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
+    *("email_follow_up_count", "task_follow_up_count", "call_follow_up_count", "whatsapp_follow_up_count"),
+    *("follow_up_count", "execution_type", "execution_end_date", "automatic_unenroll"),
+    *("execute_every_unit", "execute_every_period", "execution_interval", "unenroll_type", "unenroll_end_date"),
+    *("unenroll_properties", "version", "first_seen_at", "last_changed_at"),
+)
+_SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value out, repeated ones too.
+
+    In Python: the C writer, where there is one, escapes other characters, and commits would differ.
+    """
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+    def represent_text(self, value: str) -> yaml.ScalarNode:
+        # In its other styles PyYAML writes some line separators so that it reads another character back.
+        style = '"' if _SEPARATOR.search(value) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
+    """Renders rows of the query as a `json`, `yaml` or `csv` file."""
+    return _WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
+
+
+def render_yaml(value: object) -> str:
+    """Renders a YAML document that says the same as the JSON: a time is text in both."""
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6)
+
+
+def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Renders lines by RFC 4180; null is empty, since no stored text is."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
+    return out.getvalue()
+
+
+def _render_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
+
+
+def _render_yaml_list(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Renders one row after the other: the writer keeps a tree of all that it writes at once."""
+    return "".join(render_yaml([row]) for row in rows) or render_yaml([])
+
+
+_WRITERS: Final[Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]]] = {
+    "json": _render_json,
+    "yaml": _render_yaml_list,
+    "csv": render_csv,
+}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value

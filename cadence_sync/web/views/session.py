@@ -1,0 +1,56 @@
+"""The session: logging in with the token, logging out, and choosing a time zone."""
+
+from aiohttp import web
+
+from cadence_sync.errors import ArgumentError
+from cadence_sync.web import params
+from cadence_sync.web.app_keys import ACCESS, LIMITS, USER
+from cadence_sync.web.middleware import TOKEN_USER, check_rate, local
+from cadence_sync.web.sessions import session_of
+from cadence_sync.web.templating import page
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/login")
+async def show_login(request: web.Request) -> web.Response:
+    then = local(request.query.get("next"))
+    if USER in request or request.app[ACCESS].token is None:
+        raise web.HTTPSeeOther(then)
+    return await page(request, "login.html", then=then, wrong=False)
+
+
+@routes.post("/login")
+async def log_in(request: web.Request) -> web.Response:
+    """Compares the token, and begins a new session that keeps only the time zone of the old one."""
+    access, given = request.app[ACCESS], await params.form(request)
+    then = local(given.get("next"))
+    if access.token is None:
+        raise web.HTTPSeeOther(then)
+    check_rate(request)
+    if not access.is_token(given.get("token", "")):
+        request.app[LIMITS].fail(access.client(request))
+        return await page(request, "login.html", status=403, then=then, wrong=True)
+    session = session_of(request)
+    zone = session.get("zone")
+    session.invalidate()
+    session["user"] = TOKEN_USER
+    if zone:
+        session["zone"] = zone
+    raise web.HTTPSeeOther(then)
+
+
+@routes.post("/logout")
+async def log_out(request: web.Request) -> web.Response:
+    session_of(request).invalidate()
+    raise web.HTTPSeeOther("/login")
+
+
+@routes.post("/time-zone")
+async def choose_time_zone(request: web.Request) -> web.Response:
+    given = await params.form(request)
+    name = given.get("zone")
+    if name not in params.zones():
+        raise ArgumentError("There is no such time zone.", hint="Choose one from the list.")
+    session_of(request)["zone"] = name
+    raise web.HTTPSeeOther(local(given.get("next")))
