@@ -153,7 +153,7 @@ def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
 
 
 def _is_equivalent(one: Record, other: Record) -> bool:
-    """Tells whether two records of one cadence differ at most in spelling."""
+    """Returns whether two records of one cadence differ at most in spelling."""
     return (
         one.config.keys() == other.config.keys()
         and not changed_fields(one.config, other.config)
