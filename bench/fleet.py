@@ -21,10 +21,10 @@ import asyncpg
 import psutil
 
 from bench.place import COMMAND, database
+from cadence_sync import wiring
 from cadence_sync.config.orgs import configured_orgs
 from cadence_sync.config.settings import load_settings
 from cadence_sync.daemon import queue
-from cadence_sync.daemon.jobs import many_syncs
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
@@ -158,7 +158,7 @@ async def round_trips(url: str, config: Path) -> float:
     async with (
         counted(url) as (address, wire),
         open_engine(address, 2) as engine,
-        many_syncs(chosen, engine) as sync_of,
+        wiring.sync_factory(chosen, engine) as sync_of,
     ):
         for _ in range(3):
             await sync_of(org).run("bench")

@@ -13,10 +13,10 @@ import asyncpg
 import psutil
 
 from bench.place import database
+from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.daemon import queue
-from cadence_sync.daemon.jobs import many_syncs
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import open_engine
@@ -62,7 +62,7 @@ async def main() -> int:
         async with open_engine(url, 18) as engine, running(simulator) as zoho:
             await migrate(engine)
             connection = await asyncpg.connect(url)
-            async with many_syncs(Settings(), engine, clock=clock) as sync_of:
+            async with wiring.sync_factory(Settings(), engine, clock=clock) as sync_of:
 
                 async def sync_org(due: queue.SyncJob, _attempts: int) -> bool:
                     report = await sync_of(org(int(due.org_id[4:]), zoho)).run(due.trigger)

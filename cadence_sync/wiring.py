@@ -5,7 +5,7 @@ Imports are inside the factories: a command loads only the sides that it uses.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -182,22 +182,43 @@ def sync_options(settings: Settings, *, allow_mass_delete: bool = False, allow_o
 
 
 @asynccontextmanager
+async def sync_factory(
+    settings: Settings,
+    engine: "AsyncEngine",
+    *,
+    clock: Clock | None = None,
+    on_refresh: "OnRefresh | None" = None,
+    on_progress: ProgressCallback | None = None,
+    options: SyncOptions | None = None,
+) -> AsyncIterator[Callable[[OrgConfig], Sync]]:
+    """Yields a function that builds a sync of any organization; all share a session, a store and access tokens."""
+    clock, history, options = clock or SystemClock(), store(settings, engine), options or sync_options(settings)
+    auths: dict[str, tuple[OrgConfig, Auth]] = {}
+    async with session(settings) as http:
+
+        def sync_of(org: OrgConfig) -> Sync:
+            known, access = auths.get(org.org_id, (None, None))
+            if access is None or known != org:
+                access = auth(settings, http, org, clock, token_cache(settings, engine, org), on_refresh)
+                auths[org.org_id] = (org, access)
+            cadences = source(settings, http.with_own_counter(), access, clock)
+            return Sync(Org(org.org_id, org.data_center, org.stored), cadences, history, clock, on_progress, options)
+
+        yield sync_of
+
+
+@asynccontextmanager
 async def sync(
     settings: Settings,
     engine: "AsyncEngine",
     org: OrgConfig,
     on_progress: ProgressCallback | None = None,
-    *,
-    allow_mass_delete: bool = False,
-    allow_other_org: bool = False,
+    **permits: bool,
 ) -> AsyncIterator[Sync]:
-    """Yields a sync of one organization, on a session of its own."""
-    clock = SystemClock()
-    async with session(settings) as http:
-        access = auth(settings, http, org, clock, token_cache(settings, engine, org))
-        cadences, history = source(settings, http, access, clock), store(settings, engine)
-        options = sync_options(settings, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
-        yield Sync(Org(org.org_id, org.data_center, org.stored), cadences, history, clock, on_progress, options)
+    """Yields a sync of one organization; the permits are those of `sync_options`."""
+    options = sync_options(settings, **permits)
+    async with sync_factory(settings, engine, on_progress=on_progress, options=options) as sync_of:
+        yield sync_of(org)
 
 
 def alert_routing(settings: Settings) -> "AlertRouting":

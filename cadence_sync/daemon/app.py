@@ -13,7 +13,7 @@ from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
-from cadence_sync.daemon.jobs import JobRunner, many_syncs
+from cadence_sync.daemon.jobs import JobRunner
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
 from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
@@ -36,7 +36,7 @@ from cadence_sync.web.health import Probes, serving
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.alert_outbox import IsStale
+    from cadence_sync.alerts.routing import IsStale
 
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
@@ -102,7 +102,8 @@ async def _running_worker(
         if settings.alert_channels:
             dispatcher = await wiring.dispatcher(settings, engine, metrics.count_alert)
             await stack.enter_async_context(run_dispatcher(dispatcher, ALERT_GRACE))
-        sync_of = await stack.enter_async_context(many_syncs(settings, engine, metrics.count_token))
+        syncs = wiring.sync_factory(settings, engine, on_refresh=metrics.count_token)
+        sync_of = await stack.enter_async_context(syncs)
         orgs = OrgConfigCache(settings, engine, configured)
         await orgs.check()
         runner = JobRunner(settings, engine, orgs, sync_of, traced)

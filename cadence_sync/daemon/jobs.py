@@ -1,7 +1,6 @@
 """What a worker does with a job: it syncs the organization, and counts and logs the result."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,35 +14,14 @@ from cadence_sync.daemon.tracing import Tracing
 from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
 from cadence_sync.logs import about, log
 from cadence_sync.orgs.registry import OrgConfigCache
-from cadence_sync.ports import ApiUsage, Clock, Org
+from cadence_sync.ports import ApiUsage, Org
 from cadence_sync.sync import Sync
-from cadence_sync.zoho.oauth import Auth, OnRefresh
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 ATTEMPTS: Final = 12
 """How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
-
-
-@asynccontextmanager
-async def many_syncs(
-    settings: Settings, engine: "AsyncEngine", on_refresh: OnRefresh | None = None, clock: Clock | None = None
-) -> AsyncIterator[Callable[[OrgConfig], Sync]]:
-    """Yields a factory of syncs that share one session, one store, and the access tokens of earlier ones."""
-    clock, store, options = clock or wiring.SystemClock(), wiring.store(settings, engine), wiring.sync_options(settings)
-    auths: dict[str, tuple[OrgConfig, Auth]] = {}
-    async with wiring.session(settings) as http:
-
-        def sync_of(org: OrgConfig) -> Sync:
-            known, auth = auths.get(org.org_id, (None, None))
-            if auth is None or known != org:
-                auth = wiring.auth(settings, http, org, clock, wiring.token_cache(settings, engine, org), on_refresh)
-                auths[org.org_id] = (org, auth)
-            source = wiring.source(settings, http.with_own_counter(), auth, clock)
-            return Sync(Org(org.org_id, org.data_center, org.stored), source, store, clock, options=options)
-
-        yield sync_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,23 +31,22 @@ FIRST_WAIT: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class OrgSchedule:
-    """How often an organization is synced, and what became of its last runs."""
+    """How often an organization is synced: by a cron line, else by an interval in seconds."""
 
-    org_id: str
-    data_center: str
-    credentials_at: datetime | None
-    """When its credentials were stored: newer ones are worth another attempt."""
+    org: OrgRow
     seconds: float
-    cron: CronTrigger | None
-    consecutive_failures: int
-    last_run_at: datetime | None
+    cron: CronTrigger | None = None
 
     @property
     def pause(self) -> float:
         """Seconds from one run to the next; with each failure twice as many, up to a day if it is not longer anyhow."""
-        if self.consecutive_failures == 0:
+        if self.org.consecutive_failures == 0:
             return self.seconds
-        return min(max(self.seconds, FIRST_WAIT) * 2.0 ** min(self.consecutive_failures, 20), max(self.seconds, DAY))
+        return min(max(self.seconds, FIRST_WAIT) * self._backoff, max(self.seconds, DAY))
+
+    @property
+    def _backoff(self) -> float:
+        return 2.0 ** min(self.org.consecutive_failures, 20)
 
     def is_stale(self, last: datetime, now: datetime, least: timedelta) -> bool:
         """Whether it was read too long ago: by three intervals and `least`, or `least` after its cron line."""
@@ -58,7 +57,7 @@ class OrgSchedule:
 
     def same_schedule(self, other: "OrgSchedule") -> bool:
         """Whether it is still to be synced at the same times: that it ran again does not change them."""
-        return replace(self, last_run_at=None) == replace(other, last_run_at=None)
+        return self == replace(other, org=replace(other.org, last_run_at=self.org.last_run_at))
 
     def trigger(self) -> BaseTrigger:
         """Returns APScheduler's form of it, which counts from the first time on; jitter spreads organizations."""
@@ -75,14 +74,10 @@ class OrgSchedule:
 
         A time of a cron line that is past for more than `grace` seconds is left out.
         """
-        last = None if self.last_run_at is None else min(self.last_run_at, now)  # another machine's clock may be ahead
+        last = self.org.last_run_at and min(self.org.last_run_at, now)  # another machine's clock may be ahead
         if self.cron is None:
             return now if last is None else max(now, last + timedelta(seconds=self.pause))
-        wait = (
-            min(FIRST_WAIT * 2.0 ** min(self.consecutive_failures, 20), DAY)
-            if self.consecutive_failures and last
-            else 1
-        )
+        wait = min(FIRST_WAIT * self._backoff, DAY) if self.org.consecutive_failures and last else 1
         due = self.cron.get_next_fire_time(None, (last or now) + timedelta(seconds=wait))
         if due is not None and now - due > timedelta(seconds=grace):
             due = self.cron.get_next_fire_time(None, now - timedelta(seconds=grace))
@@ -156,9 +151,7 @@ def org_schedule(settings: Settings, row: OrgRow) -> OrgSchedule:
     line = row.sync_cron if own else settings.sync_cron
     cron = None if line is None else checked_cron_trigger(line, row.time_zone or settings.sync_time_zone)
     seconds = row.sync_interval_seconds if row.sync_interval_seconds is not None else settings.interval_seconds
-    return OrgSchedule(
-        row.org_id, row.data_center, row.updated_at, seconds, cron, row.consecutive_failures, row.last_run_at
-    )
+    return OrgSchedule(row, seconds, cron)
 
 
 def staleness(

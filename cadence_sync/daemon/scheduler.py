@@ -133,11 +133,11 @@ class Scheduler:
                 misfire_grace_time=max(1, round(self.grace)),
                 replace_existing=True,
             )
-            if schedule.consecutive_failures:
+            if schedule.org.consecutive_failures:
                 log.warning(
                     "backoff_increased",
                     org_id=org_id,
-                    consecutive_failures=schedule.consecutive_failures,
+                    consecutive_failures=schedule.org.consecutive_failures,
                     next_at=first.isoformat(),
                 )
         self.known = schedules
@@ -147,7 +147,7 @@ class Scheduler:
         org_ids = sorted(due & self.known.keys())
         due.clear()
         await queue.enqueue(
-            connection, [SyncJob(org_id, self.known[org_id].data_center, "schedule") for org_id in org_ids]
+            connection, [SyncJob(org_id, self.known[org_id].org.data_center, "schedule") for org_id in org_ids]
         )
 
     def _set(self, *, leading: bool) -> None:

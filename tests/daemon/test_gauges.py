@@ -12,6 +12,7 @@ from cadence_sync.daemon.cron import checked_cron_trigger
 from cadence_sync.daemon.metrics import FRESH, Gauges
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.db.engine import open_engine
+from cadence_sync.db.orgs import OrgRow
 from cadence_sync.db.queue import direct
 from cadence_sync.ports import Org
 from tests.support.lab import Lab, SetClock
@@ -42,10 +43,10 @@ async def test_how_organizations_fare_and_how_long_the_queue_is(lab: Lab, databa
     async with direct(database_url) as connection:
         await queue.enqueue(connection, [queue.SyncJob(name, "us", "test") for name in ("a", "b")])
     clock = SetClock()
-    by_cron = OrgSchedule("held", "us", None, 900, checked_cron_trigger("0 9 * * 1-5", "UTC"), 0, None)
+    by_cron = OrgSchedule(OrgRow("held", "us"), 900, checked_cron_trigger("0 9 * * 1-5", "UTC"))
 
     async def look() -> dict[str, OrgSchedule]:
-        return {"partly": OrgSchedule("partly", "us", None, 900, None, 0, None), "held": by_cron}
+        return {"partly": OrgSchedule(OrgRow("partly", "us"), 900), "held": by_cron}
 
     gauges = Gauges(lab.engine, clock, look)
     found = samples(await gauges.text())

@@ -5,7 +5,6 @@ import pytest
 from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
-from cadence_sync.daemon.jobs import many_syncs
 from cadence_sync.db.engine import open_engine
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -22,7 +21,7 @@ async def test_a_poll_without_a_change_costs_few_round_trips(database_url: str, 
     known = credentials(0)
     async with running(simulator) as zoho, counted(database_url) as (url, wire), open_engine(url, 2) as engine:
         org = OrgConfig("default", "us", known.client_id, known.client_secret, known.refresh_token, zoho, zoho)
-        async with many_syncs(Settings.model_validate({"alert_urls": alert_urls}), engine) as sync_of:
+        async with wiring.sync_factory(Settings.model_validate({"alert_urls": alert_urls}), engine) as sync_of:
 
             async def poll() -> None:
                 report = await sync_of(org).run("test")

@@ -21,7 +21,8 @@ def schedule(
     consecutive_failures: int = 0, last: datetime | None = NOW - AGO, seconds: float = 900, cron: str | None = None
 ) -> OrgSchedule:
     trigger = None if cron is None else checked_cron_trigger(cron, "Europe/Berlin")
-    return OrgSchedule("a", "us", None, seconds, trigger, consecutive_failures, last)
+    row = OrgRow("a", "us", consecutive_failures=consecutive_failures, last_run_at=last)
+    return OrgSchedule(row, seconds, trigger)
 
 
 def test_one_that_never_ran_is_due_at_once_and_a_late_one_too() -> None:
@@ -104,7 +105,7 @@ def test_what_settings_and_database_say_of_organizations() -> None:
             row("nonsense", stored=True, cron="every day"),
         ],
     )
-    assert {name: (one.data_center, one.seconds, one.credentials_at) for name, one in found.items()} == {
+    assert {name: (one.org.data_center, one.seconds, one.org.updated_at) for name, one in found.items()} == {
         "configured": ("us", 600, None),
         "both": ("eu", 600, None),
         "back": ("eu", 600, None),
@@ -122,12 +123,12 @@ def test_nonsense_is_refused(line: str, zone: str) -> None:
 
 def test_one_is_stale_after_three_intervals_or_a_while_after_its_cron_line() -> None:
     least, friday = timedelta(days=1), datetime(2026, 3, 6, 20, tzinfo=UTC)
-    often = OrgSchedule("a", "us", None, 900, None, 0, None)
+    often = OrgSchedule(OrgRow("a", "us"), 900)
     assert not often.is_stale(friday, friday + timedelta(hours=24), least)
     assert often.is_stale(friday, friday + timedelta(hours=25), least)
-    weekly = OrgSchedule("a", "us", None, 7 * 86400, None, 0, None)
+    weekly = OrgSchedule(OrgRow("a", "us"), 7 * 86400)
     assert not weekly.is_stale(friday, friday + timedelta(days=20), least)
     assert weekly.is_stale(friday, friday + timedelta(days=22), least)
-    workdays = OrgSchedule("a", "us", None, 900, checked_cron_trigger("0 6-20 * * 1-5", "UTC"), 0, None)
+    workdays = OrgSchedule(OrgRow("a", "us"), 900, checked_cron_trigger("0 6-20 * * 1-5", "UTC"))
     assert not workdays.is_stale(friday, friday + timedelta(days=3), least)
     assert workdays.is_stale(friday, datetime(2026, 3, 10, 7, tzinfo=UTC), least)

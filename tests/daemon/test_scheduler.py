@@ -10,6 +10,7 @@ from apscheduler.triggers.cron import CronTrigger
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.db import leader
+from cadence_sync.db.orgs import OrgRow
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.errors import DatabaseError
 from cadence_sync.wiring import SystemClock
@@ -24,16 +25,16 @@ LEADERS = """
 
 
 def often(org_id: str, *, consecutive_failures: int = 0, seconds: float = 3600) -> OrgSchedule:
-    return OrgSchedule(
-        org_id, "us", None, seconds, None, consecutive_failures, CLOCK.now() if consecutive_failures else None
-    )
+    last_run_at = CLOCK.now() if consecutive_failures else None
+    row = OrgRow(org_id, "us", consecutive_failures=consecutive_failures, last_run_at=last_run_at)
+    return OrgSchedule(row, seconds)
 
 
 class Plans:
     """What is to be synced, as the test says it."""
 
     def __init__(self, *schedules: OrgSchedule) -> None:
-        self.schedules = {schedule.org_id: schedule for schedule in schedules}
+        self.schedules = {schedule.org.org_id: schedule for schedule in schedules}
 
     async def ask(self, _connection: Connection) -> Mapping[str, OrgSchedule]:
         return dict(self.schedules)
@@ -81,7 +82,7 @@ async def test_what_is_due_is_entered_and_changes_take_effect_without_a_restart(
 
 
 async def test_a_cron_line_of_one_that_never_ran(database_url: str) -> None:
-    never = OrgSchedule("a", "us", None, 900, CronTrigger(second="*"), 0, None)
+    never = OrgSchedule(OrgRow("a", "us"), 900, CronTrigger(second="*"))
     async with direct(database_url) as connection, scheduling(database_url, Plans(never)):
         await entered(connection, "a")
 
