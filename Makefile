@@ -38,7 +38,7 @@ test-system: .venv/ready ## Run the wheel, the web UI in a browser, and the test
 
 screenshots: .venv/ready ## Take the pictures of the web UI in docs/images/; installs Chromium
 	sh tests/support/chromium.sh
-	$(CLEAN) $(BIN)/python -m tests.web.browser.screenshots docs/images
+	$(CLEAN) $(BIN)/python -m tools.screenshots docs/images
 
 torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
 	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \
@@ -93,8 +93,8 @@ systemd-score: ## Show how far the systemd units are confined
 	sh tests/deploy/tools.sh
 	systemd-analyze security --offline=true --no-pager deploy/systemd/*.service
 
-bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources anew, after a change of the views
-	$(CLEAN) $(BIN)/python -m tests.bi.describe
+bi-describe: .venv/ready ## Write Superset's datasets and dbt's sources, after a change of the views
+	$(CLEAN) $(BIN)/python -m tools.bi_descriptions
 
 # Zensical checks links and anchors; a page that the navigation lacks, or has in vain, it does not mention.
 docs: .venv/ready ## Build the documentation into site/; a link that leads nowhere fails; installs Zensical
@@ -106,11 +106,11 @@ docs-serve: .venv/ready ## Show the documentation on loopback, and again after e
 	$(UV) sync --frozen --all-extras --group docs --quiet
 	$(BIN)/zensical serve
 
-docs-generate: .venv/ready ## Write the reference pages anew, after a change of settings, commands, tables or metrics
-	$(CLEAN) $(BIN)/python -m tests.docs.generate
+docs-generate: .venv/ready ## Write the reference pages, after a change of settings, commands, tables or metrics
+	$(CLEAN) $(BIN)/python -m tools.reference.generate
 
-pictures: .venv/ready ## Take the picture of a terminal anew, docs/images/terminal.svg
-	$(CLEAN) $(BIN)/python -m tests.docs.pictures
+pictures: .venv/ready ## Render the terminal's picture, docs/images/terminal.svg
+	$(CLEAN) $(BIN)/python -m tools.terminal_picture
 
 check: lint types layers lock coverage schema ## Run every rule that a tool enforces
 

@@ -1,1 +1,1 @@
-"""Benchmarks: the product beside dlt and beside the least work that any program must do."""
+"""Benchmarks: the product against dlt, and against a floor of minimal work."""

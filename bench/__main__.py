@@ -18,7 +18,7 @@ from bench.place import database, place
 
 
 async def contest(rounds: int, url: str, folder: Path) -> list[dict[str, Any]]:
-    """Run all cases; returns medians, ratios and raw runs."""
+    """Runs all cases; returns medians, ratios and raw runs."""
     results = []
     for case in CASES:
         async with place(url, folder, case.cadences) as found:
@@ -44,7 +44,6 @@ def _result(case: Case, taken: dict[str, list[Taken]]) -> dict[str, Any]:
 
 
 def show(results: list[dict[str, Any]]) -> None:
-    """Print the contest as a table."""
     table = Table("case", "product", "dlt", "floor", "times faster than dlt", "times the floor", "peak, dlt's")
     for result in results:
         seconds = [f"{result['medians'][name]['wall']:.2f} s" for name in ("product", "dlt", "floor")]
@@ -55,7 +54,6 @@ def show(results: list[dict[str, Any]]) -> None:
 
 
 async def main() -> None:
-    """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])

@@ -1,4 +1,4 @@
-"""The cases: what is prepared, what is timed, and what is hoped for."""
+"""The cases: preparation, timed commands, goals."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ class Case:
 
 
 async def first_load(place: Place, rounds: int) -> dict[str, list[Taken]]:
-    """Nothing is stored before."""
+    """Starts from an empty database."""
     taken: dict[str, list[Taken]] = {"product": [], "dlt": [], "floor": []}
     for _ in range(rounds):
         await place.empty()
@@ -35,7 +35,7 @@ async def first_load(place: Place, rounds: int) -> dict[str, list[Taken]]:
 
 
 async def unchanged(place: Place, rounds: int) -> dict[str, list[Taken]]:
-    """The listing is the one that is stored."""
+    """The stored listing comes again."""
     return await _changing(place, rounds, ["base"])
 
 

@@ -1,4 +1,4 @@
-"""`make bench-cli`: how long short commands take from start to end, beside a bare start of the interpreter.
+"""`make bench-cli`: the time of short commands from start to end, next to a bare start of the interpreter.
 
 The runs take turns, so that a slow moment of the machine meets all of them. A goal that is missed is exit code 1.
 """
@@ -18,7 +18,7 @@ CADENCES = 400
 
 @dataclass(frozen=True)
 class Goal:
-    """A command, and the seconds that it may take; the interpreter has no goal."""
+    """A command and its limit in seconds; the interpreter has none."""
 
     name: str
     start: Callable[[Place], Taken]
@@ -38,7 +38,7 @@ GOALS = (
 
 
 def measured(found: Place, rounds: int) -> dict[str, list[Taken]]:
-    """Run everything so many times in turn, after once that does not count."""
+    """Runs all commands in turn, after one uncounted round."""
     for goal in GOALS:
         goal.start(found)
     taken: dict[str, list[Taken]] = {goal.name: [] for goal in GOALS}
@@ -49,7 +49,7 @@ def measured(found: Place, rounds: int) -> dict[str, list[Taken]]:
 
 
 async def main() -> int:
-    """Print every figure with its goal; returns 1 where one is missed."""
+    """Prints every figure with its goal; returns 1 if one is missed."""
     with database() as (url, folder):
         async with place(url, folder, CADENCES) as found:
             found.product()

@@ -12,7 +12,7 @@ RUNS = 50
 
 
 async def main() -> None:
-    """Sync once to warm up, then as often as is measured."""
+    """Syncs once to warm up, then for each measurement."""
     settings = load_settings()
     org = configured_orgs(settings)["default"]
     if not isinstance(org, OrgConfig):

@@ -24,7 +24,7 @@ _ANYTHING: Final = SyncOptions(allow_mass_delete=True)
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make; `wide` is how many cadences a second organization has, which nobody edits."""
+    """The size of the history; `wide` is the number of cadences of a second, unedited organization."""
 
     cadences: int = 400
     weeks: int = 520
@@ -32,7 +32,7 @@ class Size:
 
 
 async def fill(engine: AsyncEngine, size: Size) -> datetime:
-    """Fill migrated, empty tables; returns the time of the last sync."""
+    """Fills migrated, empty tables; returns the time of the last sync."""
     lab, rng = Lab(engine), random.Random(7)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     await lab.execute("SET LOCAL synchronous_commit = off")
     org = SimOrg(7, 0, size.cadences)
@@ -51,7 +51,7 @@ async def fill(engine: AsyncEngine, size: Size) -> datetime:
 
 
 def _work(org: SimOrg, week: int, at: datetime, rng: random.Random) -> None:
-    """Edit every cadence at some time of the week before; now and then one goes, or comes back."""
+    """Edits every cadence at a random time of the week before; occasionally one is deleted or restored."""
     for cadence_id in list(org.cadences):
         moment = at - timedelta(minutes=rng.randrange(5, 7 * 24 * 60 - 5))
         for kind in _some(rng):

@@ -1,4 +1,4 @@
-"""What a data engineer would write today: dlt's `rest_api` source into Postgres with `scd2`."""
+"""The usual pipeline of a data engineer: dlt's `rest_api` source into Postgres with `scd2`."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 
 
 def main() -> None:
-    """Take the server's address, a DSN (dlt wants a password in it), and a folder for the pipeline's state."""
+    """Takes the server's address, a DSN with the password that dlt requires, and a folder for the pipeline's state."""
     url, dsn, folder = sys.argv[1:]
     paginator: Any = {
         "type": "page_number",

@@ -34,10 +34,10 @@ from tests.support.wire import counted
 CADENCES = 50
 ROUNDS = 3
 SLOW = 0.25
-"""Seconds that Zoho takes for an answer where workers are compared: that is what they wait for."""
+"""Seconds of Zoho's latency in the comparison of workers, whose time it dominates."""
 SOME = 20
 WATCHED = 5
-"""Intervals for which organizations are watched of which some fail."""
+"""Length in intervals of the measurement with failing organizations."""
 FAULTS: list[dict[str, object]] = [
     {"kind": "status", "status": 500},
     {"kind": "status", "status": 403, "code": "NO_PERMISSION"},
@@ -56,7 +56,7 @@ GAP = """
 
 @dataclass(frozen=True)
 class Stretch:
-    """What it took to poll organizations once."""
+    """The cost of polling all organizations once."""
 
     orgs: int
     seconds: float
@@ -65,12 +65,11 @@ class Stretch:
 
     @property
     def speed(self) -> float:
-        """Organizations a second."""
         return self.orgs / self.seconds
 
 
 def settings(url: str, zoho: str, orgs: int) -> str:
-    """Return a settings file; nothing is due unless it is entered."""
+    """Returns a settings file in which nothing is due by schedule."""
     lines = [
         f'database_url = "{url}"',
         f'zoho_api_url = "{zoho}"',
@@ -86,7 +85,7 @@ def settings(url: str, zoho: str, orgs: int) -> str:
 
 @asynccontextmanager
 async def process(*arguments: str, cwd: Path, says: bytes | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command meanwhile, from when it says something."""
+    """Runs a command in the background; enters once it prints a line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CADENCE_SYNC_")}
     out = asyncio.subprocess.PIPE if says else None
     running = await asyncio.create_subprocess_exec(COMMAND, *arguments, cwd=cwd, env=environment, stdout=out)
@@ -101,7 +100,7 @@ async def process(*arguments: str, cwd: Path, says: bytes | None = None) -> Asyn
 
 
 async def poll(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -> Stretch:
-    """Make all organizations due at once, and wait until the queue is empty."""
+    """Makes all organizations due at once and waits until the queue is empty."""
     start = await connection.fetchval("SELECT pg_current_wal_lsn()")
     began = time.perf_counter()
     await queue.enqueue(connection, [queue.SyncJob(f"org-{n:05}", "us", "bench") for n in range(orgs)])
@@ -116,12 +115,12 @@ async def poll(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -
 
 
 async def best(connection: asyncpg.Connection, orgs: int, pids: Sequence[int]) -> Stretch:
-    """Return the fastest of some rounds: other processes only ever make one slower."""
+    """Returns the fastest round: other processes only slow one down."""
     return min([await poll(connection, orgs, pids) for _ in range(ROUNDS)], key=lambda one: one.seconds)
 
 
 async def few_and_many(orgs: int) -> tuple[float, Stretch]:
-    """Return how many seconds a fleet takes, and one five times as large beside it: the rounds that differ least."""
+    """Returns the seconds of a fleet and of one five times as large, from the pair of rounds that differ least."""
     async with AsyncExitStack() as stack:
         fleets = []
         for size, port in ((orgs, 8913), (5 * orgs, 8914)):
@@ -137,7 +136,7 @@ async def few_and_many(orgs: int) -> tuple[float, Stretch]:
 
 
 async def queue_alone(url: str, connection: asyncpg.Connection, orgs: int) -> Stretch:
-    """Run as many jobs that do nothing."""
+    """Runs the same number of empty jobs."""
 
     async def nothing(_due: queue.SyncJob, _attempts: int) -> bool:
         return True
@@ -151,7 +150,7 @@ async def queue_alone(url: str, connection: asyncpg.Connection, orgs: int) -> St
 
 
 async def round_trips(url: str, config: Path) -> float:
-    """Return how often a poll without a change waits for the database."""
+    """Returns the database round trips of a poll without a change."""
     chosen = load_settings(config)
     org = next(iter(configured_orgs(chosen).values()))
     if isinstance(org, Exception):
@@ -173,7 +172,7 @@ async def round_trips(url: str, config: Path) -> float:
 async def fleet(
     orgs: int, latency: float = 0.0, port: int = 8913
 ) -> AsyncIterator[tuple[str, asyncpg.Connection, Path]]:
-    """Yield a migrated database, a connection to it, and a folder whose settings name so many organizations."""
+    """Yields a migrated database, a connection to it, and a folder whose settings name `orgs` organizations."""
     with tempfile.TemporaryDirectory() as folder, database() as (url, _):
         cwd = Path(folder)
         async with open_engine(url) as engine:
@@ -190,7 +189,7 @@ async def fleet(
 
 
 async def lateness(orgs: int) -> float:
-    """Return the longest time between two good runs of one organization, in intervals, while a tenth of them fail."""
+    """Returns the longest time between two good runs of one organization, in intervals, while a tenth of them fail."""
     good, pause = orgs - orgs // 10, 60
     async with AsyncExitStack() as stack:
         url, connection, cwd = await stack.enter_async_context(fleet(orgs))
@@ -211,13 +210,13 @@ async def lateness(orgs: int) -> float:
 
 
 def tell(what: str, figure: str, goal: str, *, kept: bool) -> bool:
-    """Print one line of the table and return whether its goal is kept."""
+    """Prints one line of the table; returns whether its goal is met."""
     print(f"{what:<44} {figure:>14} {goal:>14}  {'kept' if kept else 'NOT KEPT'}", flush=True)
     return kept
 
 
 async def main() -> int:
-    """Measure, print, and return 1 where a goal is not kept."""
+    """Measures and prints; returns 1 if a goal is missed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--orgs", type=int, default=1000)
     orgs = parser.parse_args().orgs

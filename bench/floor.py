@@ -16,7 +16,7 @@ PATH = "/crm/v7/settings/automation/cadences"
 
 
 class Reference(msgspec.Struct):
-    """A thing with an id."""
+    """An object with an id."""
 
     id: str | int
     name: str | None = None
@@ -24,7 +24,7 @@ class Reference(msgspec.Struct):
 
 
 class Cadence(msgspec.Struct):
-    """A record, typed as flatly as any program would want it."""
+    """A record in flat types."""
 
     id: str
     name: str
@@ -43,20 +43,20 @@ class Cadence(msgspec.Struct):
 
 
 class Info(msgspec.Struct):
-    """The end of a page."""
+    """The `info` of a page."""
 
     more_records: bool
 
 
 class Page(msgspec.Struct):
-    """A page whose records are split but not read."""
+    """A page with raw records."""
 
     cadences: list[msgspec.Raw]
     info: Info
 
 
 async def fetch(url: str, pages: int) -> dict[str, bytes]:
-    """Return id → digest of every record."""
+    """Returns id → digest of every record."""
     digests: dict[str, bytes] = {}
     page_of, cadence_of = msgspec.json.Decoder(Page), msgspec.json.Decoder(Cadence)
     numbers = iter(range(1, pages + 1))
@@ -76,7 +76,7 @@ async def fetch(url: str, pages: int) -> dict[str, bytes]:
 
 
 async def copy(url: str, folder: Path) -> None:
-    """COPY each file of the folder into the table of its name."""
+    """Copies each file of the folder into the table of its name."""
     connection = await asyncpg.connect(url)
     async with connection.transaction():
         for file in sorted(folder.iterdir()):
@@ -85,7 +85,7 @@ async def copy(url: str, folder: Path) -> None:
 
 
 async def main() -> None:
-    """Take the server's address, the number of pages, and for a first load the folder of finished bytes."""
+    """Takes the server's address, the number of pages, and for a first load the folder of prepared rows."""
     url, pages, *folder = sys.argv[1:]
     assert await fetch(url, int(pages))
     if folder:

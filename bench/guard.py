@@ -1,4 +1,4 @@
-"""`make bench-guard`: fails where a run costs more than it should, by figures that do not depend on the machine.
+"""`make bench-guard`: fails if a run exceeds its budget, in figures that do not depend on the machine.
 
 The only timing is the ratio to the floor, measured in the same run and bounded generously.
 """
@@ -32,7 +32,7 @@ ROWS = """
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure, and the most that it may be."""
+    """A figure and its maximum."""
 
     name: str
     figure: float
@@ -40,12 +40,11 @@ class Bound:
 
     @property
     def kept(self) -> bool:
-        """Whether the figure is within its bound."""
         return self.figure <= self.most
 
 
 async def _measure(found: Place) -> tuple[int, dict[str, int]]:
-    """Return the write-ahead log's position in bytes, and how many rows were written until now."""
+    """Returns the write-ahead log's position in bytes, and the number of rows written so far."""
     connection = await asyncpg.connect(found.database_url)
     try:
         position = await connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
@@ -55,7 +54,7 @@ async def _measure(found: Place) -> tuple[int, dict[str, int]]:
 
 
 async def _written(found: Place, sync: Callable[[], Any]) -> tuple[int, dict[str, int]]:
-    """Return the bytes of log and the rows that a sync writes."""
+    """Returns the bytes of log and the rows that a sync writes."""
     before, rows_before = await _measure(found)
     sync()
     after, rows_after = await _measure(found)
@@ -99,13 +98,13 @@ async def one_percent(found: Place) -> list[Bound]:
 
 
 async def round_trips(environment: dict[str, str]) -> int:
-    """Count the statements of an unchanged run inside one process; those of transactions count."""
+    """Counts the statements of an unchanged run inside one process, BEGIN and COMMIT included."""
     _, printed = run([sys.executable, "-m", "bench.guard", "--count"], environment)
     return int(printed)
 
 
 async def _count() -> None:
-    """Sync twice and print how many statements the second run sends."""
+    """Syncs twice and prints the number of statements of the second run."""
     settings = load_settings()
     org = configured_orgs(settings)["default"]
     if not isinstance(org, OrgConfig):
@@ -125,7 +124,7 @@ async def _count() -> None:
 
 
 def instructions(found: Place) -> float | None:
-    """Return how many instructions an unchanged run takes, by `perf` or else by callgrind, where either can tell."""
+    """Returns the instructions of an unchanged run by `perf`, else by callgrind, else None."""
     return _by_perf(found) or _by_callgrind(found)
 
 
@@ -156,7 +155,7 @@ def _by_callgrind(found: Place) -> float | None:
 
 
 async def _instructions(url: str, folder: Path) -> list[Bound]:
-    """Compare two sizes that are small: callgrind takes fifty times as long as the command itself."""
+    """Compares two small sizes: callgrind takes fifty times as long as the command itself."""
     counted = []
     for cadences in (FEW, SOME):
         async with place(url, folder, cadences) as found:
@@ -171,7 +170,7 @@ async def _instructions(url: str, folder: Path) -> list[Bound]:
 
 
 async def figures(url: str, folder: Path) -> list[Bound]:
-    """Measure two sizes of one organization."""
+    """Measures two sizes of one organization."""
     async with place(url, folder, SMALL) as found:
         found.product()
         small_peak = found.product()[0].peak_mb
@@ -191,7 +190,7 @@ async def figures(url: str, folder: Path) -> list[Bound]:
 
 
 async def main() -> int:
-    """Print every figure with its bound; returns 1 where one is exceeded."""
+    """Prints every figure with its bound; returns 1 if one is exceeded."""
     if "--count" in sys.argv:
         await _count()
         return 0

@@ -1,4 +1,4 @@
-"""A long history of many organizations, made up and copied straight into the tables: too much to be synced."""
+"""A long generated history of many organizations, copied straight into the tables: syncs would take too long."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ DAYS: Final = 730
 DISCOVERED_AGO: Final = 366
 """Days since `description` became known, as it does when v8 is asked for the first time."""
 LEARNERS: Final = 10
-"""Of so many organizations one asked."""
+"""One in this number of organizations uses v8."""
 DESCRIPTION: Final = "Calls and e-mails after a demo."
 SEED: Final = 7
 _AT_ONCE: Final = 20
@@ -31,7 +31,7 @@ Tables = dict[str, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make; each organization is looked at once a day."""
+    """The size of the history; each organization is listed once a day."""
 
     orgs: int
     cadences: int
@@ -39,7 +39,7 @@ class Size:
 
 
 async def fill(url: str, size: Size) -> None:
-    """Fill migrated, empty tables."""
+    """Fills migrated, empty tables."""
     connection = await asyncpg.connect(url)
     try:
         for start in range(0, size.orgs, _AT_ONCE):
@@ -77,7 +77,7 @@ def _org(index: int, size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
 def _cadence(
     org_id: str, number: int, record: dict[str, Any], seen: Record, size: Size
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a cadence whose versions are spread over the days; each renames it or switches it."""
+    """Yields a cadence whose versions are spread over the days; each renames it or switches it."""
     key = {"org_id": org_id, "cadence_id": seen.cadence_id}
     config: Config = dict(seen.config)
     discovered_at = END - timedelta(days=DISCOVERED_AGO) if int(org_id[4:]) % LEARNERS == 0 else END

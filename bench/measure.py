@@ -1,4 +1,4 @@
-"""Running a command as a whole process, and what it took by the operating system's own account."""
+"""Runs a command as a process and reads its cost from the operating system."""
 
 import os
 import subprocess
@@ -10,19 +10,19 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Taken:
-    """What one run took: seconds of the clock and of processors, and megabytes at its peak."""
+    """The cost of a run: wall-clock seconds, processor seconds, peak megabytes."""
 
     wall: float
     cpu: float
     peak_mb: float
 
     def to_json(self) -> dict[str, float]:
-        """Return the figures by name."""
+        """Returns the figures by name."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> tuple[Taken, str]:
-    """Run a command that must succeed; returns what it took and what it printed."""
+    """Runs a command that must succeed; returns its cost and its output."""
     began = time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
     out, err = process.stdout, process.stderr
@@ -38,5 +38,5 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> tuple[Taken, str]:
 
 
 def middle(runs: Sequence[Taken]) -> Taken:
-    """Return the median of each figure."""
+    """Returns the median of each figure."""
     return Taken(median(r.wall for r in runs), median(r.cpu for r in runs), median(r.peak_mb for r in runs))

@@ -29,9 +29,9 @@ from cadence_sync.simulator.tokens import credentials
 ORGS, CADENCES, DAYS, ROUNDS = 200, 10, 30, 4
 KEEP = timedelta(days=14)
 EDITS = 20
-"""How many organizations somebody edits in each round."""
+"""Organizations with an edit in each round."""
 FLAT = 1.15
-"""How much larger the process may be after the month than after its first week."""
+"""Allowed growth of the process from the first week to the end of the month, as a factor."""
 
 
 @dataclass
@@ -41,22 +41,20 @@ class Fast:
     time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
-        """Return the present of the simulated month."""
         return self.time
 
     def monotonic(self) -> float:
-        """Return seconds since some point of it."""
         return self.time.timestamp()
 
 
 def org(number: int, url: str) -> OrgConfig:
-    """Return how a simulated organization is reached."""
+    """Returns the settings of a simulated organization."""
     known = credentials(number)
     return OrgConfig(f"org-{number}", "us", known.client_id, known.client_secret, known.refresh_token, url, url)
 
 
 async def main() -> int:
-    """Live through the month, print what it left, and return 1 where that is too much."""
+    """Runs the month and prints its traces; returns 1 if they exceed a limit."""
     clock, me = Fast(), psutil.Process()
     simulator = Simulator(ORGS, CADENCES, clock=clock.now)
     memory: list[int] = []

@@ -18,11 +18,11 @@ VARIANTS: Final[dict[str, Callable[[int], bool]]] = {
     "one-percent-again": lambda number: number % 100 == 50,
     "all": lambda _: True,
 }
-"""Name → which cadences, by their number, are renamed in it."""
+"""Name → whether the cadence of a number is renamed in it."""
 
 
 def render(cadences: int, per_page: int, variant: str) -> list[bytes]:
-    """Return the bodies of all pages of a variant."""
+    """Returns the bodies of all pages of a variant."""
     org = SimOrg(SEED, 0, cadences)
     records = [
         json.dumps(list_v7(_edited(cadence) if VARIANTS[variant](number) else cadence, org.utc_offset)).encode()

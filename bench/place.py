@@ -23,7 +23,7 @@ TABLES = ("cadences", "cadence_versions", "follow_up_summaries", "execution_deta
 
 @dataclass(frozen=True)
 class Place:
-    """A database, a listing, and a folder for what a contestant keeps on the disk."""
+    """A database, a listing, and a folder for a contestant's files."""
 
     database_url: str
     zoho_url: str
@@ -33,11 +33,10 @@ class Place:
 
     @property
     def pages(self) -> int:
-        """How many pages the listing has."""
         return -(-self.cadences // self.per_page)
 
     def environment(self) -> dict[str, str]:
-        """Return the product's settings, and nothing of whoever runs this."""
+        """Returns the product's settings, without those of the environment."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
         settings = {
             "DATABASE_URL": self.database_url,
@@ -51,30 +50,28 @@ class Place:
         return kept | {f"CADENCE_SYNC_{name}": value for name, value in settings.items()}
 
     def ask(self, path: str) -> bytes:
-        """Ask the server of pages for something else than a page."""
+        """Sends a control request to the server of pages."""
         with urllib.request.urlopen(f"{self.zoho_url}{path}") as answer:  # noqa: S310 - our own server
             body: bytes = answer.read()
         return body
 
     def product(self, *arguments: str) -> tuple[Taken, str]:
-        """Run the installed command."""
         return run([str(COMMAND), *(arguments or ("sync", "--json"))], self.environment())
 
     def dlt(self) -> Taken:
-        """Run dlt's pipeline."""
         host = parse_qs(urlsplit(self.database_url).query)["host"][0]
         dsn = f"postgresql://postgres:unused@localhost/postgres?host={host}"
         command = [sys.executable, "-m", "bench.dlt_pipeline", self.zoho_url, dsn, str(self.folder / "dlt")]
         return run(command, self.environment())[0]
 
     def floor(self, *, load: bool = False) -> Taken:
-        """Run the floor; a first load copies what `dump` has put away."""
+        """Runs the floor; a first load copies the rows that `dump` prepared."""
         folder = (str(self.folder / "floor"),) if load else ()
         command = [sys.executable, "-m", "bench.floor", self.zoho_url, str(self.pages), *folder]
         return run(command, self.environment() | {"DATABASE_URL": self.database_url})[0]
 
     async def execute(self, *statements: str) -> None:
-        """Execute statements, each in a transaction of its own."""
+        """Executes statements, one transaction each."""
         connection = await asyncpg.connect(self.database_url)
         try:
             for statement in statements:
@@ -83,14 +80,13 @@ class Place:
             await connection.close()
 
     async def empty(self) -> None:
-        """Drop what the contestants wrote."""
         schemas = ("cadence_reporting", "cadence_sync", "floor", "dlt", "dlt_staging")
         await self.execute(*(f"DROP SCHEMA IF EXISTS {schema} CASCADE" for schema in schemas))
         await asyncio.to_thread(run, ["rm", "-rf", str(self.folder / "dlt")], os.environ)
         await asyncio.to_thread(self.product, "migrate")
 
     async def dump(self) -> None:
-        """Put the product's rows away as finished bytes, for the floor to copy into tables of the same shape."""
+        """Dumps the product's rows, for the floor to copy into tables of the same shape."""
         folder = self.folder / "floor"
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         connection = await asyncpg.connect(self.database_url)
@@ -102,21 +98,21 @@ class Place:
             await connection.close()
 
     async def empty_floor(self) -> None:
-        """Make the floor's tables anew: same columns, keys and indexes; no foreign keys, no triggers."""
+        """Recreates the floor's tables: same columns, keys and indexes; no foreign keys, no triggers."""
         shapes = (f"CREATE TABLE floor.{t} (LIKE cadence_sync.{t} INCLUDING ALL)" for t in TABLES)
         await self.execute("DROP SCHEMA IF EXISTS floor CASCADE", "CREATE SCHEMA floor", *shapes, "CHECKPOINT")
 
 
 @contextmanager
 def database() -> Iterator[tuple[str, Path]]:
-    """Yield the URL of a fresh server, and a folder that goes with it."""
+    """Yields the URL of a fresh server, and its folder."""
     with tempfile.TemporaryDirectory(prefix="cadence-sync-bench-") as name, embedded.temporary(durable=True) as url:
         yield url, Path(name)
 
 
 @asynccontextmanager
 async def place(url: str, folder: Path, cadences: int, per_page: int = 200) -> AsyncIterator[Place]:
-    """Yield a place with a listing of so many cadences, and nothing stored."""
+    """Yields a place with a listing of `cadences` cadences and an empty database."""
     command = [sys.executable, "-m", "bench.server", str(cadences), str(per_page)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220, S603
     try:

@@ -16,7 +16,6 @@ LABELS = {"product": "cadence-sync", "dlt": "dlt 1.31 (scd2)", "floor": "the flo
 
 
 def main() -> None:
-    """Read the results and write the picture."""
     results: list[dict[str, Any]] = json.loads((ROOT / "bench/results.json").read_text())["contest"]
     figure, axes = plt.subplots(figsize=(8, 0.9 * len(results) + 1.2))
     for place, result in enumerate(reversed(results)):

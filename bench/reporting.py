@@ -1,4 +1,4 @@
-"""`make bench-reporting`: what queries of the reporting layer take on a long history, beside their plans."""
+"""`make bench-reporting`: the time of the reporting layer's queries on a long history, with their plans."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ HISTORY = ("Seq Scan on cadence_versions", "Seq Scan on cadence_changes")
 
 @dataclass(frozen=True)
 class Question:
-    """A query, what it may take, and whether it names an organization: then no whole table may be read."""
+    """A query, its limit, and whether it names an organization and so must not scan whole tables."""
 
     name: str
     sql: str
@@ -32,7 +32,7 @@ class Question:
 
 
 def questions(org: str, cadence_id: str) -> list[Question]:
-    """Return what is measured: the middle of everything."""
+    """Returns the queries, for a time and an organization in the middle."""
     middle, month, quarter = (END - timedelta(days=days) for days in (365, 395, 457))
     return [
         Question(
@@ -75,7 +75,7 @@ def questions(org: str, cadence_id: str) -> list[Question]:
 
 
 async def measure(connection: asyncpg.Connection, question: Question) -> tuple[float, int, str]:
-    """Return the median in milliseconds of planning, running and sending all rows, how many they are, and the plan."""
+    """Returns the median in milliseconds of planning, running and sending all rows, their number, and the plan."""
 
     async def forget(_: bytes) -> None:
         """Take what is sent."""
@@ -91,7 +91,7 @@ async def measure(connection: asyncpg.Connection, question: Question) -> tuple[f
 
 @asynccontextmanager
 async def filled(size: Size) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection to a server with a history of that size."""
+    """Yields a connection to a server with a history of that size."""
     with database() as (url, _):
         async with open_engine(url) as engine:
             await migrate(engine)
@@ -106,7 +106,7 @@ async def filled(size: Size) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def main() -> int:
-    """Measure, print, and return 1 where a promise is not kept."""
+    """Measures and prints; returns 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--orgs", type=int, default=1000)
     parser.add_argument("--cadences", type=int, default=100)

@@ -1,4 +1,4 @@
-"""A server that costs little: finished bodies, straight onto the socket. Runs as a process of its own.
+"""A cheap server in a separate process: prepared bodies, straight onto the socket.
 
 `GET /variant/NAME` chooses what is listed, `GET /latency/SECONDS` how long each page takes, `GET /calls` returns
 how many pages were asked for since the last time that it was asked.
@@ -16,7 +16,7 @@ TOKEN: Final = json.dumps({"access_token": "bench", "token_type": "Bearer", "exp
 
 
 class Listing:
-    """What all connections share."""
+    """The state that all connections share."""
 
     def __init__(self, cadences: int, per_page: int) -> None:
         self.bodies = cache(partial(render, cadences, per_page))
@@ -25,7 +25,7 @@ class Listing:
         self.calls = 0
 
     def answer(self, path: str) -> tuple[bytes, float]:
-        """Return a body and after how many seconds it is due."""
+        """Returns a body and its delay in seconds."""
         if path.startswith("/variant/"):
             self.variant = path.removeprefix("/variant/")
             self.bodies(self.variant)
@@ -52,12 +52,11 @@ class Connection(asyncio.Protocol):
         self._transport = asyncio.WriteTransport()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer when the head, and a form if there is one, have arrived."""
+        """Answers once the head and the form, if any, have arrived."""
         self._received += data
         head, end, rest = self._received.partition(b"\r\n\r\n")
         if not end or len(rest) < _length(head):
@@ -79,7 +78,7 @@ def _length(head: bytes) -> int:
 
 
 async def serve(cadences: int, per_page: int) -> None:
-    """Serve on a free port of loopback, which is printed, until killed."""
+    """Serves on a free loopback port, which it prints, until killed."""
     listing = Listing(cadences, per_page)
     listing.bodies("base")
     server = await asyncio.get_running_loop().create_server(lambda: Connection(listing), "127.0.0.1", 0)

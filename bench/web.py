@@ -1,4 +1,4 @@
-"""`make bench-web`: what every page takes over ten years of weekly changes, asked one after the other over HTTP.
+"""`make bench-web`: the time of every page over ten years of weekly changes, requested in turn over HTTP.
 
 The web UI is served by a process of its own, as `serve` does it; Postgres runs on the same machine with its settings at
 their defaults.
@@ -39,7 +39,7 @@ _LINK = re.compile(r'<li><a href="(/[a-z-]*)"')
 
 @dataclass(frozen=True)
 class Taken:
-    """A page, how long it took each time in milliseconds, and how long it is."""
+    """A page, its times in milliseconds, and its length."""
 
     name: str
     milliseconds: list[float]
@@ -48,18 +48,16 @@ class Taken:
 
     @property
     def kept(self) -> bool:
-        """Whether it is as fast as promised."""
         return median(self.milliseconds) <= self.goal
 
     def line(self) -> str:
-        """Return a row of the table."""
         late = quantiles(self.milliseconds, n=20)[-1]
         middle, verdict = median(self.milliseconds), "kept" if self.kept else f"NOT KEPT: {self.goal} ms"
         return f"{self.name:<58}{middle:>8.1f}{late:>8.1f}{self.size:>11,}  {verdict}"
 
 
 def addresses(cadence_id: str, gone_id: str, run_id: int) -> Iterator[tuple[str, str]]:
-    """Yield names and addresses: each page as it opens, and with what makes it work hardest."""
+    """Yields names and addresses: each page as it opens, and at its most expensive."""
     now = datetime.now(UTC)  # noqa: TID251 - the history ends about now
     newest, middle, oldest = (f"{now - timedelta(days=days):%Y-%m-%d}" for days in (30, 1825, 3600))
     own = f"/cadences/{EDITED}/{quote(cadence_id)}"
@@ -96,7 +94,7 @@ def addresses(cadence_id: str, gone_id: str, run_id: int) -> Iterator[tuple[str,
 
 
 async def ask(session: ClientSession, name: str, path: str, rounds: int) -> Taken:
-    """Ask for a page so often; the first answer only warms up."""
+    """Requests a page repeatedly; the first answer only warms up."""
     taken, size = [], 0
     for _ in range(rounds + 1):
         began = time.perf_counter()
@@ -110,7 +108,6 @@ async def ask(session: ClientSession, name: str, path: str, rounds: int) -> Take
 
 
 async def measure(url: str, rounds: int) -> list[Taken]:
-    """Ask for every page."""
     connection = await asyncpg.connect(url)
     ids = "SELECT cadence_id FROM cadence_sync.cadences WHERE org_id = $1 AND deleted_at IS {} ORDER BY version DESC"
     try:
@@ -131,7 +128,7 @@ async def measure(url: str, rounds: int) -> list[Taken]:
 
 @contextmanager
 def served(url: str) -> Iterator[str]:
-    """Yield the address of a process that serves the web UI."""
+    """Yields the address of a process that serves the web UI."""
     process = subprocess.Popen([sys.executable, "-m", "bench.web", "--serve", url], stdout=subprocess.PIPE, text=True)  # noqa: S603
     try:
         if process.stdout is None:
@@ -143,7 +140,7 @@ def served(url: str) -> Iterator[str]:
 
 
 async def serve(url: str) -> None:
-    """Serve the web UI until killed."""
+    """Serves the web UI until killed."""
 
     async def ask_for(org_id: str) -> str:
         raise RuntimeError(f"nobody asks for a sync of {org_id} here")
@@ -158,7 +155,7 @@ async def serve(url: str) -> None:
 
 @asynccontextmanager
 async def filled(given: str | None, size: Size) -> AsyncIterator[str]:
-    """Yield the URL of a database with the history: one that is there already, or a fresh one."""
+    """Yields the URL of a database with the history: an existing or a fresh one."""
     if given is not None:
         yield given
         return
@@ -174,7 +171,7 @@ async def filled(given: str | None, size: Size) -> AsyncIterator[str]:
 
 
 async def main() -> int:
-    """Measure, print, and return 1 where a page is slower than promised."""
+    """Measures and prints; returns 1 if a page exceeds its limit."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--serve", metavar="URL", help="only serve the web UI over this database")
     parser.add_argument("--database", metavar="URL", help="a database that is filled already")

@@ -1,21 +1,21 @@
 """The story of one sync, from Zoho's listing to the history in Postgres. Start reading here.
 
-1. `begin`: the run is entered in the ledger, and the store's fence is read. No lock is held from here on.
-2. `listing`: every page of the listing is fetched and decoded, and the pages are checked against each other.
-   A record whose digest is stored says nothing new. What is missing is looked for a second time; then it is
-   to be deleted, or held until a person decides where it is too much at once.
-3. `apply`: what differs is compared leaf by leaf with what is stored. Versions, changes, current rows and the
-   run's outcome are written in one transaction, behind the organization's lock and only if the fence has not
-   moved. Whatever goes wrong before leaves no trace but a `failed` row in the ledger.
+1. `begin`: the run is recorded and the organization's fence is read. No lock is held from here on.
+2. `_fetch`: every page of the listing is fetched and decoded, and the pages are checked against each other.
+   A record whose digest is stored is unchanged. Missing cadences are confirmed by a second check; then they are
+   deleted, or held for review above the delete threshold.
+3. `_apply`: the other records are compared field by field with what is stored. Versions, changes, current rows and
+   the run's outcome are written in one transaction, behind the organization's lock and only if the fence has not
+   moved. A failure at any step leaves no trace but a `failed` run.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-from cadence_sync.core.canonical import load_state
 from cadence_sync.core.deletions import (
     DeletionPlan,
     DeletionThreshold,
@@ -24,22 +24,24 @@ from cadence_sync.core.deletions import (
     other_org_error,
     plan_deletions,
 )
-from cadence_sync.core.diff import Plan, PriorState, plan_deleted, plan_listed
+from cadence_sync.core.diff import Kind, Plan, PriorState, plan_deleted, plan_listed
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.records import BLOCK, Record, StoredCadence
+from cadence_sync.core.records import BLOCK, CurrentState, Record
 from cadence_sync.core.redact import redact_records
-from cadence_sync.core.report import CounterBuilder, Counters, ErrorInfo, Outcome, Report, outcome_of
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, outcome_of
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
-from cadence_sync.ports import CadenceReader, CadenceSource, Clock, Org, ProgressCallback, Run, Store
+from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, Run
 
-Made = TypeVar("Made")
+if TYPE_CHECKING:
+    from cadence_sync.db.store import PostgresStore
+    from cadence_sync.db.transaction import CadenceReader
 
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """What a run may do without asking: delete so many, or all; take another organization for this one."""
+    """Limits of a run, and the permissions that a person may give it."""
 
     threshold: DeletionThreshold = field(default_factory=DeletionThreshold)
     allow_mass_delete: bool = False
@@ -48,27 +50,27 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Syncs one organization from a source into a store."""
+    """Syncs one organization from a source into the store."""
 
     org: Org
     source: CadenceSource
-    store: Store
+    store: "PostgresStore"
     clock: Clock
     on_progress: ProgressCallback | None = None
     options: SyncOptions = field(default_factory=SyncOptions)
 
     async def run(self, trigger: str) -> Report:
-        """Run once and report; whatever goes wrong is part of the report."""
+        """Syncs once; a failure is part of the report."""
         began = self.clock.monotonic()
         try:
             run = await self.store.begin(self.org, trigger, self.clock.now())
         except CadenceSyncError as error:
-            return self._failed(None, error, began)
+            return self._report(None, began, Counters(), error)
         try:
             counters = await self._apply(run, *await self._fetch(run))
         except CadenceSyncError as error:
             await self._close(run, error)
-            return self._failed(run.run_id, error, began)
+            return self._report(run.run_id, began, Counters(), error)
         except asyncio.CancelledError:
             await asyncio.shield(self._close(run, CadenceSyncError("The run was stopped.", code="INTERRUPTED")))
             raise
@@ -76,114 +78,104 @@ class Sync:
             log.exception("run_failed", org_id=run.org_id, run_id=run.run_id)
             unexpected = _unexpected(error)
             await self._close(run, unexpected)
-            return self._failed(run.run_id, unexpected, began)
-        return self._finished(run.run_id, counters, began)
+            return self._report(run.run_id, began, Counters(), unexpected)
+        return self._report(run.run_id, began, counters)
 
     async def preview(self) -> Report:
-        """Say what a run would do, and write nothing."""
+        """Reports what a run would do, and writes nothing."""
         began = self.clock.monotonic()
         try:
             run = await self.store.preview(self.org, self.clock.now())
             listing, deletions = await self._fetch(run)
-            tally = CounterBuilder()
-            async with self.store.reading(run) as reader:
-                async for plan in _plan_changes(run, listing, deletions, reader, lambda plan: plan):
-                    tally.add(plan)
+            kinds: Counter[Kind] = Counter()
+            async with self.store.reader(run) as reader:
+                async for plan in _plan_changes(run, listing, deletions, reader):
+                    kinds.update(version.kind for version in plan.versions)
         except CadenceSyncError as error:
-            return self._failed(None, error, began)
-        return self._finished(None, tally.counters(listing, deletions), began)
+            return self._report(None, began, Counters(), error)
+        return self._report(None, began, Counters.of(listing, deletions, kinds))
 
     async def _fetch(self, run: Run) -> tuple[Listing, DeletionPlan]:
-        """Fetch the listing, and decide about cadences that it lacks."""
         index = await self.store.load_digests(run.org_id)
         listing = await self.source.fetch_listing(run.paging, index, self.on_progress)
-        if may_be_other_org(listing, index) and not self.options.allow_other_org:
-            ids = chain((record.cadence_id for record in listing.changed), listing.quarantined_ids)
-            if not await self.store.knows_any(run.org_id, ids):
-                raise other_org_error()
+        await self._refuse_other_org(listing, index)
         return await self._review_deletions(run, listing, index)
 
+    async def _refuse_other_org(self, listing: Listing, index: DigestIndex) -> None:
+        if self.options.allow_other_org or not may_be_other_org(listing, index):
+            return
+        ids = chain((record.cadence_id for record in listing.changed), listing.quarantined_ids)
+        if not await self.store.knows_any(self.org.org_id, ids):
+            raise other_org_error()
+
     async def _review_deletions(self, run: Run, listing: Listing, index: DigestIndex) -> tuple[Listing, DeletionPlan]:
-        """Decide about the missing, once a second look has confirmed that they are gone."""
-        absent = listing.missing()
-        if not absent and not run.has_pending_deletions:
+        """Plans the deletions once a second check has confirmed them; that check may bring a newer listing."""
+        missing = listing.missing()
+        if not missing and not run.has_pending_deletions:
             return listing, DeletionPlan()
         pending = await self.store.load_pending_deletions(run)
-        doubtful = needs_confirmation(absent, pending)
+        doubtful = needs_confirmation(missing, pending)
         if doubtful:
             listing, gone = await self.source.confirm(listing, doubtful, run.paging, index)
-            absent = sorted(set(listing.missing()) & (gone | pending.held | pending.rejected))
+            missing = sorted(set(listing.missing()) & (gone | pending.held | pending.rejected))
         return listing, plan_deletions(
-            absent, len(index), pending, self.options.threshold, allow_all=self.options.allow_mass_delete
+            missing, len(index), pending, self.options.threshold, allow_all=self.options.allow_mass_delete
         )
 
     async def _apply(self, run: Run, listing: Listing, deletions: DeletionPlan) -> Counters:
-        tally = CounterBuilder()
-        if listing.says_nothing_new and deletions == DeletionPlan() and not run.has_pending_deletions:
-            counters = tally.counters(listing, deletions)
-            await self.store.finish_unchanged(run, listing, counters, self.source.usage, self.clock.now())
-            return counters
-        async with self.store.writing(run, listing) as writer:
-            plans = _plan_changes(run, listing, deletions, writer, lambda plan: (plan, writer.prepare(plan)))
-            async for plan, write in plans:
-                await write()
-                tally.add(plan)
-            counters = tally.counters(listing, deletions)
-            await writer.finish(outcome_of(counters), counters, deletions, self.source.usage, self.clock.now())
-        return counters
+        if listing.is_unchanged and not deletions and not run.has_pending_deletions:
+            return await self.store.finish_unchanged(run, listing, self.source.usage, self.clock.now())
+        async with self.store.transaction(run, listing) as tx:
+            async for plan in _plan_changes(run, listing, deletions, tx):
+                await tx.write(plan)
+            return await tx.finish(deletions, self.source.usage, self.clock.now())
 
     async def _close(self, run: Run, error: CadenceSyncError) -> None:
-        """Close a failed run; where even that fails, a later run closes it as abandoned."""
+        """Closes a failed run; where even that fails, a later run closes it as abandoned."""
         try:
             await self.store.fail(run, ErrorInfo.of(error), self.source.usage, self.clock.now())
         except CadenceSyncError as second:
             log.warning("run_close_failed", run_id=run.run_id, error=second.message)
 
-    def _finished(self, run_id: int | None, counters: Counters, began: float) -> Report:
-        duration = round(self.clock.monotonic() - began, 6)
-        calls = self.source.usage.api_calls
-        return Report(self.org.org_id, run_id, outcome_of(counters), counters, calls, duration)
-
-    def _failed(self, run_id: int | None, error: CadenceSyncError, began: float) -> Report:
-        duration = round(self.clock.monotonic() - began, 6)
-        calls = self.source.usage.api_calls
-        return Report(self.org.org_id, run_id, Outcome.FAILED, Counters(), calls, duration, ErrorInfo.of(error))
+    def _report(
+        self, run_id: int | None, began: float, counters: Counters, error: CadenceSyncError | None = None
+    ) -> Report:
+        outcome = outcome_of(counters) if error is None else Outcome.FAILED
+        seconds = round(self.clock.monotonic() - began, 6)
+        info = None if error is None else ErrorInfo.of(error)
+        return Report(self.org.org_id, run_id, outcome, counters, self.source.usage.api_calls, seconds, info)
 
 
 async def _plan_changes(
-    run: Run, listing: Listing, deletions: DeletionPlan, reader: CadenceReader, make: Callable[[Plan], Made]
-) -> AsyncIterator[Made]:
-    """Yield what is made of the plans, for so many cadences at a time that a long listing needs no more memory.
+    run: Run, listing: Listing, deletions: DeletionPlan, reader: "CadenceReader"
+) -> AsyncIterator[Plan]:
+    """Yields the plans of a listing, a block of cadences each, so that memory does not grow with its length.
 
-    The next one is made in a thread while the last one is written: the database works in the meantime.
+    Each is made in a thread while the one before it is written, so that the database does not wait.
     """
-    blocks = listing.changed.blocks()
-    if run.redacted:  # Zoho goes on sending their names
-        blocks = (redact_records(block, run.redacted) for block in blocks)
-
-    def step(
-        block: list[Record], stored: Mapping[str, StoredCadence], past: PriorState
-    ) -> tuple[Made, list[Record] | None]:
-        known = {cadence_id: load_state(each) for cadence_id, each in stored.items()}
-        return make(plan_listed(listing, block, known, past)), next(blocks, None)
-
-    made: Made | None = None
-    block = next(blocks, None)
-    while block is not None:
-        stored = await reader.load_stored([record.cadence_id for record in block])
-        past = await reader.load_prior_state([s.cadence_id for s in block if s.cadence_id not in stored])
-        upcoming = asyncio.create_task(asyncio.to_thread(step, block, stored, past))
-        if made is not None:
-            yield made
-        made, block = await upcoming
-    if made is not None:
-        yield made
+    upcoming: asyncio.Task[Plan] | None = None
+    for block in listing.changed.blocks():
+        known = await reader.load_stored([record.cadence_id for record in block])
+        past = await reader.load_prior_state([r.cadence_id for r in block if r.cadence_id not in known])
+        following = asyncio.create_task(asyncio.to_thread(_plan_block, run, listing, block, known, past))
+        if upcoming is not None:
+            yield await upcoming
+        upcoming = following
+    if upcoming is not None:
+        yield await upcoming
     for start in range(0, len(deletions.delete), BLOCK):
         missing = await reader.load_stored(deletions.delete[start : start + BLOCK])
-        yield make(plan_deleted(listing, (load_state(missing[cadence_id]) for cadence_id in sorted(missing))))
+        yield plan_deleted(listing, (missing[cadence_id] for cadence_id in sorted(missing)))
+
+
+def _plan_block(
+    run: Run, listing: Listing, block: list[Record], known: Mapping[str, CurrentState], past: PriorState
+) -> Plan:
+    records = redact_records(block, run.redacted) if run.redacted else block  # Zoho goes on sending their names
+    return plan_listed(listing, records, known, past)
 
 
 def _unexpected(error: Exception) -> CadenceSyncError:
-    """Return what is told of a defect; its text may hold anything, so only the log has it."""
+    """Reports a defect without its text, which may hold anything: only the log has it."""
     hint = "Please report it with its traceback: the daemon's log has it, and `cadence-sync --debug sync` shows it."
     return CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=hint, code="UNEXPECTED")

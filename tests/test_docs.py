@@ -99,7 +99,7 @@ def test_every_table_is_sharded_after_those_that_it_refers_to() -> None:
 async def test_the_reporting_reference_says_what_the_comments_say(lab: Lab) -> None:
     reference = (ROOT / "docs/reference/reporting.md").read_text(encoding="utf-8")
     columns = await lab.rows("""
-        SELECT c.relname AS view, obj_description(c.oid) AS told, a.attname AS name,
+        SELECT c.relname AS view, obj_description(c.oid) AS comment, a.attname AS name,
                format_type(a.atttypid, a.atttypmod) AS type, col_description(c.oid, a.attnum) AS meaning
         FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relnamespace = 'cadence_reporting'::regnamespace AND c.relkind = 'v' ORDER BY c.relname, a.attnum
@@ -107,7 +107,7 @@ async def test_the_reporting_reference_says_what_the_comments_say(lab: Lab) -> N
     for view in {column["view"] for column in columns}:
         section = reference.partition(f"### {view}\n\n")[2].partition("\n### ")[0]
         mine = [column for column in columns if column["view"] == view]
-        assert section.startswith(mine[0]["told"])
+        assert section.startswith(mine[0]["comment"])
         types = [column["type"].replace("timestamp with time zone", "timestamptz") for column in mine]
         assert [line for line in section.splitlines() if line.startswith("| `")] == [
             f"| `{c['name']}` | {kind} | {c['meaning']} |" for c, kind in zip(mine, types, strict=True)

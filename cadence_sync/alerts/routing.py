@@ -1,10 +1,10 @@
 """Which channels receive an event, by the rules of the settings, and when it is due. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, TypeAlias
 
 from cadence_sync.alerts.events import Event
 from cadence_sync.config.alerts import DIGESTS, RuleSettings, Topic
@@ -16,6 +16,9 @@ ATTEMPTS: Final = 10
 _FIRST_PAUSE: Final = timedelta(seconds=30)
 _LONGEST_PAUSE: Final = timedelta(hours=12)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+IsStale: TypeAlias = Callable[[str, datetime], bool]
+"""Whether the last listing of an organization, by id and time, is old enough for an alert."""
 
 
 _TOPICS: Final[dict[Event, Topic]] = {

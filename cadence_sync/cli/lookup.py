@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cadence_sync.cli.console import show_note
 from cadence_sync.core.text import one_line
 from cadence_sync.db.queries import current
+from cadence_sync.db.queries.history import find_unwatched
 from cadence_sync.errors import ArgumentError, NotFoundError
 
 if TYPE_CHECKING:
@@ -69,16 +70,15 @@ def check_org(watched: Watched, org: str | None) -> None:
 
 def note_unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]:
     """Returns the organizations whose history starts after that time, and notes them on stderr."""
-    found = [name for name, since in watched.items() if org in (None, name) and (since is None or at < since)]
-    for name in found:
-        since = watched[name]
+    found = find_unwatched(watched, org, at)
+    for name, since in found.items():
         if since is None:
             show_note(f"The organization {name!r} has not been synced yet: nothing is known of it.")
         else:
             show_note(f"The organization {name!r} is watched since {not_before(since)} UTC: nothing is known before.")
     if not watched:
         show_note("No organization has been synced yet: nothing is known.")
-    return found
+    return list(found)
 
 
 async def find_one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Of each field of a cadence: which version gave it its value, or which run discovered it. Pure."""
+"""Blames each field of a cadence on the version that set its value, or on the run that discovered it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from cadence_sync.core.labels import displayed_fields
 from cadence_sync.core.records import Config, FieldValue
 
 DISCOVERED: Final = "discovered"
-"""Stands beside the kinds of versions for a field that Zoho had not sent before: it did not change."""
+"""The kind of a field that Zoho had not sent before: it did not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredField:
-    """A field that became known after its version began; no run where an older release saw it."""
+    """A field that became known after its version began; `run_id` is None where an older release stored it."""
 
     value: FieldValue
     observed_at: datetime
@@ -25,7 +25,7 @@ class DiscoveredField:
 
 @dataclass(frozen=True, slots=True)
 class ObservedVersion:
-    """One version of a cadence, what its change rows say, and what became known of it later."""
+    """One version of a cadence with its changes, and the fields discovered later."""
 
     version: int
     kind: Kind
@@ -41,13 +41,12 @@ class ObservedVersion:
 
     @property
     def known(self) -> Config:
-        """All that was known of it when it ended."""
         return self.config | {path: discovered.value for path, discovered in self.discovered.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of a field comes from; it was so at least since, where it was there already or was discovered."""
+    """The origin of a field's value; `since` is a lower bound for a baseline and a discovered field."""
 
     kind: str
     since: datetime
@@ -59,7 +58,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """A field, its value, and where that comes from."""
+    """A field, its value, and the origin of that value."""
 
     field: str
     value: FieldValue
@@ -67,24 +66,24 @@ class Blamed:
 
 
 def blame(versions: Sequence[ObservedVersion]) -> list[Blamed]:
-    """Return every field that is known; `versions` are all of them, oldest first."""
+    """Returns every known field; `versions` are all of the cadence, oldest first."""
     origins: dict[str, Origin] = {}
     known: Config = {}
-    for seen in versions:
-        by = (seen.changed_by_id, seen.changed_by_name)
-        own = Origin(seen.kind.value, seen.valid_from, seen.version, seen.run_id, *by)
-        beside = Origin(DISCOVERED, seen.observed_at, seen.version, seen.run_id)
-        changed = seen.config if seen.version == 1 else changed_in(known, seen)
+    for version in versions:
+        number, by = version.version, (version.changed_by_id, version.changed_by_name)
+        own = Origin(version.kind.value, version.valid_from, number, version.run_id, *by)
+        discovered_with_it = Origin(DISCOVERED, version.observed_at, number, version.run_id)
+        changed = version.config if number == 1 else _changed_in(known, version)
         origins |= dict.fromkeys(changed, own)
-        origins = dict.fromkeys(seen.config, beside) | origins
-        for path, discovered in seen.discovered.items():
-            origins[path] = Origin(DISCOVERED, discovered.observed_at, seen.version, discovered.run_id)
-        known = seen.known
+        origins = dict.fromkeys(version.config, discovered_with_it) | origins
+        for path, discovered in version.discovered.items():
+            origins[path] = Origin(DISCOVERED, discovered.observed_at, number, discovered.run_id)
+        known = version.known
     return [Blamed(path, known[path], origins[path]) for path in displayed_fields(known)]
 
 
-def changed_in(before: Config, seen: ObservedVersion) -> frozenset[str]:
-    """Return the paths whose values a version changed; a return has no rows for them, only two documents."""
-    if seen.kind is Kind.RESTORED:
-        return frozenset(change.field for change in changed_fields(before, seen.config))
-    return seen.changed
+def _changed_in(before: Config, version: ObservedVersion) -> frozenset[str]:
+    """Returns the changed paths; a restored version has no change rows for them, so its document is compared."""
+    if version.kind is Kind.RESTORED:
+        return frozenset(change.field for change in changed_fields(before, version.config))
+    return version.changed

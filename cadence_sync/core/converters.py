@@ -1,7 +1,6 @@
-"""Reading one leaf: every spelling that Zoho uses of a value becomes one canonical value.
+"""Converters of single fields: every spelling that Zoho uses of a value becomes one canonical value.
 
-Each reader takes what the JSON held, but never null or "", and returns the canonical value, or raises
-`UnreadableError` with the reason.
+Each takes a decoded JSON value, but never null or "", and raises `UnreadableError` where it cannot be stored.
 """
 
 import re
@@ -16,7 +15,7 @@ from cadence_sync.core.records import FieldValue
 
 INTEGER_MAX: Final = 2**31 - 1
 ID_LENGTH_MAX: Final = 255
-"""An index of Postgres holds no entry above some 2,700 bytes; Zoho's longest ids have 36."""
+"""Characters: an index entry of Postgres holds at most some 2,700 bytes; Zoho's longest ids have 36."""
 _NUL: Final = "text holds the character U+0000, which Postgres cannot store"
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
@@ -26,11 +25,11 @@ _FLAGS: Final = {"true": True, "false": False}
 
 
 class UnreadableError(ValueError):
-    """A value that has no faithful place in its column; the text says why."""
+    """A value that its column cannot hold faithfully; the text is the reason."""
 
 
 def read_text(value: object) -> str:
-    """Return text as it is; Postgres cannot hold U+0000 or half a surrogate pair, so neither passes."""
+    """Refuses U+0000, which Postgres cannot store."""
     if not isinstance(value, str):
         raise UnreadableError(f"expected text, got {_kind(value)}")
     if "\x00" in value:
@@ -38,38 +37,36 @@ def read_text(value: object) -> str:
     return value
 
 
-def holds_nul(value: object) -> bool:
-    """Whether any text in a JSON value holds U+0000; the escape written out as six characters is harmless."""
-    return _ENCODED_NUL.search(msgspec.json.encode(value)) is not None
+def check_nul(where: str, value: object) -> None:
+    """Refuses a JSON value with U+0000 in any text; the escape written out as six characters is harmless."""
+    if _ENCODED_NUL.search(msgspec.json.encode(value)):
+        raise UnreadableError(f"{where}: {_NUL}")
 
 
 def read_id(value: object) -> str:
-    """Return an id as text: Zoho sends ids as strings, and `custom_view.id` as a number above 2^53."""
+    """Zoho sends ids as strings, and `custom_view.id` as a number above 2^53."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise UnreadableError(f"expected an id, got {_kind(value)}")
-    text = value if isinstance(value, str) else str(value)
-    if "\x00" in text:
-        raise UnreadableError(_NUL)
+    text = read_text(str(value))
     if len(text) > ID_LENGTH_MAX:
         raise UnreadableError("id is too long to be indexed")
     return text
 
 
 def read_status(value: object) -> str:
-    """Return a status word; Zoho documents a boolean and sends the words `active` and `inactive`."""
+    """Zoho documents a boolean and sends the words `active` and `inactive`."""
     if isinstance(value, bool):
         return "active" if value else "inactive"
     return read_text(value)
 
 
 def read_type(value: object) -> str:
-    """Return a type in the spelling of v8's single-cadence endpoint; v7 spells it `Custom view`."""
+    """Returns the spelling of v8's single-cadence endpoint; v7 spells it `Custom view`."""
     text = read_text(value)
     return _TYPES.get(text, text)
 
 
 def read_flag(value: object) -> bool:
-    """Return a boolean; the texts `true` and `false` are the same fact."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _FLAGS:
@@ -78,8 +75,7 @@ def read_flag(value: object) -> bool:
 
 
 def read_count(value: object) -> int:
-    """Return a whole number that a Postgres `integer` holds."""
-    number = value if type(value) is int else _whole(value)
+    number = _whole(value)
     if isinstance(number, bool) or not isinstance(number, int):
         raise UnreadableError(f"expected a whole number, got {_kind(value)}")
     if not -INTEGER_MAX <= number <= INTEGER_MAX:
@@ -88,21 +84,20 @@ def read_count(value: object) -> int:
 
 
 def read_instant(value: object) -> str:
-    """Return an instant in UTC; one without an offset names no instant and is refused."""
+    """Returns an instant in UTC; without an offset, a time is not an instant."""
     text = read_text(value)
     try:
         instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise UnreadableError("time has no offset from UTC")
-        return instant.astimezone(UTC).isoformat()
+        in_utc = instant.astimezone(UTC).isoformat() if instant.tzinfo else None
     except (ValueError, OverflowError) as error:
-        if isinstance(error, UnreadableError):
-            raise
         raise UnreadableError("not a time that can be stored") from error
+    if in_utc is None:
+        raise UnreadableError("time has no offset from UTC")
+    return in_utc
 
 
 def read_day(value: object) -> str:
-    """Return the calendar day as it was written, whether a date or a full timestamp was sent."""
+    """Returns the calendar day as it was written, whether a date or a full timestamp was sent."""
     match = _DAY.fullmatch(read_text(value))
     if match is None:
         raise UnreadableError("not a date")
@@ -120,16 +115,18 @@ def _whole(value: object) -> object:
     return value
 
 
+_KINDS: Final[dict[type, str]] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "an array",
+    dict: "an object",
+}
+
+
 def _kind(value: object) -> str:
-    names: dict[type, str] = {
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "an array",
-        dict: "an object",
-    }
-    return names.get(type(value), "null")
+    return _KINDS.get(type(value), "null")
 
 
 READERS: Final[dict[FieldType, Callable[[object], FieldValue]]] = {

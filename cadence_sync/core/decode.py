@@ -1,4 +1,4 @@
-"""From the bytes of a page to its records: found by their digests, or decoded, or quarantined."""
+"""Decodes pages: each record is recognized by its digest, decoded, or quarantined."""
 
 import json
 import re
@@ -18,15 +18,15 @@ _ESCAPED_QUOTE: Final = rb"\u0022"
 
 
 def check_keys(raw: bytes, document: object) -> None:
-    """Raise `UnreadableError` where a key came with two different values; `document` is `raw` decoded."""
+    """Raises `UnreadableError` where a key has two different values; `document` is `raw` decoded."""
     if _ESCAPED_QUOTE in raw or raw.count(_QUOTE) != msgspec.json.encode(document).count(_QUOTE):
         json.loads(raw, object_pairs_hook=_object)
 
 
-def may_repeat_keys(raw: bytes) -> bool:
-    """Whether an object may have a key of its own, no deeper, more than once."""
+def _may_repeat_keys(raw: bytes) -> bool:
+    """Tells whether an object may have a top-level key more than once."""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    if any('"' in key for key in fields):  # it may have been written as an escape: there is no telling
+    if any('"' in key for key in fields):  # written as either of two escapes: quotes cannot be counted
         return True
     kept = 2 * len(fields) + sum(bytes(value).count(_QUOTE) for value in fields.values())
     return raw.count(_QUOTE) != kept
@@ -42,7 +42,7 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
-    """Tell 1 from true: to Python they are equal."""
+    """Distinguishes 1 from true, which Python calls equal."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -57,9 +57,9 @@ class BordersError(ValueError):
     """The borders of the records cannot be found."""
 
 
-def split_records(body: bytes, key: bytes = b"cadences") -> tuple[list[bytes], bytes]:
-    """Return the records of the list under `key`, and the body with that list emptied."""
-    start = _list_start(body, key)
+def split_records(body: bytes) -> tuple[list[bytes], bytes]:
+    """Returns the records of the list `cadences`, and the body with that list emptied; raises `BordersError`."""
+    start = _list_start(body)
     depth, record_start, record_end = 0, start, start
     records: list[bytes] = []
     for token, position, end in _tokens(body, start):
@@ -76,22 +76,21 @@ def split_records(body: bytes, key: bytes = b"cadences") -> tuple[list[bytes], b
 
 
 def _scalars(between: bytes) -> list[bytes]:
-    """Return what stands between two records but for commas: numbers and words where objects belong."""
+    """Returns the numbers and words between two records, where objects belong."""
     return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
 
 
 def top_level_id(record: bytes) -> str | None:
-    """Return the record's own id where exactly one can be read, even if the rest of it cannot."""
+    """Returns the record's own id where exactly one can be read, even if the rest of the record cannot."""
     found = {
         (match[1] or match[2]).decode("ascii")
-        for end in _ends_of_keys(record, b"id", depth_wanted=1)
+        for end in _ends_of_keys(record, b"id")
         if (match := _ID_VALUE.match(record, end))
     }
     return found.pop() if len(found) == 1 else None
 
 
 def nests_deeper(record: bytes, limit: int) -> bool:
-    """Whether brackets stand within brackets more than `limit` deep."""
     if record.count(b"{") + record.count(b"[") <= limit:
         return False
     depth = 0
@@ -102,31 +101,31 @@ def nests_deeper(record: bytes, limit: int) -> bool:
     return False
 
 
-def _list_start(body: bytes, key: bytes) -> int:
-    for end in _ends_of_keys(body, key, depth_wanted=1):
+def _list_start(body: bytes) -> int:
+    for end in _ends_of_keys(body, b"cadences"):
         if match := _LIST_START.match(body, end):
             return match.end()
     raise BordersError("there is no list of cadences")
 
 
-def _ends_of_keys(body: bytes, key: bytes, *, depth_wanted: int) -> Iterator[int]:
-    """Yield where each string equal to `key` ends at that depth."""
+def _ends_of_keys(body: bytes, key: bytes) -> Iterator[int]:
+    """Yields the end of each top-level string equal to `key`."""
     depth = 0
     for token, position, end in _tokens(body, 0):
         depth += _STEP.get(token, 0)
-        if token == b'"' and depth == depth_wanted and body[position + 1 : end - 1] == key:
+        if token == b'"' and depth == 1 and body[position + 1 : end - 1] == key:
             yield end
 
 
 def _tokens(body: bytes, start: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield brackets and strings, each as its first byte, its start and its end."""
+    """Yields brackets and strings, each as its first byte, its start and its end."""
     for match in _TOKEN.finditer(body, start):
         yield body[match.start() : match.start() + 1], match.start(), match.end()
 
 
 _DEEPEST: Final = 100
 """Levels of nesting that are followed; Zoho's own records have ten, Python's stack less than a thousand."""
-
+_UNDECODABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 _Raw: TypeAlias = bytes | msgspec.Raw
 
@@ -137,13 +136,13 @@ class _Envelope(msgspec.Struct):
 
 
 def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
-    """Decode the body of a 200 answer but for the records that are stored to the byte.
+    """Decodes the body of a 200 answer, except for records that are stored to the byte.
 
-    Raises `InvalidResponseError` where no records can be told apart in it.
+    Raises `InvalidResponseError` where the borders of its records cannot be found.
     """
     try:
         records, info = _split_fast(body)
-    except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except (BordersError, *_UNDECODABLE):
         records, info = _split_slowly(body)
     unchanged: list[int] = []
     others: list[Record | QuarantinedRecord] = []
@@ -158,10 +157,7 @@ def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
 
 
 def listed_ids(body: bytes) -> list[str | None]:
-    """Return the ids of a body's records, None where one is unreadable.
-
-    Raises `InvalidResponseError` as `decode_page`.
-    """
+    """Returns the ids of a body's records, None for an unreadable one; raises `InvalidResponseError`."""
     try:
         return [top_level_id(record) for record in split_records(body)[0]]
     except BordersError as error:
@@ -169,7 +165,7 @@ def listed_ids(body: bytes) -> list[str | None]:
 
 
 def decode_record(raw: bytes, digest: bytes | None = None) -> Record | QuarantinedRecord:
-    """Decode one record's JSON text, whose digest may be known; what cannot be stored faithfully is quarantined."""
+    """Decodes a record's JSON text, whose digest may be known; one that cannot be stored faithfully is quarantined."""
     if nests_deeper(raw, _DEEPEST):
         return QuarantinedRecord(top_level_id(raw), f"nested more than {_DEEPEST} levels deep", raw)
     try:
@@ -186,14 +182,14 @@ def decode_record(raw: bytes, digest: bytes | None = None) -> Record | Quarantin
 def _split_fast(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
     envelope = msgspec.json.decode(body, type=_Envelope)
     info = bytes(envelope.info)
-    # Two lists of cadences are as good as none.
-    if may_repeat_keys(_without(envelope.cadences, body)) or may_repeat_keys(info):
+    # Of two lists of cadences neither can be trusted.
+    if _may_repeat_keys(_without(envelope.cadences, body)) or _may_repeat_keys(info):
         raise BordersError("a key of the page comes twice")
     return envelope.cadences, msgspec.json.decode(info, type=PageInfo)
 
 
 def _without(records: list[msgspec.Raw], body: bytes) -> bytes:
-    """Return a page's body without the records of its list, where these follow each other as they usually do."""
+    """Returns a page's body without its records, where these are separated as usual."""
     start = body.find(bytes(records[0])) if records else 0
     for separator in (b",", b", "):
         listed = separator.join(records)
@@ -206,7 +202,7 @@ def _split_slowly(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
     try:
         records, rest = split_records(body)
         return records, _split_fast(rest)[1]
-    except (BordersError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except (BordersError, *_UNDECODABLE) as error:
         raise InvalidResponseError(
             f"Zoho's answer is not a list of cadences ({error}).",
             hint="If it persists, something between this machine and Zoho answers in Zoho's place.",

@@ -1,58 +1,57 @@
-"""The delete threshold, and the check that a listing is of the organization that the store knows.
+"""The delete threshold, and the check that a listing belongs to the stored organization.
 
-Deleting cadences is the one thing that a wrong listing could do at a stroke to a whole history. So more than a
-share of them in a rolling day waits for a person, whatever the reason.
+A wrong listing could end a whole history at once, so deletions above a share of the cadences in a rolling day are
+held for review.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
 from cadence_sync.errors import AccessError
 
-PERCENT: Final = 100
-
 
 @dataclass(frozen=True, slots=True)
 class DeletionThreshold:
-    """At most `count` cadences, or `percent` of the live ones if that is more, are deleted unasked in a day."""
+    """Deletions applied without review in a rolling day: `count`, or `percent` of the live cadences if that is more."""
 
     count: int = 5
     percent: float = 20
 
     def limit(self, live: int) -> int:
-        """Return how many may be deleted unasked in a rolling day while so many are live."""
-        return max(self.count, int(live * self.percent / PERCENT))
+        return max(self.count, int(live * self.percent / 100))
 
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletions:
-    """What is known of missing cadences from before this run."""
+    """Missing cadences of earlier runs, and their reviews."""
 
     held: frozenset[str] = frozenset()
-    """Held by an earlier run, and nobody has decided yet."""
+    """Not reviewed yet."""
     approved: frozenset[str] = frozenset()
     hold_id: int | None = None
-    """The run that first held exactly these; a person decides about a case."""
+    """The run that first held exactly these; a review refers to it."""
     rejected: frozenset[str] = frozenset()
-    """Missing, and a person said that they stay live."""
+    """Missing, and kept live."""
     auto_deleted_today: int = 0
-    """Deleted unasked within the last day."""
+    """Number of cadences deleted without review within a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionPlan:
-    """What becomes of the missing: `delete` now, `hold` until somebody decides, `keep` as somebody decided."""
+    """The missing cadences: `delete` them now, `hold` them for review, or `keep` them as reviewed."""
 
     delete: tuple[str, ...] = ()
     hold: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     hold_id: int | None = None
-    """The open case, where exactly those are held that were before."""
+    """The open hold, where exactly the same cadences are held as before."""
     auto_deleted: int = 0
-    """How many of those to delete count against the day's limit."""
+    """Number of deletions that count against the day's limit."""
+
+    def __bool__(self) -> bool:
+        return bool(self.delete or self.hold or self.keep)
 
 
 def plan_deletions(
@@ -63,7 +62,7 @@ def plan_deletions(
     *,
     allow_all: bool = False,
 ) -> DeletionPlan:
-    """Decide about confirmed missing cadences; `live` counts them too, as this run found the store."""
+    """Plans for confirmed missing cadences; `live` is the number stored as live, these included."""
     gone = set(missing)
     if allow_all:
         return DeletionPlan(delete=tuple(sorted(gone)))
@@ -81,12 +80,11 @@ def plan_deletions(
 
 
 def needs_confirmation(missing: Iterable[str], pending: PendingDeletions) -> list[str]:
-    """Return the missing that a second look must confirm: those whose case is not yet known to be open."""
+    """Returns the missing cadences that an earlier run has not confirmed."""
     return sorted(set(missing) - pending.held - pending.rejected)
 
 
 def other_org_error() -> AccessError:
-    """Return the error of a listing that shares no id with a store that has some: it is of another organization."""
     return AccessError(
         "Zoho lists none of the cadences that are stored for this organization.",
         hint="The credentials are probably another organization's; if not, sync once with --allow-other-org.",
@@ -95,6 +93,6 @@ def other_org_error() -> AccessError:
 
 
 def may_be_other_org(listing: Listing, index: DigestIndex) -> bool:
-    """Whether a listing that is not empty shows nothing as it is stored, though something is stored."""
+    """Tells whether a listing with records has none that is unchanged, although cadences are stored."""
     stored = len(index) + index.deleted
-    return bool(stored and listing.seen and not len(listing.unchanged) and not listing.hides_ids)
+    return bool(stored and listing.seen and not len(listing.unchanged) and not listing.has_unreadable_ids)

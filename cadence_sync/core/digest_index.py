@@ -1,6 +1,7 @@
-"""What the store holds of an organization, in some 60 bytes a cadence, and what of it a listing found as it was."""
+"""Digests of an organization's live cadences, in some 60 bytes each, and compact sets of ids."""
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import accumulate
@@ -9,9 +10,9 @@ from typing import Final
 from cadence_sync.core.fields import FIELDS, KNOWN_WORDS, LABELS
 
 DECODER_VERSION: Final = 1
-"""To be raised when a value is read in another way than before."""
+"""Raise it when the reading of a value changes."""
 DIGEST_SIZE: Final = 16
-"""Bytes; two different records of one digest are not to be expected: 1 in 2^128 for each comparison."""
+"""Bytes; the odds of a collision are 1 in 2^128 for each comparison."""
 
 
 def _schema_hash() -> bytes:
@@ -20,8 +21,8 @@ def _schema_hash() -> bytes:
 
 
 _SCHEMA_HASH = _schema_hash()
-"""What of a record is known to this version. Another version must look at every record once: a field that it learns
-to know is discovered before it changes, or its first change would be lost."""
+"""Of the fields that this version knows. Another version must decode every record once: a field new to it has to be
+discovered before it changes, or its first change would be lost."""
 
 
 def digest_of(raw: bytes | memoryview) -> bytes:
@@ -32,8 +33,8 @@ def digest_of(raw: bytes | memoryview) -> bytes:
 class DigestIndex:
     """The live cadences of an organization, found by the digest of the record that was last written.
 
-    `digests` and `ids` are joined in one order, `lengths` say how many characters each id has: as Python
-    objects of their own they would take ten times the room. `deleted` is how many are stored as deleted.
+    `digests` and `ids` are joined in one order, `lengths` are the characters of each id: separate Python objects
+    would take ten times the memory. `deleted` is the number of cadences stored as deleted.
     """
 
     def __init__(self, digests: bytes = b"", ids: str = "", lengths: Sequence[int] = (), deleted: int = 0) -> None:
@@ -48,7 +49,7 @@ class DigestIndex:
         return len(self._ends)
 
     def find(self, digest: bytes) -> int | None:
-        """Return the position of the cadence whose record has this digest."""
+        """Returns the position of the cadence whose record has this digest."""
         slot = hash(digest) & self._mask
         while (position := self._slots[slot]) >= 0:
             start = position * DIGEST_SIZE
@@ -58,12 +59,11 @@ class DigestIndex:
         return None
 
     def id_at(self, position: int) -> str:
-        """Return the id of the cadence at a position."""
         return self._ids[self._ends[position - 1] if position else 0 : self._ends[position]]
 
 
 def _hash_table(digests: bytes, mask: int) -> "array[int]":
-    """Return the positions of digests by their hashes, at most half full; -1 is an empty slot."""
+    """Returns the positions of digests by their hashes, at most half full; -1 is an empty slot."""
     slots = array("i", [-1]) * (mask + 1)
     for position, start in enumerate(range(0, len(digests), DIGEST_SIZE)):
         slot = hash(digests[start : start + DIGEST_SIZE]) & mask
@@ -74,18 +74,16 @@ def _hash_table(digests: bytes, mask: int) -> "array[int]":
 
 
 EMPTY_INDEX: Final = DigestIndex()
-"""The index of an organization of which nothing is stored."""
 
 
 class SeenSet:
-    """Which cadences of an index a listing found with the record that was last written."""
+    """The cadences of an index whose records a listing found unchanged."""
 
     def __init__(self, index: DigestIndex) -> None:
         self.index = index
         self._found = bytearray(len(index))
 
     def add(self, positions: Iterable[int]) -> None:
-        """Mark cadences as found; once or twice is the same."""
         for position in positions:
             self._found[position] = 1
 
@@ -93,11 +91,10 @@ class SeenSet:
         return self._found.count(1)
 
     def found(self) -> Iterator[str]:
-        """Return the ids of those found."""
         return self._ids(1)
 
     def others(self) -> Iterator[str]:
-        """Return the ids of those not found: changed since, or missing."""
+        """Yields the ids that were not found unchanged: they changed, or are missing."""
         return self._ids(0)
 
     def _ids(self, mark: int) -> Iterator[str]:
@@ -108,11 +105,11 @@ class SeenSet:
 
 
 _BUCKET: Final = 100_000
-"""Ids that are looked at together: so many take a few megabytes as a set of Python's own."""
+"""Ids that are compared at a time: a Python set of them takes a few megabytes."""
 
 
 class IdHashSet:
-    """Ids by Python's keyed 64-bit hash: among a million, two that differ meet once in 10^7 processes."""
+    """Ids by Python's keyed 64-bit hash: among a million, two collide once in 10^7 processes."""
 
     def __init__(self) -> None:
         self._hashes = array("q")
@@ -121,37 +118,33 @@ class IdHashSet:
         return len(self._hashes)
 
     def add(self, cadence_id: str) -> None:
-        """Add an id; each time counts."""
+        """Adds an id; repetitions are kept."""
         self._hashes.append(hash(cadence_id))
 
     def repeated(self, more: Callable[[], Iterable[str]]) -> set[int]:
-        """Return the hashes that come more than once among these ids and `more`."""
-        twice: set[int] = set()
-        for bucket, met in self._buckets():
-            twice.update(self._twice(bucket))
-            twice.update(number for cadence_id in more() if (number := hash(cadence_id)) in met)
-        return twice
+        """Returns the hashes that occur more than once among these ids and `more`."""
+        repeated: set[int] = set()
+        for counts in self._buckets():
+            repeated.update(number for number, count in counts.items() if count > 1)
+            repeated.update(number for cadence_id in more() if (number := hash(cadence_id)) in counts)
+        return repeated
 
     def lacking(self, wanted: Callable[[], Iterable[str]]) -> list[str]:
-        """Return those wanted that are not here, sorted."""
-        gone = [cadence_id for bucket, met in self._buckets() for cadence_id in self._absent(wanted(), bucket, met)]
-        return sorted(gone)
+        """Returns the wanted ids that were not added, sorted."""
+        size = self._bucket_count
+        absent = [
+            cadence_id
+            for bucket, counts in enumerate(self._buckets())
+            for cadence_id in wanted()
+            if hash(cadence_id) % size == bucket and hash(cadence_id) not in counts
+        ]
+        return sorted(absent)
 
-    def _buckets(self) -> Iterator[tuple[int, set[int]]]:
-        self._count = len(self._hashes) // _BUCKET + 1
-        for bucket in range(self._count):
-            yield bucket, {number for number in self._hashes if number % self._count == bucket}
+    @property
+    def _bucket_count(self) -> int:
+        return len(self._hashes) // _BUCKET + 1
 
-    def _twice(self, bucket: int) -> Iterator[int]:
-        met: set[int] = set()
-        for number in self._hashes:
-            if number % self._count == bucket:
-                if number in met:
-                    yield number
-                met.add(number)
-
-    def _absent(self, wanted: Iterable[str], bucket: int, met: set[int]) -> Iterator[str]:
-        for cadence_id in wanted:
-            number = hash(cadence_id)
-            if number % self._count == bucket and number not in met:
-                yield cadence_id
+    def _buckets(self) -> Iterator[Counter[int]]:
+        size = self._bucket_count
+        for bucket in range(size):
+            yield Counter(number for number in self._hashes if number % size == bucket)

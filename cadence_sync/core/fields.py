@@ -1,6 +1,6 @@
 """The configuration fields of a cadence that Zoho documents: their paths, types and labels.
 
-A *leaf* is a value inside Zoho's nested object, named by its dotted path. Source of the names: Zoho's
+A field is a value inside Zoho's nested object, named by its dotted path. Source of the names: Zoho's
 "Get Cadences" reference for v7, and the v8 reference for `description` and `whatsapp_follow_up_count`.
 """
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class FieldType(Enum):
-    """How a leaf is read and stored."""
+    """How a field is read and stored."""
 
     TEXT = "text"
     ID = "id"
@@ -50,7 +50,7 @@ FIELDS: dict[str, FieldType] = {
     f"{UNENROLL}.type": FieldType.TEXT,
     f"{UNENROLL}.end_date": FieldType.DAY,
 }
-"""Every leaf but the array form of `unenroll_properties`, which is one leaf of its own: `UNENROLL`."""
+"""Every field but the array form of `unenroll_properties`, which is one field of its own: `UNENROLL`."""
 
 LABELS: dict[str, str] = {
     "module.api_name": "module.id",
@@ -58,7 +58,7 @@ LABELS: dict[str, str] = {
     "created_by.name": "created_by.id",
     "modified_by.name": "modified_by.id",
 }
-"""Names of things that have an id: shown, refreshed, and no part of the history. Value: the id's path."""
+"""Names of things that have an id: displayed and refreshed, but not part of the history. Value: the id's path."""
 
 OBJECTS = frozenset(path[: path.rindex(".")] for path in (*FIELDS, *LABELS) if "." in path) | {"execution_details"}
 """Paths at which Zoho sends an object (or null)."""
@@ -68,4 +68,4 @@ KNOWN_WORDS: dict[str, frozenset[str]] = {
     "status": frozenset({"active", "inactive", "draft"}),
     PERIOD: frozenset({"immediately", "hours", "days", "weeks"}),
 }
-"""Words seen so far. Another word is stored as it is and noted as drift."""
+"""Words seen so far. Another word is stored unchanged and recorded as drift."""

@@ -77,24 +77,24 @@ def field_title(path: str) -> str:
 
 
 def humanize(path: str, value: str) -> str:
-    """Replace the underscores in Zoho's words."""
+    """Replaces the underscores in Zoho's words."""
     return value.replace("_", " ") if path in _WORDS else value
 
 
 def displayed_fields(config: "Config") -> list[str]:
-    """Return the known paths in display order, of `unenroll_properties` only those of the form that it has."""
+    """Returns the known paths in display order, of `unenroll_properties` only those of the form that it has."""
     hidden = {f"{UNENROLL}.type", f"{UNENROLL}.end_date"} if isinstance(config.get(UNENROLL), list) else {UNENROLL}
     return [path for path in FIELD_TITLES if path in config and path not in hidden]
 
 
 def visible_changes(changes: "Iterable[FieldChange]") -> list["FieldChange"]:
-    """Return the changes that say what an edit was, in display order."""
+    """Returns the changes that say what an edit was, in display order."""
     shown = [change for change in changes if change.field not in AUDIT_FIELDS]
     return sorted(shown, key=lambda change: _PLACES.get(change.field, len(_PLACES)))
 
 
 def display_name(text: str | None) -> str:
-    """Return a name that is visible and can be clicked."""
+    """Returns a name that is visible and can be clicked."""
     if text is None or not any(character.isprintable() and not character.isspace() for character in text):
         return UNNAMED
     return text

@@ -1,4 +1,4 @@
-"""Pagination of a list, without I/O: what to ask next, and whether the answers fit together."""
+"""Pagination without I/O: which pages to request next, and whether their contents are consistent."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ListedRecord: TypeAlias = Record | QuarantinedRecord
 
 @dataclass(frozen=True, slots=True)
 class _Received:
-    """What is remembered of a page once its records are put away."""
+    """What remains of a page once its records are stored."""
 
     info: PageInfo | None
     size: int
@@ -27,17 +27,17 @@ class _Received:
 
 
 class Paginator:
-    """One listing: ask for `next_pages()`, give every answer to `add_page()`, and take `listing()` when there are none.
+    """Builds one listing: fetch `next_pages()`, pass each to `add_page()`, and take `listing()` when none are left.
 
-    As many pages as the last listing had, `expected_pages`, are asked side by side; past them one page is asked
-    at a time, so that no call is wasted. `open_file` is for `RecordSpool`.
+    The pages of the last listing, `expected_pages`, are fetched in parallel; after them one page at a time, so that
+    no call is wasted. `open_file` is for `RecordSpool`.
     """
 
     def __init__(self, index: DigestIndex, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
         self._expected_pages = expected_pages
         self._pages: dict[int, _Received] = {}
         self._contents: set[int] = set()
-        self._asked = 0
+        self._requested = 0
         self._ended = False
         self._unchanged = SeenSet(index)
         self._changed = RecordSpool(open_file)
@@ -45,15 +45,15 @@ class Paginator:
         self._quarantined: list[QuarantinedRecord] = []
 
     def next_pages(self) -> list[int]:
-        """Return the numbers of the pages to ask for now; call it when every asked page has arrived."""
+        """Returns the numbers of the pages to fetch now; call it when the previous ones have arrived."""
         if self._ended:
             return []
-        first = self._asked + 1
-        self._asked = max(self._expected_pages, first)
-        return list(range(first, self._asked + 1))
+        first = self._requested + 1
+        self._requested = max(self._expected_pages, first)
+        return list(range(first, self._requested + 1))
 
     def add_page(self, number: int, page: Page) -> None:
-        """Take the answer for one page; raises `InconsistentListingError` where it cannot belong to the list."""
+        """Raises `InconsistentListingError` where the page cannot belong to the list."""
         _check_page(number, page)
         self._check_repeat(number, page)
         received = _Received(page.info, len(page))
@@ -69,14 +69,11 @@ class Paginator:
 
     @property
     def pages(self) -> int:
-        """How many pages the list has: up to the first that promises no more."""
+        """Number of pages up to the first that promises no more."""
         return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
 
     def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
-        """Return the whole list, each id once.
-
-        Raises `InconsistentListingError` where the pages contradict each other.
-        """
+        """Returns the whole list, each id once; raises `InconsistentListingError` where pages contradict each other."""
         last = self.pages
         self._check_end(last)
         sizes = {page.info.per_page for page in self._pages.values() if page.info and page.size}
@@ -103,7 +100,7 @@ class Paginator:
                 raise InconsistentListingError(f"Page {last} called itself the last, but page {number} has records.")
 
     def _check_repeat(self, number: int, page: Page) -> None:
-        """Notice a server that sends the same records for ever under ever new page numbers."""
+        """Detects a server that repeats the same records under new page numbers without end."""
         if not len(page):
             return
         content = hash((page.unchanged, tuple(record.raw for record in page.records)))
@@ -112,7 +109,7 @@ class Paginator:
         self._contents.add(content)
 
     def _check_repeated_ids(self) -> None:
-        """The same id with other content means that the list moved while it was read; with the same, it is one."""
+        """Drops a repeated id with equal content; with other content, the list moved while it was read."""
         self._quarantined = _distinct(self._quarantined)
         unreadable = {record.cadence_id for record in self._quarantined}
         if unreadable and (both := next((i for i in self._unchanged.found() if i in unreadable), None)):
@@ -125,7 +122,7 @@ class Paginator:
         yield from self._unchanged.found()
 
     def _keep_once(self, suspects: set[int]) -> None:
-        """Look closely at ids whose hashes came more than once."""
+        """Compares the records whose ids have repeated hashes."""
         others = {cadence_id for cadence_id in self._other_ids() if hash(cadence_id) in suspects}
         first: dict[str, Record] = {}
         repeats = 0
@@ -135,7 +132,7 @@ class Paginator:
             if record.cadence_id in others:
                 raise _moved(record.cadence_id)
             repeats += record.cadence_id in first
-            if not _say_the_same(first.setdefault(record.cadence_id, record), record):
+            if not _is_equivalent(first.setdefault(record.cadence_id, record), record):
                 raise _moved(record.cadence_id)
         self._changed.keep_once(first, repeats)
 
@@ -153,7 +150,7 @@ def _check_page(number: int, page: Page) -> None:
 
 
 def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
-    """Return unreadable records, those of one id once."""
+    """Returns unreadable records, each id once."""
     by_id: dict[str, QuarantinedRecord] = {}
     anonymous: list[QuarantinedRecord] = []
     for record in records:
@@ -164,8 +161,8 @@ def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
     return [*by_id.values(), *anonymous]
 
 
-def _say_the_same(one: Record, other: Record) -> bool:
-    """Whether two records of one cadence are equal but for their spelling."""
+def _is_equivalent(one: Record, other: Record) -> bool:
+    """Tells whether two records of one cadence differ at most in spelling."""
     return (
         one.config.keys() == other.config.keys()
         and not changed_fields(one.config, other.config)

@@ -1,4 +1,4 @@
-"""What the rules talk about: a cadence as a listing showed it and as it is stored, and a page of a listing."""
+"""Cadences as a listing shows them and as they are stored, and the pages of a listing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from cadence_sync.errors import SpoolError
 
 FieldValue: TypeAlias = str | int | bool | list[object] | None
 Config: TypeAlias = dict[str, FieldValue]
-"""Leaf path → value. A path that is missing was never sent; `None` was sent as null or as "".
+"""Field path → value. A missing path was never sent; `None` was sent as null or as "".
 
-Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and serialize as they stand.
+Instants are ISO 8601 strings in UTC, days are `YYYY-MM-DD`: both compare and serialize without conversion.
 """
 
 Labels: TypeAlias = dict[str, str | None]
 
 
 class FieldChange(NamedTuple):
-    """One changed leaf, or `*` for a cadence that was created, deleted or restored.
+    """One changed field, or `*` for a cadence that was created, deleted or restored.
 
-    The labels are the names of what ids stand for, where Zoho sent them.
+    The labels are the names of the things that ids identify, where Zoho sent them.
     """
 
     field: str
@@ -34,7 +34,7 @@ class FieldChange(NamedTuple):
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
-    """One cadence as one listing showed it; `raw` is the record's JSON text, to the byte."""
+    """One cadence as it came in one listing; `raw` is its JSON text to the byte."""
 
     cadence_id: str
     config: Config
@@ -42,13 +42,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     extra: dict[str, object]
     raw: bytes
     digest: bytes
-    """Of `raw`: whoever sends the same bytes again says nothing new."""
+    """Of `raw`: equal bytes are an unchanged record."""
     drift: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedRecord:
-    """A record that cannot be stored faithfully; `cadence_id` is None where not even the id is readable."""
+    """A record that cannot be stored faithfully; `cadence_id` is None where even the id is unreadable."""
 
     cadence_id: str | None
     reason: str
@@ -57,7 +57,7 @@ class QuarantinedRecord:
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """What Zoho says of a page; `count` is of this page, not of the organization."""
+    """Zoho's `info` of a page; `count` is of this page, not of the organization."""
 
     page: int
     per_page: int
@@ -73,30 +73,15 @@ class Page:
     records: tuple[Record | QuarantinedRecord, ...]
     """Records that are not stored to the byte."""
     unchanged: tuple[int, ...] = ()
-    """Positions, in the index that the page was decoded against, of those that are."""
+    """Index positions of those that are; the page was decoded against that index."""
 
     def __len__(self) -> int:
         return len(self.records) + len(self.unchanged)
 
 
-class StoredCadence(NamedTuple):
-    """A cadence as the store holds it, its objects as JSON text: `document.load_state` reads them."""
-
-    cadence_id: str
-    version: int
-    deleted: bool
-    valid_from: datetime
-    document: str
-    """Of the open version."""
-    discovered: str
-    """Leaves that became known since."""
-    extra: str
-    labels: Labels
-
-
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """What the store holds of a cadence: its open version, and what was discovered since that began."""
+    """The stored state of a cadence: its open version, with the fields discovered since."""
 
     cadence_id: str
     version: int
@@ -108,13 +93,13 @@ class CurrentState:
 
 
 BLOCK: Final = 500
-"""Records that are kept in memory, and handled at a time: some 3 MB."""
+"""Records that are kept in memory and handled at a time: some 3 MB."""
 
 _DECODER: Final = msgspec.json.Decoder(list[Record])
 
 
 class RecordSpool:
-    """Takes records one by one and gives them back in blocks, as often as wanted.
+    """Takes records one by one and returns them in blocks, any number of times.
 
     `open_file` opens a private file, which is written only from the first full block on. Raises `SpoolError`
     where that fails.
@@ -132,30 +117,29 @@ class RecordSpool:
         return len(self._sizes) * BLOCK + len(self._last) - self._dropped
 
     def add(self, record: Record) -> None:
-        """Add a record behind the others."""
         self._last.append(record)
         if len(self._last) == BLOCK:
             self._spill()
 
     def keep_once(self, cadence_ids: Iterable[str], dropped: int) -> None:
-        """Give these only when they come first; so many of them come again."""
+        """Yields only the first record of each of these ids; `dropped` others of theirs were added."""
         self._once, self._dropped = frozenset(cadence_ids), dropped
 
     def blocks(self) -> Iterator[list[Record]]:
-        """Yield all records in the order in which they came, at most `BLOCK` at a time."""
-        met: set[str] = set()
+        """Yields all records in their order, at most `BLOCK` at a time."""
+        repeated: set[str] = set()
         for block in self._stored():
-            yield [record for record in block if self._is_first(record.cadence_id, met)]
+            yield [record for record in block if self._is_first(record.cadence_id, repeated)]
 
     def __iter__(self) -> Iterator[Record]:
         for block in self.blocks():
             yield from block
 
-    def _is_first(self, cadence_id: str, met: set[str]) -> bool:
+    def _is_first(self, cadence_id: str, repeated: set[str]) -> bool:
         if cadence_id not in self._once:
             return True
-        first = cadence_id not in met
-        met.add(cadence_id)
+        first = cadence_id not in repeated
+        repeated.add(cadence_id)
         return first
 
     def _stored(self) -> Iterator[list[Record]]:

@@ -1,4 +1,4 @@
-"""Replacing what says who a person is; everything else stays as it was sent, to the byte."""
+"""Redacts personal data; everything else stays as it was sent, to the byte."""
 
 import json
 import re
@@ -13,41 +13,41 @@ from cadence_sync.core.pii import RedactionTarget, Span, find_persons, may_conta
 from cadence_sync.core.records import Record
 
 WORD: Final = "redacted"
-"""What stands in the place of a name."""
+"""Replaces a name."""
 ROLES: Final = ("created_by", "modified_by")
-"""Top-level objects that name a user: their ids are columns, what else they hold may be in `extra`."""
+"""Top-level objects that name a user: their ids are columns, their other values may be in `extra`."""
 _REPLACEMENT: Final = b'"' + WORD.encode() + b'"'
 _SHORTEST: Final = 3
-"""Characters of a text that is looked for inside others: two would be found in every second word."""
+"""Characters of a text that is searched for within others: two would match every second word."""
 _ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A text without a person's names, and what was found."""
+    """A redacted text, and the matches in it."""
 
     raw: bytes
     texts: frozenset[str]
-    """The names that it held."""
+    """The names that were redacted."""
     found: bool
     retained: bool
 
 
 def redact(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> Redacted:
-    """Redact the text of a record, whether or not a decoder reads it."""
+    """Redacts the text of a record, even of an undecodable one."""
     found = find_persons(raw, wanted, cut=cut)
     texts = {text_of(raw[start:end]) for start, end in found.spans if raw[start : start + 1] not in b"{["}
     return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.found, found.retained)
 
 
 def redact_records(block: Iterable[Record], ids: Collection[str]) -> list[Record]:
-    """Redact what a listing shows; digests stay those of what Zoho sent, so that it is known again."""
+    """Redacts listed records; digests stay those of Zoho's bytes, so that the next listing recognizes them."""
     wanted = RedactionTarget(frozenset(ids))
     return [_redact_record(record, wanted) for record in block]
 
 
 def redact_sample(path: str, sample: str, wanted: RedactionTarget) -> str:
-    """Redact a sample of drift, which may have been cut: where it may be theirs, it counts as theirs."""
+    """Redacts a sample of drift, which may be truncated: doubtful values count as theirs."""
     steps = path.split(".")
     head = b"".join(b"{" + msgspec.json.encode(step) + b":" for step in steps)
     raw, cut = sample.encode(), not is_json(sample)
@@ -59,7 +59,7 @@ def redact_sample(path: str, sample: str, wanted: RedactionTarget) -> str:
 
 
 def redact_text(raw: bytes, texts: Iterable[str]) -> bytes:
-    """Replace texts wherever they stand, in any spelling that JSON has for them."""
+    """Replaces texts wherever they occur, in any JSON spelling."""
     spellings = {spelling for text in texts if len(text) >= _SHORTEST for spelling in _spellings(text)}
     if not spellings:
         return raw
@@ -68,7 +68,7 @@ def redact_text(raw: bytes, texts: Iterable[str]) -> bytes:
 
 
 def is_json(text: str | bytes) -> bool:
-    """Whether a decoder reads a text: then nothing in it can hide from the scanner."""
+    """Tells whether a text is decodable: then the scanner finds everything in it."""
     try:
         msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -100,6 +100,6 @@ def _spellings(text: str) -> Iterator[bytes]:
 
 
 def _without_end(sample: str, texts: Iterable[str]) -> str:
-    """Return a cut sample without the beginning of a text with which it ends."""
+    """Returns a truncated sample without a text's beginning at its end."""
     ends = (text[:size] for text in texts for size in range(len(text) - 1, _SHORTEST - 1, -1))
     return next((sample.removesuffix(end) for end in ends if sample.endswith(end)), sample)

@@ -1,19 +1,18 @@
-"""What a run tells: one object an organization, and one exit code for all."""
+"""The report of a run: one object for each organization, and one exit code for all."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
 from cadence_sync.core.deletions import DeletionPlan
-from cadence_sync.core.diff import Kind, Plan
+from cadence_sync.core.diff import Kind
 from cadence_sync.core.listing import Listing
 from cadence_sync.errors import CadenceSyncError
 
 
 class Outcome(StrEnum):
-    """How a run ended; every run ends in exactly one."""
+    """How a run ended."""
 
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
@@ -22,8 +21,7 @@ class Outcome(StrEnum):
 
 
 _EXIT_CODES: Final = {Outcome.SUCCEEDED: 0, Outcome.PARTIAL: 7, Outcome.HELD: 6}
-_FAILURES_BY_SEVERITY: Final = (5, 3, 2, 4, 8)
-_EXIT_CODES_BY_SEVERITY: Final = (*_FAILURES_BY_SEVERITY, 1, 6, 7)
+_EXIT_CODES_BY_SEVERITY: Final = (5, 3, 2, 4, 8, 1, 6, 7)  # failed > held > partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,6 @@ class ErrorInfo:
 
     @classmethod
     def of(cls, error: CadenceSyncError) -> "ErrorInfo":
-        """Return what is told of an error."""
         return cls(error.code, error.message, error.hint, error.exit_code)
 
 
@@ -55,37 +52,27 @@ class Counters:
     quarantined: int = 0
     held: int = 0
 
-    @property
-    def versions(self) -> int:
-        """How many changes the run stored; what was there at the first look is none."""
-        return self.created + self.updated + self.deleted + self.restored
-
-
-class CounterBuilder:
-    """Counts what a run writes, plan by plan."""
-
-    def __init__(self) -> None:
-        self._kinds: Counter[Kind] = Counter()
-
-    def add(self, plan: Plan) -> None:
-        """Count one more plan."""
-        self._kinds.update(version.kind for version in plan.versions)
-
-    def counters(self, listing: Listing, deletions: DeletionPlan) -> Counters:
-        """Return the counters of a run that has written all of its plans."""
-        made = self._kinds.total() - self._kinds[Kind.DELETED]
-        return Counters(
+    @classmethod
+    def of(cls, listing: Listing, deletions: DeletionPlan, kinds: Mapping[Kind, int]) -> "Counters":
+        """Counts a run that wrote versions of these kinds."""
+        written = {str(kind): kinds.get(kind, 0) for kind in Kind}
+        return cls(
             seen=listing.seen,
-            unchanged=listing.seen - listing.unreadable - made,
+            unchanged=listing.seen - listing.unreadable - sum(written.values()) + written[Kind.DELETED],
             quarantined=listing.unreadable,
             held=len(deletions.hold),
-            **{str(kind): self._kinds[kind] for kind in Kind},
+            **written,
         )
+
+    @property
+    def versions(self) -> int:
+        """Number of changes stored; a baseline is not a change."""
+        return self.created + self.updated + self.deleted + self.restored
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one organization; None where a failure came before it was known."""
+    """One run of one organization; None for values that a failure left unknown."""
 
     org_id: str | None
     run_id: int | None
@@ -97,17 +84,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The documented exit code of this run."""
         return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
-        """Return the object that `sync --json` prints."""
+        """Returns the object that `sync --json` prints."""
         counters = dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
-        error = self.error and {
-            "code": self.error.code,
-            "message": self.error.message,
-            "hint": self.error.hint,
-        }
+        error = self.error and {"code": self.error.code, "message": self.error.message, "hint": self.error.hint}
         return {
             "org_id": self.org_id,
             "run_id": self.run_id,
@@ -120,18 +102,17 @@ class Report:
 
 
 def outcome_of(counters: Counters) -> Outcome:
-    """Return the outcome of a run whose plan was applied."""
+    """Returns the outcome of a run that was applied."""
     if counters.held:
         return Outcome.HELD
     return Outcome.PARTIAL if counters.quarantined else Outcome.SUCCEEDED
 
 
 def exit_code_of(reports: Iterable[Report]) -> int:
-    """Return the exit code of the gravest outcome: failed > held > partial > succeeded."""
     return most_severe(report.exit_code for report in reports)
 
 
 def most_severe(exit_codes: Iterable[int]) -> int:
-    """Return the exit code that stands for all."""
+    """Returns the most severe exit code, 0 for none."""
     codes = set(exit_codes)
     return next((code for code in _EXIT_CODES_BY_SEVERITY if code in codes), max(codes, default=0))

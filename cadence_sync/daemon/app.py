@@ -36,7 +36,7 @@ from cadence_sync.web.health import Probes, serving
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from cadence_sync.db.alert_outbox import IsStale
+    from cadence_sync.alerts.routing import IsStale
 
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""

@@ -3,7 +3,7 @@
 A row holds numbers, never texts: the content is loaded when the message is sent, so that a redaction reaches it too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.events import ENDS, AlertEvent, Event
-from cadence_sync.alerts.routing import AlertRouting
+from cadence_sync.alerts.routing import AlertRouting, IsStale
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
 from cadence_sync.db.bulk import Write, copy_rows
@@ -41,8 +41,6 @@ _COALESCE: Final = text("""
 """)
 
 _Entry: TypeAlias = dict[str, Any]
-IsStale: TypeAlias = Callable[[str, datetime], bool]
-"""Whether the last listing of an organization is old enough for an alert."""
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:

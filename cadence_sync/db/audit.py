@@ -28,7 +28,7 @@ async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, ru
 async def review_and_log(
     engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
 ) -> int:
-    """Review a run's held deletions and log it in one transaction; returns the number of cadences."""
+    """Reviews a run's held deletions and logs that in one transaction; returns the number of cadences."""
     with translate_errors():
         async with engine.begin() as connection:
             org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
@@ -40,7 +40,7 @@ async def review_and_log(
 async def list_actions(
     connection: AsyncConnection, page: int, size: int, org: str | None = None, run_id: int | None = None
 ) -> tuple[Sequence[Row[Any]], bool]:
-    """Load a page of the log, newest first, and whether another page follows."""
+    """Loads a page of the log, newest first, and whether another page follows."""
     values = {"org": org, "run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
     found = (await connection.execute(_ACTIONS, values)).all()
     return found[:size], len(found) > size

@@ -1,7 +1,4 @@
-"""Writing many rows at once: a list of rows as one parameter, and COPY.
-
-What is to be written is made first, perhaps in a thread, and sent later: the two need not wait for each other.
-"""
+"""Bulk writes: a list of rows as one parameter, and COPY. A write is built first and executed later."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cadence_sync.core.records import BLOCK
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -46,9 +45,9 @@ _SPECIAL: Final[dict[type, Callable[[Any], object]]] = {
 
 
 def values_as_select(table: Table, rows: Rows) -> Select[Any]:
-    """Return `SELECT … FROM json_to_recordset(…)` over rows that hold values of this table's columns.
+    """Builds `SELECT … FROM json_to_recordset(…)` over rows of this table's columns.
 
-    One document costs the driver less than an array for each column, whose elements it looks at one by one.
+    One document costs the driver less than an array for each column, whose elements it encodes one by one.
     """
     columns = [table.c[name] for name in rows[0]]
     document = bindparam(None, _document(columns, rows), type_=Text())
@@ -58,7 +57,7 @@ def values_as_select(table: Table, rows: Rows) -> Select[Any]:
 
 
 def _document(columns: Sequence[Column[Any]], rows: Rows) -> str:
-    """Return rows as JSON: bytes as Postgres writes them, values that are JSON already as they are."""
+    """Encodes rows as JSON: bytes in Postgres's notation, values that are JSON already unchanged."""
     special = {c.name: _SPECIAL[type(c.type)] for c in columns if type(c.type) in _SPECIAL}
     if special:
         rows = [row | {n: None if row[n] is None else encode(row[n]) for n, encode in special.items()} for row in rows]
@@ -66,23 +65,33 @@ def _document(columns: Sequence[Column[Any]], rows: Rows) -> str:
 
 
 def any_of(ids: Collection[str]) -> Any:
-    """Return `ANY(ids)`, with all the ids as one parameter."""
+    """Builds `ANY(ids)` with one parameter."""
     return any_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
 def all_of(ids: Collection[str]) -> Any:
-    """Return `ALL(ids)`, with all the ids as one parameter; a column that differs from it is none of them."""
+    """Builds `ALL(ids)` with one parameter, for `column <> ALL(ids)`."""
     return all_(bindparam(None, list(ids), type_=ARRAY(Text)))
 
 
 def upsert_rows(table: Table, rows: Rows, *, keep: frozenset[str] = frozenset()) -> "Iterator[Write]":
-    """Insert rows, or overwrite those that exist but for the columns in `keep`."""
+    """Inserts rows, or overwrites existing ones except for the columns in `keep`."""
     if not rows:
         return
     statement = insert(table).from_select(list(rows[0]), values_as_select(table, rows))
     key = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
     yield statement.on_conflict_do_update(index_elements=key, set_=overwritten)
+
+
+def update_rows(table: Table, org_id: str, rows: Rows) -> "Iterator[Write]":
+    """Updates an organization's rows, found by their keys, with the other columns that `rows` name."""
+    if not rows:
+        return
+    new = values_as_select(table, rows).subquery("new")
+    keys = _keys(table)
+    values = {name: new.c[name] for name in rows[0] if name not in {key.name for key in keys}}
+    yield update(table).where(table.c.org_id == org_id, *(key == new.c[key.name] for key in keys)).values(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +107,11 @@ Write: TypeAlias = Executable | Copy
 
 
 def copy_rows(table: Table, rows: Rows) -> Iterator[Copy]:
-    """Append rows."""
     if rows:
         yield Copy(table, list(rows[0]), [tuple(row.values()) for row in rows])
 
 
 async def execute(connection: AsyncConnection, writes: Iterable[Write]) -> None:
-    """Write what was made, inside the connection's transaction."""
     for write in writes:
         if isinstance(write, Copy):
             await _copy(connection, write)
@@ -122,9 +129,6 @@ async def _copy(connection: AsyncConnection, write: Copy) -> None:
     )
 
 
-BLOCK: Final = 500
-
-
 async def blocks_of(
     connection: AsyncConnection,
     table: Table,
@@ -132,7 +136,7 @@ async def blocks_of(
     columns: Mapping[str, ColumnElement[Any]],
     where: ColumnElement[bool] | None = None,
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield rows as their keys and these columns, in the order of the keys; what is yielded may be rewritten."""
+    """Yields rows as their keys and these columns, ordered by key; the caller may update what was yielded."""
     keys = _keys(table)
     statement = select(*keys, *(column.label(name) for name, column in columns.items()))
     statement = statement.where(table.c.org_id == org_id).order_by(*keys).limit(BLOCK)
@@ -143,14 +147,6 @@ async def blocks_of(
         yield rows
         last = [literal(rows[-1][key.name], key.type) for key in keys]
         following = statement.where(tuple_(*keys) > tuple_(*last))
-
-
-def rewriting(table: Table, org_id: str, rows: Rows) -> Executable:
-    """Return the statement that gives rows, found by their keys, the other columns that they name."""
-    new = values_as_select(table, rows).subquery("new")
-    keys = _keys(table)
-    values = {name: new.c[name] for name in rows[0] if name not in {key.name for key in keys}}
-    return update(table).where(table.c.org_id == org_id, *(key == new.c[key.name] for key in keys)).values(**values)
 
 
 def _keys(table: Table) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Which leaf or label fills which column, and how a canonical value becomes a column's value."""
+"""Maps fields and labels to columns, and canonical values to the driver's."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from cadence_sync.core.fields import FIELDS, LABELS, PERIOD, UNIT, FieldType
 from cadence_sync.core.records import Config, FieldValue
 
 _Column: TypeAlias = tuple[str, str, Callable[[str], object] | None]
-"""A column, its leaf's path, and what makes the driver's value of the leaf, where that is another."""
+"""A column, the path of its field, and the converter to the driver's value where that differs."""
 
 _CONVERTERS: Final[dict[FieldType, Callable[[str], object]]] = {
     FieldType.INSTANT: datetime.fromisoformat,
@@ -40,44 +40,34 @@ _CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_FIELDS, SU
 
 
 def cadence_values(row: CurrentRow) -> dict[str, object]:
-    """Return the values of the `cadences` columns that a row decides."""
-    values = _values(_CADENCE, row.config)
-    for column, path in CADENCE_LABELS.items():
-        values[column] = row.labels.get(path)
-    return values
+    """Returns the `cadences` columns that come from Zoho's record."""
+    labels = {column: row.labels.get(path) for column, path in CADENCE_LABELS.items()}
+    return _values(_CADENCE, row.config) | labels
 
 
 def summary_values(config: Config) -> dict[str, object] | None:
-    """Return the `follow_up_summaries` columns, or None where Zoho sends no counts."""
-    values = _values(_SUMMARY, config)
-    return values if _some(values) else None
+    """Returns the `follow_up_summaries` columns, or None where Zoho sends no counts."""
+    return _or_none(_values(_SUMMARY, config))
 
 
 def execution_values(config: Config) -> dict[str, object] | None:
-    """Return the `execution_details` columns, or None where Zoho sends null."""
-    values = _values(_EXECUTION, config)
-    values["unenroll_type"] = unenroll_type(config)
-    values["unenroll_end_date"] = _day(unenroll_end_date(config))
-    return values if _some(values) else None
+    """Returns the `execution_details` columns, or None where Zoho sends null."""
+    end = _convert(unenroll_end_date(config), date.fromisoformat)
+    unenroll = {"unenroll_type": unenroll_type(config), "unenroll_end_date": end}
+    return _or_none(_values(_EXECUTION, config) | unenroll)
 
 
-def modified_time(config: Config) -> datetime | None:
-    """Return Zoho's own time of the last edit."""
-    leaf = config.get("modified_time")
-    return datetime.fromisoformat(leaf) if isinstance(leaf, str) else None
+def modified_time(config: Config) -> object:
+    return _convert(config.get("modified_time"), datetime.fromisoformat)
 
 
 def _values(columns: tuple[_Column, ...], config: Config) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for column, path, convert in columns:
-        leaf = config.get(path)
-        found[column] = leaf if convert is None or not isinstance(leaf, str) else convert(leaf)
-    return found
+    return {column: _convert(config.get(path), converter) for column, path, converter in columns}
 
 
-def _some(values: dict[str, object]) -> bool:
-    return any(value is not None for value in values.values())
+def _convert(value: FieldValue, converter: Callable[[str], object] | None) -> object:
+    return converter(value) if converter and isinstance(value, str) else value
 
 
-def _day(leaf: FieldValue) -> date | None:
-    return date.fromisoformat(leaf) if isinstance(leaf, str) else None
+def _or_none(values: dict[str, object]) -> dict[str, object] | None:
+    return values if any(value is not None for value in values.values()) else None

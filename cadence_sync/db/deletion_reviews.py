@@ -1,7 +1,7 @@
-"""Missing cadences that wait for a person's decision, and the decisions."""
+"""Held deletions and their reviews."""
 
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,18 +10,17 @@ from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.db import alert_outbox
 from cadence_sync.db.bulk import all_of, execute, upsert_rows
-from cadence_sync.db.engine import LOCK_ORG, translate_errors
+from cadence_sync.db.engine import LOCK_ORG, transaction
 from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Run
 
 Decision = Literal["approved", "rejected"]
-DAY: Final = timedelta(days=1)
 
 
 async def load_pending_deletions(connection: AsyncConnection, run: Run) -> PendingDeletions:
-    """Return what is held or decided, and how many cadences were deleted unasked within a day."""
     rows = (await connection.execute(select(held_deletions).where(held_deletions.c.org_id == run.org_id))).all()
     deleted = await connection.scalar(
         select(func.coalesce(func.sum(sync_runs.c.auto_deleted), 0)).where(
@@ -44,40 +43,30 @@ async def load_pending_deletions(connection: AsyncConnection, run: Run) -> Pendi
 async def save_held_deletions(
     connection: AsyncConnection, run: Run, deletions: DeletionPlan, seen_at: datetime
 ) -> None:
-    """Drop what reappeared or was deleted; enter a case where other cadences are held than before."""
+    """Drops those that reappeared or were deleted; starts a new hold where other cadences are held than before."""
     if run.has_pending_deletions:
         stay = all_of([*deletions.hold, *deletions.keep])
         await connection.execute(
             delete(held_deletions).where(held_deletions.c.org_id == run.org_id, held_deletions.c.cadence_id != stay)
         )
     if deletions.hold_id is None:
-        rows = [
-            {
-                "org_id": run.org_id,
-                "cadence_id": cadence_id,
-                "hold_id": run.run_id,
-                "missing_since": seen_at,
-                "decision": None,
-                "decided_at": None,
-            }
-            for cadence_id in deletions.hold
-        ]
+        hold = {"hold_id": run.run_id, "missing_since": seen_at, "decision": None, "decided_at": None}
+        rows = [{"org_id": run.org_id, "cadence_id": cadence_id, **hold} for cadence_id in deletions.hold]
         await execute(connection, upsert_rows(held_deletions, rows, keep=frozenset({"missing_since"})))
 
 
 async def review_deletions(
     engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
-    """Note a decision about what a run held; returns the organization and how many cadences it is about."""
-    with translate_errors():
-        async with engine.begin() as connection:
-            return await review_deletions_within(connection, run_id, decision, by, alerting)
+    """Records the review of a run's held deletions; returns the organization and the number of cadences."""
+    async with transaction(engine) as connection:
+        return await review_deletions_within(connection, run_id, decision, by, alerting)
 
 
 async def review_deletions_within(
     connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
-    """Do what `decide` does, in a transaction of the caller's."""
+    """Does the same in the caller's transaction; raises `NotFoundError` where nothing is held any more."""
     await check_migrated(connection)
     run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
     if run is None or run.hold_id is None:
@@ -93,7 +82,7 @@ async def review_deletions_within(
             f"What run {run_id} held is settled, or a newer run replaced it.",
             hint="`cadence-sync status` names the newest.",
         )
-    # A run that read the pending deletions before this must not write by it.
+    # A run that read the pending deletions before this review must not write.
     await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
     decisions = await connection.execute(
         insert(deletion_decisions)

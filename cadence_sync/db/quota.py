@@ -1,12 +1,12 @@
-"""How many API calls a run may make, so that all runs of a day stay within the budget of the settings."""
+"""The daily limit of API calls: each run reserves its share."""
 
 from typing import Final
 
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cadence_sync.db.deletion_reviews import DAY
 from cadence_sync.db.engine import LOCK_ORG
+from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables import sync_runs
 from cadence_sync.errors import BudgetError
 from cadence_sync.ports import Run
@@ -15,14 +15,14 @@ _UNKNOWN: Final = or_(sync_runs.c.outcome.is_(None), sync_runs.c.error_code == "
 SPENT: Final = func.coalesce(
     func.sum(case((_UNKNOWN, func.coalesce(sync_runs.c.reserved_calls, 0)), else_=sync_runs.c.api_calls)), 0
 )
-"""Calls of some runs; one that is under way or was killed counts with what it reserved: what it spent is unknown."""
+"""Calls of runs; one that is open or was killed counts its reservation, because its calls are unknown."""
 SPARE: Final = 50
 PER_PAGE: Final = 10
-"""A run reserves ten calls for each page of the last listing and fifty more: what it could need with retries."""
+"""A run reserves ten calls for each page of the last listing and fifty more, enough with retries."""
 
 
 async def reserve_calls(connection: AsyncConnection, run: Run, budget: int) -> int:
-    """Reserve calls for a run and return how many; raises `BudgetError` where none are left."""
+    """Reserves calls for a run and returns their number; raises `BudgetError` where none are left."""
     await connection.execute(LOCK_ORG, {"org_id": run.org_id})
     mine = and_(sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY)
     used = await connection.scalar(select(SPENT).where(mine))

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.pii import RedactionTarget
 from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, redact_sample, redact_text
-from cadence_sync.db.bulk import blocks_of, rewriting
+from cadence_sync.db.bulk import blocks_of, execute, update_rows
 from cadence_sync.db.engine import LOCK_ORG, open_connection, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import (
@@ -179,8 +179,8 @@ class _OrgRedaction:
         count = 0
         async for block in blocks_of(self.connection, table, self.org_id, columns, where):
             rows = [new for row in block if (new := change(row)) != row]
-            if write and rows:
-                await self.connection.execute(rewriting(table, self.org_id, rows))
+            if write:
+                await execute(self.connection, update_rows(table, self.org_id, rows))
             count += len(rows)
         return count
 

@@ -1,4 +1,4 @@
-"""The ledger of runs: every run is entered when it begins and ends in exactly one outcome."""
+"""Runs: each is recorded when it begins and ends in exactly one outcome."""
 
 import os
 import socket
@@ -15,21 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.report import Counters, ErrorInfo, Outcome
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
 from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
 from cadence_sync.errors import UNKNOWN_ORG, OrgBusyError, SettingsError
 from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 
 _PROC = Path("/proc")
 _START_TICKS = 19
-"""Place of the start time behind the name in /proc/<pid>/stat; see proc(5)."""
+"""Position of the start time after the name in /proc/<pid>/stat; see proc(5)."""
 _ZOMBIE = "Z"
-"""A process that has ended; only its parent has not asked yet."""
+"""State of a process that has ended but was not reaped by its parent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process: `host` also names the boot and the process namespace, for containers share names and numbers."""
+    """A process; `host` includes the boot and the process namespace, because containers share names and numbers."""
 
     host: str
     pid: int
@@ -38,22 +38,21 @@ class Process:
 
 @cache
 def current() -> Process:
-    """Return this process."""
     return Process(_host(), os.getpid(), _started(os.getpid()) or "")
 
 
 def is_gone(process: Process, *, expired: bool) -> bool:
-    """Whether a run's process surely lives no more, or its run is surely over: past its lease it cannot write."""
+    """Tells whether a run surely cannot write any more: its process has ended, or its lease has expired."""
     return expired or (process.host == _host() and _started(process.pid) != process.started)
 
 
 def _started(pid: int) -> str | None:
-    """Process numbers are used again; with the time of its start one is unique until the next boot."""
+    """Returns when a process started: numbers are reused, but number and start are unique until the next boot."""
     return _started_by_proc(pid) if _PROC.joinpath("self").exists() else _started_by_psutil(pid)
 
 
 def _started_by_proc(pid: int) -> str | None:
-    """Return clock ticks since the boot: a time of day would move when the clock is set."""
+    """Returns clock ticks since the boot: a time of day would move when the clock is set."""
     try:
         stat = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -86,17 +85,14 @@ def _host() -> str:
 
 DAY: Final = timedelta(days=1)
 ABANDONED: Final = ErrorInfo(
-    "ABANDONED",
-    "The process ended before the run did.",
-    "The next run took over; nothing was applied by this one.",
-    1,
+    "ABANDONED", "The process ended before the run did.", "The next run took over; nothing was applied by this one.", 1
 )
 
 
 async def start_run(connection: AsyncConnection, org: Org, trigger: str, started_at: datetime, lease: float) -> Run:
-    """Enter a run and return what it must know of the past; `lease` is the longest that it can last, in seconds.
+    """Records a run and returns it with the organization's state; `lease` is its longest duration in seconds.
 
-    One statement where the organization is known and no run of it is open, which is nearly always.
+    Takes one statement where the organization is known and has no open run, which is nearly always.
     """
     statement = _insert_run(org, trigger, started_at, lease)
     row = (await connection.execute(statement)).one_or_none()
@@ -109,11 +105,11 @@ async def start_run(connection: AsyncConnection, org: Org, trigger: str, started
 
 
 async def _make_known(connection: AsyncConnection, org: Org) -> None:
-    """Let an organization be there under its data center; raises `UNKNOWN_ORG` for a stored one that was removed."""
+    """Stores an organization under its data center; raises `UNKNOWN_ORG` where it is managed here and was removed."""
     values = {"org_id": org.org_id, "data_center": org.data_center}
     if org.stored:
-        there = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
-        if (await connection.execute(update(orgs).where(*there).values(values))).rowcount == 0:
+        present = (orgs.c.org_id == org.org_id, orgs.c.removed_at.is_(None))
+        if (await connection.execute(update(orgs).where(*present).values(values))).rowcount == 0:
             raise org_removed(org.org_id)
         return
     again = values | {"removed_at": None}  # the settings name it
@@ -121,13 +117,16 @@ async def _make_known(connection: AsyncConnection, org: Org) -> None:
 
 
 async def preview_run(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
-    """Return what `enter` would, as run 0, without entering anything."""
+    """Returns what `start_run` would, as run 0, without recording it."""
     row = (await connection.execute(select(*_state_columns()).where(orgs.c.org_id == org.org_id))).one_or_none()
     return Run(0, org.org_id, started_at, 0, None, PagingHint()) if row is None else _run_of(row, 0, started_at)
 
 
 def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> Select[Any]:
-    """Return what enters a run of an organization that is known under that data center, and says what is known."""
+    """Builds the statement that inserts a run and returns the organization's state.
+
+    It does nothing where the organization is unknown or has another data center.
+    """
     me = current()
     values = {
         "org_id": org.org_id,
@@ -137,29 +136,24 @@ def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> S
         "pid": me.pid,
         "process_started": me.started,
     }
-    columns = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
+    literals = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
     until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease))
     mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center, orgs.c.removed_at.is_(None))
     entered = (
         insert(sync_runs)
-        .from_select([*values, "lease_until"], select(*columns, until).select_from(orgs).where(*mine))
+        .from_select([*values, "lease_until"], select(*literals, until).select_from(orgs).where(*mine))
         .returning(sync_runs.c.run_id)
         .cte("entered")
     )
     expired = sync_runs.c.lease_until < func.now()
-    open_runs = select(
-        func.json_agg(
-            func.json_build_array(
-                sync_runs.c.run_id, sync_runs.c.host, sync_runs.c.pid, sync_runs.c.process_started, expired
-            )
-        )
-    ).where(sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.is_(None))
-    asked = [*_state_columns(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
-    return select(*asked).select_from(orgs.join(entered, true())).where(*mine)
+    process = (sync_runs.c.run_id, sync_runs.c.host, sync_runs.c.pid, sync_runs.c.process_started, expired)
+    is_open = (sync_runs.c.org_id == orgs.c.org_id, sync_runs.c.outcome.is_(None))
+    open_runs = select(func.json_agg(func.json_build_array(*process))).where(*is_open)
+    columns = [*_state_columns(), entered.c.run_id, open_runs.scalar_subquery().label("open_runs")]
+    return select(*columns).select_from(orgs.join(entered, true())).where(*mine)
 
 
 def _state_columns() -> tuple[Any, ...]:
-    """Return what is asked of an organization when a run begins."""
     pending = exists().where(held_deletions.c.org_id == orgs.c.org_id).label("has_pending_deletions")
     # Read together with the fence: a redaction that comes later moves it.
     redacted = select(func.array_agg(redactions.c.user_id)).where(redactions.c.org_id == orgs.c.org_id)
@@ -182,15 +176,10 @@ def _run_of(row: Row[Any], run_id: int, started_at: datetime) -> Run:
 
 
 async def finish_run(
-    connection: AsyncConnection,
-    run: Run,
-    outcome: Outcome,
-    usage: ApiUsage,
-    finished_at: datetime,
-    values: Mapping[str, object],
+    connection: AsyncConnection, run: Run, values: Mapping[str, object], usage: ApiUsage, finished_at: datetime
 ) -> None:
-    """Give a run its outcome and what is `told` of it; raises `OrgBusyError` where another process has closed it."""
-    result = await connection.execute(_finish_statement(run, outcome, usage, finished_at, values))
+    """Closes a run with its outcome; raises `OrgBusyError` where another process has closed it."""
+    result = await connection.execute(_finish_statement(run, values, usage, finished_at))
     if result.rowcount != 1:
         raise marked_abandoned()
 
@@ -199,14 +188,13 @@ async def finish_unchanged(
     connection: AsyncConnection,
     run: Run,
     listing: Listing,
-    outcome: Outcome,
+    values: Mapping[str, object],
     usage: ApiUsage,
     finished_at: datetime,
-    values: Mapping[str, object],
 ) -> None:
-    """Pass the fence and close a run that has nothing else to write, in one statement; raises `OrgBusyError`.
+    """Passes the fence and closes a run that has nothing else to write, in one statement; raises `OrgBusyError`.
 
-    It waits for nobody: whoever holds the organization's row is writing it.
+    It does not wait: another session that locks the organization's row is writing it.
     """
     free = (
         select(orgs.c.org_id)
@@ -215,7 +203,7 @@ async def finish_unchanged(
         .cte("free")
     )
     closed = (
-        _finish_statement(run, outcome, usage, finished_at, values)
+        _finish_statement(run, values, usage, finished_at)
         .where(exists().where(free.c.org_id == run.org_id))
         .returning(sync_runs.c.run_id)
         .cte("closed")
@@ -226,11 +214,8 @@ async def finish_unchanged(
         .returning(orgs.c.org_id)
         .cte("passed")
     )
-    is_free, is_closed = (
-        await connection.execute(
-            select(exists().where(free.c.org_id == run.org_id), exists().where(passed.c.org_id == run.org_id))
-        )
-    ).one()
+    ends = select(exists().where(free.c.org_id == run.org_id), exists().where(passed.c.org_id == run.org_id))
+    is_free, is_closed = (await connection.execute(ends)).one()
     if not is_free:
         raise superseded()
     if not is_closed:
@@ -238,7 +223,7 @@ async def finish_unchanged(
 
 
 def advance_fence(run: Run, listing: Listing) -> Update:
-    """Return what moves the fence that a run read at its start, and notes what its listing taught."""
+    """Builds the statement that advances the fence, unless it has moved, and stores what the listing taught."""
     return (
         update(orgs)
         .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
@@ -248,7 +233,7 @@ def advance_fence(run: Run, listing: Listing) -> Update:
             last_listed_at=listing.started_at,
             last_page_count=listing.pages,
             rejected_page_size=listing.rejected_page_size,
-            had_unreadable_ids=listing.hides_ids,
+            had_unreadable_ids=listing.has_unreadable_ids,
             consecutive_failures=0,
             last_run_at=run.started_at,
         )
@@ -256,38 +241,33 @@ def advance_fence(run: Run, listing: Listing) -> Update:
 
 
 async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
-    """Note that one more run failed in a row, and return how many those are."""
+    """Returns how many runs failed in a row, this one included."""
     values = {"consecutive_failures": orgs.c.consecutive_failures + 1, "last_run_at": run.started_at}
     counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.consecutive_failures)
-    consecutive_failures: int | None = await connection.scalar(counting)
-    return consecutive_failures
+    failures: int | None = await connection.scalar(counting)
+    return failures
 
 
 def org_removed(org_id: str) -> SettingsError:
-    """Return what is said of an organization that was removed while its job waited."""
     return SettingsError(f"The organization {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
 
 
 def superseded() -> OrgBusyError:
-    """Return what is said of a run whose fence has moved: its view of Zoho is an older one."""
+    """The fence has moved: this run's view of Zoho is the older one."""
     return OrgBusyError(
         "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
     )
 
 
 def marked_abandoned() -> OrgBusyError:
-    """Return what is said of a run that another one closed."""
     return OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
 
 
-def _finish_statement(
-    run: Run, outcome: Outcome, usage: ApiUsage, finished_at: datetime, values: Mapping[str, object]
-) -> Update:
+def _finish_statement(run: Run, values: Mapping[str, object], usage: ApiUsage, finished_at: datetime) -> Update:
     return (
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
         .values(
-            outcome=str(outcome),
             finished_at=finished_at,
             api_calls=usage.api_calls,
             pages=usage.pages,
@@ -300,36 +280,36 @@ def _finish_statement(
 async def _close_abandoned(
     connection: AsyncConnection, org_id: str, open_runs: Iterable[Sequence[Any]], now: datetime
 ) -> None:
-    """Close the runs whose processes are surely gone: dead on this machine, or past their lease elsewhere."""
+    """Closes the runs whose processes are surely gone: dead on this machine, or past their lease elsewhere."""
     gone = [
         run_id
         for run_id, host, pid, started, expired in open_runs
         if is_gone(Process(host, pid, started), expired=expired)
     ]
-    if gone:
-        await connection.execute(
-            update(sync_runs)
-            .where(sync_runs.c.org_id == org_id, sync_runs.c.run_id.in_(gone), sync_runs.c.outcome.is_(None))
-            .values(
-                outcome=str(Outcome.FAILED),
-                finished_at=func.greatest(sync_runs.c.started_at, now),
-                **failure_values(ABANDONED),
-            )
-        )
-        # One whose runs keep ending their processes is polled ever more rarely, too.
-        await connection.execute(
-            update(orgs)
-            .where(orgs.c.org_id == org_id)
-            .values(consecutive_failures=orgs.c.consecutive_failures + len(gone))
-        )
+    if not gone:
+        return
+    await connection.execute(
+        update(sync_runs)
+        .where(sync_runs.c.org_id == org_id, sync_runs.c.run_id.in_(gone), sync_runs.c.outcome.is_(None))
+        .values(finished_at=func.greatest(sync_runs.c.started_at, now), **failure_values(ABANDONED))
+    )
+    # An organization whose runs keep killing their processes must be polled less often, too.
+    failures = orgs.c.consecutive_failures + len(gone)
+    await connection.execute(update(orgs).where(orgs.c.org_id == org_id).values(consecutive_failures=failures))
 
 
-def success_values(run: Run, counters: Counters, deletions: DeletionPlan) -> dict[str, int | None]:
-    """Return what is told of a run that wrote."""
+def success_values(run: Run, counters: Counters, deletions: DeletionPlan) -> dict[str, object]:
+    """Returns the columns of a run that was applied."""
     hold_id = (deletions.hold_id or run.run_id) if deletions.hold else None
-    return {**asdict(counters), "auto_deleted": deletions.auto_deleted, "hold_id": hold_id}
+    outcome = str(outcome_of(counters))
+    return {"outcome": outcome, **asdict(counters), "auto_deleted": deletions.auto_deleted, "hold_id": hold_id}
 
 
-def failure_values(problem: ErrorInfo) -> dict[str, str]:
-    """Return what is told of a run that failed."""
-    return {"error_code": problem.code, "error_message": problem.message, "error_hint": problem.hint}
+def failure_values(problem: ErrorInfo) -> dict[str, object]:
+    """Returns the columns of a run that failed."""
+    return {
+        "outcome": str(Outcome.FAILED),
+        "error_code": problem.code,
+        "error_message": problem.message,
+        "error_hint": problem.hint,
+    }

@@ -1,5 +1,6 @@
-"""The history in Postgres: reads what a run must know, and writes its plan in one transaction."""
+"""The history in Postgres: what a run must know, and the transaction in which it writes."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,20 +17,21 @@ from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.records import BLOCK
-from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
+from cadence_sync.core.report import Counters, ErrorInfo
 from cadence_sync.db import alert_outbox, deletion_reviews, runs
 from cadence_sync.db.bulk import any_of, execute
-from cadence_sync.db.engine import LOCK_ORG, translate_errors
+from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction
 from cadence_sync.db.quota import reserve_calls
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadences
-from cadence_sync.db.transaction import PostgresReader, PostgresWriter
+from cadence_sync.db.transaction import CadenceReader, Transaction
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import ApiUsage, Org, Run
 
-NOBODYS_FAULT: Final = {"ORG_BUSY", "INTERRUPTED"}
-"""Failures that say nothing about an organization: another run was first, or somebody stopped this one."""
+BENIGN_FAILURES: Final = {"ORG_BUSY", "INTERRUPTED"}
+"""Failures that say nothing about an organization: another run was first, or a person stopped this one."""
 
+# One row: a million rows would take ten times the memory.
 _INDEX: Final = text("""
     SELECT string_agg(digest, '') AS digests, string_agg(cadence_id, '') AS ids,
         array_agg(length(cadence_id)) AS lengths,
@@ -42,9 +44,9 @@ _INDEX: Final = text("""
 
 
 class PostgresStore:
-    """Implements `ports.Store`; `lease` is the longest that a run lasts, in seconds, `budget` its API calls a day.
+    """Stores runs and history; `lease` is the longest duration of a run in seconds, `budget` its API calls a day.
 
-    What `alerting` asks for is entered in the outbox in the transaction that writes it.
+    Alerts that `alerting` asks for enter the outbox in the transaction that causes them.
     """
 
     def __init__(
@@ -57,24 +59,32 @@ class PostgresStore:
         self._checked = False
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
-        """Open a run in the ledger, closing those whose processes are gone."""
+        """Records a run and closes those whose processes are gone; raises `BudgetError` where no calls are left."""
         async with self._autocommit() as connection:
             run = await runs.start_run(connection, org, trigger, started_at, self._lease)
         return run if self._budget is None else await self._within_budget(run, self._budget)
 
+    async def _within_budget(self, run: Run, budget: int) -> Run:
+        try:
+            async with self._connect() as connection:
+                allowance = await reserve_calls(connection, run, budget)
+        except BudgetError as error:
+            await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
+            raise
+        return replace(run, paging=replace(run.paging, allowance=allowance))
+
     async def preview(self, org: Org, started_at: datetime) -> Run:
-        """Return what `begin` would, as run 0, and write nothing."""
+        """Returns what `begin` would, as run 0, and writes nothing."""
         async with self._connect() as connection:
             return await runs.preview_run(connection, org, started_at)
 
     async def load_digests(self, org_id: str) -> DigestIndex:
-        """Return the digests of all live cadences, in one row: a million rows would take ten times the memory."""
         async with self._autocommit() as connection:
             row = (await connection.execute(_INDEX, {"org_id": org_id})).one()
         return DigestIndex(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
     async def knows_any(self, org_id: str, cadence_ids: Iterable[str]) -> bool:
-        """Whether any of these cadences is stored, live or deleted."""
+        """Tells whether any of these cadences is stored, live or deleted."""
         ids = iter(cadence_ids)
         async with self._connect() as connection:
             while block := list(islice(ids, BLOCK)):
@@ -84,70 +94,54 @@ class PostgresStore:
         return False
 
     async def load_pending_deletions(self, run: Run) -> PendingDeletions:
-        """Return what is known of missing cadences from earlier runs, and how many were deleted today."""
         async with self._connect() as connection:
             return await deletion_reviews.load_pending_deletions(connection, run)
 
     @asynccontextmanager
-    async def reading(self, run: Run) -> AsyncIterator[PostgresReader]:
-        """Read what a run must know, and write nothing."""
+    async def reader(self, run: Run) -> AsyncIterator[CadenceReader]:
         async with self._connect() as connection:
-            yield PostgresReader(connection, run)
+            yield CadenceReader(connection, run)
 
     @asynccontextmanager
-    async def writing(self, run: Run, listing: Listing) -> AsyncIterator[PostgresWriter]:
-        """Write a run in one transaction; raises `OrgBusyError` if the fence moved."""
+    async def transaction(self, run: Run, listing: Listing) -> AsyncIterator[Transaction]:
+        """Takes the organization's lock and advances its fence; raises `OrgBusyError` if the fence has moved."""
         async with _busy_if_locked(), self._connect() as connection:
             await connection.execute(LOCK_ORG, {"org_id": run.org_id})
             await _pass_fence(connection, run, listing)
-            yield PostgresWriter(connection, run, listing, self._alerting)
+            yield Transaction(connection, run, listing, self._alerting)
 
-    async def finish_unchanged(
-        self, run: Run, listing: Listing, counters: Counters, usage: ApiUsage, finished_at: datetime
-    ) -> None:
-        """Close a run that has nothing else to write; raises `OrgBusyError` if the fence moved."""
+    async def finish_unchanged(self, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime) -> Counters:
+        """Closes a run that found nothing to write; raises `OrgBusyError` if the fence has moved."""
+        counters = Counters.of(listing, DeletionPlan(), Counter())
         values = runs.success_values(run, counters, DeletionPlan())
         async with _busy_if_locked(), self._autocommit() as connection:
-            await runs.finish_unchanged(connection, run, listing, outcome_of(counters), usage, finished_at, values)
-
-    async def _within_budget(self, run: Run, budget: int) -> Run:
-        """Reserve calls for a run that is in the ledger; one for which none are left is closed as failed."""
-        try:
-            async with self._connect() as connection:
-                allowance = await reserve_calls(connection, run, budget)
-        except BudgetError as error:
-            await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
-            raise
-        return replace(run, paging=replace(run.paging, allowance=allowance))
+            await runs.finish_unchanged(connection, run, listing, values, usage, finished_at)
+        return counters
 
     async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
-        """Close a run that applied nothing."""
+        """Closes a run that applied nothing."""
         async with self._connect() as connection:
-            await runs.finish_run(connection, run, Outcome.FAILED, usage, finished_at, runs.failure_values(problem))
-            if problem.code not in NOBODYS_FAULT:
+            await runs.finish_run(connection, run, runs.failure_values(problem), usage, finished_at)
+            if problem.code not in BENIGN_FAILURES:
                 consecutive_failures = await runs.count_failure(connection, run)
                 if consecutive_failures == self._alerting.failing_after:
                     await execute(connection, alert_outbox.run_entries(self._alerting, run, Event.FAILING))
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection in a transaction that commits at the end."""
-        with translate_errors():
-            async with self._engine.begin() as connection:
-                await self._check(connection)
-                yield connection
+        """Yields a connection in a transaction that commits at the end."""
+        async with transaction(self._engine) as connection:
+            await self._check(connection)
+            yield connection
 
     @asynccontextmanager
     async def _autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """Yield a connection on which each statement is a transaction of its own: that saves two round trips."""
-        with translate_errors():
-            async with self._engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await self._check(connection)
-                yield connection
+        """Yields a connection on which each statement is a transaction of its own: that saves two round trips."""
+        async with autocommit(self._engine) as connection:
+            await self._check(connection)
+            yield connection
 
     async def _check(self, connection: AsyncConnection) -> None:
-        """Refuse another schema; asked once."""
         if not self._checked:
             await check_migrated(connection)
             self._checked = True
@@ -155,7 +149,7 @@ class PostgresStore:
 
 @asynccontextmanager
 async def _busy_if_locked() -> AsyncIterator[None]:
-    """A lock that is not to be had in time is another writer of the same organization."""
+    """Raises `OrgBusyError` for a lock that was not acquired in time: another run writes the organization."""
     try:
         yield
     except DatabaseError as error:
@@ -165,7 +159,6 @@ async def _busy_if_locked() -> AsyncIterator[None]:
 
 
 async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
-    """Move the fence that the run read at its start; a fence that has moved means an older view of Zoho."""
     passed = await connection.execute(runs.advance_fence(run, listing))
     if passed.rowcount != 1:
         raise runs.superseded()

@@ -1,4 +1,4 @@
-"""The API host: lists of cadences in v7 and v8, and v8's single cadence."""
+"""The API host, with lists in v7 and v8 and v8's single cadence, and the token endpoint of the accounts host."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,11 +9,10 @@ import msgspec
 from aiohttp import web
 
 from cadence_sync.simulator import serializers
-from cadence_sync.simulator.app_keys import SIMULATOR, authorized
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.records import Cadence
 from cadence_sync.simulator.replies import ZohoError, json_response
-from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.simulator import SIMULATOR, Simulator, authorized
 from cadence_sync.simulator.tokens import TokenError
 
 _COMPARATORS: dict[str, Callable[[str, str], bool]] = {
@@ -37,18 +36,16 @@ class _Criterion(msgspec.Struct):
     value: str
 
 
-def apply(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) -> Sequence[Cadence]:
-    """Return the cadences that pass all filters of the query; raises `ZohoError` for a wrong one."""
+def _filter(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) -> Sequence[Cadence]:
+    """Returns the cadences that pass all filters of the query; raises `ZohoError` for an invalid one."""
     if query.get("fields", "name") != "name":
         raise ZohoError("INVALID_DATA", "invalid data", param_name="fields")
-    tests = [_MAKERS[name](query[name], org) for name in _MAKERS if name in query]
-    if not tests:
-        return cadences
+    tests = [make_filter(query[name], org) for name, make_filter in _FILTERS.items() if name in query]
     return [cadence for cadence in cadences if all(test(cadence) for test in tests)]
 
 
-def name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
-    """Render what `fields=name` leaves of a list's item: the id always stays."""
+def _name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
+    """Renders a list's item for `fields=name`; the id always stays."""
     return {"name": cadence.name, "id": cadence.id}
 
 
@@ -65,7 +62,7 @@ def _by_active(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
 
 
 def _by_name(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
-    """Read a criterion such as `{"field":{"api_name":"name"},"comparator":"contains","value":"demo"}`."""
+    """Parses a criterion such as `{"field":{"api_name":"name"},"comparator":"contains","value":"demo"}`."""
     try:
         criterion = msgspec.json.decode(value, type=_Criterion)
     except msgspec.MsgspecError as error:
@@ -76,7 +73,7 @@ def _by_name(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
     return lambda cadence: compare(cadence.name.casefold(), wanted)
 
 
-_MAKERS: dict[str, Callable[[str, SimOrg], Callable[[Cadence], bool]]] = {
+_FILTERS: dict[str, Callable[[str, SimOrg], Callable[[Cadence], bool]]] = {
     "module": _by_module,
     "active": _by_active,
     "name": _by_name,
@@ -87,33 +84,33 @@ _LARGEST = 2**31 - 1
 
 
 async def list_cadences(request: web.Request) -> web.StreamResponse:
-    """Answer one page; 204 without a body where no cadence stands on it."""
+    """Answers one page; an empty one with 204."""
     simulator, org = request.app[SIMULATOR], authorized(request)
     async with _counted(simulator, org):
         version = cast("serializers.Version", request.match_info["version"])
         page, per_page = _paging(request, simulator)
-        found = org.ordered(simulator.settings.order)
+        cadences = org.ordered(simulator.settings.order)
         if version == "v8":
-            found = apply(found, org, request.query)
+            cadences = _filter(cadences, org, request.query)
         start = (page - 1) * per_page
-        shown = found[start : start + per_page]
+        shown = cadences[start : start + per_page]
         if not shown:
             return _with_credits(web.Response(status=204), simulator, org)
-        render = name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
+        render = _name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
         body: dict[str, Any] = {
             "cadences": [render(cadence, org.utc_offset) for cadence in shown],
             "info": {
                 "per_page": per_page,
                 "count": len(shown),
                 "page": page,
-                "more_records": start + per_page < len(found),
+                "more_records": start + per_page < len(cadences),
             },
         }
         return _with_credits(json_response(body), simulator, org)
 
 
 async def get_cadence(request: web.Request) -> web.StreamResponse:
-    """Answer one cadence with its steps, a pending draft by its own id too; 204 for an unknown id."""
+    """Answers a cadence or a pending draft with its steps; an unknown id with 204."""
     simulator, org = request.app[SIMULATOR], authorized(request)
     async with _counted(simulator, org):
         cadence = org.find(request.match_info["id"])
@@ -124,7 +121,7 @@ async def get_cadence(request: web.Request) -> web.StreamResponse:
 
 @asynccontextmanager
 async def _counted(simulator: Simulator, org: SimOrg) -> AsyncIterator[None]:
-    """Hold a call to the organization's limits; the wait for Zoho's answer is part of the call."""
+    """Counts a call against the organization's limits, for the whole of its latency."""
     settings = simulator.settings
     if settings.max_concurrent is not None and simulator.in_flight[org.index] >= settings.max_concurrent:
         raise ZohoError("TOO_MANY_REQUESTS")
@@ -140,7 +137,7 @@ async def _counted(simulator: Simulator, org: SimOrg) -> AsyncIterator[None]:
 
 
 def _with_credits(response: web.Response, simulator: Simulator, org: SimOrg) -> web.Response:
-    """Say how many credits remain, which Zoho does once half of them are used."""
+    """Adds the header with the remaining credits, which Zoho sends once half of them are used."""
     budget, used = simulator.settings.credits, simulator.calls[org.index]
     if budget is not None and used * 2 >= budget:
         response.headers["X-API-CREDITS-REMAINING"] = str(budget - used)
@@ -152,7 +149,7 @@ def _paging(request: web.Request, simulator: Simulator) -> tuple[int, int]:
     if settings.reject_per_page and "per_page" in request.query:
         raise ZohoError("INVALID_DATA", "the parameter is not supported", param_name="per_page")
     page = _number(request, "page", 1)
-    # A larger page than the server gives is no error: `info.per_page` says what was given.
+    # A page size above the limit is no error: `info.per_page` has the size of the answer.
     return page, min(_number(request, "per_page", settings.default_per_page), settings.max_per_page)
 
 
@@ -174,19 +171,19 @@ _TOO_MANY = "You have made too many requests continuously. Please try again afte
 
 
 async def token(request: web.Request) -> web.StreamResponse:
-    """Swap a refresh token or a grant code, sent in the form body, for an access token."""
+    """Exchanges a refresh token or a grant code, sent in the form body, for an access token."""
     await request.app[SIMULATOR].wait()
     try:
         return json_response(await _grant(request))
-    except TokenError as refusal:
-        body = {"error": refusal.error}
-        if refusal.error == "Access Denied":
+    except TokenError as error:
+        body = {"error": error.error}
+        if error.error == "Access Denied":
             body |= {"error_description": _TOO_MANY, "status": "failure"}
-        return json_response(body, _STATUS.get(refusal.error, 200))
+        return json_response(body, _STATUS.get(error.error, 200))
 
 
 async def _grant(request: web.Request) -> dict[str, object]:
-    # Zoho takes secrets from the URL too; there they end up in the logs of proxies, so a client must not.
+    # Zoho accepts secrets in the URL too, where proxies log them: a client must not send them there.
     if _SECRETS & set(request.query):
         raise TokenError("invalid_request")
     simulator = request.app[SIMULATOR]

@@ -1,4 +1,4 @@
-"""Control over HTTP under `/_simulator/`, for tests in other processes and for whoever plays with it."""
+"""Control over HTTP under `/_simulator/`, for tests in other processes and for experiments."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -7,11 +7,9 @@ from typing import TypeAlias
 import msgspec
 from aiohttp import web
 
-from cadence_sync.simulator.app_keys import SIMULATOR
-from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.replies import json_response
-from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.simulator import SIMULATOR
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,19 +22,18 @@ class _EditRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def add_routes(app: web.Application) -> None:
-    """Put the control's routes into an application."""
     app.router.add_get("/_simulator/state", _state)
-    app.router.add_post("/_simulator/edits", _refusing(_edit))
-    app.router.add_post("/_simulator/faults", _refusing(_add_fault))
+    app.router.add_post("/_simulator/edits", _checked(_edit))
+    app.router.add_post("/_simulator/faults", _checked(_add_fault))
     app.router.add_delete("/_simulator/faults", _clear_faults)
-    app.router.add_post("/_simulator/settings", _refusing(_settings))
+    app.router.add_post("/_simulator/settings", _checked(_settings))
     app.router.add_get("/_simulator/requests", _requests)
     app.router.add_delete("/_simulator/requests", _forget_requests)
     app.router.add_delete("/_simulator/tokens", _revoke)
 
 
-def _refusing(handler: _Handler) -> _Handler:
-    """Turn what a handler finds wrong with the request into a 400 that says so."""
+def _checked(handler: _Handler) -> _Handler:
+    """Turns a handler's errors into a 400 with the message."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
@@ -64,14 +61,12 @@ async def _state(request: web.Request) -> web.StreamResponse:
 
 
 async def _edit(request: web.Request) -> web.StreamResponse:
-    asked = msgspec.json.decode(await request.read(), type=_EditRequest)
-    return json_response({"edits": [asdict(edit) for edit in _make_edits(request.app[SIMULATOR], asked)]})
-
-
-def _make_edits(simulator: Simulator, asked: _EditRequest) -> list[Edit]:
-    if asked.kind is None:
-        return simulator.edit(asked.count, asked.org)
-    return [simulator.edit_one(asked.kind, asked.cadence_id, asked.org) for _ in range(asked.count)]
+    simulator, wanted = request.app[SIMULATOR], msgspec.json.decode(await request.read(), type=_EditRequest)
+    if wanted.kind is None:
+        edits = simulator.edit(wanted.count, wanted.org)
+    else:
+        edits = [simulator.edit_one(wanted.kind, wanted.cadence_id, wanted.org) for _ in range(wanted.count)]
+    return json_response({"edits": [asdict(edit) for edit in edits]})
 
 
 async def _add_fault(request: web.Request) -> web.StreamResponse:
@@ -110,6 +105,6 @@ async def _object(request: web.Request) -> dict[str, object]:
 
 
 def _plain(fault: Fault) -> dict[str, object]:
-    """Return a fault as JSON can hold it: what was left unsaid left out, bytes as text where they are any."""
-    said = {key: value for key, value in asdict(fault).items() if value is not None}
-    return said | ({"body": fault.body.decode(errors="replace")} if fault.body is not None else {})
+    """Returns a fault's fields for JSON, the unset ones left out, `body` as text."""
+    given = {key: value for key, value in asdict(fault).items() if value is not None}
+    return given | ({"body": fault.body.decode(errors="replace")} if fault.body is not None else {})

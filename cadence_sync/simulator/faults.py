@@ -1,26 +1,23 @@
-"""Faults that wait for a request and strike it, in the order in which they were added."""
+"""Faults that the simulator applies to matching requests, in the order in which they were added."""
 
 import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
 
 from cadence_sync.simulator import edits
-from cadence_sync.simulator.replies import error_response, json_response, usual_code
-
-if TYPE_CHECKING:
-    from cadence_sync.simulator.org import Order, SimOrg
-
+from cadence_sync.simulator.org import Order, SimOrg
+from cadence_sync.simulator.replies import encoded_response, error_response, json_response, usual_code
 
 FaultAnswer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Target: TypeAlias = Literal["api", "token"]
 
-FOREVER = sys.maxsize
-
+_ALWAYS = sys.maxsize
 _GATEWAY_PAGE = """<html>
 <head><title>{status} {reason}</title></head>
 <body><center><h1>{status} {reason}</h1></center><hr><center>ZGS</center></body>
@@ -29,23 +26,74 @@ _GATEWAY_PAGE = """<html>
 
 
 @dataclass(frozen=True, slots=True)
-class FaultContext:
-    """A fault that meets a request; `answer` gives what would have come without it."""
+class Fault:
+    """A fault: what happens (`kind`), to which requests, how often.
 
-    fault: "Fault"
+    Args:
+        kind: One of `FAULT_KINDS`.
+        times: Number of requests it applies to; None means the default of the kind.
+        status: HTTP status of an answer that the kind makes.
+        code: Zoho's error code, for `status`; with target `token` the word in `{"error": ...}`.
+        match_page: Only requests for this page of a list.
+        target: `api` for the API host, `token` for the accounts host.
+        delay: Seconds to wait first, for any kind.
+        after: Number of matching requests that pass first.
+        body: The bytes to answer with, for `body`.
+        headers: Headers of the answer, such as `Retry-After`; `redirect` needs `Location`.
+        org: Only requests of this organization; None means all.
+    """
+
+    kind: str
+    times: int | None = None
+    status: int | None = None
+    code: str | None = None
+    match_page: int | None = None
+    target: Target = "api"
+    delay: float | None = None
+    after: int | None = None
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    org: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in FAULT_HANDLERS:
+            raise ValueError(f"no fault {self.kind!r}: there are {', '.join(FAULT_KINDS)}")
+        needed = FAULT_HANDLERS[self.kind].needs
+        if needed and getattr(self, needed) is None:
+            raise ValueError(f"fault {self.kind!r} needs {needed}")
+        if self.kind == "redirect" and "Location" not in (self.headers or {}):
+            raise ValueError("fault 'redirect' needs the header Location")
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> "Fault":
+        """Converts a fault of the control API, whose `body` is text; raises `ValueError`."""
+        if unknown := sorted(set(document) - {known.name for known in fields(cls)}):
+            raise ValueError(f"a fault has no {', '.join(unknown)}")
+        body = document.get("body")
+        encoded = {"body": body.encode()} if isinstance(body, str) else {}
+        try:
+            return msgspec.convert({**document, **encoded}, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class FaultContext:
+    """A fault and the request that it meets; `answer` handles a request without the fault."""
+
+    fault: Fault
     request: web.Request
     answer: FaultAnswer
-    org: "SimOrg | None"
-    order: "Order"
+    org: SimOrg | None
+    order: Order
 
     async def usual(self) -> web.StreamResponse:
-        """Return the answer to the request as it was asked."""
         return await self.answer(self.request)
 
 
 @dataclass(frozen=True, slots=True)
-class FaultKind:
-    """How a kind strikes; unless a fault says otherwise, so many times, and from this page of a list on."""
+class FaultHandler:
+    """How a kind answers; by default `times` requests, of a list from `first_page` on. `needs` is a required field."""
 
     run: Callable[[FaultContext], Awaitable[web.StreamResponse]]
     times: int = 1
@@ -74,12 +122,7 @@ async def _empty(context: FaultContext) -> web.StreamResponse:
 async def _truncated(context: FaultContext) -> web.StreamResponse:
     usual = await context.usual()
     body = _body(usual)
-    return web.Response(
-        status=context.fault.status or usual.status,
-        body=body[: len(body) // 2],
-        content_type="application/json",
-        charset="UTF-8",
-    )
+    return encoded_response(body[: len(body) // 2], context.fault.status or usual.status)
 
 
 async def _reset(context: FaultContext) -> web.StreamResponse:
@@ -104,17 +147,8 @@ async def _cut(context: FaultContext) -> web.StreamResponse:
     return partial
 
 
-async def _delay(context: FaultContext) -> web.StreamResponse:
-    return await context.usual()
-
-
 async def _given_body(context: FaultContext) -> web.StreamResponse:
-    return web.Response(
-        status=context.fault.status or 200,
-        body=context.fault.body,
-        content_type="application/json",
-        charset="UTF-8",
-    )
+    return encoded_response(context.fault.body or b"", context.fault.status or 200)
 
 
 async def _redirect(context: FaultContext) -> web.StreamResponse:
@@ -122,9 +156,9 @@ async def _redirect(context: FaultContext) -> web.StreamResponse:
 
 
 async def _repeat_page(context: FaultContext) -> web.StreamResponse:
-    asked = int(context.request.query.get("page", "1"))
+    page = int(context.request.query.get("page", "1"))
     first = context.request.clone(rel_url=context.request.rel_url.update_query(page=1))
-    return _with_info(await context.answer(first), page=asked, more_records=True)
+    return _with_info(await context.answer(first), page=page, more_records=True)
 
 
 async def _end_early(context: FaultContext) -> web.StreamResponse:
@@ -137,22 +171,23 @@ async def _shift(context: FaultContext) -> web.StreamResponse:
     return await context.usual()
 
 
-FAULT_HANDLERS: dict[str, FaultKind] = {
-    "status": FaultKind(_status),  # any status, with Zoho's error body
-    "html": FaultKind(_html),  # a gateway's HTML page, 502 unless told
-    "empty": FaultKind(_empty),  # 200 and no body
-    "truncated": FaultKind(_truncated),  # half of the body, under a Content-Length that fits the half
-    "cut": FaultKind(_cut),  # half of the body, under the Content-Length of the whole, then the connection closes
-    "reset": FaultKind(_reset),  # the connection is reset without an answer
-    "delay": FaultKind(_delay, needs="delay"),  # the usual answer, late
-    "body": FaultKind(_given_body, needs="body"),  # 200 and the given bytes
-    "redirect": FaultKind(_redirect, needs="headers"),  # 302 to the header Location
-    # Page 1's records under whatever page number was asked for, always with more to come.
-    "repeat_page": FaultKind(_repeat_page, times=FOREVER, first_page=1),
-    "end_early": FaultKind(_end_early, first_page=1),  # a page that calls itself the last
-    # A cadence of page 1 is deleted before a later page is answered, so that one cadence slips through.
-    "shift": FaultKind(_shift, first_page=2),
+FAULT_HANDLERS: dict[str, FaultHandler] = {
+    "status": FaultHandler(_status),  # any status, with Zoho's error body
+    "html": FaultHandler(_html),  # a gateway's HTML page, 502 by default
+    "empty": FaultHandler(_empty),  # 200 and no body
+    "truncated": FaultHandler(_truncated),  # half of the body, with the Content-Length of the half
+    "cut": FaultHandler(_cut),  # half of the body, with the Content-Length of the whole, then the connection closes
+    "reset": FaultHandler(_reset),  # the connection is reset without an answer
+    "delay": FaultHandler(FaultContext.usual, needs="delay"),  # the usual answer, late
+    "body": FaultHandler(_given_body, needs="body"),  # 200 and the given bytes
+    "redirect": FaultHandler(_redirect, needs="headers"),  # 302 to the header Location
+    # Page 1's records under the requested page number, always with `more_records`.
+    "repeat_page": FaultHandler(_repeat_page, times=_ALWAYS, first_page=1),
+    "end_early": FaultHandler(_end_early, first_page=1),  # a page that calls itself the last
+    # A cadence of page 1 is deleted before a later page is answered, so that the listing misses another one.
+    "shift": FaultHandler(_shift, first_page=2),
 }
+FAULT_KINDS = tuple(FAULT_HANDLERS)
 
 
 def _body(response: web.StreamResponse) -> bytes:
@@ -161,7 +196,7 @@ def _body(response: web.StreamResponse) -> bytes:
 
 
 def _with_info(response: web.StreamResponse, **info: object) -> web.StreamResponse:
-    """Return a list's answer with another `info`; an answer that is no list stays as it is."""
+    """Returns a list's answer with these values in its `info`; other answers stay."""
     if response.status != web.HTTPOk.status_code:
         return response
     document: dict[str, Any] = msgspec.json.decode(_body(response))
@@ -169,119 +204,49 @@ def _with_info(response: web.StreamResponse, **info: object) -> web.StreamRespon
     return json_response(document)
 
 
-Target: TypeAlias = Literal["api", "token"]
-
-FAULT_KINDS = tuple(FAULT_HANDLERS)
-"""The names of all kinds of fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault: what happens (`kind`), to which requests, how often.
-
-    Args:
-        kind: One of `FAULT_KINDS`; `strikes` says what each does.
-        times: How many requests it strikes; None means as many as is usual for the kind.
-        status: HTTP status of the answer, where the kind makes one.
-        code: Zoho's error code, for `status`; with target `token` the word in `{"error": ...}`.
-        match_page: Strikes only requests for this page of a list.
-        target: `api` for the API host, `token` for the accounts host.
-        delay: Seconds to wait first; any kind may have it.
-        after: How many requests that it would strike it lets pass first.
-        body: The bytes to answer with, for `body`.
-        headers: Headers of the answer, such as `Retry-After`; `redirect` needs `Location`.
-        org: Strikes only requests of this organization; None means all.
-    """
-
-    kind: str
-    times: int | None = None
-    status: int | None = None
-    code: str | None = None
-    match_page: int | None = None
-    target: Target = "api"
-    delay: float | None = None
-    after: int | None = None
-    body: bytes | None = None
-    headers: Mapping[str, str] | None = None
-    org: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in FAULT_HANDLERS:
-            raise ValueError(f"no fault {self.kind!r}: there are {', '.join(FAULT_KINDS)}")
-        needed = FAULT_HANDLERS[self.kind].needs
-        if needed and getattr(self, needed) is None:
-            raise ValueError(f"fault {self.kind!r} needs {needed}")
-        if self.kind == "redirect" and "Location" not in (self.headers or {}):
-            raise ValueError("fault 'redirect' needs the header Location")
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, object]) -> "Fault":
-        """Read a fault as the control takes it, `body` as text; raises ValueError."""
-        if unknown := sorted(set(document) - {known.name for known in fields(cls)}):
-            raise ValueError(f"a fault has no {', '.join(unknown)}")
-        body = document.get("body")
-        encoded = {"body": body.encode()} if isinstance(body, str) else {}
-        try:
-            return msgspec.convert({**document, **encoded}, cls)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
-
-
-@dataclass(frozen=True, slots=True)
-class FaultRequest:
-    """What a fault looks at in a request; `page` is None for anything but a list."""
-
-    target: Target
-    page: int | None
-    org: int | None
-
-
 @dataclass(slots=True)
-class _Armed:
-    fault: "Fault"
-    left: int
-    passing: int
+class _ActiveFault:
+    fault: Fault
+    remaining: int
+    to_skip: int
 
 
 @dataclass(slots=True)
 class FaultQueue:
-    """The faults that are switched on."""
+    """The active faults, oldest first."""
 
-    _armed: list[_Armed] = field(default_factory=list)
+    _active: list[_ActiveFault] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
-        """Switch a fault on, behind those that wait."""
         times = FAULT_HANDLERS[fault.kind].times if fault.times is None else fault.times
         if times > 0:
-            self._armed.append(_Armed(fault, times, fault.after or 0))
+            self._active.append(_ActiveFault(fault, times, fault.after or 0))
 
     def clear(self) -> None:
-        """Switch all faults off."""
-        self._armed.clear()
+        self._active.clear()
 
     def waiting(self) -> list[Fault]:
-        """Return the faults that can still strike."""
-        return [armed.fault for armed in self._armed]
+        return [active.fault for active in self._active]
 
-    def next_for(self, asked: FaultRequest) -> Fault | None:
-        """Return the fault that strikes this request, if any, and count it."""
-        for armed in self._armed:
-            if not _fits(armed.fault, asked):
+    def next_for(self, target: Target, page: int | None, org: int | None) -> Fault | None:
+        """Returns the fault to apply to a request, if any, and counts it; `page` is None except for lists."""
+        for active in self._active:
+            if not _matches(active.fault, target, page, org):
                 continue
-            if armed.passing:
-                armed.passing -= 1
+            if active.to_skip:
+                active.to_skip -= 1
                 continue
-            armed.left -= 1
-            if not armed.left:
-                self._armed.remove(armed)
-            return armed.fault
+            active.remaining -= 1
+            if not active.remaining:
+                self._active.remove(active)
+            return active.fault
         return None
 
 
-def _fits(fault: Fault, asked: FaultRequest) -> bool:
-    if fault.target != asked.target or fault.org not in {None, asked.org}:
+def _matches(fault: Fault, target: Target, page: int | None, org: int | None) -> bool:
+    if fault.target != target or fault.org not in {None, org}:
         return False
     if fault.match_page is not None:
-        return fault.match_page == asked.page
+        return fault.match_page == page
     first_page = FAULT_HANDLERS[fault.kind].first_page
-    return first_page is None or (asked.page is not None and asked.page >= first_page)
+    return first_page is None or (page is not None and page >= first_page)

@@ -1,4 +1,4 @@
-"""What a made-up organization holds, before any API version renders it."""
+"""The records of a made-up organization, before an API version renders them."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,10 +47,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How often a cadence enrolls and what takes records out; `unit` is None for `immediately`.
+    """How often a cadence enrolls and when it unenrolls; `unit` is None for `immediately`.
 
-    `end_date` is `YYYY-MM-DD` or "". `revenue` is the value of a criteria rule, "" for none: lists have no
-    field for such rules, only v8's single cadence shows them.
+    `end_date` is `YYYY-MM-DD` or "". `revenue` is the value of a criteria rule or ""; only v8's single cadence
+    shows such rules.
     """
 
     period: Period
@@ -63,7 +63,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """An id with the name it had."""
+    """A reference to a cadence or its draft, with the name at that time."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class Ref:
 
 @dataclass(slots=True)
 class Cadence:
-    """One cadence; `modified_time` may be None, and `modified_by` the creator, where nobody edited it yet."""
+    """One cadence; before the first edit `modified_time` may be None, and `modified_by` is the creator."""
 
     id: str
     name: str
@@ -92,17 +92,17 @@ class Cadence:
 
     @property
     def status(self) -> str:
-        """Zoho's life cycle: a draft was never published, an inactive one was published and switched off."""
+        """Zoho's life cycle: a draft was never published, an inactive cadence was."""
         if self.active:
             return "active"
         return "inactive" if self.published else "draft"
 
     def with_draft(self) -> "Cadence":
-        """Return this cadence as it is once somebody edits it and has not published the edit yet."""
+        """Returns this cadence with an edit that is not published yet."""
         return replace(self, draft=Ref(draft_id(self.id), self.name))
 
     def as_draft(self) -> "Cadence":
-        """Return the unpublished copy that Zoho keeps beside an edited published cadence."""
+        """Returns the unpublished copy that Zoho keeps of an edited published cadence."""
         return replace(
             self,
             id=draft_id(self.id),
@@ -114,10 +114,9 @@ class Cadence:
 
 
 def draft_id(cadence_id: str) -> str:
-    """Return the id of a cadence's draft: inside the gap that `SimOrg` leaves after each cadence."""
+    """Returns the id of a cadence's draft, inside the gap that `SimOrg` leaves after each cadence."""
     return str(int(cadence_id) + _DRAFT_OFFSET)
 
 
 def parent_id(cadence_id: str) -> str:
-    """Return the id of the cadence whose draft this would be."""
     return str(int(cadence_id) - _DRAFT_OFFSET)

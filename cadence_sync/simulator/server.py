@@ -5,19 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from cadence_sync.simulator import api, control, middlewares
-from cadence_sync.simulator.app_keys import SIMULATOR
-from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator import api, control
+from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext, Target
+from cadence_sync.simulator.replies import ZohoError, error_response
+from cadence_sync.simulator.simulator import SIMULATOR, LoggedRequest, Simulator, find_org, kind_of, plain_query
 
 HOST = "127.0.0.1"
 _CADENCES = "/settings/automation/cadences"
-_GRACE = 0.1  # seconds; a fault that delays an answer must not delay the end
+_GRACE = 0.1  # seconds: a delayed answer must not delay the end
 
 
 def make_app(sim: Simulator) -> web.Application:
-    """Return an application that answers for this simulator."""
-    app = web.Application(middlewares=[middlewares.journaled, middlewares.struck, middlewares.refused])
+    app = web.Application(middlewares=[_log_request, _apply_faults, _translate_errors])
     app[SIMULATOR] = sim
     app.router.add_post("/oauth/v2/token", api.token)
     app.router.add_get(f"/crm/{{version:v[78]}}{_CADENCES}", api.list_cadences)
@@ -28,8 +29,8 @@ def make_app(sim: Simulator) -> web.Application:
 
 @asynccontextmanager
 async def running(sim: Simulator, *, port: int = 0) -> AsyncIterator[str]:
-    """Serve until the context ends; yields the base URL, port 0 being any free one."""
-    # Without the access log: the journal has what is needed, without what may be secret in a URL.
+    """Serves until the context ends; yields the base URL. Port 0 is any free one."""
+    # Without the access log, which may show secrets in URLs; the request log masks them.
     runner = web.AppRunner(make_app(sim), access_log=None, shutdown_timeout=_GRACE)
     await runner.setup()
     try:
@@ -46,7 +47,7 @@ async def running(sim: Simulator, *, port: int = 0) -> AsyncIterator[str]:
 
 
 async def _edit_now_and_then(sim: Simulator) -> None:
-    """Edit every organization every `edit_every` seconds; a change of settings starts the wait anew."""
+    """Edits every organization each `edit_every` seconds; a change of settings restarts the wait."""
     while True:
         try:
             async with asyncio.timeout(sim.settings.edit_every):
@@ -55,3 +56,74 @@ async def _edit_now_and_then(sim: Simulator) -> None:
         except TimeoutError:
             for org in sim.orgs:
                 sim.edit(sim.settings.edits_at_once, org.index)
+
+
+@web.middleware
+async def _log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Logs the request after its answer or its end without one."""
+    kind = kind_of(request)
+    if kind == "control":
+        return await handler(request)
+    simulator = request.app[SIMULATOR]
+    org = await find_org(request)
+    status: int | None = None
+    try:
+        response = await handler(request)
+        if request.transport is not None and not request.transport.is_closing():
+            status = response.status
+        return response
+    finally:
+        simulator.journal.note(
+            LoggedRequest(
+                at=simulator.clock(),
+                kind=kind,
+                method=request.method,
+                path=request.path,
+                query=plain_query(request),
+                status=status,
+                user_agent=request.headers.get("User-Agent", ""),
+                org=org.index if org else None,
+            )
+        )
+
+
+@web.middleware
+async def _apply_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    kind = kind_of(request)
+    if kind == "control":
+        return await handler(request)
+    simulator = request.app[SIMULATOR]
+    org = await find_org(request)
+    target: Target = "token" if kind == "token" else "api"
+    page = _page(request) if kind == "list" else None
+    fault = simulator.faults.next_for(target, page, org.index if org else None)
+    if fault is None:
+        return await handler(request)
+    return await _apply(fault, FaultContext(fault, request, handler, org, simulator.settings.order))
+
+
+@web.middleware
+async def _translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Renders errors, the router's too, as Zoho does."""
+    try:
+        return await handler(request)
+    except ZohoError as error:
+        return error.response()
+    except web.HTTPNotFound:
+        return error_response("INVALID_URL_PATTERN")
+    except web.HTTPMethodNotAllowed:
+        return error_response("INVALID_REQUEST_METHOD")
+
+
+async def _apply(fault: Fault, context: FaultContext) -> web.StreamResponse:
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    response = await FAULT_HANDLERS[fault.kind].run(context)
+    if fault.headers and not response.prepared:
+        response.headers.update(fault.headers)
+    return response
+
+
+def _page(request: web.Request) -> int:
+    text = request.query.get("page", "1")
+    return int(text) if text.isdecimal() else 0

@@ -1,4 +1,4 @@
-"""How the simulated hosts behave, apart from faults; all of it can change while they run."""
+"""The behavior of the simulated hosts, apart from faults; it can change while they run."""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -9,7 +9,7 @@ from cadence_sync.simulator.org import Order
 
 @dataclass(slots=True)
 class SimulatorSettings:
-    """Sizes of pages, limits and times; the defaults are Zoho's where Zoho documents any.
+    """Page sizes, limits and times; the defaults are Zoho's, as far as documented.
 
     Times are seconds; `credits` is each organization's budget of API calls. None switches a limit off.
     """
@@ -30,7 +30,7 @@ class SimulatorSettings:
     edits_at_once: int = 1
 
     def update(self, changes: dict[str, object]) -> None:
-        """Change some settings, all of them or none; raises ValueError for unknown names and wrong values."""
+        """Changes settings, all or none; raises `ValueError` for unknown names and wrong values."""
         names = {field.name for field in fields(self)}
         if unknown := sorted(set(changes) - names):
             raise ValueError(f"no such setting: {', '.join(unknown)}")

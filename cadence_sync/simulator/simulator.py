@@ -1,4 +1,4 @@
-"""`Simulator`: everything that the simulated hosts know, and what can be done to it while they run."""
+"""`Simulator`: state and control of the simulated hosts, and who sent a request."""
 
 import asyncio
 import random
@@ -13,16 +13,18 @@ from cadence_sync.simulator import edits
 from cadence_sync.simulator.edits import Edit, EditError
 from cadence_sync.simulator.faults import FaultQueue
 from cadence_sync.simulator.org import SimOrg
+from cadence_sync.simulator.replies import ZohoError
 from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.tokens import TokenService
 
+_SCHEME = "Zoho-oauthtoken "
 _KEPT = 10_000
 _PLAIN = frozenset({"page", "per_page", "module", "name", "active", "fields"})
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request; `status` is None where the connection was broken off, `query` values may be masked."""
+    """One request; `status` is None after a broken connection, `query` values may be masked."""
 
     at: datetime
     kind: str
@@ -35,25 +37,23 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The latest requests and how many there were of each kind; those to the control are left out."""
+    """The latest requests and their number by kind, without those to `/_simulator/`."""
 
     def __init__(self) -> None:
         self.requests: deque[LoggedRequest] = deque(maxlen=_KEPT)
         self.counts: Counter[str] = Counter()
 
     def note(self, entry: LoggedRequest) -> None:
-        """Add a request that was answered."""
         self.requests.append(entry)
         self.counts[entry.kind] += 1
 
     def clear(self) -> None:
-        """Start counting afresh."""
         self.requests.clear()
         self.counts.clear()
 
 
 def kind_of(request: web.BaseRequest) -> str:
-    """Return `token`, `list`, `one`, `control` or `other`."""
+    """Returns `token`, `list`, `one`, `control` or `other`."""
     path = request.path
     if path.startswith("/_simulator/"):
         return "control"
@@ -65,14 +65,14 @@ def kind_of(request: web.BaseRequest) -> str:
 
 
 def plain_query(request: web.BaseRequest) -> dict[str, str]:
-    """Return the query; values of parameters that the cadences API does not know may be secrets."""
+    """Returns the query with masked values, possibly secrets, of parameters outside the cadences API."""
     return {key: value if key in _PLAIN else "***" for key, value in request.query.items()}
 
 
 class Simulator:
-    """So many made-up organizations of so many cadences each; the same seed makes the same ones.
+    """Made-up organizations of equal size; the same seed makes the same ones.
 
-    `clock` returns the present in UTC. It decides when access tokens expire and dates the edits.
+    `clock` returns the time in UTC; it dates edits and expires access tokens.
     """
 
     def __init__(
@@ -92,30 +92,57 @@ class Simulator:
         self.journal = RequestLog()
         self.rng = random.Random(f"{seed}/edits")
         self.calls = [0] * orgs
-        """API calls so far per organization: what its credits are spent on."""
+        """API calls so far per organization, each of which costs a credit."""
         self.in_flight = [0] * orgs
         self.settings_changed = asyncio.Event()
 
     def org(self, index: int) -> SimOrg:
-        """Return an organization by its number from 0; raises `EditError` if there is none."""
+        """Returns an organization by its number from 0; raises `EditError` if it does not exist."""
         if not 0 <= index < len(self.orgs):
             raise EditError(f"no organization {index}: there are {len(self.orgs)}, counted from 0")
         return self.orgs[index]
 
     def edit(self, count: int = 1, org: int = 0) -> list[Edit]:
-        """Make edits at random, now."""
         return edits.make_random_edits(self.org(org), count, self.clock(), self.rng)
 
     def edit_one(self, kind: str, cadence_id: str | None = None, org: int = 0) -> Edit:
-        """Make one edit of this kind, now; raises `EditError` where it does not fit."""
+        """Makes one edit of this kind; raises `EditError` if it does not fit."""
         return edits.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
 
     def change_settings(self, **changes: object) -> None:
-        """Change settings by name; raises ValueError and changes nothing if one does not fit."""
+        """Changes settings by name, all or none; raises `ValueError` if one is invalid."""
         self.settings.update(changes)
         self.settings_changed.set()
 
     async def wait(self) -> None:
-        """Let an answer take as long as the settings say."""
+        """Sleeps for the latency of the settings."""
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency)
+
+
+SIMULATOR = web.AppKey("simulator", Simulator)
+
+
+def authorized(request: web.Request) -> SimOrg:
+    """Returns the organization of the access token; raises `ZohoError` with status 401."""
+    header = request.headers.get("Authorization", "")
+    if not header.startswith(_SCHEME):
+        raise ZohoError("AUTHENTICATION_FAILURE")
+    simulator = request.app[SIMULATOR]
+    index = simulator.tokens.org_of(header.removeprefix(_SCHEME))
+    if index is None:
+        raise ZohoError("INVALID_TOKEN")
+    return simulator.orgs[index]
+
+
+async def find_org(request: web.Request) -> SimOrg | None:
+    """Returns the organization of the access or refresh token, if it is valid."""
+    if request.method == "POST":
+        refresh_token = (await request.post()).get("refresh_token")
+        simulator = request.app[SIMULATOR]
+        index = simulator.tokens.owner(refresh_token) if isinstance(refresh_token, str) else None
+        return None if index is None else simulator.orgs[index]
+    try:
+        return authorized(request)
+    except ZohoError:
+        return None

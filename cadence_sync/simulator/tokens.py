@@ -1,4 +1,4 @@
-"""The accounts host's memory: who may have access tokens, which live, and how many were asked for lately."""
+"""The accounts host's tokens: refresh tokens, live access tokens, and recent requests for them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _CODE = "simulator-code-"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCredentials:
-    """What a client of one organization needs; `grant_code` can be swapped for the refresh token, once."""
+    """A client's credentials for one organization; `grant_code` can be exchanged for the refresh token, once."""
 
     client_id: str
     client_secret: str
@@ -26,12 +26,12 @@ class SimulatedCredentials:
 
 
 def credentials(index: int) -> SimulatedCredentials:
-    """Return the credentials of organization number `index`, counted from 0."""
+    """Returns the credentials of organization number `index`, counted from 0."""
     return SimulatedCredentials(CLIENT_ID, CLIENT_SECRET, f"{_REFRESH}{index}", f"{_CODE}{index}")
 
 
 class TokenError(Exception):
-    """A refusal by the accounts host, with its word for it."""
+    """A refusal by the accounts host, with its error code."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -46,7 +46,7 @@ class _Issued:
 
 
 class TokenService:
-    """Issues access tokens to the refresh tokens of so many organizations."""
+    """Issues access tokens for the refresh tokens of `orgs` organizations."""
 
     def __init__(self, orgs: int, seed: int, settings: SimulatorSettings, clock: Callable[[], datetime]) -> None:
         self._orgs = {credentials(index).refresh_token: index for index in range(orgs)}
@@ -58,14 +58,13 @@ class TokenService:
         self._owners: dict[str, int] = {}
 
     def check_client(self, client_id: str, client_secret: str) -> None:
-        """Refuse any client but the simulator's own."""
         if client_id != CLIENT_ID:
             raise TokenError("invalid_client")
         if not compare_digest(client_secret.encode(), CLIENT_SECRET.encode()):
             raise TokenError("invalid_client_secret")
 
     def redeem(self, code: str) -> str:
-        """Return the refresh token for a grant code; `simulator-code-0-b` is another code for the same."""
+        """Returns the refresh token for a grant code; `simulator-code-0-b` is another code for the same."""
         index = code.removeprefix(_CODE).split("-")[0]
         refresh_token = f"{_REFRESH}{index}"
         if not code.startswith(_CODE) or refresh_token not in self._orgs or code in self._used_codes:
@@ -74,11 +73,10 @@ class TokenService:
         return refresh_token
 
     def owner(self, refresh_token: str) -> int | None:
-        """Return the number of the organization that a refresh token belongs to."""
         return self._orgs.get(refresh_token)
 
     def issue(self, refresh_token: str) -> str:
-        """Return a new access token, unless too many were asked for within the window."""
+        """Returns a new access token; raises `TokenError` after too many requests within the window."""
         index = self._orgs.get(refresh_token)
         if index is None:
             raise TokenError("invalid_code")
@@ -89,14 +87,14 @@ class TokenService:
         return self._make(index, issued, now)
 
     def org_of(self, access_token: str) -> int | None:
-        """Return the number of the organization that a token opens now, None for one that opens nothing."""
+        """Returns the number of an access token's organization, None for an invalid token."""
         index = self._owners.get(access_token)
         if index is None or self._issued[index].live[access_token] <= self._clock():
             return None
         return index
 
     def revoke_all(self) -> None:
-        """Let no access token open anything any more, as if all had expired."""
+        """Expires all access tokens."""
         self._owners.clear()
         for issued in self._issued.values():
             issued.live.clear()

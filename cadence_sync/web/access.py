@@ -46,7 +46,7 @@ class Access:
         return self.token is None and self.user_header is None
 
     def is_token(self, given: str) -> bool:
-        """Compare with the token in constant time."""
+        """Compares with the token in constant time."""
         if self.token is None:
             return False
         return hmac.compare_digest(_digest(given), _digest(self.token))
@@ -60,7 +60,7 @@ class Access:
         return request.secure or forwarded.rpartition(",")[2].strip().lower() == "https"
 
     def client(self, request: web.Request) -> str:
-        """Return the address of the client: the last in the chain that is not a trusted proxy's."""
+        """Returns the address of the client: the last in the chain that is not a trusted proxy's."""
         chain = [request.remote or ""]
         if self.is_proxied(request):
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
@@ -68,7 +68,7 @@ class Access:
         return next((each for each in reversed(chain) if not self._is_proxy(each)), chain[0])
 
     def proxy_user(self, request: web.Request) -> str | None:
-        """Return the user that a trusted proxy names."""
+        """Returns the user that a trusted proxy names."""
         if self.user_header is None or not self.is_proxied(request):
             return None
         return _readable(request.headers.get(self.user_header, "")).strip()[:NAME_LENGTH] or None
@@ -102,7 +102,7 @@ class Access:
 
 
 def hostname(host: str) -> str:
-    """Return the name in a `Host` header without its port; empty where the header is malformed."""
+    """Returns the name in a `Host` header without its port; empty where the header is malformed."""
     try:
         parts = urlsplit(f"//{host}")
     except ValueError:
@@ -111,7 +111,7 @@ def hostname(host: str) -> str:
 
 
 def _place(url: str) -> tuple[str, int | None]:
-    """Return host and port, without default ports: a proxy may hide the scheme."""
+    """Returns host and port, without default ports: a proxy may hide the scheme."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -121,7 +121,7 @@ def _place(url: str) -> tuple[str, int | None]:
 
 
 def _readable(header: str) -> str:
-    """Return a header as text: bytes that are not UTF-8 arrive as surrogates and are Latin-1 (RFC 9110, 5.5)."""
+    """Returns a header as text: bytes that are not UTF-8 arrive as surrogates and are Latin-1 (RFC 9110, 5.5)."""
     raw = header.encode(errors="surrogateescape")
     try:
         return raw.decode()
@@ -142,7 +142,7 @@ class Limits:
     _clients: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
 
     def wait(self, client: str) -> float:
-        """Return the seconds until this client may try again; 0 for now."""
+        """Returns the seconds until this client may try again; 0 for now."""
         now = self.clock.monotonic()
         own = self._clients.get(client, deque())
         return max(_wait(own, PER_CLIENT, now), _wait(self._all, IN_ALL, now))

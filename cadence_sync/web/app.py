@@ -50,7 +50,7 @@ def web_ui_app(
 
 
 async def send_static(request: web.Request) -> web.Response:
-    """Send a file; its address changes with its content, so browsers may keep it forever."""
+    """Sends a file; its address changes with its content, so browsers may keep it forever."""
     name = request.match_info["name"]
     body = _files().get(name)
     if body is None:

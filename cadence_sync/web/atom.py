@@ -34,7 +34,7 @@ class FeedLinks:
 
 
 def render_feed(links: FeedLinks, title: str, edits: Sequence[VersionEdit]) -> bytes:
-    """Render the feed; the ids of feed and entries stay the same under any address of the web UI."""
+    """Renders the feed; the ids of feed and entries stay the same under any address of the web UI."""
     ET.register_namespace("", _NAMESPACE)
     root = ET.Element(f"{{{_NAMESPACE}}}feed")
     _text(root, "id", _id("feed", links.own))

@@ -1,7 +1,6 @@
 """Bar charts as SVG, drawn by pygal and colored by the style sheet, so that they follow dark and light mode."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
@@ -29,24 +28,19 @@ _UNWANTED_TAGS: Final = {"defs", "title"}
 _UNWANTED_CLASSES: Final = {"titles", "plot overlay", "plot text-overlay", "plot tooltip-overlay"}
 
 
-def bars(
-    title: str, labels: Sequence[str], series: Mapping[str, Sequence[int]], *, every: int = 1, horizontal: bool = False
-) -> Markup:
-    """Draw stacked bars, one a label; only each `every`th label is written. Horizontal bars have room for long ones."""
-    return _drawn(
-        title, tuple(labels), tuple((name, tuple(values)) for name, values in series.items()), every, horizontal
-    )
-
-
 @lru_cache(maxsize=64)
-def _drawn(
+def draw_bars(
     title: str,
     labels: tuple[str, ...],
     series: tuple[tuple[str, tuple[int, ...]], ...],
-    every: int,
-    horizontal: bool,  # noqa: FBT001 - `bars` names it
+    *,
+    every: int = 1,
+    horizontal: bool = False,
 ) -> Markup:
-    """Draw once: drawing is the slowest part of a page, and most requests see the same figures."""
+    """Draws stacked bars, one a label; only each `every`th label is written. Horizontal bars have room for long ones.
+
+    Cached: drawing is the slowest part of a page, and most requests see the same figures.
+    """
     kind = pygal.HorizontalStackedBar if horizontal else pygal.StackedBar
     chart = kind(
         css=(),

@@ -18,7 +18,7 @@ _BATCH: Final = 500
 async def send_csv(
     request: web.Request, name: str, columns: Sequence[str], rows: AsyncIterator[object]
 ) -> web.StreamResponse:
-    """Send these attributes of rows as they come; no cell is a formula, times carry the offset of the reader's zone."""
+    """Sends attributes of rows as they come; no cell is a formula, and times carry the offset of the reader's zone."""
     zone = zone_of(request)
 
     def cell(value: object) -> object:

@@ -24,7 +24,6 @@ _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 @jinja2.pass_context
 def when(context: jinja2.runtime.Context, at: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup:
-    """Render a time in the reader's zone."""
     if at is None:
         return escape(NOTHING)
     zone: ZoneInfo = context["zone"]
@@ -33,7 +32,7 @@ def when(context: jinja2.runtime.Context, at: datetime | None, form: str = "%Y-%
 
 @jinja2.pass_context
 def ago(context: jinja2.runtime.Context, at: datetime | None) -> Markup:
-    """Render how long ago a time was."""
+    """Renders how long ago a time was."""
     if at is None:
         return Markup("never")
     return _time_element(at, context["zone"], _TIME, f"{span((context['now'] - at).total_seconds())} ago")
@@ -46,7 +45,7 @@ def _time_element(at: datetime, zone: "ZoneInfo", title: str, text: str) -> Mark
 
 
 def span(seconds: float) -> str:
-    """Return a duration in one unit."""
+    """Returns a duration in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:
             count = int(seconds // size)
@@ -55,7 +54,7 @@ def span(seconds: float) -> str:
 
 
 def with_query(path: str, query: Mapping[str, str], **changes: object) -> str:
-    """Return an address with these filters, some of them changed; None and "" leave one out."""
+    """Returns an address with these filters, some of them changed; None and "" leave one out."""
     kept = {name: str(each) for name, each in {**query, **changes}.items() if each not in (None, "")}
     return f"{path}?{urlencode(kept)}" if kept else path
 
@@ -66,7 +65,7 @@ def link_with(context: jinja2.runtime.Context, path: str, **changes: object) -> 
 
 
 def short(text: str | None, most: int = _LONG) -> str:
-    """Return a name that fits a line."""
+    """Returns a name that fits a line."""
     return _cut(display_name(text), most)
 
 
@@ -75,7 +74,7 @@ def _cut(whole: str, most: int | None) -> str:
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
-    """Return a value as text; a label comes before its id."""
+    """Returns a value as text; a label comes before its id."""
     match given:
         case None | "":
             return NOTHING
@@ -93,7 +92,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
 def leaf(
     context: jinja2.runtime.Context, given: object, path: str, label: str | None = None, most: int | None = None
 ) -> Markup:
-    """Render a value, cut to `most` characters: a time in the reader's zone, a label with its id as its title."""
+    """Renders a value, cut to `most` characters: a time in the reader's zone, a label with its id as its title."""
     if isinstance(given, str) and given:
         if FIELDS.get(path) is FieldType.INSTANT:
             return when(context, datetime.fromisoformat(given))
@@ -104,7 +103,7 @@ def leaf(
 
 
 def cadence_path(org_id: str, cadence_id: str) -> str:
-    """Return the address of a cadence, with ids escaped to one segment each."""
+    """Returns the address of a cadence, with ids escaped to one segment each."""
     return f"/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
 
 

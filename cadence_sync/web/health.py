@@ -32,7 +32,7 @@ class Probes:
 
 
 def is_ours(record: logging.LogRecord) -> bool:
-    """Filter log records: malformed HTTP is answered with 400 and is not a defect of this process."""
+    """Filters log records: malformed HTTP is answered with 400 and is not a defect of this process."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -40,7 +40,7 @@ def is_ours(record: logging.LogRecord) -> bool:
 async def serving(
     host: str, port: int, probes: Probes, setting: str, app: web.Application | None = None
 ) -> AsyncIterator[int]:
-    """Serve the probes, with the web UI where there is one, and yield the port.
+    """Serves the probes, with the web UI where there is one, and yields the port.
 
     Port 0 picks a free one; `setting` names the port's setting for the `SettingsError` where it is taken.
     """

@@ -57,7 +57,7 @@ class RefusedRequestError(Exception):
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error with a page in the usual frame."""
+    """Answers every error with a page in the usual frame."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -80,7 +80,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse foreign host names: another website could let its own point at this machine."""
+    """Refuses foreign host names: another website could let its own point at this machine."""
     if request.path not in PROBES and not request.app[ACCESS].knows_host(request.host):
         raise RefusedRequestError(
             421,
@@ -92,7 +92,7 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def check_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Identify the user; unknown people are redirected to the login form, programs are refused."""
+    """Identifies the user; unknown people are redirected to the login form, programs are refused."""
     if request.path in PROBES or request.path.startswith(STATIC):
         return await handler(request)
     user = await _user(request)
@@ -105,7 +105,7 @@ async def check_user(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def check_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Allow changes by forms of this site only: by their origin, and by the secret that they repeat."""
+    """Allows changes by forms of this site only: by their origin, and by the secret that they repeat."""
     access = request.app[ACCESS]
     # Programs send the token, which `check_user` has compared, in a header; no browser does so by itself.
     by_token = _bearer(request) is not None
@@ -127,7 +127,7 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Add the security headers to any response as it is about to be sent."""
+    """Adds the security headers to any response as it is about to be sent."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -135,13 +135,13 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
 
 
 def local(path: object) -> str:
-    """Return a path of this site to go on to; anything else becomes the overview."""
+    """Returns a path of this site to go on to; anything else becomes the overview."""
     is_local = isinstance(path, str) and path.startswith("/") and not path.startswith(("//", "/\\"))
     return str(path) if is_local and str(path).isprintable() else "/"
 
 
 def check_rate(request: web.Request) -> None:
-    """Refuse a client that tried too many wrong tokens."""
+    """Refuses a client that tried too many wrong tokens."""
     wait = request.app[LIMITS].wait(request.app[ACCESS].client(request))
     if wait > 0:
         raise RefusedRequestError(
@@ -166,7 +166,7 @@ async def _user(request: web.Request) -> str | None:
 
 
 def _bearer(request: web.Request) -> str | None:
-    """Return what is meant as our token: a proxy that authenticates users may send one of its own."""
+    """Returns what is meant as our token: a proxy that authenticates users may send one of its own."""
     access = request.app[ACCESS]
     if access.token is None or access.proxy_user(request) is not None:
         return None

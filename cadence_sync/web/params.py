@@ -48,7 +48,7 @@ class TimeParam:
 
 @asynccontextmanager
 async def reading(request: web.Request, org: str | None = None) -> "AsyncIterator[AsyncConnection]":
-    """Yield a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
+    """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
     async with snapshot(request.app[ENGINE], TIMEOUT_MS) as connection:
         if org is not None:
             await check_org(connection, org)
@@ -56,7 +56,7 @@ async def reading(request: web.Request, org: str | None = None) -> "AsyncIterato
 
 
 def words(request: web.Request, name: str) -> str | None:
-    """Return a filter's text without surrounding white space; None where it is empty."""
+    """Returns a filter's text without surrounding white space; None where it is empty."""
     found = request.query.get(name, "").strip()
     if len(found) > LONGEST or "\0" in found:
         raise ArgumentError(f"The filter {name!r} is too long, or no text.", hint="Look for less.")
@@ -64,7 +64,7 @@ def words(request: web.Request, name: str) -> str | None:
 
 
 def one_of(request: web.Request, name: str, allowed: Collection[str]) -> str | None:
-    """Return one of these words; None where the filter is empty."""
+    """Returns one of these words; None where the filter is empty."""
     found = words(request, name)
     if found is not None and found not in allowed:
         raise ArgumentError(f"The filter {name!r} cannot be {found!r}.", hint=f"One of: {', '.join(allowed)}.")
@@ -81,13 +81,13 @@ def number(request: web.Request, name: str, *, default: int = 1, most: int = PAG
 
 
 def check_page(page: int, rows: Sized) -> None:
-    """Refuse a page past the last: without rows, it would say that there are none at all."""
+    """Refuses a page past the last: without rows, it would say that there are none at all."""
     if page > 1 and not len(rows):
         raise NotFoundError(f"There is no page {page}.", hint="Start again from the first.")
 
 
 async def form(request: web.Request) -> Mapping[str, str]:
-    """Return the printable fields of a form; files are refused."""
+    """Returns the printable fields of a form; files are refused."""
     refusal = ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.")
     if request.content_type.startswith("multipart/"):
         raise refusal
@@ -100,7 +100,7 @@ async def form(request: web.Request) -> Mapping[str, str]:
 
 @cache
 def zones() -> tuple[str, ...]:
-    """Return the zones to choose from: UTC, and those of places."""
+    """Returns the zones to choose from: UTC, and those of places."""
     return (
         DEFAULT_ZONE,
         *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
@@ -108,13 +108,12 @@ def zones() -> tuple[str, ...]:
 
 
 def zone_of(request: web.Request) -> ZoneInfo:
-    """Return the zone that the reader has chosen."""
     chosen = session_of(request).get("zone", DEFAULT_ZONE)
     return ZoneInfo(chosen if chosen in zones() else DEFAULT_ZONE)
 
 
 def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
-    """Return the instant of the fields `name` and `name_time`, None where they are empty.
+    """Returns the instant of the fields `name` and `name_time`, None where they are empty.
 
     A local time that occurs twice, as clocks go back, is the first of the two; today ends now.
     """
@@ -139,18 +138,17 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
 
 
 def present(request: web.Request) -> TimeParam:
-    """Return now, with empty fields."""
+    """Returns now, with empty fields."""
     return TimeParam(request.app[CLOCK].now(), "", "")
 
 
 def recent(request: web.Request) -> list[tuple[int, str]]:
-    """Return periods until now that are often asked for: their number of days and their first day."""
+    """Returns periods until now that are often asked for: their number of days and their first day."""
     today = request.app[CLOCK].now().astimezone(zone_of(request)).date()
     return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
 
 
 def check_order(begins: TimeParam | None, ends: TimeParam | None) -> None:
-    """Refuse a period that ends before it begins."""
     if begins is not None and ends is not None and begins.at > ends.at:
         raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
 

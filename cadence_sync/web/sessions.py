@@ -38,7 +38,7 @@ _SESSION: Final = web.RequestKey("session", Session)
 
 
 def cookie_key(secret: str, token: str | None) -> bytes:
-    """Derive a key that changes with the token: a new token ends every session."""
+    """Derives a key that changes with the token: a new token ends every session."""
     return HKDF(SHA256(), 32, salt=None, info=b"cadence-sync web session").derive(f"{secret}\0{token or ''}".encode())
 
 
@@ -47,7 +47,7 @@ def session_of(request: web.Request) -> Session:
 
 
 def csrf(request: web.Request) -> str:
-    """Return the secret that this session's forms repeat; creates it at first."""
+    """Returns the secret that this session's forms repeat; creates it at first."""
     session = session_of(request)
     if CSRF_FIELD not in session:
         session[CSRF_FIELD] = secrets.token_urlsafe(24)
@@ -56,7 +56,7 @@ def csrf(request: web.Request) -> str:
 
 @web.middleware
 async def keep_session(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Load the session from the cookie and save it; the library's own middleware warns at every request."""
+    """Loads the session from the cookie and saves it; the library's own middleware warns at every request."""
     cookies = request.app[COOKIES]
     session = request[_SESSION] = await cookies.load_session(request)
     try:

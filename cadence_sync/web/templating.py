@@ -28,7 +28,7 @@ class Nav:
 
 
 def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
-    """Let an application render templates, always escaped and strict about undefined names."""
+    """Lets an application render templates, always escaped and strict about undefined names."""
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -43,7 +43,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Render a page; besides `values`, its template knows `now`, `zone`, `user` and the like."""
+    """Renders a page; besides `values`, its template knows `now`, `zone`, `user` and the like."""
     session = session_of(request)
     message = session.pop(FLASH, None) if FLASH in session else None
     frame = {
@@ -64,12 +64,12 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
 
 
 def flash(request: web.Request, message: str) -> None:
-    """Show a message at the top of the next page."""
+    """Shows a message at the top of the next page."""
     session_of(request)[FLASH] = message
 
 
 def _assets() -> dict[str, str]:
-    """Map static files to addresses that contain a hash of their content, so that browsers may keep them."""
+    """Maps static files to addresses that contain a hash of their content, so that browsers may keep them."""
     return {
         file.name: f"/static/{file.name}?{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
         for file in STATIC.iterdir()

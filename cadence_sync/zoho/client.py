@@ -1,4 +1,4 @@
-"""The list endpoint: authorized, counted, retried within bounds."""
+"""The client of the list endpoint: authorized, counted, retried within bounds."""
 
 import random
 import re
@@ -15,14 +15,14 @@ from cadence_sync.core.records import Page
 from cadence_sync.errors import BudgetError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
-from cadence_sync.zoho.errors import error_code, error_from_response, seconds
+from cadence_sync.zoho.errors import error_code, error_from_response, parse_retry_after
 from cadence_sync.zoho.http import Http, HttpResponse
 from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.oauth import Auth
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-"""Bounds, in seconds, of the pause before the second attempt and before any."""
+"""Seconds: the longest pause before the second attempt, and before any."""
 _CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
@@ -31,7 +31,7 @@ _OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
 
 @dataclass(slots=True)
 class Client:
-    """Asks for pages of one organization."""
+    """Requests pages of one organization."""
 
     http: Http
     auth: Auth
@@ -39,30 +39,30 @@ class Client:
     attempts: int
     limiter: Limiter
     allowance: int | None = None
-    """How many calls may be made in all."""
+    """API calls that may be made; None for no limit."""
     credits_left: int | None = None
-    """What Zoho last said; it does once half of them are used."""
+    """By Zoho's last answer; it reports them once half are used."""
     date: str | None = None
-    """Zoho's clock, in the words of its last answer."""
+    """The `Date` header of Zoho's last answer."""
     _gave_up: bool = False
     _reserved: int = 0
 
     @property
     def calls(self) -> int:
-        """Requests to the API host so far, retries included."""
+        """Number of requests to the API host, retries included."""
         return self.http.sent
 
     async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
-        """Return one page, decoded against what is stored; a page without info stands for Zoho's empty 204."""
+        """Returns one page, decoded against the stored digests; for Zoho's empty 204, a page without info."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
         return await self._retried("", params, lambda answer: _page(answer, index))
 
     async def exists(self, cadence_id: str) -> bool:
-        """Whether Zoho knows a cadence (v8): it answers 204 for one that it does not."""
+        """Tells whether a cadence exists (v8 only)."""
         return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
 
     async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[HttpResponse], T]) -> T:
-        """Ask until an answer can be read, within the bounds on attempts and on requests at once."""
+        """Repeats a request until its answer is readable, within the limits of attempts and concurrency."""
         async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
                 async with self.limiter.slot():
@@ -73,12 +73,12 @@ class Client:
                 try:
                     return read(answer)
                 except InvalidResponseError as error:
-                    # A gateway's page or half a body: the next answer may be Zoho's own.
+                    # A gateway's page or a truncated body: the next answer may be Zoho's own.
                     raise TransientError(error.message, hint=error.hint, code=error.code) from error
         raise AssertionError("a retry context returns or raises")
 
     async def _refusal(self, answer: HttpResponse) -> CadenceSyncError:
-        wait = seconds(answer.headers.get("Retry-After"), self.auth.clock.now())
+        wait = parse_retry_after(answer.headers.get("Retry-After"), self.auth.clock.now())
         error = error_from_response(answer.status, answer.body, wait)
         if error.code == "OAUTH_SCOPE_MISMATCH":
             await self.auth.forget()
@@ -95,16 +95,16 @@ class Client:
             self.limiter.succeeded()
 
     async def _authorized(self, suffix: str, params: dict[str, str]) -> HttpResponse:
-        """Ask with a live token; one that Zoho calls invalid is replaced, and if the new one is too, no more."""
+        """Renews a token that Zoho calls invalid, but not again once a renewed one was refused too."""
         token = await self.auth.token()
-        answer = await self._ask(token, suffix, params)
+        answer = await self._send(token, suffix, params)
         if answer.status == _UNAUTHORIZED and error_code(answer.body) == "INVALID_TOKEN" and not self._gave_up:
             renewed = await self.auth.token(rejected=token)
-            answer = await self._ask(renewed, suffix, params)
+            answer = await self._send(renewed, suffix, params)
             self._gave_up = answer.status == _UNAUTHORIZED
         return answer
 
-    async def _ask(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
+    async def _send(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
         if self.allowance is not None and max(self._reserved, self.calls) >= self.allowance:
             raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
@@ -118,7 +118,6 @@ def _page(answer: HttpResponse, index: DigestIndex) -> Page:
 
 
 def _is_there(answer: HttpResponse, cadence_id: str) -> bool:
-    """An answer about another cadence, or about none, proves nothing."""
     if answer.status == _EMPTY:
         return False
     if listed_ids(answer.body) != [cadence_id]:
@@ -128,16 +127,16 @@ def _is_there(answer: HttpResponse, cadence_id: str) -> bool:
 
 @dataclass(slots=True)
 class Backoff:
-    """Tells stamina whether to ask again and after how many seconds: as Zoho named them, else with full jitter.
+    """Returns to stamina the seconds before the next attempt: Zoho's `Retry-After`, else exponential with full jitter.
 
-    Full jitter, anything between nothing and the exponential bound, parts clients that failed together:
+    Full jitter separates clients that failed together:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
 
     failed: int = 0
 
     def __call__(self, error: Exception) -> bool | float:
-        """Return False where asking again cannot help, else seconds."""
+        """Returns False for an error that a retry cannot fix."""
         if not isinstance(error, TransientError):
             return False
         self.failed += 1

@@ -1,4 +1,4 @@
-"""Zoho's data centers: an organization lives in one, and only its addresses know it.
+"""Zoho's data centers: an organization exists in one and is known only at its addresses.
 
 Source: Zoho's "Multi-DC" page, as of November 2026.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where tokens come from, and where the API answers; `api_is_fixed` beats what a token answer names."""
+    """The token host and the API host; where `api_is_fixed`, the host in a token response is ignored."""
 
     accounts: str
     api: str
@@ -30,12 +30,11 @@ DATA_CENTERS: Final[dict[str, Addresses]] = {
 
 
 def sites(data_center: str) -> tuple[str, str]:
-    """Return where people of a data center find the CRM, and its console for developers."""
+    """Returns the addresses of the CRM and of the developer console."""
     domain = DATA_CENTERS[data_center].accounts.removeprefix("https://accounts.")
     return f"https://crm.{domain}", f"https://api-console.{domain}"
 
 
 def addresses(data_center: str, api_url: str | None, accounts_url: str | None) -> Addresses:
-    """Return the addresses of a data center, with those that the settings override."""
     default = DATA_CENTERS[data_center]
     return Addresses(accounts_url or default.accounts, api_url or default.api, api_is_fixed=api_url is not None)

@@ -1,4 +1,4 @@
-"""What Zoho's error answers mean, in the words of a person. Branches on `code`, never on `message`.
+"""Translates Zoho's error responses; branches on `code`, never on `message`.
 
 Source of the codes: Zoho's "Get Cadences" reference and its list of CRM API status codes.
 """
@@ -15,11 +15,10 @@ from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseEr
 _CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SCOPE: Final = "ZohoCRM.settings.cadences.READ"
-"""All that a self client must be allowed."""
+"""The only scope that a self client needs."""
 RENEWAL_HINT: Final = (
     "make a new one with `cadence-sync init`, or with `cadence-sync org add ID --replace` where it is in the database."
 )
-"""How a refresh token is replaced."""
 
 _ACCESS: Final[dict[str, tuple[str, str]]] = {
     "OAUTH_SCOPE_MISMATCH": (
@@ -46,13 +45,13 @@ _ACCESS: Final[dict[str, tuple[str, str]]] = {
 
 
 class RequestRefusedError(InvalidResponseError):
-    """A 400: Zoho did not understand the request."""
+    """A 400 Bad Request."""
 
     default_code = "INVALID_REQUEST"
 
 
 def error_from_response(status: int, body: bytes, retry_after: float | None = None) -> CadenceSyncError:
-    """Return what an answer other than 200 and 204 means for the run."""
+    """Translates a status other than 200 and 204; `retry_after` is in seconds."""
     code = error_code(body)
     if code in _ACCESS:
         message, hint = _ACCESS[code]
@@ -71,17 +70,22 @@ def error_from_response(status: int, body: bytes, retry_after: float | None = No
 
 
 def error_code(body: bytes) -> str | None:
-    """Return the `code` of Zoho's error body, or None for any other body."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    code = document.get("code") if isinstance(document, dict) else None
+    """Returns the `code` of Zoho's error body, or None for any other body."""
+    code = decode_object(body).get("code")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
-def seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Return how long `Retry-After` asks to wait, in seconds; it holds those, or a date (RFC 9110)."""
+def decode_object(body: bytes) -> dict[str, object]:
+    """Decodes a JSON object; anything else is empty."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
+    """Returns the seconds that `Retry-After` asks for; it holds seconds or a date (RFC 9110)."""
     if retry_after is None:
         return None
     if _SECONDS.fullmatch(retry_after):

@@ -1,4 +1,4 @@
-"""One HTTP session for Zoho: time-outs, a cap on bodies, no redirects, and network errors in our words."""
+"""The HTTP session for Zoho: time-outs, a limit on bodies, no redirects, translated network errors."""
 
 import platform
 from collections.abc import AsyncIterator, Mapping
@@ -15,77 +15,62 @@ from cadence_sync.errors import InvalidResponseError, TransientError
 
 USER_AGENT: Final = f"cadence-sync/{__version__} (Python {platform.python_version()}; aiohttp {aiohttp.__version__})"
 READ_BUFFER: Final = 2**19
-"""Bytes of an answer that may wait to be read: a usual page arrives whole and is read at once."""
+"""Bytes of an answer that are buffered: a usual page arrives whole and is read at once."""
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP answer, read to its end."""
+    """An HTTP response with its whole body."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
 
 
-@dataclass(slots=True)
-class Counter:
-    """Counts the requests that leave: aiohttp repeats one by itself where a connection is reset."""
-
-    sent: int = 0
+_NETWORK_ERRORS: Final[tuple[tuple[type[Exception], str, str, str], ...]] = (
+    (
+        aiohttp.ClientSSLError,
+        "TLS_ERROR",
+        "{host} does not prove by TLS that it is the one it should be.",
+        "A proxy that opens TLS needs its certificate among this machine's trusted ones (SSL_CERT_FILE).",
+    ),
+    (
+        aiohttp.ClientConnectorError,
+        "NO_CONNECTION",
+        "There is no connection to {host}.",
+        "Check network, DNS and firewall.",
+    ),
+    (TimeoutError, "TIMEOUT", "{host} did not answer in time.", ""),
+    (aiohttp.ClientError, "CONNECTION_LOST", "The connection to {host} broke ({error}).", ""),
+)
+"""The first class that fits decides: code, message, hint."""
 
 
 class Http:
-    """Sends requests and reads whole answers; raises `TransientError` and `InvalidResponseError`."""
+    """Sends requests and reads whole responses; raises `TransientError` and `InvalidResponseError`.
+
+    `sent` is the number of counted requests: aiohttp itself repeats one after a connection reset.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, max_body: int) -> None:
         self._session = session
         self._max_body = max_body
-        self._counter = Counter()
-
-    @property
-    def sent(self) -> int:
-        """How many of the requests that are to be counted were sent."""
-        return self._counter.sent
+        self.sent = 0
 
     def with_own_counter(self) -> "Http":
-        """Return another one on the same session, with a count of its own."""
         return Http(self._session, self._max_body)
 
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        counted: bool = False,
-        **how: Any,
-    ) -> HttpResponse:
-        """Send one request, adding it to `sent` if it is to be counted; a body over the cap is refused."""
+    async def request(self, method: str, url: str, *, counted: bool = False, **options: Any) -> HttpResponse:
+        counter = self if counted else None
         try:
             async with self._session.request(
-                method, url, allow_redirects=False, trace_request_ctx=self._counter if counted else None, **how
+                method, url, allow_redirects=False, trace_request_ctx=counter, **options
             ) as response:
-                body = await self._read(response)
-                answer = HttpResponse(response.status, body, response.headers)
-        except aiohttp.ClientSSLError as error:
-            raise TransientError(
-                f"{_host(url)} does not prove by TLS that it is the one it should be.",
-                hint="A proxy that opens TLS needs its certificate among this machine's trusted ones (SSL_CERT_FILE).",
-                code="TLS_ERROR",
-            ) from error
-        except aiohttp.ClientConnectorError as error:
-            raise TransientError(
-                f"There is no connection to {_host(url)}.",
-                hint="Check network, DNS and firewall.",
-                code="NO_CONNECTION",
-            ) from error
-        except TimeoutError as error:
-            raise TransientError(f"{_host(url)} did not answer in time.", code="TIMEOUT") from error
-        except aiohttp.ClientError as error:
-            raise TransientError(
-                f"The connection to {_host(url)} broke ({type(error).__name__}).", code="CONNECTION_LOST"
-            ) from error
+                answer = HttpResponse(response.status, await self._read(response), response.headers)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _translate(error, _host(url)) from error
         if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
             raise InvalidResponseError(
                 f"{_host(url)} redirects elsewhere; credentials are not sent there.",
@@ -106,15 +91,15 @@ class Http:
 
 @asynccontextmanager
 async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
-    """Yield a session; `timeout` is in seconds for one answer, `max_body` in bytes."""
+    """Yields a session; `timeout` is in seconds for one response, `max_body` in bytes."""
     limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout)
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_count)
     async with aiohttp.ClientSession(
         timeout=limits,
         headers={"User-Agent": USER_AGENT},
-        cookie_jar=aiohttp.DummyCookieJar(),  # one organization's cookies are none of another's business
-        connector=aiohttp.TCPConnector(limit=0),  # each organization has a limit of its own
+        cookie_jar=aiohttp.DummyCookieJar(),  # cookies must not pass between organizations
+        connector=aiohttp.TCPConnector(limit=0),  # each organization has its own limit
         trace_configs=[tracing],
         read_bufsize=READ_BUFFER,
     ) as session:
@@ -122,9 +107,13 @@ async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # no
 
 
 async def _count(_session: object, context: SimpleNamespace, _params: object) -> None:
-    """Be told by aiohttp that a request was sent."""
     if context.trace_request_ctx is not None:
         context.trace_request_ctx.sent += 1
+
+
+def _translate(error: Exception, host: str) -> TransientError:
+    code, message, hint = next(entry[1:] for entry in _NETWORK_ERRORS if isinstance(error, entry[0]))
+    return TransientError(message.format(host=host, error=type(error).__name__), hint=hint, code=code)
 
 
 def _host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Zoho as a source of listings: fetches the pages, some side by side, and hands over one checked listing."""
+"""Zoho as a source of listings: fetches the pages, some in parallel, and returns one consistent listing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -17,34 +17,32 @@ from cadence_sync.zoho.client import Client
 from cadence_sync.zoho.errors import RequestRefusedError
 
 LIST_ONLY: Final = "v7"
-"""The API version that cannot be asked for one cadence."""
+"""The API version without an endpoint for one cadence."""
 ONE_BY_ONE: Final = 25
-"""More missing cadences than this are looked for by another listing, which costs fewer calls."""
+"""More missing cadences than this are confirmed by another listing, which costs fewer calls."""
 MAX_LISTINGS: Final = 3
-"""A listing that moves while it is read is read again, this often in all."""
+"""Attempts at a listing that moves while it is read."""
 
 
 @dataclass(slots=True)
 class ZohoSource:
-    """One organization's cadences. `concurrency` bounds the requests under way at once."""
+    """Implements `ports.CadenceSource`; `concurrency` limits the pages fetched at once."""
 
     client: Client
     clock: Clock
     per_page: int
     concurrency: int
     timeout: float
-    """Seconds for a whole listing, with all that is asked again."""
+    """Seconds for a whole listing, with all attempts at it."""
     _pages: int = 0
 
     @property
     def usage(self) -> ApiUsage:
-        """What this source has asked so far."""
         return ApiUsage(self.client.calls, self._pages, self.client.credits_left)
 
     async def fetch_listing(
         self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
     ) -> Listing:
-        """Return a complete, self-consistent listing; one that contradicts itself is fetched again."""
         self.client.allowance = hint.allowance
         try:
             async with asyncio.timeout(self.timeout):
@@ -54,8 +52,8 @@ class ZohoSource:
                     except InconsistentListingError:
                         hint = replace(hint, pages=1)
                     except (InvalidResponseError, TransientError) as error:
-                        # A list that shrank may answer anything to pages that it no longer has, and one that
-                        # is asked for a page size that it has no longer may refuse them all.
+                        # A list that shrank may answer anything for pages that it no longer has, and refuse
+                        # them all where it no longer supports the page size.
                         refused = isinstance(error, RequestRefusedError)
                         if hint.pages <= 1 or not (refused or self._pages):
                             raise
@@ -71,10 +69,10 @@ class ZohoSource:
     async def confirm(
         self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
     ) -> tuple[Listing, frozenset[str]]:
-        """Ask for each by its id where the API can (v8), else fetch the list again."""
+        """Requests each by its id where the API can (v8), else fetches the list again."""
         if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
-            there = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
-            return listing, frozenset(absent).difference(there)
+            present = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
+            return listing, frozenset(absent).difference(present)
         newer = replace(hint, pages=max(hint.pages, listing.pages), rejected_page_size=listing.rejected_page_size)
         second = await self.fetch_listing(newer, index)
         return second, frozenset(absent).intersection(second.missing())
@@ -94,7 +92,7 @@ class ZohoSource:
         return paginator.listing(started_at, self.per_page if per_page is None else None)
 
     async def _first_page(self, per_page: int | None, index: DigestIndex) -> tuple[Page, int | None]:
-        """Ask for page 1; a refused page size is left to the server."""
+        """Fetches page 1; where the page size is refused, the server chooses it."""
         try:
             return await self.client.page(1, per_page, index), per_page
         except RequestRefusedError:
@@ -105,7 +103,6 @@ class ZohoSource:
     async def _fetch(
         self, paginator: Paginator, numbers: list[int], ask: Callable[[int], Awaitable[Page]], tell: Callable[[], None]
     ) -> None:
-        """Fetch pages side by side, within the bound on concurrency."""
         waiting = iter(numbers)
 
         async def work() -> None:

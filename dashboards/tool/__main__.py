@@ -26,7 +26,7 @@ async def serve(url: str) -> None:
     """Start Superset, import the bundle, and wait."""
     uri, password = address(url)
     task = asyncio.current_task()
-    if task is not None:  # else Superset would go on when this process is told to end
+    if task is not None:  # else Superset would survive the end of this process
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     print("Superset starts; that takes some 20 seconds.", flush=True)
     async with running(HOME, PORT) as superset:

@@ -25,7 +25,7 @@ _FLAGS: Final = (
 
 
 class BrowserError(Exception):
-    """There is no browser, or it does not do what it is told."""
+    """No browser was found, or it does not obey."""
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Client:
 @asynccontextmanager
 async def logged_in(superset: Superset) -> AsyncIterator[Client]:
     """Yield a session of `admin`."""
-    # A jar refuses cookies of hosts without a name unless it is told otherwise.
+    # A jar refuses cookies of hosts without a name without this option.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         client = Client(superset.url, session)
         login = {"username": "admin", "password": superset.password}

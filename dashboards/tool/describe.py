@@ -47,7 +47,7 @@ HEADINGS: Final[Mapping[str, str]] = {
 """What people read above a column where its name does not do."""
 
 _COLUMNS: Final = """
-SELECT c.relname AS view, obj_description(c.oid, 'pg_class') AS told, a.attname AS name,
+SELECT c.relname AS view, obj_description(c.oid, 'pg_class') AS comment, a.attname AS name,
        format_type(a.atttypid, a.atttypmod) AS type, col_description(c.oid, a.attnum) AS description
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'cadence_reporting'::regnamespace AND c.relkind = 'v' AND a.attnum > 0
@@ -70,7 +70,7 @@ async def views(url: str) -> dict[str, dict[str, Any]]:
         await connection.close()
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        view = found.setdefault(row["view"], {"description": row["told"], "columns": {}})
+        view = found.setdefault(row["view"], {"description": row["comment"], "columns": {}})
         view["columns"][row["name"]] = {"type": row["type"], "description": row["description"]}
     return found
 

@@ -12,7 +12,7 @@ from cadence_sync.db.engine import open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.wiring import SystemClock
 from dashboards.tool.reader import create_reader
-from tests.bi.history import write_history
+from tools.sample_history import write_history
 
 READER = "bi_reader"
 PASSWORD = "made-up-for-this"

@@ -14,11 +14,11 @@ GONE = {"DATABASE_URL": f"postgresql://u:{PASSWORD}@127.0.0.1:9/x"}
 DEFECT = """
 import cadence_sync.db.queries.current as queries
 
-async def status(engine):
+async def load_status(engine):
     secret = "a-secret-of-a-local-variable"
     raise {error}
 
-queries.status = status
+queries.load_status = load_status
 """
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Program
-from tests.docs.terminal import Terminal
 from tests.support import cli
+from tools.terminal import Terminal
 
 NOBODY = dict.fromkeys(("ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET", "ZOHO_REFRESH_TOKEN"))
 

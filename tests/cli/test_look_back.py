@@ -189,7 +189,7 @@ async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program
 
 async def versions_of(lab: Lab, cadence_id: str) -> list[dict[str, object]]:
     async with history.snapshot(lab.engine) as connection:
-        return await history.versions(connection, "default", cadence_id)
+        return await history.load_versions(connection, "default", cadence_id)
 
 
 async def test_a_time_line_tells_a_history_in_words(lab: Lab) -> None:

@@ -1,13 +1,14 @@
 """A store in memory: it keeps what a plan says and gives it to the next one, as the real store does."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
-from cadence_sync.core.canonical import load_state, to_document
+from cadence_sync.core.canonical import from_document, to_document
 from cadence_sync.core.decode import decode_record
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Kind, Plan, PriorState, Refresh, Version, plan_deleted, plan_listed
@@ -15,8 +16,8 @@ from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.fields import LABELS
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.pagination import Paginator
-from cadence_sync.core.records import CurrentState, Page, PageInfo, QuarantinedRecord, Record, StoredCadence
-from cadence_sync.core.report import CounterBuilder, Counters
+from cadence_sync.core.records import CurrentState, Page, PageInfo, QuarantinedRecord, Record
+from cadence_sync.core.report import Counters
 
 MadeRecord: TypeAlias = Record | QuarantinedRecord
 
@@ -84,19 +85,18 @@ class Memory:
         for refresh in plan.refreshes:
             self._refresh(refresh)
         self.digests.update((row.cadence_id, row.digest) for row in plan.reencoded if row.digest is not None)
-        self.last_listed_at, self.had_unreadable_ids = listing.started_at, listing.hides_ids
+        self.last_listed_at, self.had_unreadable_ids = listing.started_at, listing.has_unreadable_ids
         self.quarantined |= listing.quarantined_ids
         return plan
 
     def plan(self, listing: Listing) -> Made:
         past = PriorState(self.last_listed_at, frozenset(self.quarantined), self.had_unreadable_ids)
-        deletions, tally = DeletionPlan(tuple(listing.missing())), CounterBuilder()
-        sighted = plan_listed(listing, listing.changed, self.known, past)
+        deletions = DeletionPlan(tuple(listing.missing()))
+        listed = plan_listed(listing, listing.changed, self.known, past)
         deleted = plan_deleted(listing, [self.known[cadence_id] for cadence_id in deletions.delete])
-        tally.add(sighted)
-        tally.add(deleted)
-        versions = [*sighted.versions, *deleted.versions]
-        return Made(versions, sighted.refreshes, sighted.reencoded, sighted.drift, tally.counters(listing, deletions))
+        versions = [*listed.versions, *deleted.versions]
+        counters = Counters.of(listing, deletions, Counter(version.kind for version in versions))
+        return Made(versions, listed.refreshes, listed.reencoded, listed.drift, counters)
 
     def only_version(self, *records: dict[str, Any] | MadeRecord, at: datetime | None = None) -> Version:
         """Sync, and return the one version that this makes."""
@@ -107,17 +107,15 @@ class Memory:
     def _append(self, version: Version) -> None:
         row = version.row
         self.versions.append(version)
-        stored = StoredCadence(
+        self.known[row.cadence_id] = CurrentState(
             row.cadence_id,
             version.number,
             version.kind is Kind.DELETED,
             version.valid_from,
-            json.dumps(to_document(row.config)),
-            "{}",
-            json.dumps(row.extra),
+            from_document(json.loads(json.dumps(to_document(row.config)))),
             {label: row.labels.get(label) for label in LABELS},
+            json.loads(json.dumps(row.extra)),
         )
-        self.known[row.cadence_id] = load_state(stored)
         if row.digest is None:
             del self.digests[row.cadence_id]
         else:

@@ -1,6 +1,8 @@
+from contextlib import nullcontext
+
 import pytest
 
-from cadence_sync.core.converters import ID_LENGTH_MAX, READERS, UnreadableError, holds_nul, read_text
+from cadence_sync.core.converters import ID_LENGTH_MAX, READERS, UnreadableError, check_nul, read_text
 from cadence_sync.core.fields import FIELDS, FieldType
 from cadence_sync.core.normalize import _read
 from cadence_sync.core.records import FieldValue
@@ -122,4 +124,5 @@ def test_every_type_of_leaf_is_used() -> None:
     ],
 )
 def test_the_character_is_reported_from_its_escape_written_out(value: object, expected: bool) -> None:
-    assert holds_nul(value) is expected
+    with pytest.raises(UnreadableError, match="x: text holds") if expected else nullcontext():
+        check_nul("x", value)

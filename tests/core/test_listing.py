@@ -1,5 +1,6 @@
 """What a listing as a whole says: counts, what differs, and what is missing."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import PriorState, plan_deleted, plan_listed
 from cadence_sync.core.records import CurrentState, QuarantinedRecord
-from cadence_sync.core.report import CounterBuilder, Counters
+from cadence_sync.core.report import Counters
 from tests.core.memory import START, Memory, decode_one, index_of, listing_of
 from tests.support.records import record
 
@@ -30,7 +31,7 @@ def test_a_listing_counts_distinct_ids_and_unreadable_ones(
     records: list[QuarantinedRecord], seen: int, ids: frozenset[str], hides: bool
 ) -> None:
     listing = listing_of(records)
-    assert (listing.seen, listing.quarantined_ids, listing.hides_ids) == (seen, ids, hides)
+    assert (listing.seen, listing.quarantined_ids, listing.has_unreadable_ids) == (seen, ids, hides)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_missing_is_what_is_live_and_neither_listed_nor_in_quarantine(
     ("records", "nothing"), [([ONE], True), ([], True), ([ONE, TWO], False), ([ONE, UNREADABLE], False)]
 )
 def test_nothing_new_is_said_where_all_is_stored_and_readable(records: list[QuarantinedRecord], nothing: bool) -> None:
-    assert listing_of(records, index=index_of({"1": ONE.digest})).says_nothing_new is nothing
+    assert listing_of(records, index=index_of({"1": ONE.digest})).is_unchanged is nothing
 
 
 def test_differing_is_what_is_new_deleted_or_not_as_it_was_written() -> None:
@@ -76,7 +77,7 @@ def test_a_record_whose_key_disappeared_differs_and_yet_says_nothing() -> None:
 
 
 def test_nothing_at_all_makes_an_empty_plan() -> None:
-    assert CounterBuilder().counters(listing_of([]), DeletionPlan()) == Counters()
+    assert Counters.of(listing_of([]), DeletionPlan(), Counter()) == Counters()
 
 
 def test_the_counters_of_a_run_of_every_kind_add_up() -> None:
@@ -108,9 +109,8 @@ def test_a_run_beside_an_unreadable_id_counts_it_and_deletes_nothing() -> None:
 def test_what_is_held_is_counted_and_stays() -> None:
     before = CurrentState("1", 4, False, START, ONE.config, ONE.labels, {})
     deletions = DeletionPlan(delete=("1",), hold=("2", "3"), keep=("4",))
-    tally = CounterBuilder()
-    tally.add(plan_deleted(listing_of([]), [before]))
-    assert tally.counters(listing_of([]), deletions) == Counters(deleted=1, held=2)
+    kinds = Counter(version.kind for version in plan_deleted(listing_of([]), [before]).versions)
+    assert Counters.of(listing_of([]), deletions, kinds) == Counters(deleted=1, held=2)
 
 
 def test_a_plan_is_made_of_what_is_known_and_not_of_digests() -> None:

@@ -102,7 +102,7 @@ async def test_a_writer_that_freezes_in_its_transaction_is_cut_off(lab: Lab, mon
     sync = lab.syncing(WrittenSource(listing([record("1", name="New")]), lab.clock))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
     looked = await sync._fetch(run)
-    frozen = lab.store.writing(run, looked[0])
+    frozen = lab.store.transaction(run, looked[0])
     with monkeypatch.context() as patch:  # the other writer has all the time that it needs
         hurried(patch, "'60s'", "'200ms'")
         await frozen.__aenter__()
@@ -116,7 +116,7 @@ async def test_a_run_begins_while_another_writes(lab: Lab) -> None:
     await lab.sync(record("1"))
     run = await lab.store.begin(ORG, "test", lab.clock.now())
     listed, _ = await lab.syncing(WrittenSource(listing([record("1")]), lab.clock))._fetch(run)
-    async with asyncio.timeout(20), lab.store.writing(run, listed):
+    async with asyncio.timeout(20), lab.store.transaction(run, listed):
         second = await lab.store.begin(ORG, "test", lab.clock.now())
     assert second.run_id > run.run_id
     assert second.fence == run.fence

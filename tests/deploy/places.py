@@ -13,7 +13,7 @@ from cadence_sync.config.sources import PREFIX
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 SHUTDOWN_GRACE_SECONDS: Final[float] = Settings.model_fields["shutdown_grace_seconds"].default
-"""How long a process that is told to stop waits for its runs, where `CADENCE_SYNC_SHUTDOWN_GRACE_SECONDS` does not
+"""How long a process waits for its runs after a signal to stop, where `CADENCE_SYNC_SHUTDOWN_GRACE_SECONDS` does not
 say."""
 
 

@@ -1,4 +1,4 @@
-"""The dashboard: Grafana's format as far as it can be told without Grafana, and queries that Prometheus can read."""
+"""The dashboard: Grafana's format as far as it can be checked without Grafana, and queries that Prometheus can read."""
 
 import json
 import re

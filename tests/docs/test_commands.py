@@ -20,9 +20,9 @@ import pytest
 
 from cadence_sync import __version__
 from cadence_sync.simulator.tokens import credentials
-from tests.docs.places import DOCS, ROOT
 from tests.docs.shown import commands, same
-from tests.docs.terminal import Terminal
+from tools.paths import DOCS, ROOT
+from tools.terminal import Terminal
 
 pytestmark = pytest.mark.system
 OURS = ("LANG", "PIP_", "SSL_CERT_", "http_proxy", "https_proxy")

@@ -9,8 +9,8 @@ import pytest
 from cadence_sync import errors
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.zoho import errors as zoho_errors
-from tests.docs.generate import PAGES
-from tests.docs.places import DOCS, ROOT
+from tools.paths import DOCS, ROOT
+from tools.reference.generate import PAGES
 
 ERRORS: dict[str, type[CadenceSyncError]] = {
     name: kind

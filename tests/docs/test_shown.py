@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.shown import Command, commands, same
-from tests.docs.terminal import Terminal
+from tools.terminal import Terminal
 
 PAGE = """
 ```console

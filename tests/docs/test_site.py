@@ -1,6 +1,7 @@
 """The site holds every page of docs/ and leads to no file outside of it; `make docs` checks links and anchors."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.docs.places import DOCS, LINK, ROOT
+from tools.paths import DOCS, ROOT
 
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
@@ -36,6 +39,14 @@ def test_a_page_links_to_nothing_that_the_site_does_not_hold(page: str) -> None:
     for target in LINK.findall((DOCS / page).read_text(encoding="utf-8")):
         if "://" not in target:
             assert Path(here, target).resolve().is_relative_to(DOCS), f"{target}: name the file, without a link"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_modules_that_exist(page: str) -> None:
+    named = MODULE.findall((DOCS / page).read_text(encoding="utf-8"))
+    assert [
+        path for path in named if not any((start / path).is_file() for start in (ROOT, ROOT / "cadence_sync"))
+    ] == []
 
 
 def test_hints_name_pages_by_titles_that_the_site_has_and_no_file() -> None:

@@ -27,7 +27,7 @@ EDIT = st.fixed_dictionaries(
         "name": st.sampled_from(["A", "B"]),
         "status": st.sampled_from(["active", "inactive"]),
         "active": st.booleans(),
-        "description": st.sampled_from([None, "Told", "Anew"]),
+        "description": st.sampled_from([None, "Known", "Later"]),
         "summary": st.none()
         | st.fixed_dictionaries({k: st.integers(0, 2) for k in ("email_follow_up_count", "task_follow_up_count")}),
         "execution_details": st.none()
@@ -103,9 +103,9 @@ async def test_now_is_what_current_cadences_says(lab: Lab) -> None:
     await lab.sync(without(record("1"), "summary"), record("2"))
     module = {"id": "3652397000000002179", "api_name": "People"}
     whatsapp = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
-    await lab.sync(record("1", description="Told", summary=whatsapp, module=module), record("2", module=module))
+    await lab.sync(record("1", description="Known", summary=whatsapp, module=module), record("2", module=module))
     await lab.sync(
-        record("1", description="Told", summary=whatsapp, module=module, name="New"), record("2", module=module)
+        record("1", description="Known", summary=whatsapp, module=module, name="New"), record("2", module=module)
     )
     at = (await lab.row("SELECT now() AS at"))["at"]
     current = await lab.rows("SELECT * FROM cadence_reporting.current_cadences ORDER BY cadence_id")
@@ -156,8 +156,8 @@ async def test_of_the_time_before_watching_nothing_is_said(lab: Lab) -> None:
 async def test_a_field_that_became_known_is_no_difference(lab: Lab) -> None:
     await lab.sync(record("1"))
     start = lab.clock.time
-    await lab.sync(record("1", description="Told"))
-    await lab.sync(record("1", description="Told", name="New"))
+    await lab.sync(record("1", description="Known"))
+    await lab.sync(record("1", description="Known", name="New"))
     rows = await lab.rows(DIFF, from_at=start, to_at=lab.clock.time, org="default", axis="valid")
     assert [(r["field"], r["old_value"], r["new_value"]) for r in rows] == [("name", "Welcome", "New")]
 
@@ -190,25 +190,25 @@ async def test_what_became_known_stays_when_its_version_ends_and_shows_from_then
     await lab.sync(record("1"))
     start = lab.clock.time
     summary = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
-    await lab.sync(record("1", description="Told", summary=summary))
+    await lab.sync(record("1", description="Known", summary=summary))
     discovered = lab.clock.time
-    await lab.sync(record("1", description="Told", summary=summary, name="New"))
+    await lab.sync(record("1", description="Known", summary=summary, name="New"))
     asked = "SELECT description, follow_up_count FROM cadence_reporting.cadences_as_of(:at, :org, :axis)"
     for axis, at, answer in (
-        ("valid", start, ("Told", 7)),
+        ("valid", start, ("Known", 7)),
         ("observed", start, (None, 3)),
         ("observed", discovered - TICK, (None, 3)),
-        ("observed", discovered, ("Told", 7)),
-        ("observed", lab.clock.time, ("Told", 7)),
+        ("observed", discovered, ("Known", 7)),
+        ("observed", lab.clock.time, ("Known", 7)),
     ):
         assert [tuple(row.values()) for row in await lab.rows(asked, at=at, org="default", axis=axis)] == [answer]
     rows = await lab.rows("SELECT version, description FROM cadence_reporting.cadence_history ORDER BY version")
-    assert [tuple(row.values()) for row in rows] == [(1, "Told"), (2, "Told")]
+    assert [tuple(row.values()) for row in rows] == [(1, "Known"), (2, "Known")]
     rows = await lab.rows("SELECT * FROM cadence_reporting.discovered_fields ORDER BY field")
     shared = {"org_id": "default", "cadence_id": "1", "cadence_name": "New", "version": 1}
     seen = {"observed_at": discovered, "run_id": 2}
     assert rows == [
-        shared | {"field": "description", "value": "Told", "json_value": "Told"} | seen,
+        shared | {"field": "description", "value": "Known", "json_value": "Known"} | seen,
         shared | {"field": "summary.whatsapp_follow_up_count", "value": "4", "json_value": 4} | seen,
     ]
 
@@ -218,16 +218,16 @@ async def test_a_comparison_knows_what_was_known_then(lab: Lab) -> None:
     left, right = Org("left", "us"), Org("right", "us")
     for org in (left, right):
         await lab.sync(record("1"), org=org)
-    await lab.sync(record("1", description="Told"), org=left)
+    await lab.sync(record("1", description="Known"), org=left)
     before = lab.clock.time
-    await lab.sync(record("1", description="Anew"), org=right)
+    await lab.sync(record("1", description="Later"), org=right)
     compare = "SELECT field, left_value, right_value FROM cadence_reporting.compare_orgs('left', 'right', :at, :axis)"
     found = {
         (axis, at): await lab.rows(compare, at=at, axis=axis)
         for axis in ("valid", "observed")
         for at in (before, lab.clock.time)
     }
-    differs = [{"field": "description", "left_value": "Told", "right_value": "Anew"}]
+    differs = [{"field": "description", "left_value": "Known", "right_value": "Later"}]
     assert found == {
         ("valid", before): differs,
         ("valid", lab.clock.time): differs,

@@ -130,8 +130,8 @@ async def test_stale_is_what_has_not_changed_for_a_year(lab: Lab) -> None:
 async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"))
     await look(lab, "2026-02-02 06:00:00", edited("2026-02-01 12:00:00", name="A", description=None))
-    await look(lab, "2026-02-03 06:00:00", edited("2026-02-02 12:00:00", name="A", description="Told", active=False))
-    await look(lab, "2026-02-04 06:00:00", edited("2026-02-03 12:00:00", name="A", description="Told", active=False))
+    await look(lab, "2026-02-03 06:00:00", edited("2026-02-02 12:00:00", name="A", description="Known", active=False))
+    await look(lab, "2026-02-04 06:00:00", edited("2026-02-03 12:00:00", name="A", description="Known", active=False))
     await look(lab, "2026-02-05 06:00:00", edited("2026-02-03 12:00:00", name="B", description=None, active=False))
     await look(lab, "2026-02-06 06:00:00", record("2"))
     await look(lab, "2026-02-07 06:00:00", edited("2026-02-06 12:00:00", name="C"), record("2"))
@@ -144,12 +144,12 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
         ("updated", "name: Welcome → A", "Jan Novak", [*edit, "name"]),
         (
             "updated",
-            "active: true → false; description: (none) → Told",
+            "active: true → false; description: (none) → Known",
             "Jan Novak",
             ["active", "description", edit[1]],
         ),
         ("updated", "edited, but in no field that the list shows", "Jan Novak", [edit[1]]),
-        ("updated", "description: Told → (none); name: A → B", None, ["description", "name"]),
+        ("updated", "description: Known → (none); name: A → B", None, ["description", "name"]),
         ("deleted", "deleted", None, []),
         ("restored", "came back after it was deleted", "Jan Novak", []),
         ("created", "created", None, []),
@@ -158,7 +158,7 @@ async def test_the_history_says_what_changed_and_who_did_it(lab: Lab) -> None:
         lab, "kind, field, old_value, new_value, cadence_name", "change_log WHERE version > 4 ORDER BY change_id"
     )
     assert log == [
-        ("updated", "description", "Told", None, "C"),
+        ("updated", "description", "Known", None, "C"),
         ("updated", "name", "A", "B", "C"),
         ("deleted", "*", None, None, "C"),
         ("restored", "*", None, None, "C"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from cadence_sync.simulator import credentials
+from cadence_sync.simulator.tokens import credentials
 
 SAMPLES = Path(__file__).parent / "samples"
 LIST = "/crm/{}/settings/automation/cadences"

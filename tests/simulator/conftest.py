@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import Simulator, running
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import Caller, Clock
 
 

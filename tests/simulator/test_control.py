@@ -4,7 +4,10 @@ import json
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import Simulator, SimulatorSettings, edits, running
+from cadence_sync.simulator import edits
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.settings import SimulatorSettings
+from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import LIST, Caller, Clock, ids
 
 V7 = LIST.format("v7")

@@ -5,17 +5,9 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.simulator import (
-    EDIT_KINDS,
-    Edit,
-    EditError,
-    SimOrg,
-    edits,
-    make_random_edit,
-    make_random_edits,
-    serializers,
-)
-from cadence_sync.simulator.generate import cadence as make_cadence
+from cadence_sync.simulator import edits, serializers
+from cadence_sync.simulator.edits import EDIT_KINDS, Edit, EditError, make_random_edit, make_random_edits
+from cadence_sync.simulator.org import SimOrg, make_cadence
 from cadence_sync.simulator.records import Cadence, Counts, Execution
 
 NOW = datetime(2026, 3, 2, 8, 30, 15, 999, tzinfo=UTC)
@@ -44,15 +36,15 @@ def changed_keys(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 def run(kind: str, org: SimOrg, cadence: Cadence) -> Edit:
     by = next(user for user in org.users if user.id != cadence.modified_by.id)
+    context = edits.EditContext(org, NOW, by, rng(1))
+    execution = Execution("weeks", 9, "respond_email", "2027-01-31")
     made: dict[str, Any] = {
-        "rename": lambda: edits.rename(org, cadence.id, "Another name", now=NOW, by=by),
-        "activate": lambda: edits.activate(org, cadence.id, now=NOW, by=by),
-        "deactivate": lambda: edits.deactivate(org, cadence.id, now=NOW, by=by),
-        "publish": lambda: edits.publish(org, cadence.id, now=NOW, by=by),
-        "change_counts": lambda: edits.change_counts(org, cadence.id, Counts(email=9), now=NOW, by=by),
-        "change_execution": lambda: edits.change_execution(
-            org, cadence.id, Execution("weeks", 9, "respond_email", "2027-01-31"), now=NOW, by=by
-        ),
+        "rename": lambda: edits.rename(context, cadence.id, "Another name"),
+        "activate": lambda: edits.activate(context, cadence.id),
+        "deactivate": lambda: edits.deactivate(context, cadence.id),
+        "publish": lambda: edits.publish(context, cadence.id),
+        "change_counts": lambda: edits.change_counts(context, cadence.id, Counts(email=9)),
+        "change_execution": lambda: edits.change_execution(context, cadence.id, execution),
     }
     edit: Edit = made[kind]()
     return edit

@@ -7,8 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import FAULT_KINDS, Fault, Simulator, running
-from cadence_sync.simulator.faults import FaultQueue, FaultRequest
+from cadence_sync.simulator.faults import FAULT_KINDS, Fault, FaultQueue
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import LIST, Caller, Clock, ids, sample
 
 V7 = LIST.format("v7")
@@ -248,14 +249,14 @@ async def test_no_kind_of_fault_breaks_on_an_empty_page(caller: Caller, sim: Sim
 def test_times_0_strikes_nothing() -> None:
     queue = FaultQueue()
     queue.add(Fault("empty", times=0))
-    assert queue.next_for(FaultRequest("api", 1, 0)) is None
+    assert queue.next_for("api", 1, 0) is None
 
 
 def test_kinds_for_lists_leave_other_requests_alone() -> None:
     queue = FaultQueue()
     queue.add(Fault("shift"))
     queue.add(Fault("repeat_page"))
-    assert queue.next_for(FaultRequest("api", None, 0)) is None
-    assert queue.next_for(FaultRequest("token", None, 0)) is None
-    struck = [queue.next_for(FaultRequest("api", page, 0)) for page in (1, 2, 2)]
+    assert queue.next_for("api", None, 0) is None
+    assert queue.next_for("token", None, 0) is None
+    struck = [queue.next_for("api", page, 0) for page in (1, 2, 2)]
     assert [fault and fault.kind for fault in struck] == ["repeat_page", "shift", "repeat_page"]

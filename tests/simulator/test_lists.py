@@ -4,7 +4,10 @@ from datetime import datetime
 import aiohttp
 import pytest
 
-from cadence_sync.simulator import ORDERS, Simulator, edits, running
+from cadence_sync.simulator import edits
+from cadence_sync.simulator.org import ORDERS
+from cadence_sync.simulator.server import running
+from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import LIST, Caller, Clock, error, ids, sample
 
 V7, V8 = LIST.format("v7"), LIST.format("v8")
@@ -108,7 +111,7 @@ async def test_an_edit_shows_in_the_next_answer(caller: Caller, sim: Simulator, 
     sim.settings.order = "name"
     await caller.page()
     last = org.ordered("name")[-1]
-    edits.rename(org, last.id, "AAA", now=clock(), by=org.users[0])
+    edits.rename(edits.EditContext(org, clock(), org.users[0], sim.rng), last.id, "AAA")
     first = (await caller.page())["cadences"][0]
     assert (first["id"], first["name"]) == (last.id, "AAA")
     assert datetime.fromisoformat(first["modified_time"]) == clock()

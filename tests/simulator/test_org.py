@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cadence_sync.simulator import ORDERS, SimOrg, serializers
-from cadence_sync.simulator.org import Order
+from cadence_sync.simulator import serializers
+from cadence_sync.simulator.org import ORDERS, Order, SimOrg
 
 END_OF_PAST = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.simulator import SimOrg, serializers
+from cadence_sync.simulator import serializers
+from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.records import Cadence, Counts, Execution, Module, User, View
 from tests.simulator.client import sample
 from tests.simulator.shapes import Shape, shape

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.simulator import CLIENT_ID, CLIENT_SECRET, Simulator, credentials
+from cadence_sync.simulator.simulator import Simulator
+from cadence_sync.simulator.tokens import CLIENT_ID, CLIENT_SECRET, credentials
 from tests.simulator.client import LIST, Caller, Clock, error
 
 V7 = LIST.format("v7")

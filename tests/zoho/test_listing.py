@@ -17,7 +17,7 @@ from cadence_sync.errors import (
 )
 from cadence_sync.ports import ApiUsage, PagingHint
 from cadence_sync.zoho.client import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Client
-from cadence_sync.zoho.errors import error_code, error_from_response, seconds
+from cadence_sync.zoho.errors import error_code, error_from_response, parse_retry_after
 from tests.core.memory import index_of
 from tests.support.zoho import asked, org_at, zoho_source
 from tests.zoho.conftest import Zoho
@@ -378,7 +378,7 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
     ],
 )
 def test_how_long_zoho_asks_to_wait(reported: str | None, wait: float | None) -> None:
-    assert seconds(reported, NOW) == wait
+    assert parse_retry_after(reported, NOW) == wait
     error = error_from_response(429, b"", wait)
     assert isinstance(error, TransientError)
     assert wait is None or Backoff()(error) == wait

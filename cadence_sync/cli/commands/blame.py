@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 import typer
@@ -15,7 +16,7 @@ from cadence_sync.core.blame import DISCOVERED, Blamed
 from cadence_sync.core.blame import blame as blame_fields
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.text import one_line, value_in_words
-from cadence_sync.db.queries.history import observed_versions
+from cadence_sync.db.queries.history import load_observed_versions
 
 _HANG: Final = 4
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
@@ -27,7 +28,7 @@ app = new_app()
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
     row, versions = with_database(
-        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, observed_versions)
+        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, load_observed_versions)
     )
     lines = blame_fields(versions)
     last = versions[-1]
@@ -40,7 +41,7 @@ def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_
                 "name": row["name"],
                 "deleted_at": gone and gone.valid_from,
                 "deleted_in_run": gone and gone.run_id,
-                "fields": [_as_json(line) for line in lines],
+                "fields": [{"field": line.field, "value": line.value, **asdict(line.origin)} for line in lines],
             }
         )
         return
@@ -64,20 +65,6 @@ def align_lines(rows: Sequence[Sequence[object]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
     return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
-
-
-def _as_json(line: Blamed) -> dict[str, object]:
-    origin = line.origin
-    return {
-        "field": line.field,
-        "value": line.value,
-        "kind": origin.kind,
-        "since": origin.since,
-        "version": origin.version,
-        "run_id": origin.run_id,
-        "changed_by_id": origin.changed_by_id,
-        "changed_by_name": origin.changed_by_name,
-    }
 
 
 def _as_row(line: Blamed) -> tuple[object, ...]:

@@ -87,11 +87,11 @@ async def _show(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
     print("4. The next sync finds out; a person's new name is no change of a cadence.")
     await _sync(zoho, engine)
     print("5. What changed, newest first:")
-    print_rows("Change log (times in UTC)", _LOG, await current.change_log(engine, DEFAULT_ORG, limit=20))
+    print_rows("Change log (times in UTC)", _LOG, await current.load_change_log(engine, DEFAULT_ORG, limit=20))
     print("6. The history of one cadence:")
     renamed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
     async with history.snapshot(engine) as connection:
-        versions = await history.versions(connection, DEFAULT_ORG, renamed)
+        versions = await history.load_versions(connection, DEFAULT_ORG, renamed)
     row = (await current.find_cadence(engine, DEFAULT_ORG, renamed))[0]
     print_history(row["name"], versions)
 

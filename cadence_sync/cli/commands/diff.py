@@ -1,8 +1,11 @@
 """`diff`: what differs between two times of the history, or between two organizations at one time."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -27,7 +30,11 @@ _HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
 Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
-"""Yields one object a cadence, or None where nothing can be compared."""
+"""Returns one object a cadence, or None where nothing can be compared."""
+_TIMES_HEAD: Final = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
+_ORGS_HEAD: Final = ("name", "difference", "left_cadence_id", "right_cadence_id")
+_ORGS_CHANGE: Final = ("field", "left_value", "right_value")
+"""Keys of the JSON; `*` in place of a field stands for the cadence as a whole."""
 app = new_app()
 
 
@@ -52,16 +59,19 @@ def diff(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Show what differs between two times, or between two organizations."""
     now = wiring.SystemClock().now()
+    query: Query
     if from_org or to_org:
         if from_org is None or to_org is None or from_ or to or org:
             raise ArgumentError(
                 "--from-org and --to-org go together, and with no other organization or time.", hint=_WAYS
             )
-        query = _between_orgs(from_org, to_org, parse_time(at or "now", "--at", now), axis)
+        time = parse_time(at or "now", "--at", now)
+        query = partial(_compare_orgs, left=from_org, right=to_org, at=time, axis=axis)
     else:
         if from_ is None or at is not None:
             raise ArgumentError("diff needs two times, or two organizations.", hint=_WAYS)
-        query = _between_times(*parse_period(from_, to or "now", now), org, axis)
+        from_at, to_at = parse_period(from_, to or "now", now)
+        query = partial(_compare_times, from_at=from_at, to_at=to_at, org=org, axis=axis)
     groups = run(_ask(read_settings(context), query))
     if as_json:
         print_json(groups or [])
@@ -77,61 +87,42 @@ async def _ask(settings: Settings, query: Query) -> Groups | None:
         return await query(connection)
 
 
-def _between_times(from_at: datetime, to_at: datetime, org: str | None, axis: Axis) -> Query:
-    async def query(connection: "AsyncConnection") -> Groups | None:
-        watched = await history.history_start(connection)
-        check_org(watched, org)
-        asked_for = [name for name in watched if org in {None, name}]
-        if len(note_unwatched(watched, org, from_at)) == len(asked_for):
-            return None
-        found = await as_of.compare_times(connection, from_at, to_at, axis, org)
-        found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
-        return [_group(each) for each in found]
-
-    return query
-
-
-def _between_orgs(left: str, right: str, at: datetime, axis: Axis) -> Query:
-    async def query(connection: "AsyncConnection") -> Groups | None:
-        watched = await history.history_start(connection)
-        for org in (left, right):
-            check_org(watched, org)
-        # Against an organization of which nothing is known, everything would look as if only the other had it.
-        if [name for org in dict.fromkeys((left, right)) for name in note_unwatched(watched, org, at)]:
-            return None
-        rows = [dict(row) for row in await as_of.compare_orgs(connection, left, right, at, axis)]
-        head = ("name", "difference", "left_cadence_id", "right_cadence_id")
-        return _grouped(rows, head, ("field", "left_value", "right_value"))
-
-    return query
-
-
-def _group(each: as_of.Difference) -> dict[str, Any]:
-    """Returns one object, with values as text."""
-    return {
-        "org_id": each.org_id,
-        "cadence_id": each.cadence_id,
-        "name": each.name,
-        "kind": each.kind,
-        "from_version": each.from_version,
-        "to_version": each.to_version,
-        "changes": [{"field": c.field, "old_value": _text(c.old), "new_value": _text(c.new)} for c in each.fields],
-    }
+async def _compare_times(
+    connection: "AsyncConnection", *, from_at: datetime, to_at: datetime, org: str | None, axis: Axis
+) -> Groups | None:
+    watched = await history.load_history_start(connection)
+    check_org(watched, org)
+    asked_for = [name for name in watched if org in {None, name}]
+    if len(note_unwatched(watched, org, from_at)) == len(asked_for):
+        return None
+    found = await as_of.compare_times(connection, from_at, to_at, axis, org)
+    found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
+    return [
+        {name: getattr(each, name) for name in _TIMES_HEAD}
+        | {"changes": [{"field": c.field, "old_value": _text(c.old), "new_value": _text(c.new)} for c in each.fields]}
+        for each in found
+    ]
 
 
 def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _grouped(rows: Sequence[Mapping[str, Any]], head: Sequence[str], change: Sequence[str]) -> Groups:
-    """Returns one object a cadence, with a list of its fields; `*` stands for the cadence as a whole."""
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in head)
-        group = groups.setdefault(key, {**{name: row[name] for name in head}, "changes": []})
-        if row["field"] != "*":
-            group["changes"].append({name: row[name] for name in change})
-    return list(groups.values())
+async def _compare_orgs(
+    connection: "AsyncConnection", *, left: str, right: str, at: datetime, axis: Axis
+) -> Groups | None:
+    watched = await history.load_history_start(connection)
+    for org in (left, right):
+        check_org(watched, org)
+    # Against an organization of which nothing is known, everything would look as if only the other had it.
+    if [name for org in dict.fromkeys((left, right)) for name in note_unwatched(watched, org, at)]:
+        return None
+    rows = await as_of.compare_orgs(connection, left, right, at, axis)
+    return [
+        dict(zip(_ORGS_HEAD, head, strict=True))
+        | {"changes": [{name: row[name] for name in _ORGS_CHANGE} for row in group if row["field"] != "*"]}
+        for head, group in groupby(rows, itemgetter(*_ORGS_HEAD))
+    ]
 
 
 def _print(groups: Groups, sides: Mapping[str, str], *, several: bool) -> None:

@@ -204,7 +204,7 @@ async def _wanted(
 async def _known(engine: "AsyncEngine") -> OrgFacts:
     return OrgFacts(
         await db_orgs.load_orgs(engine),
-        {row["org_id"]: row for row in await current.status(engine)},
+        {row["org_id"]: row for row in await current.load_status(engine)},
         await diagnostics.calls_of_the_day(engine, wiring.SystemClock().now()),
         await diagnostics.drift(engine),
     )

@@ -71,7 +71,7 @@ async def _write_state(
     settings: Settings, at: datetime, org: str | None, axis: Axis, form: Format, output: str | None
 ) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
-        watched = await history.history_start(connection)
+        watched = await history.load_history_start(connection)
         check_org(watched, org)
         note_unwatched(watched, org, at)
         rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
@@ -87,7 +87,7 @@ async def _write_state(
 async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:
     """Brings a repository to what the tables say: new commits follow those that it has."""
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
-        check_org(await history.history_start(connection), org)
+        check_org(await history.load_history_start(connection), org)
         await repository.take(org, stream_commits(history.replay(connection, org)))
     if not await repository.has_commits():
         show_note("No cadence is stored yet: the repository has no commit.")

@@ -27,7 +27,7 @@ app = new_app()
 @app.command(epilog=examples("cadence-sync status", "cadence-sync status --json"))
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show, for each organization, what is stored and how its last run went."""
-    rows = with_database(read_settings(context), current.status)
+    rows = with_database(read_settings(context), current.load_status)
     if as_json:
         print_json(rows)
         return
@@ -59,7 +59,7 @@ def list_(
 async def _list(engine: "AsyncEngine", org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
     if org_id is not None:
         async with history.snapshot(engine) as connection:
-            check_org(await history.history_start(connection), org_id)
+            check_org(await history.load_history_start(connection), org_id)
     return await current.list_cadences(engine, org_id, deleted=deleted)
 
 

@@ -150,7 +150,7 @@ _NAMES: Final = text("""
 
 
 async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:
-    """Load a page of the cadences that were live, by name, and count all of them."""
+    """Loads a page of the cadences that were live, by name, and counts all of them."""
     columns = ", ".join(f"h.{name}" for name in query.columns)
     statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns))
     rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), asdict(query))).all()
@@ -160,7 +160,7 @@ async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Seq
 async def compare_times(
     connection: AsyncConnection, from_at: datetime, to_at: datetime, axis: Axis, org: str | None
 ) -> list[Difference]:
-    """Return what differs between two times, by name; what was changed and changed back is left out."""
+    """Returns what differs between two times, by name; what was changed and changed back is left out."""
     earlier, later = (pick_versions(axis, time) for time in (":from_at", ":to_at"))
     statement = text(_DIFFERENT.format(earlier=earlier, later=later)).columns(before=JSONB, after=JSONB)
     values = {"from_at": from_at, "to_at": to_at, "axis": axis, "org": org}
@@ -170,7 +170,7 @@ async def compare_times(
 
 
 async def add_labels(connection: AsyncConnection, differences: Sequence[Difference]) -> list[Difference]:
-    """Add the names that ids had at both times."""
+    """Adds the names that ids had at both times."""
     wanted = [
         (each.org_id, each.cadence_id, version)
         for each in differences
@@ -181,25 +181,25 @@ async def add_labels(connection: AsyncConnection, differences: Sequence[Differen
         return list(differences)
     org_ids, cadence_ids, versions = (list(column) for column in zip(*wanted, strict=True))
     rows = await connection.execute(_NAMES, {"orgs": org_ids, "cadences": cadence_ids, "versions": versions})
-    names = {(row.org_id, row.cadence_id, row.version): labels_of(row) for row in rows}
+    names = {(row.org_id, row.cadence_id, row.version): read_labels(row) for row in rows}
     return [_with_labels(each, names) for each in differences]
 
 
 async def compare_orgs(
     connection: AsyncConnection, left_org: str, right_org: str, at: datetime, axis: Axis
 ) -> Sequence[RowMapping]:
-    """Return a row for each field that differs between cadences of one name, `*` for a cadence of only one side."""
+    """Returns a row for each field that differs between cadences of one name, `*` for a cadence of only one side."""
     values = {"left_org": left_org, "right_org": right_org, "at": at, "axis": axis}
     return (await connection.execute(_COMPARISON, values)).mappings().all()
 
 
 def pick_versions(axis: Axis, at: str, where: str = _ORG) -> str:
-    """Build the query for the version of each cadence at a time; `at` names the time's parameter."""
+    """Builds the query for the version of each cadence at a time; `at` names the time's parameter."""
     return _PICKED.format(at=at, seen=_SEEN[axis].format(at=at), where=where)
 
 
-def labels_of(row: Row[Any]) -> dict[str, str | None]:
-    """Return the names in a row by the paths of their ids."""
+def read_labels(row: Row[Any]) -> dict[str, str | None]:
+    """Returns the names in a row by the paths of their ids."""
     return {id_path: getattr(row, name.replace(".", "_")) for name, id_path in LABELS.items()}
 
 

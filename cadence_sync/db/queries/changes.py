@@ -46,8 +46,8 @@ _CUSTOM_PLAN: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_p
 class VersionEdit:
     """One version and its changes; `name` and `module` are those of the cadence now.
 
-    Zoho names a cadence's creator: a creation without an author of its own, since somebody else had edited the
-    cadence before it was seen, is attributed to the creator.
+    A creation without an author, since another person had edited the cadence before it was seen, has its creator as
+    author: Zoho names that one with the cadence.
     """
 
     org_id: str
@@ -141,7 +141,7 @@ _EDITS: Final = (
 
 
 async def load_edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[VersionEdit]:
-    """Load the versions in the order of `keys`; unknown ones are left out."""
+    """Loads the versions in the order of `keys`; unknown ones are left out."""
     if not keys:
         return []
     org_ids, cadence_ids, versions = (list(column) for column in zip(*keys, strict=True))
@@ -157,7 +157,7 @@ async def load_feed(connection: AsyncConnection, filter_: FeedFilter, limit: int
 
 
 async def load_authors(connection: AsyncConnection, org: str | None) -> list[Choice]:
-    """Load the authors of recent changes, and the creators and last editors of all cadences."""
+    """Loads the authors of recent changes, and the creators and last editors of all cadences."""
     recent = (
         select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
         .where(*([_H.org_id == org] if org else []))
@@ -165,15 +165,15 @@ async def load_authors(connection: AsyncConnection, org: str | None) -> list[Cho
         .limit(_RECENT)
         .subquery()
     )
-    known = union(select(recent.c.id, recent.c.name).distinct(), *persons(org)).subquery()
+    known = union(select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
     rows = await connection.execute(
         select(known.c.id, func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
     )
-    return sorted_choices(Choice(value, label or value) for value, label in rows)
+    return sort_choices(Choice(value, label or value) for value, label in rows)
 
 
-def persons(org: str | None) -> list[Select[Any]]:
-    """Build the queries for the creators and the last editors of cadences, as id and name."""
+def select_persons(org: str | None) -> list[Select[Any]]:
+    """Builds the queries for the creators and the last editors of cadences, as id and name."""
     within = [cadences.c.org_id == org] if org else []
     return [
         select(cadences.c.created_by_id.label("id"), cadences.c.created_by_name.label("name"))
@@ -183,7 +183,7 @@ def persons(org: str | None) -> list[Select[Any]]:
     ]
 
 
-def sorted_choices(choices: Iterable[Choice]) -> list[Choice]:
+def sort_choices(choices: Iterable[Choice]) -> list[Choice]:
     return sorted(choices, key=lambda choice: choice.label.casefold())
 
 
@@ -198,7 +198,7 @@ def _edit(row: Row[Any]) -> VersionEdit:
 
 
 def _keys(filter_: FeedFilter, limit: int) -> Select[Any]:
-    """Select a page's versions: the newest of at most one page an organization, each read along its index."""
+    """Selects a page's versions: the newest of at most one page an organization, each read along its index."""
     if filter_.org:
         # Postgres may choose a parallel plan of its own here, where a filter lets hardly anything through.
         one = _of_org(literal(filter_.org), filter_, limit).subquery()
@@ -224,7 +224,7 @@ def _of_org(org: ColumnElement[str], filter_: FeedFilter, limit: int) -> Select[
 
 
 def _conditions(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
-    """Build the conditions in the terms of the indexes."""
+    """Builds the conditions in the terms of the indexes."""
     conditions: list[Any] = [
         column == value for column, value in ((_H.kind, filter_.kind), (_H.field, filter_.field)) if value
     ]
@@ -244,7 +244,7 @@ def _conditions(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
 
 
 def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
-    """Select the cadences that have such a name or id, and those that had such a name."""
+    """Selects the cadences that have such a name or id, and those that had such a name."""
     renamed = cadence_changes.alias("renamed").c
     former = renamed.old_value[()].astext.icontains(words, autoescape=True)
     return [
@@ -259,7 +259,7 @@ def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
 
 
 def _changed_by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
-    """Match an author: who changed a field changed `modified_time` too, or the cadence as a whole."""
+    """Matches an author: who changed a field changed `modified_time` too, or the cadence as a whole."""
     named = _H.changed_by_id == filter_.person
     if filter_.field:
         return named
@@ -272,7 +272,7 @@ def _changed_by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[b
 
 
 def _follows(org: ColumnElement[str], after: FeedCursor) -> ColumnElement[bool]:
-    """Match what follows a change: the index ends with `changed_at`, the key decides among equals."""
+    """Matches what follows a change: the index ends with `changed_at`, the key decides among equals."""
     key = tuple_(org, _H.cadence_id, _H.version)
     last = tuple_(literal(after.org_id), literal(after.cadence_id), literal(after.version))
     return and_(_H.changed_at <= after.changed_at, or_(_H.changed_at < after.changed_at, key < last))

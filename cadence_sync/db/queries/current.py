@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     FromClause,
+    Join,
     Row,
     Select,
     and_,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.queries.changes import Choice, persons, sorted_choices
+from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
 from cadence_sync.db.queries.history import QueryRows, snapshot
 from cadence_sync.db.tables import (
     cadence_changes,
@@ -126,31 +127,26 @@ class Choices:
     persons: list[Choice]
 
 
-async def status(engine: AsyncEngine) -> QueryRows:
-    """Return a row an organization: what is stored, the last run, the last success, and what needs attention."""
+async def load_status(engine: AsyncEngine) -> QueryRows:
+    """Returns a row an organization: what is stored, the last run, the last success, and what needs attention."""
     return await _rows(engine, _STATUS)
 
 
 async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
-    """Return a row a cadence; deleted ones only where they are asked for."""
-    statement = _details().order_by(_C.org_id, _C.name, _C.cadence_id)
-    if org_id is not None:
-        statement = statement.where(_C.org_id == org_id)
+    """Returns a row a cadence; deleted ones only where they are asked for."""
+    statement = _details(org_id).order_by(_C.org_id, _C.name, _C.cadence_id)
     if not deleted:
         statement = statement.where(_C.deleted_at.is_(None))
     return await _rows(engine, statement)
 
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
-    """Return the rows of this id: one an organization that has it."""
-    statement = _details().where(_C.cadence_id == cadence_id)
-    if org_id is not None:
-        statement = statement.where(_C.org_id == org_id)
-    return await _rows(engine, statement)
+    """Returns the rows of this id: one an organization that has it."""
+    return await _rows(engine, _details(org_id).where(_C.cadence_id == cadence_id))
 
 
-async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
-    """Return the newest changes of an organization, with the names of the cadences."""
+async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
+    """Returns the newest changes of an organization, with the names of the cadences."""
     statement = (
         select(cadence_changes, _C.name)
         .join(cadences, _same_cadence(cadence_changes))
@@ -162,7 +158,7 @@ async def change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
 
 
 async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> Row[Any] | None:
-    """Load a cadence and its missing or held deletion; of a deleted one, its last known state."""
+    """Loads a cadence and its missing or held deletion; of a deleted one, its last known state."""
     found = await connection.execute(
         select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
         .outerjoin(held_deletions, _same_cadence(held_deletions))
@@ -172,7 +168,7 @@ async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str
 
 
 async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int) -> Sequence[Row[Any]]:
-    """Load one page of the list, with `LIST_COLUMNS`.
+    """Loads one page of the list, with `LIST_COLUMNS`.
 
     Paging is by offset, not by key: the order may be by any column, and of 10,000 cadences the last page costs a few
     milliseconds more than the first.
@@ -182,7 +178,7 @@ async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: 
 
 
 async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[Row[Any]]:
-    """Yield the whole list, with `LIST_COLUMNS`."""
+    """Yields the whole list, with `LIST_COLUMNS`."""
     async with connection.stream(_listed(filter_)) as rows:
         async for batch in rows.partitions(_BATCH):
             for row in batch:
@@ -195,9 +191,9 @@ async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) ->
 
 
 async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
-    """Load the options of the list's filters, those of one organization or of all."""
+    """Loads the options of the list's filters, those of one organization or of all."""
     within = [] if org is None else [_C.org_id == org]
-    person = union(*persons(org)).subquery()
+    person = union(*select_persons(org)).subquery()
     found = await connection.execute(
         union_all(
             select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
@@ -210,14 +206,15 @@ async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
     for kind, value, label in found:
         if value is not None:
             by_kind[kind].append(Choice(value, label or value))
-    return Choices(*map(sorted_choices, by_kind.values()))
+    return Choices(*map(sort_choices, by_kind.values()))
 
 
-def _details() -> Select[Any]:
+def _details(org_id: str | None) -> Select[Any]:
     own = [column for column in _C if column.name not in _INTERNAL]
     counts = [column for column in follow_up_summaries.c if not column.primary_key]
     execution = [column.label(f"execution_{column.name}") for column in execution_details.c if not column.primary_key]
-    return select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    statement = select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    return statement if org_id is None else statement.where(_C.org_id == org_id)
 
 
 def _listed(filter_: CadenceFilter) -> Select[Any]:
@@ -234,7 +231,7 @@ def _listed(filter_: CadenceFilter) -> Select[Any]:
     )
 
 
-def _with_details() -> Any:
+def _with_details() -> Join:
     return cadences.outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries)).outerjoin(
         execution_details, _same_cadence(execution_details)
     )

@@ -17,7 +17,7 @@ from cadence_sync.core.diff import Kind
 from cadence_sync.core.labels import Axis
 from cadence_sync.core.records import Config
 from cadence_sync.db.engine import translate_errors
-from cadence_sync.db.queries.as_of import labels_of, pick_versions
+from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
@@ -134,7 +134,7 @@ class Timeline:
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yield a read-only connection whose statements all see the same state, whatever a sync commits meanwhile."""
+    """Yields a read-only connection whose statements all see the same state, whatever a sync commits meanwhile."""
     with translate_errors():
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -153,14 +153,20 @@ async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncI
                 ) from error
 
 
-async def history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
-    """Return every stored organization and since when it is watched: of the time before, nothing is known."""
+async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
+    """Returns every stored organization and since when it is watched: of the time before, nothing is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
 
-async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
-    """Return a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
+def find_unwatched(starts: Mapping[str, datetime | None], org: str | None, at: datetime) -> dict[str, datetime | None]:
+    """Returns the organizations, or the one, whose history starts after a time."""
+    asked_for = {name: start for name, start in starts.items() if org in (None, name)}
+    return {name: start for name, start in asked_for.items() if start is None or at < start}
+
+
+async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
+    """Returns a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
     drafts = [raw[key].label(key) for key in ("draft_cadence", "parent_cadence")]
@@ -181,14 +187,14 @@ async def versions(connection: AsyncConnection, org_id: str, cadence_id: str) ->
     return rows
 
 
-async def observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
-    """Load all versions of a cadence, oldest first, as `core.blame` reads them."""
+async def load_observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
+    """Loads all versions of a cadence, oldest first, as `core.blame` reads them."""
     rows = await connection.execute(_SEEN, {"org": org_id, "cadence": cadence_id})
     return [_observed(row) for row in rows]
 
 
 async def load_timeline(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> Timeline:
-    """Load at most `limit` versions from `newest` downwards."""
+    """Loads at most `limit` versions from `newest` downwards."""
     oldest = max(newest - limit, 0) + 1
     keys = [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)]
     discovered = await connection.execute(
@@ -208,15 +214,15 @@ async def load_states(
     at: datetime | None = None,
     axis: Axis = Axis.VALID,
 ) -> dict[int, VersionState]:
-    """Load versions with all that is known of them; on the observed axis, with what was known at that time."""
+    """Loads versions with all that is known of them; on the observed axis, with what was known at that time."""
     values = {"org": org_id, "cadence": cadence_id, "versions": versions, "at": at, "axis": axis}
     return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
 
 
-async def state_at(
+async def load_state_at(
     connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: Axis
 ) -> VersionState | None:
-    """Return the version of a time, also where it is a deletion."""
+    """Returns the version of a time, also where it is a deletion."""
     row = (await connection.execute(_AT[axis], {"org": org_id, "cadence": cadence_id, "at": at})).one_or_none()
     if row is None:
         return None
@@ -224,7 +230,7 @@ async def state_at(
 
 
 async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yield every version by its begin, and what became known in between, of the kind `discovered`.
+    """Yields every version by its begin, and what became known in between, of the kind `discovered`.
 
     Those of one run, time, person and kind are adjacent.
     """
@@ -236,7 +242,7 @@ async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[
 
 def _state(row: Row[Any]) -> VersionState:
     times = (row.valid_from, row.valid_to, row.observed_at)
-    return VersionState(row.version, row.kind, *times, from_document(row.document), labels_of(row))
+    return VersionState(row.version, row.kind, *times, from_document(row.document), read_labels(row))
 
 
 def _observed(row: Row[Any]) -> ObservedVersion:

@@ -64,7 +64,7 @@ class Vitals:
 
 
 async def load_vitals(engine: AsyncEngine) -> Vitals:
-    """Load everything once; costs some index lookups for each organization."""
+    """Loads everything once; costs some index lookups for each organization."""
     with translate_errors():
         async with engine.connect() as connection:
             orgs = list(await connection.execute(_VITALS))
@@ -75,23 +75,23 @@ async def load_vitals(engine: AsyncEngine) -> Vitals:
 async def list_orgs(
     connection: AsyncConnection, search: str | None, page: int, size: int
 ) -> tuple[Sequence[Row[Any]], int]:
-    """Load a page of the organizations with their freshness, and count all of them."""
+    """Loads a page of the organizations with their freshness, and counts all of them."""
     total = await connection.scalar(_COUNT, {"search": search})
     rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
     return rows.all(), int(total or 0)
 
 
 async def check_org(connection: AsyncConnection, org: str) -> None:
-    """Raise `NotFoundError` for an organization that is not stored: an empty page would say that it has no rows."""
+    """Raises `NotFoundError` for an organization that is not stored: an empty page would say that it has no rows."""
     if (await connection.execute(_EXISTS, {"org": org})).one_or_none() is None:
         raise NotFoundError(f"There is no organization {org!r}.", hint="The overview lists those that there are.")
 
 
 async def load_org(connection: AsyncConnection, org: str) -> Row[Any]:
-    """Load an organization's freshness and its own schedule."""
+    """Loads an organization's freshness and its own schedule."""
     return (await connection.execute(_ORG, {"org": org})).one()
 
 
 async def load_drift(connection: AsyncConnection, org: str) -> Sequence[Row[Any]]:
-    """Load the unknown fields and words that Zoho sends, the latest first."""
+    """Loads the unknown fields and words that Zoho sends, the latest first."""
     return (await connection.execute(_DRIFT, {"org": org})).all()

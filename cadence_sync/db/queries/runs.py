@@ -109,7 +109,7 @@ class RunDetail:
 async def list_runs(
     connection: AsyncConnection, org: str | None, outcome: str | None, page: int, size: int
 ) -> tuple[Sequence[Row[Any]], bool]:
-    """Load a page of the runs, newest first, and whether another page follows."""
+    """Loads a page of the runs, newest first, and whether another page follows."""
     values = {"org": org, "outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
     newest = int(await connection.scalar(_NEWEST) or 0) if org is None else 0
     for reach in _REACHES if newest else ():

@@ -1,4 +1,4 @@
-"""The tables of the schema `cadence_sync`, as SQLAlchemy Core sees them; migrations/ creates them."""
+"""The tables of the schema `cadence_sync` for SQLAlchemy Core; `migrations/` creates them."""
 
 from cadence_sync.db.tables.base import SCHEMA, metadata
 from cadence_sync.db.tables.history import (

@@ -1,14 +1,8 @@
-"""What all tables have in common: their schema, how constraints are named, and two kinds of column."""
+"""What all tables share: the schema, the names of constraints, and frequent columns and constraints."""
 
 from typing import Final
 
-from sqlalchemy import (
-    Column,
-    DateTime,
-    Integer,
-    MetaData,
-    text,
-)
+from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Integer, MetaData, text
 
 SCHEMA: Final = "cadence_sync"
 
@@ -25,11 +19,16 @@ metadata = MetaData(
 
 
 def instant(name: str, *, nullable: bool = True, server_default: str | None = None) -> Column[object]:
-    """Return a column of an instant; times are stored with their zone."""
     default = text(server_default) if server_default else None
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
 def count(name: str, *, start: int = 0) -> Column[int]:
-    """Return a column that counts from `start` on."""
     return Column(name, Integer, nullable=False, server_default=text(str(start)))
+
+
+def references(table: str, *columns: str, name: str, deferred: bool = False) -> ForeignKeyConstraint:
+    """Builds a foreign key to columns of the same names."""
+    targets = [f"{SCHEMA}.{table}.{column}" for column in columns]
+    when = "DEFERRED" if deferred else None
+    return ForeignKeyConstraint(columns, targets, name=name, deferrable=deferred or None, initially=when)

@@ -1,10 +1,9 @@
 """Organizations, their cadences, and the history of these.
 
-How the chain of versions is guaranteed: a version names its predecessor and, once closed, its successor, in
-generated columns. A deferred foreign key ties `valid_from` to the predecessor's `valid_to`, another demands
-the successor of a closed version. Together with the primary key nothing but one unbroken chain per cadence,
-numbered from 1 and open at its end, can be committed. Triggers refuse to rewrite what is written,
-but for a person's name in a transaction that enters it in `redactions`.
+The chain of versions is guaranteed by two generated columns, the predecessor of a version and, once it is closed, its
+successor. A deferred foreign key ties `valid_from` to the predecessor's `valid_to`, another requires the successor of
+a closed version. With the primary key, only an unbroken chain per cadence, numbered from 1 and open at its end, can be
+committed. Triggers refuse to rewrite history, except for a person's name in a transaction that records the redaction.
 """
 
 from sqlalchemy import (
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from cadence_sync.db.tables.base import SCHEMA, count, instant, metadata
+from cadence_sync.db.tables.base import SCHEMA, count, instant, metadata, references
 
 orgs = Table(
     "orgs",
@@ -81,14 +80,8 @@ cadences = Table(
     Column("version", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     PrimaryKeyConstraint("org_id", "cadence_id"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id", "version"],
-        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
-        name="version",
-        deferrable=True,
-        initially="DEFERRED",
-    ),
+    references("orgs", "org_id", name="org"),
+    references("cadence_versions", "org_id", "cadence_id", "version", name="version", deferred=True),
 )
 
 follow_up_summaries = Table(
@@ -101,9 +94,7 @@ follow_up_summaries = Table(
     Column("call_follow_up_count", Integer),
     Column("whatsapp_follow_up_count", Integer),
     PrimaryKeyConstraint("org_id", "cadence_id"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
-    ),
+    references("cadences", "org_id", "cadence_id", name="cadence"),
 )
 
 execution_details = Table(
@@ -119,9 +110,7 @@ execution_details = Table(
     Column("unenroll_type", Text),
     Column("unenroll_end_date", Date),
     PrimaryKeyConstraint("org_id", "cadence_id"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
-    ),
+    references("cadences", "org_id", "cadence_id", name="cadence"),
 )
 
 cadence_versions = Table(
@@ -189,11 +178,7 @@ cadence_changes = Table(
     Column("changed_by_name", Text),
     PrimaryKeyConstraint("org_id", "change_id"),
     UniqueConstraint("org_id", "cadence_id", "version", "field", name="once"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id", "version"],
-        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
-        name="version",
-    ),
+    references("cadence_versions", "org_id", "cadence_id", "version", name="version"),
     Index(None, "org_id", "changed_at"),
     Index(
         "ix_cadence_changes_what",
@@ -224,11 +209,7 @@ discovered_fields = Table(
     instant("observed_at", nullable=False),
     Column("run_id", BigInteger),
     PrimaryKeyConstraint("org_id", "cadence_id", "version", "field"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id", "version"],
-        [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
-        name="version",
-    ),
+    references("cadence_versions", "org_id", "cadence_id", "version", name="version"),
     Index(None, "org_id", "run_id"),
 )
 
@@ -247,5 +228,5 @@ redactions = Table(
     count("schema_drift"),
     Column("xid", Text, nullable=False, server_default=text("(pg_current_xact_id())::text")),
     PrimaryKeyConstraint("org_id", "redaction_id"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )

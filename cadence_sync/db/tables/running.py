@@ -1,4 +1,4 @@
-"""What running leaves: runs, decisions, what could not be read, credentials, tokens, and what is to be told."""
+"""Operational tables: runs, deletion reviews, quarantine, credentials, tokens, alert outbox."""
 
 from sqlalchemy import (
     ARRAY,
@@ -8,7 +8,6 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -19,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from cadence_sync.db.tables.base import SCHEMA, count, instant, metadata
+from cadence_sync.db.tables.base import count, instant, metadata, references
 
 org_credentials = Table(
     "org_credentials",
@@ -28,7 +27,7 @@ org_credentials = Table(
     Column("encrypted_credentials", LargeBinary, nullable=False),
     instant("updated_at", nullable=False, server_default="now()"),
     PrimaryKeyConstraint("org_id"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 sync_runs = Table(
@@ -67,7 +66,7 @@ sync_runs = Table(
     CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished_with_an_outcome"),
     CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="failed_with_a_code"),
     CheckConstraint("seen = baseline + created + updated + restored + unchanged + quarantined", name="counters_add_up"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
     Index(None, "org_id", "started_at"),
     Index("ix_sync_runs_open", "org_id", postgresql_where=text("outcome IS NULL")),
 )
@@ -83,7 +82,7 @@ daily_runs = Table(
     instant("first_good_at"),
     instant("last_good_at"),
     PrimaryKeyConstraint("org_id", "day"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 held_deletions = Table(
@@ -97,9 +96,7 @@ held_deletions = Table(
     instant("decided_at"),
     PrimaryKeyConstraint("org_id", "cadence_id"),
     CheckConstraint("decision IN ('approved', 'rejected')", name="decision"),
-    ForeignKeyConstraint(
-        ["org_id", "cadence_id"], [f"{SCHEMA}.cadences.{c}" for c in ("org_id", "cadence_id")], name="cadence"
-    ),
+    references("cadences", "org_id", "cadence_id", name="cadence"),
 )
 
 deletion_decisions = Table(
@@ -113,7 +110,7 @@ deletion_decisions = Table(
     Column("decided_by", Text, nullable=False),
     count("cadences"),
     PrimaryKeyConstraint("org_id", "decision_id"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 audit_log = Table(
@@ -127,7 +124,7 @@ audit_log = Table(
     Column("run_id", BigInteger),
     Column("result", Text, nullable=False),
     PrimaryKeyConstraint("org_id", "action_id"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 quarantined_records = Table(
@@ -140,7 +137,7 @@ quarantined_records = Table(
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     PrimaryKeyConstraint("org_id", "run_id", "position"),
-    ForeignKeyConstraint(["org_id", "run_id"], [f"{SCHEMA}.sync_runs.{c}" for c in ("org_id", "run_id")], name="run"),
+    references("sync_runs", "org_id", "run_id", name="run"),
     Index(None, "org_id", "cadence_id"),
 )
 
@@ -153,7 +150,7 @@ schema_drift = Table(
     instant("first_seen_at", nullable=False),
     instant("last_seen_at", nullable=False),
     PrimaryKeyConstraint("org_id", "path"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 oauth_tokens = Table(
@@ -165,7 +162,7 @@ oauth_tokens = Table(
     instant("expires_at", nullable=False),
     Column("issued_at", ARRAY(DateTime(timezone=True)), nullable=False),
     PrimaryKeyConstraint("org_id", "credential_fingerprint"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
 )
 
 alert_outbox = Table(
@@ -193,7 +190,7 @@ alert_outbox = Table(
     PrimaryKeyConstraint("org_id", "channel", "event_key"),
     CheckConstraint("sent_at IS NULL OR dead_lettered_at IS NULL", name="sent_or_dead"),
     CheckConstraint("message_id IS NOT NULL OR NOT is_bundle_head", name="bundle_head_has_message"),
-    ForeignKeyConstraint(["org_id"], ["cadence_sync.orgs.org_id"], name="org"),
+    references("orgs", "org_id", name="org"),
     Index(
         "ix_alert_outbox_open",
         "org_id",

@@ -11,7 +11,7 @@ from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.labels import FIELD_TITLES, Axis, displayed_fields
 from cadence_sync.core.records import FieldValue
 from cadence_sync.db.queries import current, history
-from cadence_sync.db.queries.as_of import labels_of
+from cadence_sync.db.queries.as_of import read_labels
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
@@ -58,7 +58,6 @@ async def list_cadences(request: web.Request) -> web.Response:
 
 @routes.get("/cadences.csv")
 async def export_cadences(request: web.Request) -> web.StreamResponse:
-    """Send the whole list."""
     filter_ = _filter(request)
 
     async def rows() -> AsyncIterator[object]:
@@ -71,18 +70,18 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
 
 @routes.get(_PATH)
 async def show_cadence(request: web.Request) -> web.Response:
-    """Show its settings, and its newest versions or those from `newest` downwards."""
+    """Shows its settings, and its newest versions or those from `newest` downwards."""
     key = _key(request)
     async with reading(request) as connection:
         cadence = await _load(connection, key)
         newest = params.number(request, "newest", default=cadence.version, most=cadence.version)
-        settings = blame(await history.observed_versions(connection, *key))
+        settings = blame(await history.load_observed_versions(connection, *key))
         timeline = await history.load_timeline(connection, *key, newest, TIMELINE_SIZE)
     return await page(
         request,
         "cadence.html",
         current=cadence,
-        labels=labels_of(cadence),
+        labels=read_labels(cadence),
         here_path=cadence_path(*key),
         settings=settings,
         line=timeline,
@@ -92,7 +91,6 @@ async def show_cadence(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PATH}/versions")
 async def compare_versions(request: web.Request) -> web.Response:
-    """Show two versions side by side."""
     key = _key(request)
     async with reading(request) as connection:
         cadence = await _load(connection, key)
@@ -116,7 +114,6 @@ async def compare_versions(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PATH}/at")
 async def show_cadence_at(request: web.Request) -> web.Response:
-    """Show its state at a time."""
     key = _key(request)
     axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
     wrong, then, state = None, None, None
@@ -126,9 +123,9 @@ async def show_cadence_at(request: web.Request) -> web.Response:
         wrong = error
     async with reading(request) as connection:
         cadence = await _load(connection, key)
-        since = (await history.history_start(connection))[key[0]]
+        since = (await history.load_history_start(connection))[key[0]]
         if then is not None:
-            state = await history.state_at(connection, *key, then.at, axis)
+            state = await history.load_state_at(connection, *key, then.at, axis)
     return await page(
         request,
         "cadence_at.html",

@@ -19,7 +19,7 @@ from cadence_sync.db.queries.changes import (
     load_authors,
     load_feed,
 )
-from cadence_sync.db.queries.history import history_start
+from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, params
 from cadence_sync.web.app_keys import ACCESS
@@ -112,7 +112,7 @@ def _filter(request: web.Request, since: TimeParam | None, until: TimeParam | No
 
 
 async def _load(connection: "AsyncConnection", filter_: FeedFilter, size: int) -> FeedPage:
-    orgs = list(await history_start(connection))
+    orgs = list(await load_history_start(connection))
     if len(orgs) == 1:
         filter_ = replace(filter_, org=orgs[0])  # one organization's changes are found faster
     found = await load_feed(connection, filter_, size + 1)

@@ -16,8 +16,9 @@ from cadence_sync.db.queries import orgs
 from cadence_sync.db.queries.overview import WEEKS, Day, Live, count_changes, count_live, load_attention
 from cadence_sync.db.queries.runs import list_runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-from cadence_sync.web import charts, params
+from cadence_sync.web import params
 from cadence_sync.web.app_keys import CLOCK, ENGINE, INTERVAL, REQUEST_SYNC, SCHEDULES, USER
+from cadence_sync.web.charts import draw_bars
 from cadence_sync.web.params import reading, zone_of
 from cadence_sync.web.templating import Nav, flash, page
 from cadence_sync.web.views.attention import attention_query
@@ -52,7 +53,7 @@ class Week(NamedTuple):
 
 @routes.get("/")
 async def show_overview(request: web.Request) -> web.Response:
-    """Show what needs attention, what is live, what changed and how fresh it is, of all organizations or of one."""
+    """Shows what needs attention, what is live, what changed and how fresh it is, of all organizations or of one."""
     org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
     zone, now = zone_of(request), request.app[CLOCK].now()
     today = now.astimezone(zone).date()
@@ -98,7 +99,7 @@ async def show_org(request: web.Request) -> web.Response:
 
 @routes.post("/organization/sync")
 async def request_sync(request: web.Request) -> web.Response:
-    """Request a sync ahead of the schedule."""
+    """Requests a sync ahead of the schedule."""
     engine, org = request.app[ENGINE], (await params.form(request)).get("org", "")
     async with reading(request) as connection:
         await orgs.check_org(connection, org)
@@ -118,21 +119,22 @@ def _statuses(live: Sequence[Live]) -> list[str]:
 
 
 def _live_chart(live: Sequence[Live]) -> Markup:
-    """Draw a bar a module, the largest first; small modules share one."""
+    """Draws a bar a module, the largest first; small modules share one."""
     by_module = [(module or WITHOUT, list(rows)) for module, rows in groupby(live, lambda row: row.module)]
     if len(by_module) > MODULES:
         rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
         by_module = [*by_module[: MODULES - 1], ("others", rest)]
     by_module.reverse()  # horizontal bars are drawn from the bottom
-    series = {
-        status: [sum(row.cadences for row in rows if (row.status or WITHOUT) == status) for _, rows in by_module]
+    names = tuple(name for name, _ in by_module)
+    series = tuple(
+        (status, tuple(sum(row.cadences for row in rows if (row.status or WITHOUT) == status) for _, rows in by_module))
         for status in _statuses(live)
-    }
-    return charts.bars("Live cadences by module and status", [name for name, _ in by_module], series, horizontal=True)
+    )
+    return draw_bars("Live cadences by module and status", names, series, horizontal=True)
 
 
 def _weeks(today: date, changes: Sequence[Day]) -> list[Week]:
-    """Add up the weeks that end today, the oldest first."""
+    """Adds up the weeks that end today, the oldest first."""
     first = today - timedelta(days=7 * WEEKS - 1)
     counts: list[Counter[str]] = [Counter() for _ in range(WEEKS)]
     for row in changes:
@@ -142,7 +144,6 @@ def _weeks(today: date, changes: Sequence[Day]) -> list[Week]:
 
 
 def _changes_chart(weeks: Sequence[Week]) -> Markup:
-    series = {kind: [week.changes.get(kind, 0) for week in weeks] for kind in CHANGE_KINDS}
-    return charts.bars(
-        "Changes of the last 13 weeks", [f"{week.first.day} {week.first:%b}" for week in weeks], series, every=3
-    )
+    labels = tuple(f"{week.first.day} {week.first:%b}" for week in weeks)
+    series = tuple((kind, tuple(week.changes.get(kind, 0) for week in weeks)) for kind in CHANGE_KINDS)
+    return draw_bars("Changes of the last 13 weeks", labels, series, every=3)

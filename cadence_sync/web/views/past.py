@@ -9,7 +9,7 @@ from aiohttp import web
 
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of
-from cadence_sync.db.queries.history import history_start
+from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
@@ -28,12 +28,10 @@ COLUMNS: Final = (
     *("created_time", "created_by_id", "created_by_name", "modified_time", "modified_by_id", "modified_by_name"),
     "last_changed_at",
 )
-Watched = Mapping[str, datetime | None]
 
 
 @routes.get("/past")
 async def list_past(request: web.Request) -> web.Response:
-    """Show the list of a time."""
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     number = params.number(request, "page")
     wrong, then, total = None, None, 0
@@ -43,7 +41,7 @@ async def list_past(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request, org) as connection:
-        watched = await history_start(connection)
+        watched = await load_history_start(connection)
         if then is not None:
             query = as_of.PastQuery(then.at, axis, COLUMNS, org, words, SIZE, (number - 1) * SIZE)
             rows, total = await as_of.list_as_of(connection, query)
@@ -56,7 +54,7 @@ async def list_past(request: web.Request) -> web.Response:
         then=then,
         axis=axis,
         orgs=list(watched),
-        unwatched=_unwatched(watched, org, then),
+        unwatched=find_unwatched(watched, org, then.at) if then else {},
         rows=rows,
         total=total,
         number=number,
@@ -66,7 +64,6 @@ async def list_past(request: web.Request) -> web.Response:
 
 @routes.get("/past.csv")
 async def export_past(request: web.Request) -> web.StreamResponse:
-    """Send the whole list of a time."""
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
     then = time_param(request, "on", Edge.END)
     if then is None:
@@ -83,7 +80,6 @@ async def export_past(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/past/difference")
 async def compare_times(request: web.Request) -> web.Response:
-    """Show what differs between two times."""
     axis, org, number = _axis(request), params.words(request, "org"), params.number(request, "page")
     wrong, begins, ends = None, None, None
     found: list[as_of.Difference] = []
@@ -92,13 +88,13 @@ async def compare_times(request: web.Request) -> web.Response:
     except ArgumentError as error:
         wrong = error
     async with reading(request, org) as connection:
-        watched = await history_start(connection)
+        watched = await load_history_start(connection)
         shown = found
         if begins is not None and ends is not None:
             found = await as_of.compare_times(connection, begins.at, ends.at, axis, org)
             shown = await as_of.add_labels(connection, found[(number - 1) * DIFFERENCES : number * DIFFERENCES])
     params.check_page(number, shown)
-    unwatched = _unwatched(watched, org, begins)
+    unwatched = find_unwatched(watched, org, begins.at) if begins else {}
     return await page(
         request,
         "difference.html",
@@ -124,7 +120,7 @@ def _axis(request: web.Request) -> Axis:
 
 
 def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    """Return both times; the second is by default now."""
+    """Returns both times; the second is by default now."""
     begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
@@ -135,15 +131,7 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
     return begins, ends
 
 
-def _unwatched(watched: Watched, org: str | None, then: TimeParam | None) -> dict[str, datetime | None]:
-    """Return the organizations of which nothing is known at that time, and since when they are watched."""
-    if then is None:
-        return {}
-    asked_for = {name: since for name, since in watched.items() if org in (None, name)}
-    return {name: since for name, since in asked_for.items() if since is None or then.at < since}
-
-
 def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
-    """Return the first whole second of the history."""
+    """Returns the first whole second of the history."""
     first = min((since for since in unwatched.values() if since is not None), default=None)
     return None if first is None else (first + timedelta(seconds=1)).replace(microsecond=0).astimezone(zone)

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from tests.support.databases import Databases, database_in
-from tests.web.browser.places import history, launched, page_over
+from tools.browser import fill_history, launched, web_ui_over
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +35,7 @@ class Visitor:
 def two_years(databases: Databases, template: str) -> Iterator[str]:
     """A database that holds them; it is cloned for each test."""
     url = databases.clone(template)
-    history(url)
+    fill_history(url)
     yield database_in(url)
     databases.drop(url)
 
@@ -58,7 +58,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def visitor(browser: Browser, history_url: str) -> AsyncIterator[Visitor]:
     """Somebody who looks at that history on a screen of usual width."""
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(page_over(history_url))
+        url = await stack.enter_async_context(web_ui_over(history_url))
         page = await browser.new_page(viewport={"width": 1440, "height": 900})
         visitor = Visitor(page, url)
         page.on("console", lambda message: visitor.complaints.append(message.text))

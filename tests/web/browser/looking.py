@@ -5,8 +5,9 @@ from typing import Final
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from tools.browser import WIDTHS
+
 GRAVE: Final = {"serious", "critical"}
-WIDTHS: Final = (375, 1440)
 
 
 async def check(page: Page) -> None:

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, expect
 from cadence_sync.db.engine import open_engine
 from tests.support.databases import Databases
 from tests.web.browser.attacks import EVIL, PAYLOADS, WORK, write_attacks
-from tests.web.browser.places import NOW, page_over
+from tools.browser import NOW, web_ui_over
 
 NARROW = 375
 _EVIL = quote(EVIL, safe="")
@@ -107,7 +107,7 @@ def attacked_url(databases: Databases, two_years: str) -> Iterator[str]:
 
 @pytest.fixture
 async def site_url(attacked_url: str) -> AsyncIterator[str]:
-    async with page_over(attacked_url) as address:
+    async with web_ui_over(attacked_url) as address:
         yield address
 
 

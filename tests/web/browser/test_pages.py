@@ -3,7 +3,8 @@
 import pytest
 
 from tests.web.browser.conftest import Visitor
-from tests.web.browser.looking import WIDTHS, bars_of, check
+from tests.web.browser.looking import bars_of, check
+from tools.browser import WIDTHS
 
 PATHS = [
     "/",

@@ -1,4 +1,4 @@
-"""A page that is served over a database, and a browser to look at it."""
+"""The web UI over a sample history, and a browser to open it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,16 +13,18 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.db.engine import open_engine
 from cadence_sync.web.app import web_ui_app
 from dashboards.tool.browser import chromium
-from tests.bi.history import write_history
 from tests.support.lab import SetClock
+from tools.sample_history import write_history
 
 NOW: Final = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-"""When it is in the web UI: pictures of one history are the same on every day."""
+"""The web UI's clock, so that pictures of one history stay the same."""
 WEEKS: Final = 104
+WIDTHS: Final = (375, 1440)
+"""A phone and a desktop, in CSS pixels."""
 
 
-def history(url: str, weeks: int = WEEKS) -> None:
-    """Fill a migrated database."""
+def fill_history(url: str, weeks: int = WEEKS) -> None:
+    """Fills a migrated database."""
 
     async def fill() -> None:
         async with open_engine(url) as engine:
@@ -33,7 +35,7 @@ def history(url: str, weeks: int = WEEKS) -> None:
 
 @asynccontextmanager
 async def launched() -> AsyncIterator[Browser]:
-    """Yield Debian's Chromium; root may not use its sandbox, and the pages are our own."""
+    """Yields Debian's Chromium, without its sandbox, which root may not use; the pages are our own."""
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         try:
@@ -43,8 +45,8 @@ async def launched() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def page_over(url: str) -> AsyncIterator[str]:
-    """Yield the address of a page over a database."""
+async def web_ui_over(url: str) -> AsyncIterator[str]:
+    """Yields the address of the web UI over a database."""
 
     async def ask(_org_id: str) -> str:
         return "entered"

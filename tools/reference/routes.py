@@ -1,4 +1,4 @@
-"""What the page answers: addresses and fields as the code has them, meanings as the docs' page says them."""
+"""The web UI's requests: addresses and fields from the code, meanings from the reference page."""
 
 import ast
 import inspect
@@ -9,18 +9,21 @@ from typing import Final
 
 from aiohttp.web import RouteDef
 
+from cadence_sync.web import params
 from cadence_sync.web.views import PAGES
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 HEADING: Final = "| request | fields | answer |\n"
 ROWS: Final = re.compile(rf"^{re.escape(HEADING)}(?:\|.*\n)+", re.MULTILINE)
 ROW: Final = re.compile(r"^\| `([A-Z]+ [^`]*)` \| [^|]* \| (.*) \|$", re.MULTILINE)
-READERS: Final = {"words", "one_of", "number", "moment"}
-"""Functions that read a field of a request, whose name is their second argument."""
+READERS: Final = {each.__name__ for each in (params.words, params.one_of, params.number, params.time_param)}
+"""Functions that read a request field, named by their second argument."""
+
+GETTERS: Final = {"given.get", "request.query.get", "(await params.form(request)).get"}
 
 
 def with_routes(page: str) -> str:
-    """Return the page with every route; one that is new has no meaning until somebody writes it."""
+    """Returns the page with every route; a new one has an empty meaning."""
     reported = dict(ROW.findall(page))
     rows = [
         [f"`{name}`", ", ".join(f"`{field}`" for field in fields), reported.get(name, "")]
@@ -30,7 +33,7 @@ def with_routes(page: str) -> str:
 
 
 def requests() -> Iterator[tuple[str, list[str]]]:
-    """Yield the requests that are answered, in the order of the navigation, with what they may ask for."""
+    """Yields each request with its fields, in the order of the navigation."""
     for module in PAGES:
         functions = {
             node.name: node
@@ -46,12 +49,13 @@ def requests() -> Iterator[tuple[str, list[str]]]:
 
 def routes_of(module: ModuleType) -> Iterator[RouteDef]:
     for route in module.routes:
-        assert isinstance(route, RouteDef)
+        if not isinstance(route, RouteDef):
+            raise TypeError(f"{module.__name__} has {route!r}, not a RouteDef")
         yield route
 
 
 def each_path(path: str) -> Iterator[str]:
-    """Yield the addresses of a pattern: one for each of the words of a choice."""
+    """Yields a pattern's addresses, one for each alternative."""
     choice = re.search(r"\{\w+:(\w+(?:\|\w+)+)\}", path)
     if choice is None:
         yield re.sub(r"\{(\w+)\}", lambda name: name[1].removesuffix("_id").upper(), path)
@@ -61,7 +65,7 @@ def each_path(path: str) -> Iterator[str]:
 
 
 def reached(functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef], name: str) -> list[ast.AST]:
-    """Return a function, and those of its module that it calls, each once."""
+    """Returns a function and the functions of its module that it calls, each once."""
     names = [name]
     for each in names:  # grows while it is listed
         called = [node.func for node in ast.walk(functions[each]) if isinstance(node, ast.Call)]
@@ -71,7 +75,7 @@ def reached(functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef], name: 
 
 
 def read(function: ast.AST) -> Iterator[str]:
-    """Yield the fields that a function reads itself."""
+    """Yields the fields that a function reads directly."""
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
@@ -79,16 +83,7 @@ def read(function: ast.AST) -> Iterator[str]:
         words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         if name in READERS and words:
             yield words[0]
-            if name == "moment":
+            if name == params.time_param.__name__:
                 yield f"{words[0]}_time"
-        if (
-            name == "get"
-            and words
-            and ast.unparse(node.func)
-            in {
-                "given.get",
-                "request.query.get",
-                "(await query.form(request)).get",
-            }
-        ):
+        elif name == "get" and words and ast.unparse(node.func) in GETTERS:
             yield words[0]

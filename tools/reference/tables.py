@@ -1,4 +1,4 @@
-"""The tables: columns and types as the code has them, meanings as the page says them."""
+"""The tables: columns and types from the code, meanings from the reference page."""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from cadence_sync.db.tables import metadata
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
@@ -16,7 +16,7 @@ ROW: Final = re.compile(r"^\| `(\w+)` \| [^|]* \| (.*) \|$", re.MULTILINE)
 
 
 def with_columns(page: str) -> str:
-    """Return the page with the columns of each table; one that is new has no meaning until somebody writes it."""
+    """Returns the page with the columns of each table; a new one has an empty meaning."""
     for one in metadata.sorted_tables:
         heading = f"\n## {one.name}\n"
         if heading not in page:

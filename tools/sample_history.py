@@ -1,4 +1,4 @@
-"""A history with something of everything: people at work for weeks, deletions, held ones, records out of order."""
+"""A sample history: weeks of edits, deletions, held deletions, an unreadable record."""
 
 import random
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ EVERY = timedelta(days=2)
 
 
 async def write_history(engine: AsyncEngine, until: datetime, weeks: int = 12) -> None:
-    """Sync both organizations every other day; the last run is at `until`, holds deletions and meets a bad record."""
+    """Syncs both organizations every other day; the last run, at `until`, holds deletions and meets a bad record."""
     rng = random.Random(7)  # noqa: S311 - made-up edits need repeatable, not secret, randomness
     lab = Lab(engine)
     orgs = {"production": SimOrg(7, 0, 60), "sandbox": SimOrg(7, 1, 24)}
@@ -24,21 +24,21 @@ async def write_history(engine: AsyncEngine, until: datetime, weeks: int = 12) -
         at = until - EVERY * (listings - listing)
         for name, org in orgs.items():
             if 0 < listing < listings:
-                _work(org, at, rng)
+                _edit(org, at, rng)
             if listing == listings:
-                _lose(org)
+                _delete_third(org)
             await _sync(lab, name, org, at, broken=listing == listings)
 
 
-def _work(org: SimOrg, at: datetime, rng: random.Random) -> None:
-    """Let people edit at some times of the two days before."""
+def _edit(org: SimOrg, at: datetime, rng: random.Random) -> None:
+    """Makes edits at random times of the two days before."""
     moments = sorted(rng.randrange(60, 2 * 24 * 60) for _ in range(rng.randrange(len(org.cadences) // 6)))
     for minutes in reversed(moments):
         make_random_edits(org, 1, at - timedelta(minutes=minutes), rng)
 
 
-def _lose(org: SimOrg) -> None:
-    """Take so many away that a person has to decide."""
+def _delete_third(org: SimOrg) -> None:
+    """Deletes enough cadences to exceed the delete threshold."""
     for cadence_id in list(org.cadences)[: len(org.cadences) // 3]:
         delete(org, cadence_id)
 
@@ -49,4 +49,5 @@ async def _sync(lab: Lab, name: str, org: SimOrg, at: datetime, *, broken: bool)
         records[0]["summary"] = {"email_follow_up_count": "many"}
     lab.clock.time = at - timedelta(minutes=1)  # `sync` moves it by a minute
     report = await lab.sync(*records, org=Org(name, "eu"))
-    assert report.error is None, report.error
+    if report.error is not None:
+        raise RuntimeError(f"The sync of {name} failed: {report.error}")

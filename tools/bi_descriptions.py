@@ -1,4 +1,4 @@
-"""`make bi-describe`: the files that repeat the database's words, from a database that is made for it."""
+"""`make bi-describe`: writes Superset's datasets and dbt's sources from the comments in a temporary database."""
 
 import asyncio
 

@@ -1,16 +1,16 @@
-"""The metrics: names, labels and meanings from the registry that `/metrics` shows."""
+"""The metrics: names, labels and meanings from the registry behind `/metrics`."""
 
 from typing import Any, Final
 
 from cadence_sync.daemon.metrics import REGISTRY
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 SUFFIXES: Final = {"counter": "_total", "info": "_info"}
 
 
 def metric_table() -> str:
     collectors: list[Any] = [one for one in REGISTRY._collector_to_names if hasattr(one, "_labelnames")]
-    labels = {one._name: one._labelnames for one in collectors}  # those of the process have none
+    labels = {one._name: one._labelnames for one in collectors}  # the process collectors have none
     rows = sorted(
         [
             f"`{family.name}{SUFFIXES.get(family.type, '')}`",

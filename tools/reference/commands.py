@@ -1,4 +1,4 @@
-"""The commands: what `--help` prints of each."""
+"""The `--help` text of each command."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,9 +16,9 @@ def command_sections() -> str:
 
 
 def helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the help of a command and of all below it, with the words that call each."""
+    """Yields path and help of a command and its subcommands, depth first."""
     context = Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
-    # The examples of some commands end in white space, which editors and linters of Markdown take away.
+    # Some examples end in white space, which Markdown linters remove.
     yield path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines()).strip()
     for name, one in getattr(command, "commands", {}).items():
         yield from helps(one.load() if isinstance(one, LazyCommand) else one, f"{path} {name}")

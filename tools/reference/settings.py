@@ -1,4 +1,4 @@
-"""The settings: names, types and defaults from the fields, meanings from what stands below them in the source."""
+"""The settings: names, types and defaults from the fields, meanings from the string below each in the source."""
 
 import ast
 import inspect
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cadence_sync.config.settings import Settings
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 GROUPS: Final = {
     "Database": ("database_", "data_dir"),
@@ -21,7 +21,7 @@ GROUPS: Final = {
     "Alerts": ("alert",),
     "Running": ("",),
 }
-"""A setting belongs to the first whose prefixes fit; one without members has no heading."""
+"""A setting belongs to the first group with a matching prefix; an empty group has no heading."""
 WORDS: Final = {
     str: "text",
     int: "integer",
@@ -44,7 +44,7 @@ def setting_sections() -> str:
 
 
 def meanings() -> dict[str, str]:
-    """Return, by name, what stands below each setting; raises `KeyError` later for one that says nothing."""
+    """Returns the string below each setting, by name; a setting without one is absent."""
     (body,) = (node.body for node in ast.parse(inspect.getsource(Settings)).body if isinstance(node, ast.ClassDef))
     return {
         node.target.id: inspect.cleandoc(said.value.value).replace("\n", " ")
@@ -77,7 +77,7 @@ def _options(annotation: Any) -> list[Any]:
 
 
 def _limits(option: Any) -> list[Any]:
-    """Return the limits of `Annotated[int, Field(ge=1)]` within a union."""
+    """Returns the limits of `Annotated[int, Field(ge=1)]` within a union."""
     return [limit for one in getattr(option, "__metadata__", ()) for limit in getattr(one, "metadata", ())]
 
 

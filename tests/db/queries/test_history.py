@@ -25,15 +25,15 @@ async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.sync(record("1", description="Told"))
     async with history.snapshot(lab.engine) as connection:
-        before = await history.versions(connection, "default", "1")
+        before = await history.load_versions(connection, "default", "1")
         await lab.sync(record("1", description="Told", name="New"))
         (version,) = before
         (discovered,) = version["discovered"]
         assert (discovered["field"], discovered["value"], discovered["run_id"]) == ("description", "Told", 2)
-        assert await history.versions(connection, "default", "1") == before
+        assert await history.load_versions(connection, "default", "1") == before
         assert [name for name, _ in await state(connection, lab.clock.time, None, Axis.VALID)] == ["Welcome"]
     async with history.snapshot(lab.engine) as connection:
-        after = await history.versions(connection, "default", "1")
+        after = await history.load_versions(connection, "default", "1")
     assert [version["discovered"] for version in after] == [version["discovered"], []]
 
 

@@ -1,4 +1,4 @@
-"""A terminal as a reader has it: commands are typed one after the other, and what is shown is kept."""
+"""A shell in a pseudo-terminal: runs commands one by one and captures their output."""
 
 import fcntl
 import os
@@ -17,9 +17,9 @@ from typing import Final
 
 COLUMNS: Final = 160
 PATIENCE: Final = 240
-"""Seconds after which a command that does not end is a failure; an installation takes a while."""
+"""Seconds until a running command counts as hung; an installation takes a while."""
 _KEEP: Final = 'trap \'{ export -p; printf "cd %q\\n" "$PWD"; } >"$DOCS_STATE"\' EXIT\n. "$DOCS_STATE"\n'
-"""What one command exports, and the folder that it goes to, the next one finds."""
+"""Exported variables and the working directory carry over to the next command."""
 
 
 @dataclass
@@ -33,14 +33,14 @@ class Terminal:
         self.state.write_text(f"cd {self.state.parent}\n")
 
     def run(self, command: str) -> tuple[int, str]:
-        """Run a command to its end; return its exit code and what the terminal showed."""
+        """Runs a command to its end; returns its exit code and output."""
         with self._started(command) as (process, screen):
             shown = _read(screen, None)
             return process.wait(PATIENCE), shown
 
     @contextmanager
     def left_running(self, command: str, until: str) -> Iterator[str]:
-        """Start a command, wait until the terminal shows something, and stop it at the end."""
+        """Starts a command, yields its output once that contains `until`, and stops it at the end."""
         with self._started(command) as (process, screen):
             try:
                 yield _read(screen, until)
@@ -76,7 +76,7 @@ class Terminal:
 
 
 def _stop(process: "subprocess.Popen[bytes]", screen: int) -> None:
-    """End what runs; a shell that is just starting a program passes the first signal over."""
+    """Ends the process group; a shell that is just starting a program ignores the first signal."""
     latest = time.monotonic() + PATIENCE
     os.killpg(process.pid, signal.SIGTERM)
     with suppress(OSError):
@@ -89,12 +89,12 @@ def _stop(process: "subprocess.Popen[bytes]", screen: int) -> None:
 
 
 def _read(screen: int, until: str | None) -> str:
-    """Return what is shown until the command ends, or until that is shown."""
+    """Returns the output until the command ends or shows `until`; raises `TimeoutError` if it hangs."""
     shown, latest = b"", time.monotonic() + PATIENCE
     with suppress(OSError):  # how Linux says that the other side is closed
         while until is None or until not in shown.decode(errors="replace"):
             if not select.select([screen], [], [], latest - time.monotonic())[0]:
-                raise AssertionError(f"it hangs: {shown.decode(errors='replace')}")
+                raise TimeoutError(f"it hangs: {shown.decode(errors='replace')}")
             part = os.read(screen, 10_000)
             if not part:
                 break

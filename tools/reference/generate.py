@@ -1,26 +1,27 @@
-"""`make docs-generate`: what the pages say of settings, commands, HTTP, metrics, tables and hosts, from the code.
+"""`make docs-generate`: writes settings, commands, HTTP, metrics, tables, hosts and layers into the pages.
 
-A page holds the rest around what stands between its two marks. Only the meanings of tables' columns and of requests
-are kept from the page itself: nothing else says them.
+Text outside a page's two marks stays. The meanings of columns and requests are read from the page itself, their only
+source.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from tests.docs.centers import hosts_table
-from tests.docs.commands import command_sections
-from tests.docs.metrics import metric_table
-from tests.docs.places import DOCS
-from tests.docs.routes import with_routes
-from tests.docs.settings import setting_sections
-from tests.docs.tables import with_columns
+from tools.paths import DOCS
+from tools.reference.commands import command_sections
+from tools.reference.data_centers import hosts_table
+from tools.reference.layers import layer_block
+from tools.reference.metrics import metric_table
+from tools.reference.routes import with_routes
+from tools.reference.settings import setting_sections
+from tools.reference.tables import with_columns
 
 BEGIN: Final = "<!-- From the code: `make docs-generate` writes this. -->\n"
 END: Final = "<!-- By hand from here. -->\n"
 
 
 def between_marks(write: Callable[[], str]) -> Callable[[str], str]:
-    """Return what writes a page anew: all but what stands between the marks stays."""
+    """Returns a function that replaces the text between a page's marks; it raises `ValueError` if one is missing."""
 
     def renewed(page: str) -> str:
         before, begin, rest = page.partition(BEGIN)
@@ -33,6 +34,7 @@ def between_marks(write: Callable[[], str]) -> Callable[[str], str]:
 
 
 PAGES: Final[dict[str, Callable[[str], str]]] = {
+    "explanation/architecture.md": between_marks(layer_block),
     "how-to/zoho-self-client.md": between_marks(hosts_table),
     "reference/settings.md": between_marks(setting_sections),
     "reference/commands.md": between_marks(command_sections),

@@ -1,4 +1,4 @@
-"""Pictures of the web UI for the documentation: `make screenshots`."""
+"""`make screenshots`: takes the documentation's pictures of the web UI."""
 
 import asyncio
 import sys
@@ -8,18 +8,17 @@ from typing import Final
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.db import embedded
 from cadence_sync.db.engine import open_engine
-from tests.web.browser.looking import WIDTHS
-from tests.web.browser.places import history, launched, page_over
+from tools.browser import WIDTHS, fill_history, launched, web_ui_over
 
 PICTURES: Final = {"overview": "/", "held": "/attention"}
-"""Names of pictures, and the pages that they begin at."""
+"""Names of pictures, and their first pages."""
 CLICKS: Final = {"held": "Look at them, and approve or reject"}
-"""Links that are followed before."""
+"""Links that are followed from there."""
 
 
 async def take(url: str, folder: Path) -> None:
-    """Take each picture at both widths."""
-    async with page_over(url) as address, launched() as browser:
+    """Takes each picture at both widths."""
+    async with web_ui_over(url) as address, launched() as browser:
         for name, path in PICTURES.items():
             for width in WIDTHS:
                 page = await browser.new_page(viewport={"width": width, "height": 960}, color_scheme="light")
@@ -31,7 +30,6 @@ async def take(url: str, folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    """Take them in a database of their own."""
     with embedded.temporary() as url:
 
         async def prepare() -> None:
@@ -39,7 +37,7 @@ def main(folder: Path) -> None:
                 await migrate(engine)
 
         asyncio.run(prepare())
-        history(url)
+        fill_history(url)
         asyncio.run(take(url, folder))
 
 

@@ -1,10 +1,10 @@
-"""The hosts of each data center; those of its web pages have the same ending as the one that hands out tokens."""
+"""The hosts of each data center; web pages and accounts host share their domain."""
 
 from typing import Final
 from urllib.parse import urlsplit
 
 from cadence_sync.zoho.data_centers import DATA_CENTERS
-from tests.docs.markdown import table
+from tools.reference.markdown import table
 
 PLACES: Final = {
     "us": "United States",

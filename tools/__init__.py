@@ -1,0 +1,1 @@
+"""Generators of committed files: reference pages, pictures, BI descriptions. `make help` lists them."""

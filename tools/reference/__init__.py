@@ -1,0 +1,1 @@
+"""The reference pages, from settings, commands, routes, metrics, tables and data centers."""
