@@ -34,7 +34,7 @@ Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
 _TIMES_HEAD: Final = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
 _ORGS_HEAD: Final = ("name", "difference", "left_cadence_id", "right_cadence_id")
 _ORGS_CHANGE: Final = ("field", "left_value", "right_value")
-"""Keys of the JSON; `*` in place of a field stands for the cadence as a whole."""
+"""Keys of the JSON objects; a row whose field is `*` is about the cadence as a whole."""
 app = new_app()
 
 
