@@ -93,6 +93,6 @@ def other_org_error() -> AccessError:
 
 
 def may_be_other_org(listing: Listing, index: DigestIndex) -> bool:
-    """Tells whether a listing with records has none that is unchanged, although cadences are stored."""
+    """Returns whether a listing with records has none that is unchanged, although cadences are stored."""
     stored = len(index) + index.deleted
     return bool(stored and listing.seen and not len(listing.unchanged) and not listing.has_unreadable_ids)

@@ -129,7 +129,7 @@ class _Window:
         return instant if self.opened < instant <= self.closed else None
 
     def may_include(self, value: FieldValue) -> bool:
-        """Tells whether an edit may lie in the window: Zoho cuts off fractions of a second."""
+        """Returns whether an edit may lie in the window: Zoho cuts off fractions of a second."""
         instant = _instant(value)
         if instant is None or self.opened is None:
             return False
@@ -208,7 +208,7 @@ def _merge_extra(before: dict[str, object], now: dict[str, object]) -> dict[str,
 
 
 def _moved_forward(before: Config, now: Config, window: _Window) -> bool:
-    """Tells whether `modified_time` moved forward: only then does `modified_by` name the editor of the change."""
+    """Returns whether `modified_time` moved forward: only then does `modified_by` name the editor of the change."""
     if "modified_time" not in before:
         return False
     old, new = _instant(before.get("modified_time")), _instant(now.get("modified_time"))

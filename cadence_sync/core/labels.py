@@ -1,4 +1,4 @@
-"""How fields, kinds of versions and the two time axes are named and shown, wherever people read them. Pure."""
+"""Titles of fields, words for kinds of versions, and the two time axes, as people read them."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -65,7 +65,7 @@ FIELD_TITLES: Final = {
 
 INVISIBLE_EDIT: Final = "edited, but in no field that the list shows"
 AUDIT_FIELDS: Final = frozenset({"modified_time", "modified_by.id"})
-"""Fields that move with every edit: they say that there was one, not what it was."""
+"""Fields that change with every edit."""
 UNNAMED: Final = "(without a name)"
 _WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
 """Fields whose values are words of Zoho's, such as `complete_task`."""

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, TypeAlias
+from typing import IO
 
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.digest_index import DigestIndex, IdHashSet, SeenSet
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record, RecordSpool
 from cadence_sync.errors import InconsistentListingError
-
-ListedRecord: TypeAlias = Record | QuarantinedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +78,8 @@ class Paginator:
         if len(sizes) > 1:
             raise InconsistentListingError("The pages of one listing differ in their size.")
         self._check_repeated_ids()
-        return Listing(
-            started_at,
-            self._changed,
-            self._changed_ids,
-            self._unchanged,
-            tuple(self._quarantined),
-            last,
-            rejected_page_size,
-        )
+        records = (self._changed, self._changed_ids, self._unchanged, tuple(self._quarantined))
+        return Listing(started_at, *records, last, rejected_page_size)
 
     def _check_end(self, last: int) -> None:
         if last == 0 or any(number not in self._pages for number in range(1, last)):
@@ -162,7 +153,7 @@ def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
 
 
 def _is_equivalent(one: Record, other: Record) -> bool:
-    """Tells whether two records of one cadence differ at most in spelling."""
+    """Returns whether two records of one cadence differ at most in spelling."""
     return (
         one.config.keys() == other.config.keys()
         and not changed_fields(one.config, other.config)

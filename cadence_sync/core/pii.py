@@ -67,7 +67,7 @@ class _Frame:
 
 
 def may_contain(raw: bytes, ids: Iterable[str]) -> bool:
-    """Tells cheaply whether one of the ids may occur in a text."""
+    """Returns cheaply whether one of the ids may occur in a text."""
     return any(each.encode() in raw for each in ids) or _ESCAPED_ASCII.search(raw) is not None
 
 
@@ -155,7 +155,7 @@ class _Scan:
             self.matches.spans += spans
 
     def _is_theirs_by_role(self, frame: _Frame, *, closed: bool) -> bool:
-        """Tells whether an object without an id is theirs by its top-level key, or may be because it is unclosed."""
+        """Returns whether an object without an id is theirs by its top-level key, or may be because it is unclosed."""
         return not frame.has_id and (not closed or (len(self._stack) == 2 and frame.name in self._wanted.roles))  # noqa: PLR2004
 
     def _by_text(self, frame: _Frame) -> list[Span]:

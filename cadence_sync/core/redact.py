@@ -68,7 +68,7 @@ def redact_text(raw: bytes, texts: Iterable[str]) -> bytes:
 
 
 def is_json(text: str | bytes) -> bool:
-    """Tells whether a text is decodable: then the scanner finds everything in it."""
+    """Returns whether a text is decodable: then the scanner finds everything in it."""
     try:
         msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

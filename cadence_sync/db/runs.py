@@ -42,7 +42,7 @@ def current() -> Process:
 
 
 def is_gone(process: Process, *, expired: bool) -> bool:
-    """Tells whether a run surely cannot write any more: its process has ended, or its lease has expired."""
+    """Returns whether a run surely cannot write any more: its process has ended, or its lease has expired."""
     return expired or (process.host == _host() and _started(process.pid) != process.started)
 
 

@@ -1,4 +1,4 @@
-"""The history in Postgres: what a run must know, and the transaction in which it writes."""
+"""The history in Postgres: runs, the state they start from, and their write transaction."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -84,7 +84,7 @@ class PostgresStore:
         return DigestIndex(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
     async def knows_any(self, org_id: str, cadence_ids: Iterable[str]) -> bool:
-        """Tells whether any of these cadences is stored, live or deleted."""
+        """Returns whether any of these cadences is stored, live or deleted."""
         ids = iter(cadence_ids)
         async with self._connect() as connection:
             while block := list(islice(ids, BLOCK)):

@@ -8,7 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import api, control
-from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext, Target
+from cadence_sync.simulator.faults import FAULT_HANDLERS, FaultContext
+from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.replies import ZohoError, error_response
 from cadence_sync.simulator.simulator import SIMULATOR, LoggedRequest, Simulator, find_org, kind_of, plain_query
 
@@ -18,7 +19,7 @@ _GRACE = 0.1  # seconds: a delayed answer must not delay the end
 
 
 def make_app(sim: Simulator) -> web.Application:
-    app = web.Application(middlewares=[_log_request, _apply_faults, _translate_errors])
+    app = web.Application(middlewares=[_intercept, _translate_errors])
     app[SIMULATOR] = sim
     app.router.add_post("/oauth/v2/token", api.token)
     app.router.add_get(f"/crm/{{version:v[78]}}{_CADENCES}", api.list_cadences)
@@ -59,16 +60,15 @@ async def _edit_now_and_then(sim: Simulator) -> None:
 
 
 @web.middleware
-async def _log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Logs the request after its answer or its end without one."""
+async def _intercept(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Applies a matching fault, and logs the request after its answer or its end without one."""
     kind = kind_of(request)
     if kind == "control":
         return await handler(request)
-    simulator = request.app[SIMULATOR]
-    org = await find_org(request)
+    simulator, org = request.app[SIMULATOR], await find_org(request)
     status: int | None = None
     try:
-        response = await handler(request)
+        response = await _answer(request, handler, kind, org)
         if request.transport is not None and not request.transport.is_closing():
             status = response.status
         return response
@@ -87,19 +87,24 @@ async def _log_request(request: web.Request, handler: Handler) -> web.StreamResp
         )
 
 
-@web.middleware
-async def _apply_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    kind = kind_of(request)
-    if kind == "control":
-        return await handler(request)
+async def _answer(request: web.Request, handler: Handler, kind: str, org: SimOrg | None) -> web.StreamResponse:
     simulator = request.app[SIMULATOR]
-    org = await find_org(request)
-    target: Target = "token" if kind == "token" else "api"
     page = _page(request) if kind == "list" else None
-    fault = simulator.faults.next_for(target, page, org.index if org else None)
+    fault = simulator.faults.next_for("token" if kind == "token" else "api", page, org.index if org else None)
     if fault is None:
         return await handler(request)
-    return await _apply(fault, FaultContext(fault, request, handler, org, simulator.settings.order))
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    context = FaultContext(fault, request, handler, org, simulator.settings.order)
+    response = await FAULT_HANDLERS[fault.kind].run(context)
+    if fault.headers and not response.prepared:
+        response.headers.update(fault.headers)
+    return response
+
+
+def _page(request: web.Request) -> int:
+    text = request.query.get("page", "1")
+    return int(text) if text.isdecimal() else 0
 
 
 @web.middleware
@@ -113,17 +118,3 @@ async def _translate_errors(request: web.Request, handler: Handler) -> web.Strea
         return error_response("INVALID_URL_PATTERN")
     except web.HTTPMethodNotAllowed:
         return error_response("INVALID_REQUEST_METHOD")
-
-
-async def _apply(fault: Fault, context: FaultContext) -> web.StreamResponse:
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
-    response = await FAULT_HANDLERS[fault.kind].run(context)
-    if fault.headers and not response.prepared:
-        response.headers.update(fault.headers)
-    return response
-
-
-def _page(request: web.Request) -> int:
-    text = request.query.get("page", "1")
-    return int(text) if text.isdecimal() else 0

@@ -58,7 +58,7 @@ class Client:
         return await self._retried("", params, lambda answer: _page(answer, index))
 
     async def exists(self, cadence_id: str) -> bool:
-        """Tells whether a cadence exists (v8 only)."""
+        """Returns whether a cadence exists (v8 only)."""
         return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
 
     async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[HttpResponse], T]) -> T:

@@ -184,13 +184,13 @@ class Auth:
             except CadenceSyncError as error:
                 if isinstance(error, TransientError | InvalidResponseError) and error.code in _ANSWER_LOST:
                     slot.count(now)
-                self._tell("failed")
+                self._report("failed")
                 raise
-            self._tell("succeeded")
+            self._report("succeeded")
             slot.keep(token, now)
             return token
 
-    def _tell(self, result: str) -> None:
+    def _report(self, result: str) -> None:
         if self.on_refresh is not None:
             self.on_refresh(result)
 

@@ -81,14 +81,14 @@ class ZohoSource:
         started_at = self.clock.now()
         paginator = Paginator(index, TemporaryFile, hint.pages)
         per_page = None if hint.rejected_page_size == self.per_page else self.per_page
-        tell = partial(self._tell, on_progress, hint)
+        count_page = partial(self._count_page, on_progress, hint)
         if hint.pages <= 1:
             first, per_page = await self._first_page(per_page, index)
             (number,) = paginator.next_pages()
             paginator.add_page(number, first)
-            tell()
+            count_page()
         while wanted := paginator.next_pages():
-            await self._fetch(paginator, wanted, lambda number: self.client.page(number, per_page, index), tell)
+            await self._fetch(paginator, wanted, lambda number: self.client.page(number, per_page, index), count_page)
         return paginator.listing(started_at, self.per_page if per_page is None else None)
 
     async def _first_page(self, per_page: int | None, index: DigestIndex) -> tuple[Page, int | None]:
@@ -101,14 +101,18 @@ class ZohoSource:
             return await self.client.page(1, None, index), None
 
     async def _fetch(
-        self, paginator: Paginator, numbers: list[int], ask: Callable[[int], Awaitable[Page]], tell: Callable[[], None]
+        self,
+        paginator: Paginator,
+        numbers: list[int],
+        ask: Callable[[int], Awaitable[Page]],
+        count_page: Callable[[], None],
     ) -> None:
         waiting = iter(numbers)
 
         async def work() -> None:
             for number in waiting:
                 paginator.add_page(number, await ask(number))
-                tell()
+                count_page()
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -117,7 +121,7 @@ class ZohoSource:
         except* Exception as several:  # noqa: BLE001 - re-raised at once, as the first of its group
             raise several.exceptions[0] from None
 
-    def _tell(self, on_progress: ProgressCallback | None, hint: PagingHint) -> None:
+    def _count_page(self, on_progress: ProgressCallback | None, hint: PagingHint) -> None:
         self._pages += 1
         if on_progress is not None:
             on_progress(self._pages, max(hint.pages, self._pages))

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.digest_index import EMPTY_INDEX
-from cadence_sync.core.pagination import ListedRecord, Paginator
+from cadence_sync.core.pagination import Paginator
 from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InconsistentListingError
 from tests.core.facts import PROPERTY
-from tests.core.memory import START, decode_one, index_of
+from tests.core.memory import START, MadeRecord, decode_one, index_of
 
 EMPTY = Page(None, ())
 
@@ -25,7 +25,7 @@ def _bad(cadence_id: str | None, raw: bytes = b"?") -> QuarantinedRecord:
     return QuarantinedRecord(cadence_id, "broken", raw)
 
 
-def _page(number: int, *records: ListedRecord, more: bool = False, per_page: int = 2) -> Page:
+def _page(number: int, *records: MadeRecord, more: bool = False, per_page: int = 2) -> Page:
     return Page(PageInfo(number, per_page, len(records), more), records)
 
 
@@ -36,12 +36,12 @@ def _paginator(*answers: tuple[int, Page], expected_pages: int = 1) -> Paginator
     return paginator
 
 
-def _records(paginator: Paginator) -> list[ListedRecord]:
+def _records(paginator: Paginator) -> list[MadeRecord]:
     listing = paginator.listing(START)
     return [*listing.changed, *listing.quarantined]
 
 
-def _number(found: ListedRecord) -> int:
+def _number(found: MadeRecord) -> int:
     return int(found.cadence_id or 0)
 
 
@@ -184,7 +184,7 @@ def test_what_is_stored_to_the_byte_is_marked_and_one_that_moved_to_the_next_pag
 
 
 @pytest.mark.parametrize("other", [_cadence(1, "b"), _bad("1")], ids=["changed", "unreadable"])
-def test_a_cadence_that_is_both_as_stored_and_not_makes_no_listing(other: ListedRecord) -> None:
+def test_a_cadence_that_is_both_as_stored_and_not_makes_no_listing(other: MadeRecord) -> None:
     first = Page(_info(1, 2, more=True), (THREE,), _stored(ONE))
     with pytest.raises(InconsistentListingError, match="Cadence 1 came twice"):
         _against_the_store(first, Page(_info(2, 1), (other,))).listing(START)
