@@ -135,7 +135,7 @@ async def _until_stopped(work: Coroutine[object, object, object]) -> None:
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(watchdog(lambda: True))
+            group.create_task(watchdog())
             await work
     finally:
         notify(STOPPING)

@@ -7,7 +7,6 @@ libsystemd.
 import asyncio
 import os
 import socket
-from collections.abc import Callable
 from typing import Final
 
 from cadence_sync.logs import log
@@ -44,12 +43,11 @@ def watchdog_seconds() -> float | None:
     return int(timeout) / 2 / 1_000_000
 
 
-async def watchdog(alive: Callable[[], bool]) -> None:
-    """Pings while the event loop turns and `alive` is true, until canceled; returns at once without a watchdog."""
+async def watchdog() -> None:
+    """Pings while the event loop turns, until canceled; returns at once without a watchdog."""
     seconds = watchdog_seconds()
     if seconds is None or not os.environ.get("NOTIFY_SOCKET"):
         return
     while True:
-        if alive():
-            notify(WATCHDOG)
+        notify(WATCHDOG)
         await asyncio.sleep(seconds)

@@ -84,6 +84,12 @@ def test_only_what_is_not_yet_known_to_be_missing_is_looked_for_again() -> None:
     assert needs_confirmation("abcd", pending) == ["b", "d"]
 
 
+@pytest.mark.parametrize("plan", [DeletionPlan(delete=("1",)), DeletionPlan(hold=("1",)), DeletionPlan(keep=("1",))])
+def test_a_plan_is_empty_while_it_names_no_cadence(plan: DeletionPlan) -> None:
+    assert plan
+    assert not DeletionPlan()
+
+
 def test_another_organization_is_reported_with_the_way_out() -> None:
     error = other_org_error()
     assert (error.code, "--allow-other-org" in error.hint) == ("WRONG_ORG", True)

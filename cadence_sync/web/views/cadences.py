@@ -1,6 +1,6 @@
 """Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +60,7 @@ async def list_cadences(request: web.Request) -> web.Response:
 async def export_cadences(request: web.Request) -> web.StreamResponse:
     filter_ = _filter(request)
 
-    async def rows() -> AsyncIterator[object]:
+    async def rows() -> AsyncIterator[Sequence[object]]:
         async with reading(request, filter_.org) as connection:
             async for row in current.stream_cadences(connection, filter_):
                 yield row

@@ -71,7 +71,7 @@ async def export_past(request: web.Request) -> web.StreamResponse:
     async with reading(request, org) as connection:
         found, _ = await as_of.list_as_of(connection, as_of.PastQuery(then.at, axis, COLUMNS, org, words))
 
-    async def rows() -> AsyncIterator[object]:
+    async def rows() -> AsyncIterator[Sequence[object]]:
         for row in found:
             yield row
 
