@@ -129,7 +129,7 @@ def addresses_of(settings: Settings, org: OrgConfig) -> "Addresses":
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
     """Returns the cache of access tokens that all processes share through the database."""
-    from cadence_sync.db.crypto import Cipher
+    from cadence_sync.db.credentials import Cipher
     from cadence_sync.db.tokens import TokenTable
     from cadence_sync.zoho.oauth import fingerprint
 

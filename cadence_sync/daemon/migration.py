@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING
 
 from cadence_sync.daemon.queue import SCHEMA, queries_on
-from cadence_sync.db import leader
 from cadence_sync.db import migrate as history
 from cadence_sync.db.engine import LOCK_MIGRATION, translate_errors
-from cadence_sync.db.queue import Connection, driver_of
+from cadence_sync.db.queue import LEADER_EXISTS, LEADER_TABLE, Connection, driver_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -66,5 +65,5 @@ async def _converge(connection: Connection) -> bool:
 
 async def _pending(connection: Connection) -> list[str]:
     plan = await queries_on(connection).plan_upgrade()
-    leads = await connection.fetchval(leader.EXISTS)
-    return [*plan.statements, *([] if leads else [leader.TABLE])]
+    leads = await connection.fetchval(LEADER_EXISTS)
+    return [*plan.statements, *([] if leads else [LEADER_TABLE])]

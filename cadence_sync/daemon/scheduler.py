@@ -12,8 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from cadence_sync.daemon import metrics, queue
 from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.schedule import OrgSchedule
-from cadence_sync.db import leader
-from cadence_sync.db.queue import Connection, direct
+from cadence_sync.db.queue import Connection, direct, try_acquire_leadership, write_heartbeat
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
 from cadence_sync.ports import Clock
@@ -51,7 +50,7 @@ class Scheduler:
         while True:
             try:
                 async with direct(self.url) as connection:
-                    while not await leader.try_acquire(connection):
+                    while not await try_acquire_leadership(connection):
                         self.following = True
                         await asyncio.sleep(RETRY)
                     await self._lead(connection)
@@ -85,7 +84,7 @@ class Scheduler:
         self._set(leading=True)
         try:
             while True:
-                await leader.heartbeat(connection)
+                await write_heartbeat(connection)
                 self._arrange(scheduler, await self.load_schedules(connection), due, fire)
                 wake.clear()
                 await self._enqueue(connection, due)

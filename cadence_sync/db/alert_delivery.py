@@ -6,22 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    ColumnElement,
-    FromClause,
-    RowMapping,
-    Text,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    or_,
-    text,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
@@ -39,15 +24,15 @@ MOST_NAMES: Final = 10
 """Held cadences that a message names."""
 
 _ROWS: Final = alert_outbox.c
-_DUE: Final = text("""
+_DUE: Final = sa.text("""
     SELECT channel, org_id, bool_or(message_id IS NULL) AS unbundled FROM cadence_sync.alert_outbox
     WHERE channel = ANY(:channels) AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
         AND (leased_until IS NULL OR leased_until <= now())
         AND (is_bundle_head OR message_id IS NULL)
     GROUP BY channel, org_id ORDER BY channel, min(next_attempt_at), org_id
-""").bindparams(bindparam("channels", type_=ARRAY(Text)))
-_LOCK_CHANNEL: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
-_POSTPONE_LATE: Final = text("""
+""").bindparams(sa.bindparam("channels", type_=sa.ARRAY(sa.Text)))
+_LOCK_CHANNEL: Final = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
+_POSTPONE_LATE: Final = sa.text("""
     UPDATE cadence_sync.alert_outbox AS late SET due_at = :next, next_attempt_at = :next
     WHERE channel = :channel AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()
         AND message_id IS NULL AND EXISTS (
@@ -55,7 +40,7 @@ _POSTPONE_LATE: Final = text("""
             WHERE gone.channel = late.channel AND gone.due_at = late.due_at AND gone.message_id IS NOT NULL
         )
 """)
-_BUNDLE: Final = text("""
+_BUNDLE: Final = sa.text("""
     WITH waiting AS (
         SELECT org_id, event_key, row_number() OVER (ORDER BY happened_at, org_id, event_key) AS place
         FROM cadence_sync.alert_outbox
@@ -68,7 +53,7 @@ _BUNDLE: Final = text("""
     FROM waiting, message
     WHERE o.org_id = waiting.org_id AND o.channel = :channel AND o.event_key = waiting.event_key
 """)
-_CLAIM: Final = text("""
+_CLAIM: Final = sa.text("""
     UPDATE cadence_sync.alert_outbox SET attempts = attempts + 1, leased_until = now() + :lease
     WHERE org_id = :org_id AND channel = :channel AND event_key = (
         SELECT event_key FROM cadence_sync.alert_outbox
@@ -80,7 +65,7 @@ _CLAIM: Final = text("""
     )
     RETURNING message_id, channel, attempts
 """)
-_STATUS: Final = text("""
+_STATUS: Final = sa.text("""
     SELECT channel, count(*) FILTER (WHERE sent_at IS NULL AND dead_lettered_at IS NULL) AS pending,
         count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent,
         count(*) FILTER (WHERE dead_lettered_at IS NOT NULL) AS dead_lettered,
@@ -91,7 +76,7 @@ _STATUS: Final = text("""
     GROUP BY channel ORDER BY channel
 """)
 # An episode that lasts stays, sent without a message: otherwise the next check would announce it again.
-_DROP: Final = text("""
+_DROP: Final = sa.text("""
     WITH mine AS (
         SELECT org_id, channel, event_key, event IN ('failing', 'stale') AND resolved_at IS NULL AS lasts
         FROM cadence_sync.alert_outbox WHERE channel = ANY(:channels) AND sent_at IS NULL
@@ -107,16 +92,15 @@ _DROP: Final = text("""
         WHERE (o.org_id, o.channel, o.event_key) = (mine.org_id, mine.channel, mine.event_key) AND NOT mine.lasts
     )
     SELECT count(*) FROM mine
-""").bindparams(bindparam("channels", type_=ARRAY(Text)))
+""").bindparams(sa.bindparam("channels", type_=sa.ARRAY(sa.Text)))
 
 
 def _labels_of(version: str) -> str:
-    """Returns SQL for an object of the names that a version's record holds, by the paths of their ids."""
     paths = (f"'{path}', {version}.raw #>> '{{{name.replace('.', ',')}}}'" for name, path in LABELS.items())
     return f"json_build_object({', '.join(paths)})"
 
 
-_EVENTS: Final = text(f"""
+_EVENTS: Final = sa.text(f"""
     SELECT o.event, o.event_key AS key, o.org_id, o.happened_at AS at, o.cadence_id, o.version, o.run_id,
         v.document ->> 'name' AS name, coalesce(d.cadences, r.held, 0) AS count, coalesce(h.names, '{{}}') AS names,
         r.error_code, r.error_message AS error, r.error_hint AS hint, o.resolved_at IS NOT NULL AS is_over,
@@ -160,7 +144,7 @@ _EVENTS: Final = text(f"""
             AND first.sent_at IS NULL AND first.dead_lettered_at IS NULL AND first.leased_until > now()
     )
     ORDER BY o.happened_at, o.org_id, o.event_key
-""").columns(old_labels=JSON, new_labels=JSON)  # noqa: S608 - built from our own words
+""").columns(old_labels=sa.JSON, new_labels=sa.JSON)  # noqa: S608 - built from our own words
 
 
 class DueBatch(NamedTuple):
@@ -187,7 +171,6 @@ class AlertDelivery:
     engine: AsyncEngine
 
     async def load_due(self, channels: Iterable[str]) -> list[DueBatch]:
-        """Returns the due batches of these channels, the organization that has waited longest first."""
         async with autocommit(self.engine) as connection:
             return [DueBatch(*row) for row in await connection.execute(_DUE, {"channels": list(channels)})]
 
@@ -227,30 +210,28 @@ class AlertDelivery:
         return [_event(row, found.get(key)) for row, key in zip(rows, keys, strict=True)]
 
     async def renew_lease(self, message: OutboxMessage) -> None:
-        await self._update(_is_leased(message), leased_until=func.now() + LEASE)
+        await self._update(_is_leased(message), leased_until=sa.func.now() + LEASE)
 
     async def mark_sent(self, message: OutboxMessage) -> None:
-        """Records that the receiver has the message."""
-        values = {"sent_at": func.now(), "leased_until": None, "last_error": None}
-        await self._update(and_(_ROWS.message_id == message.message_id, _is_pending()), **values)
+        values = {"sent_at": sa.func.now(), "leased_until": None, "last_error": None}
+        await self._update(sa.and_(_ROWS.message_id == message.message_id, _is_pending()), **values)
 
     async def retry_later(self, message: OutboxMessage, error: str, pause: timedelta) -> None:
-        values = {"leased_until": None, "last_error": error, "next_attempt_at": func.now() + pause}
+        values = {"leased_until": None, "last_error": error, "next_attempt_at": sa.func.now() + pause}
         await self._update(_is_leased(message), **values)
 
     async def dead_letter(self, message: OutboxMessage, error: str) -> None:
         """Gives a message up, unless its lease has gone to another process."""
-        values = {"dead_lettered_at": func.now(), "leased_until": None, "last_error": error}
-        is_mine = exists().where(_is_leased(message, alert_outbox.alias("head")))
-        await self._update(and_(_ROWS.message_id == message.message_id, _is_pending(), is_mine), **values)
+        values = {"dead_lettered_at": sa.func.now(), "leased_until": None, "last_error": error}
+        is_mine = sa.exists().where(_is_leased(message, alert_outbox.alias("head")))
+        await self._update(sa.and_(_ROWS.message_id == message.message_id, _is_pending(), is_mine), **values)
 
-    async def _update(self, condition: ColumnElement[bool], **values: object) -> None:
+    async def _update(self, condition: sa.ColumnElement[bool], **values: object) -> None:
         async with autocommit(self.engine) as connection:
-            await connection.execute(update(alert_outbox).where(condition).values(values))
+            await connection.execute(sa.update(alert_outbox).where(condition).values(values))
 
 
 async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
-    """Returns a row for each channel that ever had an event."""
     async with autocommit(engine) as connection:
         await check_migrated(connection)
         return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
@@ -258,12 +239,12 @@ async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
 
 async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
     """Makes failed messages and dead letters due now; returns the number of their events."""
-    attempts = case((_ROWS.dead_lettered_at.is_(None), _ROWS.attempts), else_=0)
+    attempts = sa.case((_ROWS.dead_lettered_at.is_(None), _ROWS.attempts), else_=0)
     statement = (
-        update(alert_outbox)
+        sa.update(alert_outbox)
         .where(_ROWS.channel.in_(channels), _ROWS.sent_at.is_(None))
-        .where(or_(_ROWS.dead_lettered_at.is_not(None), _ROWS.last_error.is_not(None)))
-        .values(dead_lettered_at=None, next_attempt_at=func.now(), attempts=attempts)
+        .where(sa.or_(_ROWS.dead_lettered_at.is_not(None), _ROWS.last_error.is_not(None)))
+        .values(dead_lettered_at=None, next_attempt_at=sa.func.now(), attempts=attempts)
     )
     async with autocommit(engine) as connection:
         await check_migrated(connection)
@@ -277,17 +258,16 @@ async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
         return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
 
 
-def _is_pending(rows: FromClause = alert_outbox) -> ColumnElement[bool]:
-    return and_(rows.c.sent_at.is_(None), rows.c.dead_lettered_at.is_(None))
+def _is_pending(rows: sa.FromClause = alert_outbox) -> sa.ColumnElement[bool]:
+    return sa.and_(rows.c.sent_at.is_(None), rows.c.dead_lettered_at.is_(None))
 
 
-def _is_leased(message: OutboxMessage, rows: FromClause = alert_outbox) -> ColumnElement[bool]:
-    """Returns the condition that selects the head of a message while this process has its lease."""
-    is_head = and_(rows.c.message_id == message.message_id, rows.c.is_bundle_head)
-    return and_(is_head, rows.c.attempts == message.attempts, _is_pending(rows))
+def _is_leased(message: OutboxMessage, rows: sa.FromClause = alert_outbox) -> sa.ColumnElement[bool]:
+    is_head = sa.and_(rows.c.message_id == message.message_id, rows.c.is_bundle_head)
+    return sa.and_(is_head, rows.c.attempts == message.attempts, _is_pending(rows))
 
 
-def _event(row: RowMapping, edit: VersionEdit | None) -> AlertEvent:
+def _event(row: sa.RowMapping, edit: VersionEdit | None) -> AlertEvent:
     known: dict[str, Any] = {**row, "event": Event(row["event"]), "hold_state": HoldState(row["hold_state"])}
     old, new = known.pop("old_labels"), known.pop("new_labels")
     if edit is not None:

@@ -44,7 +44,6 @@ _Entry: TypeAlias = dict[str, Any]
 
 
 def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write]:
-    """Yields the entries for the versions of a plan."""
     if not alerting.rules:
         return
     entries: list[_Entry] = []
@@ -64,7 +63,6 @@ def plan_entries(alerting: AlertRouting, run: Run, plan: Plan) -> Iterator[Write
 
 
 async def coalesce(connection: AsyncConnection, run: Run) -> None:
-    """Combines the changes of a run into one message on each channel that would receive more than `FLOOD`."""
     await connection.execute(_COALESCE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
@@ -75,7 +73,6 @@ def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> I
 
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
-    """Yields the entries for an event of a run."""
     alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
     yield from copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
@@ -83,7 +80,6 @@ def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Writ
 async def enter_decision(
     connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
 ) -> None:
-    """Enters the review of a hold."""
     alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=case)
     await _insert(connection, _entries_by_rule(alerting, alert, now))
 
@@ -100,7 +96,6 @@ async def enter_staleness(engine: AsyncEngine, alerting: AlertRouting, now: date
 
 
 async def _end_episodes(connection: AsyncConnection, alerting: AlertRouting, now: datetime) -> list[_Entry]:
-    """Closes the episodes that are over, and returns the entries for their ends."""
     rows, o = alert_outbox.c, orgs.c
     good = select(sync_runs.c.run_id).where(
         sync_runs.c.org_id == rows.org_id, sync_runs.c.run_id > rows.run_id, sync_runs.c.outcome != "failed"

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
 from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.tables import audit_log
 
 _ACTIONS: Final = text("""
@@ -20,21 +20,19 @@ _ACTIONS: Final = text("""
 
 
 async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
-    with translate_errors():
-        async with engine.begin() as connection:
-            await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
+    async with transaction(engine) as connection:
+        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
 
 
 async def review_and_log(
     engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
 ) -> int:
     """Reviews a run's held deletions and logs that in one transaction; returns the number of cadences."""
-    with translate_errors():
-        async with engine.begin() as connection:
-            org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
-            result = f"{decision}: {plural(count, 'cadence')}"
-            await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
-            return count
+    async with transaction(engine) as connection:
+        org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
+        result = f"{decision}: {plural(count, 'cadence')}"
+        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
+        return count
 
 
 async def list_actions(

@@ -40,7 +40,6 @@ _CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_FIELDS, SU
 
 
 def cadence_values(row: CurrentRow) -> dict[str, object]:
-    """Returns the `cadences` columns that come from Zoho's record."""
     labels = {column: row.labels.get(path) for column, path in CADENCE_LABELS.items()}
     return _values(_CADENCE, row.config) | labels
 

@@ -1,20 +1,68 @@
-"""Credentials of organizations that were added: encrypted, and only under keys that the database does not hold."""
+"""Credentials of organizations that were added: encrypted, and only under keys that the database does not hold.
 
+The encryption is Fernet, under keys derived from those of the settings.
+"""
+
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Column, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig
-from cadence_sync.db.crypto import Cipher, make_cipher
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
+
+
+class Cipher:
+    """Encrypts under the first key and decrypts under any."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        fernets = [_fernet(key) for key in keys]
+        self._first = fernets[0]
+        self._fernet = MultiFernet(fernets)
+
+    def encrypt(self, plain: bytes) -> bytes:
+        return self._fernet.encrypt(plain)
+
+    def decrypt(self, encrypted: bytes) -> bytes | None:
+        """Returns the plain text, or None where no key fits."""
+        return _decrypt(self._fernet, encrypted)
+
+    def is_current(self, encrypted: bytes) -> bool:
+        return _decrypt(self._first, encrypted) is not None
+
+
+def make_cipher(keys: Sequence[str]) -> Cipher:
+    """Returns the cipher for credentials; raises `SettingsError` without a key."""
+    if not keys:
+        raise SettingsError(
+            "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",
+            hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
+            code="NO_ENCRYPTION_KEYS",
+        )
+    return Cipher(keys)
+
+
+def _decrypt(fernet: Fernet | MultiFernet, encrypted: bytes) -> bytes | None:
+    try:
+        return fernet.decrypt(encrypted)
+    except InvalidToken:
+        return None
+
+
+def _fernet(key: str) -> Fernet:
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"cadence-sync").derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 class _CredentialsPayload(msgspec.Struct, omit_defaults=True):
@@ -39,7 +87,6 @@ def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig
 
 
 async def store_credentials(connection: AsyncConnection, cipher: Cipher, org: OrgConfig) -> None:
-    """Writes an organization's credentials, in place of those that it had."""
     payload = msgspec.convert(org, _CredentialsPayload, from_attributes=True)
     new = {"encrypted_credentials": cipher.encrypt(msgspec.json.encode(payload)), "updated_at": func.now()}
     statement = insert(org_credentials).values(org_id=org.org_id, **new)
@@ -47,7 +94,6 @@ async def store_credentials(connection: AsyncConnection, cipher: Cipher, org: Or
 
 
 async def delete_credentials(connection: AsyncConnection, org_id: str) -> None:
-    """Deletes an organization's credentials and its cached tokens."""
     for table in (org_credentials, oauth_tokens):
         await connection.execute(table.delete().where(table.c.org_id == org_id))
 
@@ -64,7 +110,6 @@ class Rotation:
     """What no key fits, in words."""
 
     def check(self) -> None:
-        """Raises `SettingsError` if anything is lost."""
         if self.lost:
             raise _wrong_keys(self.lost)
 
@@ -74,14 +119,13 @@ async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     cipher, done = make_cipher(keys), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
     ended = oauth_tokens.c.expires_at < func.now()
-    with translate_errors():
-        async with engine.begin() as connection:
-            await check_migrated(connection)
-            done.credentials = await _rotate(
-                connection, cipher, org_credentials.c.encrypted_credentials, "credentials", done
-            )
-            await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
-            done.tokens = await _rotate(connection, cipher, oauth_tokens.c.encrypted_token, "access token", done)
+    async with transaction(engine) as connection:
+        await check_migrated(connection)
+        done.credentials = await _rotate(
+            connection, cipher, org_credentials.c.encrypted_credentials, "credentials", done
+        )
+        await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
+        done.tokens = await _rotate(connection, cipher, oauth_tokens.c.encrypted_token, "access token", done)
     return done
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Select, func, select, text
@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queue import Depth, depth
-from cadence_sync.db.quota import SPENT
+from cadence_sync.db.runs import DAY
+from cadence_sync.db.store import SPENT
 from cadence_sync.db.tables import schema_drift, sync_runs
-
-DAY: Final = timedelta(days=1)
 
 _SERVER: Final = text("""
     SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
@@ -81,7 +80,6 @@ async def server(engine: AsyncEngine) -> Server:
 
 
 async def lacking_rights(engine: AsyncEngine) -> list[str]:
-    """Returns the privileges that a sync or a daemon needs and this user lacks."""
     async with open_connection(engine) as connection:
         return list(await connection.scalars(_LACKING))
 
@@ -97,13 +95,11 @@ async def size(engine: AsyncEngine) -> Size:
 
 
 async def calls_of_the_day(engine: AsyncEngine, now: datetime) -> Mapping[str, int]:
-    """Returns the API calls of the last 24 hours, by organization."""
     statement = select(sync_runs.c.org_id, SPENT).where(sync_runs.c.started_at > now - DAY).group_by(sync_runs.c.org_id)
     return await _by_org(engine, statement)
 
 
 async def drift(engine: AsyncEngine) -> Mapping[str, list[str]]:
-    """Returns the paths of unknown fields, by organization."""
     paths = func.array_agg(schema_drift.c.path)
     return await _by_org(engine, select(schema_drift.c.org_id, paths).group_by(schema_drift.c.org_id))
 

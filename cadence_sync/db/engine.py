@@ -143,7 +143,6 @@ def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnecti
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection in a transaction that commits at the end; translates errors."""
     with translate_errors():
         async with engine.begin() as connection:
             yield connection

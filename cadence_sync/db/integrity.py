@@ -94,7 +94,6 @@ _DISCOVERED: Final = """
 
 
 def _known(path: str) -> str:
-    """Returns SQL for a leaf of the open version, or as it was discovered since, as text."""
     return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{path.replace('.', ',')}}}')"
 
 
@@ -105,7 +104,6 @@ def _differs(table: str, column: str, path: str) -> str:
 
 
 def _current() -> str:
-    """Returns SQL that compares each column of the current rows with the document of the open version."""
     named = [("c", CADENCE_FIELDS), ("s", SUMMARY_FIELDS), ("e", EXECUTION_FIELDS)]
     differences = [_differs(table, column, path) for table, leaves in named for column, path in leaves.items()]
     as_object = f"jsonb_typeof(v.document #> '{{{UNENROLL.replace('.', ',')}}}') IS DISTINCT FROM 'array'"
@@ -196,6 +194,5 @@ async def _by_version(connection: AsyncConnection, statement: Select[Any], value
 
 
 def _follows(known: Config, now: Config, changes: Config) -> bool:
-    """Whether a document is the known one with these changes."""
     expected = known | changes
     return all(path in now and canonical_value(now[path]) == canonical_value(expected[path]) for path in known)

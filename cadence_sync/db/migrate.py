@@ -122,7 +122,6 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
 
 @asynccontextmanager
 async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection in a transaction that excludes other `migrate`."""
     # It must see what another one committed while this one waited for the lock.
     async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
         await connection.exec_driver_sql(LOCK_MIGRATION)

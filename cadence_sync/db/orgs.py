@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig, Schedule
 from cadence_sync.db import credentials
-from cadence_sync.db.crypto import Cipher
-from cadence_sync.db.engine import LOCK_ORG, translate_errors
+from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction, translate_errors
 from cadence_sync.db.queue import drop_job
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables import SCHEMA, metadata, org_credentials, orgs
@@ -65,10 +65,8 @@ async def load_orgs(engine: AsyncEngine, org_ids: Collection[str] | None = None)
     statement = _select_rows()
     if org_ids is not None:
         statement = statement.where(orgs.c.org_id.in_(filter(_is_text, org_ids)))
-    with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return {row["org_id"]: OrgRow(**row) for row in (await connection.execute(statement)).mappings()}
+    async with autocommit(engine) as connection:
+        return {row["org_id"]: OrgRow(**row) for row in (await connection.execute(statement)).mappings()}
 
 
 async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[OrgRow]:
@@ -155,14 +153,12 @@ def no_such_org_error(org_id: str) -> NotFoundError:
 
 @asynccontextmanager
 async def org_transaction(engine: AsyncEngine, org_id: str) -> AsyncIterator[AsyncConnection]:
-    """Yields a transaction behind the organization's lock."""
     if not _is_text(org_id):
         raise no_such_org_error(org_id)
-    with translate_errors():
-        async with engine.begin() as connection:
-            await check_migrated(connection)
-            await connection.execute(LOCK_ORG, {"org_id": org_id})
-            yield connection
+    async with transaction(engine) as connection:
+        await check_migrated(connection)
+        await connection.execute(LOCK_ORG, {"org_id": org_id})
+        yield connection
 
 
 def _is_text(org_id: str) -> bool:

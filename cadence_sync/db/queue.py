@@ -35,6 +35,39 @@ STATISTICS: Final = "cadence_queue.pgqueuer_statistics"
 _BATCH: Final = 10_000
 """Rows of the queue's log that one statement may delete."""
 
+# The scheduler leads whose session holds an advisory lock, while its heartbeats arrive. A process that dies loses its
+# session and with it the lock. One that freezes keeps both: so another scheduler that finds its heartbeat too old ends
+# that session. The leader enqueues through the same session: one that wakes up later enqueues nothing.
+LEADER_STALE: Final = 10
+"""Seconds without a heartbeat after which a leader counts as frozen."""
+
+LEADER_TABLE: Final = """
+    CREATE TABLE cadence_queue.leader (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        backend_pid integer NOT NULL,
+        beat_at timestamptz NOT NULL
+    )
+"""
+LEADER_EXISTS: Final = """
+    SELECT EXISTS (
+        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader'
+    )
+"""
+_ACQUIRE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"
+_HEARTBEAT: Final = """
+    INSERT INTO cadence_queue.leader (backend_pid, beat_at) VALUES (pg_backend_pid(), clock_timestamp())
+    ON CONFLICT (one) DO UPDATE SET backend_pid = excluded.backend_pid, beat_at = excluded.beat_at
+"""
+_END_FROZEN: Final = """
+    SELECT pg_terminate_backend(f.backend_pid)
+    FROM cadence_queue.leader AS f
+    JOIN pg_locks AS l ON l.pid = f.backend_pid AND l.locktype = 'advisory' AND l.granted
+    WHERE f.beat_at < clock_timestamp() - make_interval(secs => $1)
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('cadence_sync/leader', 0)
+"""
+
 
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Connection]:
@@ -51,13 +84,11 @@ async def direct(url: str) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def driver_of(engine: AsyncEngine) -> AsyncIterator[Connection]:
-    """Yields a driver's connection of an engine."""
     async with open_connection(engine) as connection:
         yield await driver_connection(connection)
 
 
 async def check_queue(connection: AsyncConnection) -> None:
-    """Raises `DatabaseError` unless the queue's tables exist."""
     if await connection.scalar(_EXISTS, {"table": "leader"}) is None:
         raise DatabaseError(
             "The database has no queue of cadence-sync.", hint="Run `cadence-sync migrate`.", code="NOT_MIGRATED"
@@ -74,6 +105,21 @@ async def drop_job(connection: AsyncConnection, org_id: str) -> None:
     """Deletes an organization's queued job; a running one stays, and the queue may not exist yet."""
     if await connection.scalar(_EXISTS, {"table": "pgqueuer"}) is not None:
         await connection.execute(_DROP, {"org_id": org_id})
+
+
+async def try_acquire_leadership(connection: Connection) -> bool:
+    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
+    with translate_errors():
+        if await connection.fetchval(_ACQUIRE):
+            await connection.execute(_HEARTBEAT)
+            return True
+        await connection.fetch(_END_FROZEN, float(LEADER_STALE))
+        return False
+
+
+async def write_heartbeat(connection: Connection) -> None:
+    with translate_errors():
+        await connection.execute(_HEARTBEAT)
 
 
 @dataclass(frozen=True, slots=True)

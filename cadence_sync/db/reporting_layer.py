@@ -136,7 +136,6 @@ async def _load_applied(connection: AsyncConnection) -> Applied:
 
 
 async def is_current(connection: AsyncConnection) -> bool:
-    """Whether the layer is that of this code and complete."""
     applied = await _load_applied(connection)
     if applied.checksum != reporting_checksum():
         return False
@@ -145,7 +144,6 @@ async def is_current(connection: AsyncConnection) -> bool:
 
 
 async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> None:
-    """Creates, replace and drop objects until the schema holds this layer."""
     applied = await _load_applied(connection)
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}) is None:
         await connection.exec_driver_sql(f"CREATE SCHEMA {REPORTING}")
@@ -257,7 +255,6 @@ async def load_grants(connection: AsyncConnection) -> list[str]:
 
 
 async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> None:
-    """Repeats the grants that were lost with objects which exist again."""
     now = set(await load_grants(connection))
     for statement in before:
         if statement not in now:
@@ -270,7 +267,6 @@ async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
 
 
 async def renew_grants(connection: AsyncConnection) -> None:
-    """Lets the layer's readers read what was added to it."""
     for statement in await load_lacking_grants(connection):
         await connection.exec_driver_sql(statement)
 

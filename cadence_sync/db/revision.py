@@ -50,7 +50,6 @@ class ReportingObject:
         return "VIEW" if self.is_view else "ROUTINE"
 
     def references(self) -> set[str]:
-        """Returns the names of other objects of the layer in the definition."""
         return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
 
 
@@ -72,7 +71,6 @@ class ReportingLayer:
         return sorted(each.name for each in self.objects if not each.is_view)
 
     def column_comment(self, view: str, column: str) -> str:
-        """Returns the comment of this view's column, else that of all columns of its name."""
         columns = self.comments["columns"]
         return columns.get(f"{view}.{column}") or columns[column]
 
@@ -113,14 +111,12 @@ def _parse(file: Path) -> ReportingObject:
 
 
 def _order(objects: Mapping[str, ReportingObject]) -> Iterable[str]:
-    """Orders objects by their dependencies; the same files give the same order."""
     known = objects.keys()
     graph = {name: sorted(objects[name].references() & known) for name in sorted(known)}
     return TopologicalSorter(graph).static_order()
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """Returns the database's revision; None if it has no tables of cadence-sync."""
     exists = await connection.scalar(_EXISTS, {"schema": SCHEMA})
     return await connection.scalar(_REVISION) if exists else None
 
@@ -139,7 +135,6 @@ async def check_migrated(connection: AsyncConnection) -> None:
 
 
 def refuse_newer_revision(revision: str | None) -> None:
-    """Raises `DatabaseError` for a revision that this code lacks."""
     if revision is not None and revision > HEAD:
         raise _too_new(f"The database is at revision {revision}, newer than this cadence-sync knows ({HEAD}).")
 

@@ -117,7 +117,6 @@ async def _make_known(connection: AsyncConnection, org: Org) -> None:
 
 
 async def preview_run(connection: AsyncConnection, org: Org, started_at: datetime) -> Run:
-    """Returns what `start_run` would, as run 0, without recording it."""
     row = (await connection.execute(select(*_state_columns()).where(orgs.c.org_id == org.org_id))).one_or_none()
     return Run(0, org.org_id, started_at, 0, None, PagingHint()) if row is None else _run_of(row, 0, started_at)
 
@@ -241,7 +240,6 @@ def advance_fence(run: Run, listing: Listing) -> Update:
 
 
 async def count_failure(connection: AsyncConnection, run: Run) -> int | None:
-    """Returns how many runs failed in a row, this one included."""
     values = {"consecutive_failures": orgs.c.consecutive_failures + 1, "last_run_at": run.started_at}
     counting = update(orgs).where(orgs.c.org_id == run.org_id).values(values).returning(orgs.c.consecutive_failures)
     failures: int | None = await connection.scalar(counting)
@@ -253,7 +251,6 @@ def org_removed(org_id: str) -> SettingsError:
 
 
 def superseded() -> OrgBusyError:
-    """The fence has moved: this run's view of Zoho is the older one."""
     return OrgBusyError(
         "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
     )
@@ -299,14 +296,12 @@ async def _close_abandoned(
 
 
 def success_values(run: Run, counters: Counters, deletions: DeletionPlan) -> dict[str, object]:
-    """Returns the columns of a run that was applied."""
     hold_id = (deletions.hold_id or run.run_id) if deletions.hold else None
     outcome = str(outcome_of(counters))
     return {"outcome": outcome, **asdict(counters), "auto_deleted": deletions.auto_deleted, "hold_id": hold_id}
 
 
 def failure_values(problem: ErrorInfo) -> dict[str, object]:
-    """Returns the columns of a run that failed."""
     return {
         "outcome": str(Outcome.FAILED),
         "error_code": problem.code,

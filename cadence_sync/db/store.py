@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.events import Event
@@ -21,15 +21,24 @@ from cadence_sync.core.report import Counters, ErrorInfo
 from cadence_sync.db import alert_outbox, deletion_reviews, runs
 from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction
-from cadence_sync.db.quota import reserve_calls
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import cadences
+from cadence_sync.db.runs import DAY
+from cadence_sync.db.tables import cadences, sync_runs
 from cadence_sync.db.transaction import CadenceReader, Transaction
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import ApiUsage, Org, Run
 
 BENIGN_FAILURES: Final = {"ORG_BUSY", "INTERRUPTED"}
 """Failures that say nothing about an organization: another run was first, or a person stopped this one."""
+
+_IS_UNKNOWN: Final = or_(sync_runs.c.outcome.is_(None), sync_runs.c.error_code == "ABANDONED")
+SPENT: Final = func.coalesce(
+    func.sum(case((_IS_UNKNOWN, func.coalesce(sync_runs.c.reserved_calls, 0)), else_=sync_runs.c.api_calls)), 0
+)
+"""Calls of runs; one that is open or was killed counts its reservation, because its calls are unknown."""
+_SPARE_CALLS: Final = 50
+_CALLS_PER_PAGE: Final = 10
+"""A run reserves ten calls for each page of the last listing and fifty more, enough with retries."""
 
 # One row: a million rows would take ten times the memory.
 _INDEX: Final = text("""
@@ -67,7 +76,7 @@ class PostgresStore:
     async def _within_budget(self, run: Run, budget: int) -> Run:
         try:
             async with self._connect() as connection:
-                allowance = await reserve_calls(connection, run, budget)
+                allowance = await _reserve_calls(connection, run, budget)
         except BudgetError as error:
             await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
             raise
@@ -84,7 +93,6 @@ class PostgresStore:
         return DigestIndex(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
     async def knows_any(self, org_id: str, cadence_ids: Iterable[str]) -> bool:
-        """Returns whether any of these cadences is stored, live or deleted."""
         ids = iter(cadence_ids)
         async with self._connect() as connection:
             while block := list(islice(ids, BLOCK)):
@@ -119,7 +127,6 @@ class PostgresStore:
         return counters
 
     async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
-        """Closes a run that applied nothing."""
         async with self._connect() as connection:
             await runs.finish_run(connection, run, runs.failure_values(problem), usage, finished_at)
             if problem.code not in BENIGN_FAILURES:
@@ -129,7 +136,6 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        """Yields a connection in a transaction that commits at the end."""
         async with transaction(self._engine) as connection:
             await self._check(connection)
             yield connection
@@ -162,3 +168,20 @@ async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -
     passed = await connection.execute(runs.advance_fence(run, listing))
     if passed.rowcount != 1:
         raise runs.superseded()
+
+
+async def _reserve_calls(connection: AsyncConnection, run: Run, budget: int) -> int:
+    """Reserves calls for a run and returns their number; raises `BudgetError` where none are left."""
+    await connection.execute(LOCK_ORG, {"org_id": run.org_id})
+    mine = and_(sync_runs.c.org_id == run.org_id, sync_runs.c.started_at > run.started_at - DAY)
+    used = await connection.scalar(select(SPENT).where(mine))
+    left = budget - int(used or 0)
+    if left <= 0:
+        raise BudgetError(f"The {budget} API calls of this day are spent.")
+    reserved = min(left, _CALLS_PER_PAGE * run.paging.pages + _SPARE_CALLS)
+    await connection.execute(
+        update(sync_runs)
+        .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id)
+        .values(reserved_calls=reserved)
+    )
+    return reserved

@@ -15,14 +15,13 @@ from sqlalchemy import exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.crypto import Cipher
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.engine import open_connection, transaction
 from cadence_sync.db.tables import oauth_tokens, orgs
 from cadence_sync.ports import AccessToken, TokenSlot
 
 KEPT: Final = 20
-"""How many times of refreshes are remembered."""
-
+"""Times of refreshes that are remembered."""
 _LOCK: Final = text(
     "SELECT set_config('lock_timeout', :patience, true),"
     " set_config('idle_in_transaction_session_timeout', :patience, true),"
@@ -51,31 +50,27 @@ class TokenTable:
     """Seconds that one refresh may take before another process may try."""
 
     async def load(self) -> AccessToken | None:
-        with translate_errors():
-            async with self.engine.connect() as connection:
-                return (await self._read(connection)).token
+        async with open_connection(self.engine) as connection:
+            return (await self._read(connection)).token
 
     @asynccontextmanager
     async def refreshing(self) -> AsyncIterator[TokenSlot]:
-        with translate_errors():
-            async with self.engine.connect() as connection:
-                milliseconds = str(int(self.patience * 1000))
-                await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
-                slot = await self._read(connection)
-                token, issued_at = slot.token, slot.issued_at
-                try:
-                    yield slot
-                finally:
-                    if slot.issued_at != issued_at:
-                        await self._write(connection, None if slot.token is token else slot.token, slot.issued_at)
-                        await connection.commit()
+        async with open_connection(self.engine) as connection:
+            milliseconds = str(int(self.patience * 1000))
+            await connection.execute(_LOCK, {"org_id": self.org_id, "patience": milliseconds})
+            slot = await self._read(connection)
+            token, issued_at = slot.token, slot.issued_at
+            try:
+                yield slot
+            finally:
+                if slot.issued_at != issued_at:
+                    await self._write(connection, None if slot.token is token else slot.token, slot.issued_at)
+                    await connection.commit()
 
     async def drop(self) -> None:
-        with translate_errors():
-            async with self.engine.begin() as connection:
-                await connection.execute(
-                    oauth_tokens.update().where(*self._key()).values(encrypted_token=b"", expires_at=func.now())
-                )
+        emptied = oauth_tokens.update().where(*self._key()).values(encrypted_token=b"", expires_at=func.now())
+        async with transaction(self.engine) as connection:
+            await connection.execute(emptied)
 
     async def _read(self, connection: AsyncConnection) -> TokenSlot:
         """Returns what is stored; a token that cannot be decrypted is none."""
@@ -115,7 +110,5 @@ class TokenTable:
         return self.cipher.encrypt(msgspec.json.encode(_TokenPayload(self.org_id, token.value, token.api_url)))
 
     def _key(self) -> tuple[Any, ...]:
-        return (
-            oauth_tokens.c.org_id == self.org_id,
-            oauth_tokens.c.credential_fingerprint == self.fingerprint,
-        )
+        columns = oauth_tokens.c
+        return columns.org_id == self.org_id, columns.credential_fingerprint == self.fingerprint

@@ -34,7 +34,6 @@ class CadenceReader:
     run: Run
 
     async def load_stored(self, cadence_ids: Collection[str]) -> dict[str, CurrentState]:
-        """Returns the state of each of these cadences that is stored."""
         if not cadence_ids:
             return {}
         versions = cadence_versions
@@ -56,7 +55,6 @@ class CadenceReader:
         return states
 
     async def load_prior_state(self, new_ids: Collection[str]) -> PriorState:
-        """Returns what earlier runs left behind about ids that are not stored."""
         if not new_ids or self.run.last_listed_at is None:
             return PriorState(self.run.last_listed_at)
         records = quarantined_records

@@ -38,7 +38,6 @@ _FIRST_ONLY: Final = frozenset({"first_seen_at"})
 
 
 def plan_writes(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
-    """Yields the writes of a plan; none for an empty one."""
     yield from _write_versions(run, listing, plan.versions)
     yield from _write_current(run, listing, plan)
     yield from _refresh_digests(run, listing, plan.reencoded)
@@ -169,7 +168,6 @@ def _discovered_rows(run: Run, listing: Listing, refreshes: list[Refresh]) -> It
 
 
 def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
-    """Stores the quarantined records of a listing, redacted."""
     redacted = RedactionTarget(run.redacted)
     rows = [
         {
@@ -186,7 +184,6 @@ def quarantine(run: Run, listing: Listing) -> Iterator[Write]:
 
 
 def _refresh_digests(run: Run, listing: Listing, rows: list[CurrentRow]) -> Iterator[Write]:
-    """Stores the new digest of records that changed only in encoding."""
     if not rows or not run.may_refresh_digests:
         return
     yield from update_rows(cadences, run.org_id, [{"cadence_id": r.cadence_id, "digest": r.digest} for r in rows])

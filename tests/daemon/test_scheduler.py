@@ -9,9 +9,8 @@ from apscheduler.triggers.cron import CronTrigger
 
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.daemon.scheduler import Scheduler
-from cadence_sync.db import leader
 from cadence_sync.db.orgs import OrgRow
-from cadence_sync.db.queue import Connection, direct
+from cadence_sync.db.queue import Connection, direct, try_acquire_leadership
 from cadence_sync.errors import DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.cli import PATIENCE
@@ -122,12 +121,12 @@ async def test_one_leads_and_another_takes_over_where_its_session_ends(database_
 async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
     """It holds its session and shows no sign of life."""
     async with direct(database_url) as frozen, direct(database_url) as other:
-        assert await leader.try_acquire(frozen)
-        assert not await leader.try_acquire(other)
+        assert await try_acquire_leadership(frozen)
+        assert not await try_acquire_leadership(other)
         assert not frozen.is_closed()
         await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
         async with asyncio.timeout(PATIENCE):
-            while not await leader.try_acquire(other):
+            while not await try_acquire_leadership(other):
                 await asyncio.sleep(0.05)
         async with asyncio.timeout(PATIENCE):
             while not frozen.is_closed():
@@ -137,9 +136,9 @@ async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
 async def test_a_lock_of_somebody_else_is_left_alone(database_url: str) -> None:
     async with direct(database_url) as mine, direct(database_url) as other, direct(database_url) as stranger:
         await stranger.execute("SELECT pg_advisory_lock(42)")
-        assert await leader.try_acquire(mine)
+        assert await try_acquire_leadership(mine)
         await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
-        await leader.try_acquire(other)
+        await try_acquire_leadership(other)
         assert await stranger.fetchval("SELECT 1") == 1
 
 

@@ -9,7 +9,7 @@ from cadence_sync import wiring
 from cadence_sync.core.digest_index import DIGEST_SIZE, DigestIndex, SeenSet
 from cadence_sync.core.records import BLOCK
 from cadence_sync.daemon import schedule, scheduler, worker
-from cadence_sync.db import engine, leader
+from cadence_sync.db import engine, queue
 from cadence_sync.zoho import source
 from tools.paths import DOCS, ROOT
 
@@ -43,7 +43,7 @@ def test_the_modules_of_the_tree_exist() -> None:
         f"the stored state, {BLOCK} at a time",
         f"`zoho_listing_timeout` plus {wiring.LEASE_MARGIN / 60:g} minutes",
         f"Every {scheduler.TICK:g} s it loads the organizations",
-        f"after {leader.STALE} s one of them ends that session",
+        f"after {queue.LEADER_STALE} s one of them ends that session",
         f"without a heartbeat for {worker.HEARTBEAT.total_seconds():g} s",
         f"a random part of up to {schedule.JITTER:.0%} of it",
         f"doubles the pause, up to {schedule.DAY / 3600:g} hours",

@@ -38,7 +38,6 @@ class Binaries:
         return self.version.partition(".")[0]
 
     def below(self, root: Path) -> "Binaries":
-        """Returns the same programs after their parts were copied below another root."""
         if self.root is None:
             return self
         folder, *parts = (root / each.relative_to(self.root) for each in (self.folder, *self.parts))

@@ -108,7 +108,6 @@ def new_socket_folder(account: Account) -> Path:
 
 
 def forget_socket_folder(folder: Path) -> None:
-    """Removes a folder that `new_socket_folder` made, after its server has ended."""
     if folder.name.startswith(_PREFIX):
         with suppress(OSError):
             for left in folder.glob(f".s.PGSQL.{PORT}*"):
@@ -117,7 +116,6 @@ def forget_socket_folder(folder: Path) -> None:
 
 
 def _short_folder(account: Account) -> Path:
-    """Returns a folder for temporary files whose path leaves room for a socket's name."""
     for candidate in _temporary_folders():
         folder = candidate.resolve()
         longest = len(os.fsencode(folder)) + len(f"/{_PREFIX}12345678/.s.PGSQL.{PORT}")

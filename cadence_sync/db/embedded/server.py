@@ -52,7 +52,6 @@ class EmbeddedServer:
     """Whether the data survive a power cut."""
 
     def start(self) -> Postmaster:
-        """Starts the server unless it runs already."""
         running = running_postmaster(self.data)
         if running is not None:
             return running
@@ -207,7 +206,6 @@ def temporary(prefix: str = "cadence-sync-", *, below: str | None = None, durabl
 
 
 def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
-    """Returns the server of a folder, not started."""
     binaries = find_binaries()
     account = account_for(data_dir / "postgres")
     programs = programs_for(account, binaries)
@@ -221,7 +219,6 @@ def open_server(data_dir: Path, *, durable: bool = True) -> EmbeddedServer:
 
 
 def describe(data_dir: Path) -> str:
-    """Describes the server of a folder: its programs, its files and its user."""
     server = open_server(_resolved(data_dir))
     return (
         f"Postgres {server.binaries.version} of {server.binaries.origin}, run by {server.account.text}; "
@@ -255,7 +252,6 @@ def _open_lock(file: Path) -> int:
 
 @contextmanager
 def _locked(file: Path, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """Holds a lock on a file; raises `BlockingIOError` if `mode` says not to wait."""
     number = _open_lock(file)
     try:
         fcntl.flock(number, mode)

@@ -150,7 +150,6 @@ _NAMES: Final = text("""
 
 
 async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:
-    """Loads a page of the cadences that were live, by name, and counts all of them."""
     columns = ", ".join(f"h.{name}" for name in query.columns)
     statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns))
     rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), asdict(query))).all()
@@ -170,7 +169,6 @@ async def compare_times(
 
 
 async def add_labels(connection: AsyncConnection, differences: Sequence[Difference]) -> list[Difference]:
-    """Adds the names that ids had at both times."""
     wanted = [
         (each.org_id, each.cadence_id, version)
         for each in differences
@@ -199,7 +197,6 @@ def pick_versions(axis: Axis, at: str, where: str = _ORG) -> str:
 
 
 def read_labels(row: Row[Any]) -> dict[str, str | None]:
-    """Returns the names in a row by the paths of their ids."""
     return {id_path: getattr(row, name.replace(".", "_")) for name, id_path in LABELS.items()}
 
 

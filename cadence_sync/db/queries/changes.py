@@ -5,22 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    text,
-    true,
-    tuple_,
-    union,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Integer, Text
@@ -36,9 +21,9 @@ FILTER_FIELDS: Final = tuple(path for path in FIELD_TITLES if path not in AUDIT_
 _RECENT: Final = 10_000
 """Change rows that are searched for the authors of recent changes."""
 _H: Final = cadence_changes.c
-_RENAMED: Final = text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
+_RENAMED: Final = sa.text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
 """The condition of the index of former names."""
-_CUSTOM_PLAN: Final = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+_CUSTOM_PLAN: Final = sa.text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 """Whether an index scan pays off depends on how much a filter lets through."""
 
 
@@ -100,7 +85,7 @@ class FeedFilter:
 
 # Names of modules and views came with the record; the newest version has today's.
 _EDITS: Final = (
-    text("""
+    sa.text("""
     SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
            v.valid_from AS changed_at, v.observed_at, v.run_id,
            CASE WHEN said.nobody THEN made.by_id ELSE said.by_id END AS by_id,
@@ -132,9 +117,9 @@ _EDITS: Final = (
     ) AS said
     """)
     .bindparams(
-        bindparam("orgs", type_=ARRAY(Text)),
-        bindparam("cadences", type_=ARRAY(Text)),
-        bindparam("versions", type_=ARRAY(Integer)),
+        sa.bindparam("orgs", type_=ARRAY(Text)),
+        sa.bindparam("cadences", type_=ARRAY(Text)),
+        sa.bindparam("versions", type_=ARRAY(Integer)),
     )
     .columns(fields=JSONB, before=JSONB, document=JSONB)
 )
@@ -157,29 +142,27 @@ async def load_feed(connection: AsyncConnection, filter_: FeedFilter, limit: int
 
 
 async def load_authors(connection: AsyncConnection, org: str | None) -> list[Choice]:
-    """Loads the authors of recent changes, and the creators and last editors of all cadences."""
     recent = (
-        select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
+        sa.select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
         .where(*([_H.org_id == org] if org else []))
         .order_by(_H.org_id.desc(), _H.changed_at.desc())
         .limit(_RECENT)
         .subquery()
     )
-    known = union(select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
+    known = sa.union(sa.select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
     rows = await connection.execute(
-        select(known.c.id, func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
+        sa.select(known.c.id, sa.func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
     )
     return sort_choices(Choice(value, label or value) for value, label in rows)
 
 
-def select_persons(org: str | None) -> list[Select[Any]]:
-    """Builds the queries for the creators and the last editors of cadences, as id and name."""
+def select_persons(org: str | None) -> list[sa.Select[Any]]:
     within = [cadences.c.org_id == org] if org else []
     return [
-        select(cadences.c.created_by_id.label("id"), cadences.c.created_by_name.label("name"))
+        sa.select(cadences.c.created_by_id.label("id"), cadences.c.created_by_name.label("name"))
         .where(*within)
         .distinct(),
-        select(cadences.c.modified_by_id, cadences.c.modified_by_name).where(*within).distinct(),
+        sa.select(cadences.c.modified_by_id, cadences.c.modified_by_name).where(*within).distinct(),
     ]
 
 
@@ -187,7 +170,7 @@ def sort_choices(choices: Iterable[Choice]) -> list[Choice]:
     return sorted(choices, key=lambda choice: choice.label.casefold())
 
 
-def _edit(row: Row[Any]) -> VersionEdit:
+def _edit(row: sa.Row[Any]) -> VersionEdit:
     if row.before is not None:
         # A restored version has no change rows: its changes are the difference of two documents.
         fields = tuple(changed_fields(from_document(row.before), from_document(row.document)))
@@ -197,25 +180,25 @@ def _edit(row: Row[Any]) -> VersionEdit:
     return VersionEdit(**own, fields=fields)
 
 
-def _keys(filter_: FeedFilter, limit: int) -> Select[Any]:
+def _keys(filter_: FeedFilter, limit: int) -> sa.Select[Any]:
     """Selects a page's versions: the newest of at most one page an organization, each read along its index."""
     if filter_.org:
         # Postgres may choose a parallel plan of its own here, where a filter lets hardly anything through.
-        one = _of_org(literal(filter_.org), filter_, limit).subquery()
-        return select(literal(filter_.org).label("org_id"), one.c.cadence_id, one.c.version)
+        one = _of_org(sa.literal(filter_.org), filter_, limit).subquery()
+        return sa.select(sa.literal(filter_.org).label("org_id"), one.c.cadence_id, one.c.version)
     each = _of_org(orgs.c.org_id, filter_, limit).correlate(orgs).lateral()
     return (
-        select(orgs.c.org_id, each.c.cadence_id, each.c.version)
-        .select_from(orgs.join(each, true()))
+        sa.select(orgs.c.org_id, each.c.cadence_id, each.c.version)
+        .select_from(orgs.join(each, sa.true()))
         .order_by(each.c.changed_at.desc(), orgs.c.org_id.desc(), each.c.cadence_id.desc(), each.c.version.desc())
         .limit(limit)
     )
 
 
-def _of_org(org: ColumnElement[str], filter_: FeedFilter, limit: int) -> Select[Any]:
+def _of_org(org: sa.ColumnElement[str], filter_: FeedFilter, limit: int) -> sa.Select[Any]:
     columns = (_H.changed_at, _H.cadence_id, _H.version)
     return (
-        select(*columns)
+        sa.select(*columns)
         .where(_H.org_id == org, *_conditions(org, filter_))
         .group_by(*columns)
         .order_by(_H.changed_at.desc(), _H.cadence_id.desc(), _H.version.desc())
@@ -223,8 +206,7 @@ def _of_org(org: ColumnElement[str], filter_: FeedFilter, limit: int) -> Select[
     )
 
 
-def _conditions(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
-    """Builds the conditions in the terms of the indexes."""
+def _conditions(org: sa.ColumnElement[str], filter_: FeedFilter) -> list[Any]:
     conditions: list[Any] = [
         column == value for column, value in ((_H.kind, filter_.kind), (_H.field, filter_.field)) if value
     ]
@@ -237,42 +219,41 @@ def _conditions(org: ColumnElement[str], filter_: FeedFilter) -> list[Any]:
     if filter_.until is not None:
         conditions.append(_H.changed_at <= filter_.until)
     if filter_.text:
-        conditions.append(or_(*(_H.cadence_id.in_(named) for named in _named(org, filter_.text))))
+        conditions.append(sa.or_(*(_H.cadence_id.in_(named) for named in _named(org, filter_.text))))
     if filter_.after is not None:
         conditions.append(_follows(org, filter_.after))
     return conditions
 
 
-def _named(org: ColumnElement[str], words: str) -> list[Select[Any]]:
-    """Selects the cadences that have such a name or id, and those that had such a name."""
+def _named(org: sa.ColumnElement[str], words: str) -> list[sa.Select[Any]]:
     renamed = cadence_changes.alias("renamed").c
     former = renamed.old_value[()].astext.icontains(words, autoescape=True)
     return [
-        select(cadences.c.cadence_id)
+        sa.select(cadences.c.cadence_id)
         .where(
             cadences.c.org_id == org,
-            or_(cadences.c.name.icontains(words, autoescape=True), cadences.c.cadence_id == words),
+            sa.or_(cadences.c.name.icontains(words, autoescape=True), cadences.c.cadence_id == words),
         )
         .correlate(orgs),
-        select(renamed.cadence_id).where(renamed.org_id == org, _RENAMED, former).correlate(orgs),
+        sa.select(renamed.cadence_id).where(renamed.org_id == org, _RENAMED, former).correlate(orgs),
     ]
 
 
-def _changed_by(org: ColumnElement[str], filter_: FeedFilter) -> ColumnElement[bool]:
+def _changed_by(org: sa.ColumnElement[str], filter_: FeedFilter) -> sa.ColumnElement[bool]:
     """Matches an author: who changed a field changed `modified_time` too, or the cadence as a whole."""
     named = _H.changed_by_id == filter_.person
     if filter_.field:
         return named
-    whole = _H.field == literal_column("'*'")
-    own = select(cadences.c.cadence_id).where(cadences.c.org_id == org, cadences.c.created_by_id == filter_.person)
-    return or_(
-        and_(named, or_(whole, _H.field == literal_column("'modified_time'"))),
-        and_(whole, _H.kind == "created", _H.cadence_id.in_(own.correlate(orgs))),
+    whole = _H.field == sa.literal_column("'*'")
+    own = sa.select(cadences.c.cadence_id).where(cadences.c.org_id == org, cadences.c.created_by_id == filter_.person)
+    return sa.or_(
+        sa.and_(named, sa.or_(whole, _H.field == sa.literal_column("'modified_time'"))),
+        sa.and_(whole, _H.kind == "created", _H.cadence_id.in_(own.correlate(orgs))),
     )
 
 
-def _follows(org: ColumnElement[str], after: FeedCursor) -> ColumnElement[bool]:
+def _follows(org: sa.ColumnElement[str], after: FeedCursor) -> sa.ColumnElement[bool]:
     """Matches what follows a change: the index ends with `changed_at`, the key decides among equals."""
-    key = tuple_(org, _H.cadence_id, _H.version)
-    last = tuple_(literal(after.org_id), literal(after.cadence_id), literal(after.version))
-    return and_(_H.changed_at <= after.changed_at, or_(_H.changed_at < after.changed_at, key < last))
+    key = sa.tuple_(org, _H.cadence_id, _H.version)
+    last = sa.tuple_(sa.literal(after.org_id), sa.literal(after.cadence_id), sa.literal(after.version))
+    return sa.and_(_H.changed_at <= after.changed_at, sa.or_(_H.changed_at < after.changed_at, key < last))

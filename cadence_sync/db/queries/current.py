@@ -5,24 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Executable,
-    FromClause,
-    Join,
-    Row,
-    Select,
-    and_,
-    case,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-    union,
-    union_all,
-)
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
@@ -41,7 +24,7 @@ _C: Final = cadences.c
 _H: Final = held_deletions.c
 _INTERNAL: Final = {"version", "digest"}
 """Columns of `cadences` that are not shown among the others."""
-_STATUS: Final = text("""
+_STATUS: Final = sa.text("""
     SELECT o.org_id, o.data_center,
            (SELECT count(*) FROM cadence_sync.cadences AS c
             WHERE c.org_id = o.org_id AND c.deleted_at IS NULL) AS live,
@@ -76,19 +59,19 @@ LIST_COLUMNS: Final = (
     *("email_follow_up_count", "task_follow_up_count", "call_follow_up_count", "whatsapp_follow_up_count"),
     *("execute_every_unit", "execute_every_period", "first_seen_at", "last_changed_at", "deleted_at", "missing_since"),
 )
-_CHANGED: Final = case(
+_CHANGED: Final = sa.case(
     # Of a cadence that has not changed since it was first seen, Zoho alone says when it last did.
-    (_C.version == 1, func.least(func.coalesce(_C.modified_time, _C.created_time), _C.last_changed_at)),
+    (_C.version == 1, sa.func.least(sa.func.coalesce(_C.modified_time, _C.created_time), _C.last_changed_at)),
     else_=_C.last_changed_at,
 )
-SORTS: Final[dict[str, ColumnElement[Any]]] = {
-    "name": func.lower(_C.name),
+SORTS: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "name": sa.func.lower(_C.name),
     "org": _C.org_id,
-    "module": func.lower(_C.module_api_name),
+    "module": sa.func.lower(_C.module_api_name),
     "status": _C.status,
     "created": _C.created_time,
     "changed": _CHANGED,
-    "person": func.lower(_C.modified_by_name),
+    "person": sa.func.lower(_C.modified_by_name),
 }
 """What lists can be sorted by; ids break ties, so that pages neither repeat nor skip rows."""
 
@@ -128,12 +111,10 @@ class Choices:
 
 
 async def load_status(engine: AsyncEngine) -> QueryRows:
-    """Returns a row an organization: what is stored, the last run, the last success, and what needs attention."""
     return await _rows(engine, _STATUS)
 
 
 async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
-    """Returns a row a cadence; deleted ones only where they are asked for."""
     statement = _details(org_id).order_by(_C.org_id, _C.name, _C.cadence_id)
     if not deleted:
         statement = statement.where(_C.deleted_at.is_(None))
@@ -141,14 +122,12 @@ async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: boo
 
 
 async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
-    """Returns the rows of this id: one an organization that has it."""
     return await _rows(engine, _details(org_id).where(_C.cadence_id == cadence_id))
 
 
 async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
-    """Returns the newest changes of an organization, with the names of the cadences."""
     statement = (
-        select(cadence_changes, _C.name)
+        sa.select(cadence_changes, _C.name)
         .join(cadences, _same_cadence(cadence_changes))
         .where(cadence_changes.c.org_id == org_id)
         .order_by(cadence_changes.c.change_id.desc())
@@ -157,28 +136,29 @@ async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> Query
     return await _rows(engine, statement)
 
 
-async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> Row[Any] | None:
+async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> sa.Row[Any] | None:
     """Loads a cadence and its missing or held deletion; of a deleted one, its last known state."""
     found = await connection.execute(
-        select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
+        sa.select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
         .outerjoin(held_deletions, _same_cadence(held_deletions))
         .where(_C.org_id == org_id, _C.cadence_id == cadence_id)
     )
     return found.one_or_none()
 
 
-async def list_page(connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int) -> Sequence[Row[Any]]:
+async def list_page(
+    connection: AsyncConnection, filter_: CadenceFilter, limit: int, offset: int
+) -> Sequence[sa.Row[Any]]:
     """Loads one page of the list, with `LIST_COLUMNS`.
 
     Paging is by offset, not by key: the order may be by any column, and of 10,000 cadences the last page costs a few
     milliseconds more than the first.
     """
-    rows: Sequence[Row[Any]] = (await connection.execute(_listed(filter_).limit(limit).offset(offset))).all()
+    rows: Sequence[sa.Row[Any]] = (await connection.execute(_listed(filter_).limit(limit).offset(offset))).all()
     return rows
 
 
-async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[Row[Any]]:
-    """Yields the whole list, with `LIST_COLUMNS`."""
+async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[sa.Row[Any]]:
     async with connection.stream(_listed(filter_)) as rows:
         async for batch in rows.partitions(_BATCH):
             for row in batch:
@@ -186,20 +166,19 @@ async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -
 
 
 async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> int:
-    statement = select(func.count()).select_from(cadences).where(*_conditions(filter_))
+    statement = sa.select(sa.func.count()).select_from(cadences).where(*_conditions(filter_))
     return (await connection.execute(statement)).scalar_one()
 
 
 async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
-    """Loads the options of the list's filters, those of one organization or of all."""
     within = [] if org is None else [_C.org_id == org]
-    person = union(*select_persons(org)).subquery()
+    person = sa.union(*select_persons(org)).subquery()
     found = await connection.execute(
-        union_all(
-            select(literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
-            select(literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
-            select(literal("status"), _C.status, _C.status).where(*within).distinct(),
-            select(literal("person"), person.c.id, func.max(person.c.name)).group_by(person.c.id),
+        sa.union_all(
+            sa.select(sa.literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            sa.select(sa.literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
+            sa.select(sa.literal("status"), _C.status, _C.status).where(*within).distinct(),
+            sa.select(sa.literal("person"), person.c.id, sa.func.max(person.c.name)).group_by(person.c.id),
         )
     )
     by_kind: dict[str, list[Choice]] = {"org": [], "module": [], "status": [], "person": []}
@@ -209,39 +188,39 @@ async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
     return Choices(*map(sort_choices, by_kind.values()))
 
 
-def _details(org_id: str | None) -> Select[Any]:
+def _details(org_id: str | None) -> sa.Select[Any]:
     own = [column for column in _C if column.name not in _INTERNAL]
     counts = [column for column in follow_up_summaries.c if not column.primary_key]
     execution = [column.label(f"execution_{column.name}") for column in execution_details.c if not column.primary_key]
-    statement = select(*own, *counts, *execution, _C.version).select_from(_with_details())
+    statement = sa.select(*own, *counts, *execution, _C.version).select_from(_with_details())
     return statement if org_id is None else statement.where(_C.org_id == org_id)
 
 
-def _listed(filter_: CadenceFilter) -> Select[Any]:
+def _listed(filter_: CadenceFilter) -> sa.Select[Any]:
     tables = (follow_up_summaries, execution_details, cadences)
-    columns: dict[str, ColumnElement[Any]] = {column.name: column for table in tables for column in table.c}
+    columns: dict[str, sa.ColumnElement[Any]] = {column.name: column for table in tables for column in table.c}
     columns |= {"last_changed_at": _CHANGED, "missing_since": _H.missing_since}
     by = SORTS[filter_.sort]
     order = by.desc().nulls_last() if filter_.descending else by.asc().nulls_last()
     return (
-        select(*(columns[name].label(name) for name in LIST_COLUMNS))
+        sa.select(*(columns[name].label(name) for name in LIST_COLUMNS))
         .select_from(_with_details().outerjoin(held_deletions, _same_cadence(held_deletions)))
         .where(*_conditions(filter_))
         .order_by(order, _C.org_id, _C.cadence_id)
     )
 
 
-def _with_details() -> Join:
+def _with_details() -> sa.Join:
     return cadences.outerjoin(follow_up_summaries, _same_cadence(follow_up_summaries)).outerjoin(
         execution_details, _same_cadence(execution_details)
     )
 
 
-def _same_cadence(table: FromClause) -> ColumnElement[bool]:
-    return and_(table.c.org_id == _C.org_id, table.c.cadence_id == _C.cadence_id)
+def _same_cadence(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.org_id == _C.org_id, table.c.cadence_id == _C.cadence_id)
 
 
-def _conditions(filter_: CadenceFilter) -> list[ColumnElement[bool]]:
+def _conditions(filter_: CadenceFilter) -> list[sa.ColumnElement[bool]]:
     conditions = [
         column == value
         for column, value in (
@@ -256,14 +235,14 @@ def _conditions(filter_: CadenceFilter) -> list[ColumnElement[bool]]:
         conditions.append(_C.deleted_at.is_not(None) if deleted else _C.deleted_at.is_(None))
     if filter_.state is CadenceState.MISSING:
         unapproved = _H.decision.is_distinct_from("approved")
-        conditions.append(exists().where(_same_cadence(held_deletions), unapproved).correlate(cadences))
+        conditions.append(sa.exists().where(_same_cadence(held_deletions), unapproved).correlate(cadences))
     if filter_.person:
-        conditions.append(or_(_C.created_by_id == filter_.person, _C.modified_by_id == filter_.person))
+        conditions.append(sa.or_(_C.created_by_id == filter_.person, _C.modified_by_id == filter_.person))
     if filter_.text:
-        conditions.append(or_(_C.name.icontains(filter_.text, autoescape=True), _C.cadence_id == filter_.text))
+        conditions.append(sa.or_(_C.name.icontains(filter_.text, autoescape=True), _C.cadence_id == filter_.text))
     return conditions
 
 
-async def _rows(engine: AsyncEngine, statement: Executable) -> QueryRows:
+async def _rows(engine: AsyncEngine, statement: sa.Executable) -> QueryRows:
     async with snapshot(engine) as connection:
         return [dict(row) for row in (await connection.execute(statement)).mappings()]

@@ -16,7 +16,7 @@ from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.labels import Axis
 from cadence_sync.core.records import Config
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
@@ -135,22 +135,21 @@ class Timeline:
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
     """Yields a read-only connection whose statements all see the same state, whatever a sync commits meanwhile."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            if timeout_ms is not None:
-                await connection.execute(_LIMIT, {"limit": str(timeout_ms)})
-            await check_migrated(connection)
-            try:
-                yield connection
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _FUTURE:
-                    raise
-                raise ArgumentError(
-                    "The time lies in the future of the database's clock.",
-                    hint="Set the clock of this machine, or that of the database's.",
-                    code="BAD_TIME",
-                ) from error
+    async with open_connection(engine, "REPEATABLE READ") as connection:
+        await connection.execution_options(postgresql_readonly=True)
+        if timeout_ms is not None:
+            await connection.execute(_LIMIT, {"limit": str(timeout_ms)})
+        await check_migrated(connection)
+        try:
+            yield connection
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _FUTURE:
+                raise
+            raise ArgumentError(
+                "The time lies in the future of the database's clock.",
+                hint="Set the clock of this machine, or that of the database's.",
+                code="BAD_TIME",
+            ) from error
 
 
 async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
@@ -160,7 +159,6 @@ async def load_history_start(connection: AsyncConnection) -> dict[str, datetime 
 
 
 def find_unwatched(starts: Mapping[str, datetime | None], org: str | None, at: datetime) -> dict[str, datetime | None]:
-    """Returns the organizations, or the one, whose history starts after a time."""
     asked_for = {name: start for name, start in starts.items() if org in (None, name)}
     return {name: start for name, start in asked_for.items() if start is None or at < start}
 
@@ -188,13 +186,11 @@ async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: st
 
 
 async def load_observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
-    """Loads all versions of a cadence, oldest first, as `core.blame` reads them."""
     rows = await connection.execute(_SEEN, {"org": org_id, "cadence": cadence_id})
     return [_observed(row) for row in rows]
 
 
 async def load_timeline(connection: AsyncConnection, org_id: str, cadence_id: str, newest: int, limit: int) -> Timeline:
-    """Loads at most `limit` versions from `newest` downwards."""
     oldest = max(newest - limit, 0) + 1
     keys = [(org_id, cadence_id, version) for version in range(newest, oldest - 1, -1)]
     discovered = await connection.execute(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queue import Depth, depth
 from cadence_sync.errors import NotFoundError
 
@@ -64,18 +64,15 @@ class Vitals:
 
 
 async def load_vitals(engine: AsyncEngine) -> Vitals:
-    """Loads everything once; costs some index lookups for each organization."""
-    with translate_errors():
-        async with engine.connect() as connection:
-            orgs = list(await connection.execute(_VITALS))
-            channels = (await connection.execute(_CHANNELS)).all()
-            return Vitals([row for row in orgs if row.stays], await depth(connection), channels)
+    async with open_connection(engine) as connection:
+        orgs = list(await connection.execute(_VITALS))
+        channels = (await connection.execute(_CHANNELS)).all()
+        return Vitals([row for row in orgs if row.stays], await depth(connection), channels)
 
 
 async def list_orgs(
     connection: AsyncConnection, search: str | None, page: int, size: int
 ) -> tuple[Sequence[Row[Any]], int]:
-    """Loads a page of the organizations with their freshness, and counts all of them."""
     total = await connection.scalar(_COUNT, {"search": search})
     rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
     return rows.all(), int(total or 0)
@@ -88,10 +85,8 @@ async def check_org(connection: AsyncConnection, org: str) -> None:
 
 
 async def load_org(connection: AsyncConnection, org: str) -> Row[Any]:
-    """Loads an organization's freshness and its own schedule."""
     return (await connection.execute(_ORG, {"org": org})).one()
 
 
 async def load_drift(connection: AsyncConnection, org: str) -> Sequence[Row[Any]]:
-    """Loads the unknown fields and words that Zoho sends, the latest first."""
     return (await connection.execute(_DRIFT, {"org": org})).all()

@@ -96,7 +96,6 @@ class Attention(NamedTuple):
     rows: Sequence[Row[Any]]
 
     def total(self, kind: str | None) -> int:
-        """Counts the items of a kind, or of all kinds."""
         return sum(self.counts.values()) if kind is None else self.counts.get(kind, 0)
 
 
@@ -128,7 +127,6 @@ class Day(NamedTuple):
 async def load_attention(
     connection: AsyncConnection, query: AttentionQuery, org: str | None, kind: str | None, page: int, size: int
 ) -> Attention:
-    """Loads what needs attention, of all organizations or of one; the most severe first."""
     own = {name: seconds for name, seconds in query.schedules.items() if seconds != query.interval}
     values: dict[str, object] = {
         "org": org,
@@ -147,11 +145,9 @@ async def load_attention(
 
 
 async def count_live(connection: AsyncConnection, org: str | None) -> list[Live]:
-    """Counts live cadences by module and status, the largest modules first."""
     return [Live(*row) for row in await connection.execute(_LIVE, {"org": org})]
 
 
 async def count_changes(connection: AsyncConnection, org: str | None, since: date, zone: str) -> list[Day]:
-    """Counts changes by day and kind, from a day of this zone on."""
     values = {"org": org, "since": datetime.combine(since, time()), "zone": zone}
     return [Day(*row) for row in await connection.execute(_CHANGES, values)]

@@ -1,13 +1,14 @@
 """The tables of the schema `cadence_sync` for SQLAlchemy Core; `migrations/` creates them."""
 
-from cadence_sync.db.tables.base import SCHEMA, metadata
 from cadence_sync.db.tables.history import (
+    SCHEMA,
     cadence_changes,
     cadence_versions,
     cadences,
     discovered_fields,
     execution_details,
     follow_up_summaries,
+    metadata,
     orgs,
     redactions,
 )

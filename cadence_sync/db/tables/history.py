@@ -6,227 +6,232 @@ a closed version. With the primary key, only an unbroken chain per cadence, numb
 committed. Triggers refuse to rewrite history, except for a person's name in a transaction that records the redaction.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Computed,
-    Date,
-    Float,
-    ForeignKeyConstraint,
-    Identity,
-    Index,
-    Integer,
-    LargeBinary,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from typing import Final
+
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 
-from cadence_sync.db.tables.base import SCHEMA, count, instant, metadata, references
+SCHEMA: Final = "cadence_sync"
 
-orgs = Table(
+metadata = sa.MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(constraint_name)s",
+    },
+)
+
+
+def instant(name: str, *, nullable: bool = True, server_default: str | None = None) -> sa.Column[object]:
+    default = sa.text(server_default) if server_default else None
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def count(name: str, *, start: int = 0) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default=sa.text(str(start)))
+
+
+def references(table: str, *columns: str, name: str, deferred: bool = False) -> sa.ForeignKeyConstraint:
+    targets = [f"{SCHEMA}.{table}.{column}" for column in columns]
+    when = "DEFERRED" if deferred else None
+    return sa.ForeignKeyConstraint(columns, targets, name=name, deferrable=deferred or None, initially=when)
+
+
+orgs = sa.Table(
     "orgs",
     metadata,
-    Column("org_id", Text),
-    Column("data_center", Text, nullable=False),
-    Column("enabled", Boolean, nullable=False, server_default=text("true")),
-    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("data_center", sa.Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.text("true")),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     instant("first_listed_at"),
     instant("last_listed_at"),
     count("last_page_count", start=1),
-    Column("rejected_page_size", Integer),
-    Column("had_unreadable_ids", Boolean, nullable=False, server_default=text("false")),
+    sa.Column("rejected_page_size", sa.Integer),
+    sa.Column("had_unreadable_ids", sa.Boolean, nullable=False, server_default=sa.text("false")),
     instant("digests_refreshed_at"),
     instant("created_at", nullable=False, server_default="now()"),
-    Column("sync_interval_seconds", Float(53)),
-    Column("sync_cron", Text),
-    Column("time_zone", Text),
+    sa.Column("sync_interval_seconds", sa.Float(53)),
+    sa.Column("sync_cron", sa.Text),
+    sa.Column("time_zone", sa.Text),
     count("consecutive_failures"),
     instant("last_run_at"),
     instant("removed_at"),
-    PrimaryKeyConstraint("org_id"),
 )
 
-cadences = Table(
+cadences = sa.Table(
     "cadences",
     metadata,
-    Column("org_id", Text),
-    Column("cadence_id", Text),
-    Column("name", Text),
-    Column("description", Text),
-    Column("type", Text),
-    Column("status", Text),
-    Column("active", Boolean),
-    Column("published", Boolean),
-    Column("module_id", Text),
-    Column("module_api_name", Text),
-    Column("custom_view_id", Text),
-    Column("custom_view_name", Text),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("cadence_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text),
+    sa.Column("description", sa.Text),
+    sa.Column("type", sa.Text),
+    sa.Column("status", sa.Text),
+    sa.Column("active", sa.Boolean),
+    sa.Column("published", sa.Boolean),
+    sa.Column("module_id", sa.Text),
+    sa.Column("module_api_name", sa.Text),
+    sa.Column("custom_view_id", sa.Text),
+    sa.Column("custom_view_name", sa.Text),
     instant("created_time"),
-    Column("created_by_id", Text),
-    Column("created_by_name", Text),
+    sa.Column("created_by_id", sa.Text),
+    sa.Column("created_by_name", sa.Text),
     instant("modified_time"),
-    Column("modified_by_id", Text),
-    Column("modified_by_name", Text),
-    Column("extra", JSONB, nullable=False, server_default=text("'{}'")),
+    sa.Column("modified_by_id", sa.Text),
+    sa.Column("modified_by_name", sa.Text),
+    sa.Column("extra", JSONB, nullable=False, server_default=sa.text("'{}'")),
     instant("first_seen_at", nullable=False),
     instant("last_changed_at", nullable=False),
     instant("deleted_at"),
-    Column("version", Integer, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("org_id", "cadence_id"),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
     references("orgs", "org_id", name="org"),
     references("cadence_versions", "org_id", "cadence_id", "version", name="version", deferred=True),
 )
 
-follow_up_summaries = Table(
+follow_up_summaries = sa.Table(
     "follow_up_summaries",
     metadata,
-    Column("org_id", Text),
-    Column("cadence_id", Text),
-    Column("email_follow_up_count", Integer),
-    Column("task_follow_up_count", Integer),
-    Column("call_follow_up_count", Integer),
-    Column("whatsapp_follow_up_count", Integer),
-    PrimaryKeyConstraint("org_id", "cadence_id"),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("cadence_id", sa.Text, primary_key=True),
+    sa.Column("email_follow_up_count", sa.Integer),
+    sa.Column("task_follow_up_count", sa.Integer),
+    sa.Column("call_follow_up_count", sa.Integer),
+    sa.Column("whatsapp_follow_up_count", sa.Integer),
     references("cadences", "org_id", "cadence_id", name="cadence"),
 )
 
-execution_details = Table(
+execution_details = sa.Table(
     "execution_details",
     metadata,
-    Column("org_id", Text),
-    Column("cadence_id", Text),
-    Column("type", Text),
-    Column("end_date", Date),
-    Column("automatic_unenroll", Boolean),
-    Column("execute_every_unit", Integer),
-    Column("execute_every_period", Text),
-    Column("unenroll_type", Text),
-    Column("unenroll_end_date", Date),
-    PrimaryKeyConstraint("org_id", "cadence_id"),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("cadence_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text),
+    sa.Column("end_date", sa.Date),
+    sa.Column("automatic_unenroll", sa.Boolean),
+    sa.Column("execute_every_unit", sa.Integer),
+    sa.Column("execute_every_period", sa.Text),
+    sa.Column("unenroll_type", sa.Text),
+    sa.Column("unenroll_end_date", sa.Date),
     references("cadences", "org_id", "cadence_id", name="cadence"),
 )
 
-cadence_versions = Table(
+cadence_versions = sa.Table(
     "cadence_versions",
     metadata,
-    Column("org_id", Text),
-    Column("cadence_id", Text),
-    Column("version", Integer),
-    Column("kind", Text, nullable=False),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("cadence_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
     instant("valid_from", nullable=False),
     instant("valid_to"),
     instant("observed_at", nullable=False),
     instant("source_modified_time"),
-    Column("document", JSONB, nullable=False),
-    Column("raw", JSON),
-    Column("run_id", BigInteger, nullable=False),
-    Column("prev_version", Integer, Computed("nullif(version - 1, 0)", persisted=True)),
-    Column(
+    sa.Column("document", JSONB, nullable=False),
+    sa.Column("raw", JSON),
+    sa.Column("run_id", sa.BigInteger, nullable=False),
+    sa.Column("prev_version", sa.Integer, sa.Computed("nullif(version - 1, 0)", persisted=True)),
+    sa.Column(
         "next_version",
-        Integer,
-        Computed("CASE WHEN valid_to IS NOT NULL THEN version + 1 ELSE NULL::integer END", persisted=True),
+        sa.Integer,
+        sa.Computed("CASE WHEN valid_to IS NOT NULL THEN version + 1 ELSE NULL::integer END", persisted=True),
     ),
-    PrimaryKeyConstraint("org_id", "cadence_id", "version"),
-    UniqueConstraint("org_id", "cadence_id", "version", "valid_to", name="chain"),
-    CheckConstraint("version >= 1", name="numbered_from_1"),
-    CheckConstraint("valid_to > valid_from", name="ends_after_it_starts"),
-    CheckConstraint("kind IN ('baseline', 'created', 'updated', 'deleted', 'restored')", name="kind"),
-    CheckConstraint("(version = 1) = (kind IN ('baseline', 'created'))", name="first_kind"),
-    ForeignKeyConstraint(
+    sa.UniqueConstraint("org_id", "cadence_id", "version", "valid_to", name="chain"),
+    sa.CheckConstraint("version >= 1", name="numbered_from_1"),
+    sa.CheckConstraint("valid_to > valid_from", name="ends_after_it_starts"),
+    sa.CheckConstraint("kind IN ('baseline', 'created', 'updated', 'deleted', 'restored')", name="kind"),
+    sa.CheckConstraint("(version = 1) = (kind IN ('baseline', 'created'))", name="first_kind"),
+    sa.ForeignKeyConstraint(
         ["org_id", "cadence_id", "prev_version", "valid_from"],
         [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version", "valid_to")],
         name="predecessor",
         deferrable=True,
         initially="DEFERRED",
     ),
-    ForeignKeyConstraint(
+    sa.ForeignKeyConstraint(
         ["org_id", "cadence_id", "next_version"],
         [f"{SCHEMA}.cadence_versions.{c}" for c in ("org_id", "cadence_id", "version")],
         name="successor",
         deferrable=True,
         initially="DEFERRED",
     ),
-    Index(
+    sa.Index(
         "ix_cadence_versions_seen_before_valid",
         *("org_id", "cadence_id", "version"),
-        postgresql_where=text("observed_at < valid_from"),
+        postgresql_where=sa.text("observed_at < valid_from"),
     ),
 )
 
-cadence_changes = Table(
+cadence_changes = sa.Table(
     "cadence_changes",
     metadata,
-    Column("change_id", BigInteger, Identity(always=True)),
-    Column("org_id", Text, nullable=False),
-    Column("cadence_id", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("run_id", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("old_value", JSONB),
-    Column("new_value", JSONB),
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True)),
+    sa.Column("org_id", sa.Text, nullable=False),
+    sa.Column("cadence_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("old_value", JSONB),
+    sa.Column("new_value", JSONB),
     instant("changed_at", nullable=False),
     instant("observed_at", nullable=False),
-    Column("changed_by_id", Text),
-    Column("changed_by_name", Text),
-    PrimaryKeyConstraint("org_id", "change_id"),
-    UniqueConstraint("org_id", "cadence_id", "version", "field", name="once"),
+    sa.Column("changed_by_id", sa.Text),
+    sa.Column("changed_by_name", sa.Text),
+    sa.PrimaryKeyConstraint("org_id", "change_id"),
+    sa.UniqueConstraint("org_id", "cadence_id", "version", "field", name="once"),
     references("cadence_versions", "org_id", "cadence_id", "version", name="version"),
-    Index(None, "org_id", "changed_at"),
-    Index(
+    sa.Index(None, "org_id", "changed_at"),
+    sa.Index(
         "ix_cadence_changes_what",
         *("org_id", "field", "changed_at"),
-        postgresql_where=text("field <> 'modified_time' AND field <> 'modified_by.id'"),
+        postgresql_where=sa.text("field <> 'modified_time' AND field <> 'modified_by.id'"),
     ),
-    Index(
+    sa.Index(
         "ix_cadence_changes_names",
         *("org_id", "cadence_id"),
         postgresql_include=["old_value"],
-        postgresql_where=text("field = 'name' AND octet_length(old_value #>> '{}') <= 1000"),
+        postgresql_where=sa.text("field = 'name' AND octet_length(old_value #>> '{}') <= 1000"),
     ),
-    Index(
+    sa.Index(
         "ix_cadence_changes_who",
         *("org_id", "changed_by_id", "changed_at"),
-        postgresql_where=text("changed_by_id IS NOT NULL AND (field = '*' OR field = 'modified_time')"),
+        postgresql_where=sa.text("changed_by_id IS NOT NULL AND (field = '*' OR field = 'modified_time')"),
     ),
 )
 
-discovered_fields = Table(
+discovered_fields = sa.Table(
     "discovered_fields",
     metadata,
-    Column("org_id", Text),
-    Column("cadence_id", Text),
-    Column("version", Integer),
-    Column("field", Text),
-    Column("value", JSONB, nullable=False),
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("cadence_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("value", JSONB, nullable=False),
     instant("observed_at", nullable=False),
-    Column("run_id", BigInteger),
-    PrimaryKeyConstraint("org_id", "cadence_id", "version", "field"),
+    sa.Column("run_id", sa.BigInteger),
     references("cadence_versions", "org_id", "cadence_id", "version", name="version"),
-    Index(None, "org_id", "run_id"),
+    sa.Index(None, "org_id", "run_id"),
 )
 
-redactions = Table(
+redactions = sa.Table(
     "redactions",
     metadata,
-    Column("redaction_id", BigInteger, Identity(always=True)),
-    Column("org_id", Text, nullable=False),
-    Column("user_id", Text, nullable=False),
+    sa.Column("redaction_id", sa.BigInteger, sa.Identity(always=True)),
+    sa.Column("org_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
     instant("redacted_at", nullable=False, server_default="now()"),
-    Column("redacted_by", Text, nullable=False),
+    sa.Column("redacted_by", sa.Text, nullable=False),
     count("cadence_versions"),
     count("cadence_changes"),
     count("cadences"),
     count("quarantined_records"),
     count("schema_drift"),
-    Column("xid", Text, nullable=False, server_default=text("(pg_current_xact_id())::text")),
-    PrimaryKeyConstraint("org_id", "redaction_id"),
+    sa.Column("xid", sa.Text, nullable=False, server_default=sa.text("(pg_current_xact_id())::text")),
+    sa.PrimaryKeyConstraint("org_id", "redaction_id"),
     references("orgs", "org_id", name="org"),
 )
