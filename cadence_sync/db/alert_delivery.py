@@ -15,7 +15,7 @@ from cadence_sync.core.records import FieldChange
 from cadence_sync.db.engine import autocommit, transaction
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import alert_outbox
+from cadence_sync.db.tables.running import alert_outbox
 from cadence_sync.errors import CadenceSyncError
 
 LEASE: Final = timedelta(minutes=3)

@@ -18,7 +18,8 @@ from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
 from cadence_sync.db.bulk import Write, copy_rows
 from cadence_sync.db.engine import transaction
-from cadence_sync.db.tables import alert_outbox, orgs, sync_runs
+from cadence_sync.db.tables.history import orgs
+from cadence_sync.db.tables.running import alert_outbox, sync_runs
 from cadence_sync.ports import Run
 
 FLOOD: Final = 10
@@ -74,7 +75,7 @@ def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> I
 
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
     alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
-    yield from copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
+    return copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
 
 async def enter_decision(
@@ -157,10 +158,9 @@ def _entries(alerting: AlertRouting, alert: AlertEvent, channels: Sequence[str],
         "version": alert.version,
         "run_id": alert.run_id,
     }
-    return [entry | {"channel": channel} | _schedule(alerting, channel, now) for channel in channels]
-
-
-def _schedule(alerting: AlertRouting, channel: str, now: datetime) -> _Entry:
-    due, waits = alerting.due(channel, now), channel in alerting.digests
-    message_id = None if waits else str(uuid4())
-    return {"message_id": message_id, "is_bundle_head": not waits, "due_at": due, "next_attempt_at": due}
+    entries: list[_Entry] = []
+    for channel in channels:
+        due, waits = alerting.due(channel, now), channel in alerting.digests
+        message = {"message_id": None if waits else str(uuid4()), "is_bundle_head": not waits}
+        entries.append(entry | message | {"channel": channel, "due_at": due, "next_attempt_at": due})
+    return entries

@@ -10,7 +10,7 @@ from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
 from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
 from cadence_sync.db.engine import transaction
-from cadence_sync.db.tables import audit_log
+from cadence_sync.db.tables.running import audit_log
 
 _ACTIONS: Final = text("""
     SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.audit_log

@@ -18,10 +18,6 @@ _CONVERTERS: Final[dict[FieldType, Callable[[str], object]]] = {
 }
 
 
-def _columns(paths: dict[str, str]) -> tuple[_Column, ...]:
-    return tuple((column, path, _CONVERTERS.get(FIELDS[path])) for column, path in paths.items())
-
-
 CADENCE_FIELDS: Final = {
     path.replace(".", "_"): path
     for path in FIELDS
@@ -36,7 +32,10 @@ EXECUTION_FIELDS: Final = {
     "execute_every_period": PERIOD,
 }
 CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
-_CADENCE, _SUMMARY, _EXECUTION = (_columns(each) for each in (CADENCE_FIELDS, SUMMARY_FIELDS, EXECUTION_FIELDS))
+_CADENCE, _SUMMARY, _EXECUTION = (
+    tuple((column, path, _CONVERTERS.get(FIELDS[path])) for column, path in fields.items())
+    for fields in (CADENCE_FIELDS, SUMMARY_FIELDS, EXECUTION_FIELDS)
+)
 
 
 def cadence_values(row: CurrentRow) -> dict[str, object]:

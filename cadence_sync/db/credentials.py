@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import oauth_tokens, org_credentials
+from cadence_sync.db.tables.running import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
 
 

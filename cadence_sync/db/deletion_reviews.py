@@ -13,7 +13,8 @@ from cadence_sync.db.bulk import all_of, execute, upsert_rows
 from cadence_sync.db.engine import LOCK_ORG, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
-from cadence_sync.db.tables import deletion_decisions, held_deletions, orgs, sync_runs
+from cadence_sync.db.tables.history import orgs
+from cadence_sync.db.tables.running import deletion_decisions, held_deletions, sync_runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.ports import Run
 

@@ -12,7 +12,7 @@ from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queue import Depth, depth
 from cadence_sync.db.runs import DAY
 from cadence_sync.db.store import SPENT
-from cadence_sync.db.tables import schema_drift, sync_runs
+from cadence_sync.db.tables.running import schema_drift, sync_runs
 
 _SERVER: Final = text("""
     SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,

@@ -43,7 +43,9 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
     """
     async with transaction(engine) as connection:
         await check_migrated(connection)
-        if not await _exists(connection, role):
+        # Bytes that are not UTF-8 arrive as lone surrogates.
+        is_text = role.encode(errors="ignore").decode() == role
+        if not is_text or not await connection.scalar(_ROLE_EXISTS, {"role": role}):
             raise NotFoundError(
                 f"There is no role {role!r} in this Postgres.",
                 hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",
@@ -52,14 +54,6 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
         for statement in _STATEMENTS:
             await connection.exec_driver_sql(statement.format(role=quoted))
         await _refuse_other_access(connection, role)
-
-
-async def _exists(connection: AsyncConnection, role: str) -> bool:
-    try:
-        role.encode()
-    except UnicodeEncodeError:  # bytes that are not UTF-8 arrive as lone surrogates
-        return False
-    return bool(await connection.scalar(_ROLE_EXISTS, {"role": role}))
 
 
 async def _refuse_other_access(connection: AsyncConnection, role: str) -> None:

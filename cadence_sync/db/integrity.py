@@ -12,7 +12,7 @@ from cadence_sync.core.records import Config
 from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FIELDS
 from cadence_sync.db.engine import open_connection
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields
+from cadence_sync.db.tables.history import cadence_changes, cadence_versions, discovered_fields
 
 _TYPES: Final = {
     FieldType.FLAG: "boolean",
@@ -93,14 +93,11 @@ _DISCOVERED: Final = """
 """
 
 
-def _known(path: str) -> str:
-    return f"coalesce(l.fields ->> '{path}', v.document #>> '{{{path.replace('.', ',')}}}')"
-
-
 def _differs(table: str, column: str, path: str) -> str:
     kind = _TYPES.get(FIELDS[path])
     cast = f"::{kind}" if kind else ""
-    return f"({_known(path)}){cast} IS DISTINCT FROM {table}.{column}"
+    known = f"coalesce(l.fields ->> '{path}', v.document #>> '{{{path.replace('.', ',')}}}')"
+    return f"({known}){cast} IS DISTINCT FROM {table}.{column}"
 
 
 def _current() -> str:
@@ -157,12 +154,11 @@ async def examine(engine: AsyncEngine) -> list[Finding]:
     async with open_connection(engine) as connection:
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         await check_migrated(connection)
-        findings = [Finding(what, await _exceptions(connection, sql)) for what, sql in INVARIANTS.items()]
+        findings = [
+            Finding(what, [(row[0], row[1], row[2]) for row in await connection.execute(text(sql))])
+            for what, sql in INVARIANTS.items()
+        ]
         return [*findings, Finding(REBUILDS, await _not_rebuilt(connection))]
-
-
-async def _exceptions(connection: AsyncConnection, sql: str) -> list[_Place]:
-    return [(row[0], row[1], row[2]) for row in await connection.execute(text(sql))]
 
 
 async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:

@@ -1,7 +1,6 @@
 """Brings a database to the schema that this code needs: the tables by revisions, the reporting layer by its files."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -72,12 +71,19 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
     alter: the rights on them are checked together with those that are needed here, before anything is changed.
     """
     async with open_connection(engine) as connection:
-        await _refuse_old_server(connection)
+        number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
+        if number < OLDEST_SERVER:
+            raise DatabaseError(
+                f"Postgres {number // 10000} is too old.", hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"
+            )
         schemas = await _outdated_schemas(connection)
         await _check_rights(connection, [*schemas, *also])
         pending = bool(schemas) or bool(await reporting_layer.load_lacking_grants(connection))
     if pending:
-        async with _locked(engine) as connection:
+        # It must see what another `migrate` committed while this one waited for the lock.
+        async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
+            await connection.exec_driver_sql(LOCK_MIGRATION)
+            await connection.exec_driver_sql(SHORT_LOCKS)
             await _migrate(connection)
     return HEAD
 
@@ -120,15 +126,6 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
     return () if await reporting_layer.is_current(connection) else (REPORTING,)
 
 
-@asynccontextmanager
-async def _locked(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    # It must see what another one committed while this one waited for the lock.
-    async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
-        await connection.exec_driver_sql(LOCK_MIGRATION)
-        await connection.exec_driver_sql(SHORT_LOCKS)
-        yield connection
-
-
 async def _migrate(connection: AsyncConnection) -> None:
     revision = await current_revision(connection)
     refuse_newer_revision(revision)
@@ -139,14 +136,6 @@ async def _migrate(connection: AsyncConnection) -> None:
         await reporting_layer.apply_layer(connection, load_reporting_layer())
         await reporting_layer.restore_grants(connection, grants)
     await reporting_layer.renew_grants(connection)
-
-
-async def _refuse_old_server(connection: AsyncConnection) -> None:
-    number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
-    if number < OLDEST_SERVER:
-        raise DatabaseError(
-            f"Postgres {number // 10000} is too old.", hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"
-        )
 
 
 def _run_alembic(connection: Connection) -> None:

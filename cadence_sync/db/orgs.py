@@ -17,7 +17,9 @@ from cadence_sync.db.credentials import Cipher
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction, translate_errors
 from cadence_sync.db.queue import drop_job
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import SCHEMA, metadata, org_credentials, orgs
+from cadence_sync.db.tables import SCHEMA, metadata
+from cadence_sync.db.tables.history import orgs
+from cadence_sync.db.tables.running import org_credentials
 from cadence_sync.errors import ArgumentError, NotFoundError
 
 _GUARDED: Final = text("""

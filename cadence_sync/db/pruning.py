@@ -15,7 +15,7 @@ from cadence_sync.db.engine import autocommit
 from cadence_sync.db.queue import LOG, STATISTICS, prune_log
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
-from cadence_sync.db.tables import orgs
+from cadence_sync.db.tables.history import orgs
 
 BATCH: Final = 2000
 """Runs that one statement may delete, in about 50 ms."""
@@ -136,14 +136,12 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
             about = {"org_id": org_id, "until": until}
             free, some, theirs = await _prune_runs(connection, about, dry_run=dry_run)
             runs, records, busy = runs + some, records + theirs, busy + (not free)
-            alerts += await _prune_alerts(connection, about, dry_run=dry_run)
+            result = await connection.execute(
+                text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}"), about
+            )
+            alerts += int(result.scalar_one()) if dry_run else result.rowcount
         log, statistics = [await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)]
     return Pruned(runs, records, log, statistics, alerts, busy)
-
-
-async def _prune_alerts(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> int:
-    result = await connection.execute(text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}"), about)
-    return int(result.scalar_one()) if dry_run else result.rowcount
 
 
 async def _prune_runs(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> tuple[bool, int, int]:

@@ -18,20 +18,11 @@ from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, red
 from cadence_sync.db.bulk import blocks_of, execute, update_rows
 from cadence_sync.db.engine import LOCK_ORG, open_connection, transaction
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import (
-    cadence_changes,
-    cadence_versions,
-    cadences,
-    orgs,
-    quarantined_records,
-    redactions,
-    schema_drift,
-)
+from cadence_sync.db.tables.history import cadence_changes, cadence_versions, cadences, orgs, redactions
+from cadence_sync.db.tables.running import quarantined_records, schema_drift
 from cadence_sync.errors import NotFoundError
 
 _USER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-
-
 _Row: TypeAlias = dict[str, Any]
 
 
@@ -90,7 +81,9 @@ class _OrgRedaction:
             cadence_changes.name: changes,
             cadences.name: await self._cadences(write=True),
             quarantined_records.name: await self._quarantine(write=True),
-            schema_drift.name: await self._drift(),
+            schema_drift.name: await self._pass(
+                schema_drift, {"sample": schema_drift.c.sample}, self._sample, write=True
+            ),
         }
         if any(counts.values()) or not again:
             await self._enter(counts, by)
@@ -158,9 +151,6 @@ class _OrgRedaction:
         redacted = redact(row["raw"], RedactionTarget(frozenset({self.user_id})))
         self._learn(redacted)
         return row | {"raw": redacted.raw if is_json(row["raw"]) else redact_text(redacted.raw, self.texts)}
-
-    async def _drift(self) -> int:
-        return await self._pass(schema_drift, {"sample": schema_drift.c.sample}, self._sample, write=True)
 
     def _sample(self, row: _Row) -> _Row:
         target = RedactionTarget(frozenset({self.user_id}), texts=frozenset(self.texts))

@@ -150,7 +150,10 @@ async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> Non
     await _refuse_taken_names(connection, layer, applied)
     for each in layer.objects:
         await _create(connection, each, applied)
-    await _drop_obsolete(connection, layer, applied)
+    views = set(applied.views).difference(layer.views)
+    routines = set(applied.routines).difference(layer.routines)
+    for obsolete in await _existing(connection, sorted(views), sorted(routines)):
+        await _drop(connection, obsolete.name, [obsolete.oid], applied, is_view=obsolete.is_view)
     await _comment(connection, layer)
     await connection.exec_driver_sql(_FORGET)
     record = {"checksum": layer.checksum, "views": layer.views, "routines": layer.routines, "release": __version__}
@@ -171,13 +174,6 @@ async def _create(connection: AsyncConnection, each: ReportingObject, applied: A
     # A function with other arguments does not replace the former one.
     if before and len(await _oids(connection, each)) > len(before):
         await _drop(connection, each.name, before, applied, is_view=False)
-
-
-async def _drop_obsolete(connection: AsyncConnection, layer: ReportingLayer, applied: Applied) -> None:
-    views = set(applied.views).difference(layer.views)
-    routines = set(applied.routines).difference(layer.routines)
-    for each in await _existing(connection, sorted(views), sorted(routines)):
-        await _drop(connection, each.name, [each.oid], applied, is_view=each.is_view)
 
 
 async def _drop(
@@ -238,7 +234,7 @@ async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
 def _comments(layer: ReportingLayer, columns: Sequence[tuple[str, str]]) -> Iterator[str]:
     for each in layer.objects:
         comment = layer.comments["views" if each.is_view else "routines"][each.name]
-        yield f"COMMENT ON {each.kind} {REPORTING}.{each.name} IS {_quoted(comment)}"
+        yield f"COMMENT ON {'VIEW' if each.is_view else 'ROUTINE'} {REPORTING}.{each.name} IS {_quoted(comment)}"
     for view, column in columns:
         comment = layer.column_comment(view, column)
         yield f"COMMENT ON COLUMN {REPORTING}.{view}.{column} IS {_quoted(comment)}"
@@ -257,8 +253,14 @@ async def load_grants(connection: AsyncConnection) -> list[str]:
 async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> None:
     now = set(await load_grants(connection))
     for statement in before:
-        if statement not in now:
-            await _execute_unless_gone(connection, statement)
+        if statement in now:
+            continue
+        try:
+            async with connection.begin_nested():
+                await connection.exec_driver_sql(statement)
+        except DBAPIError as error:
+            if sqlstate_of(error) not in _GONE:
+                raise
 
 
 async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
@@ -269,12 +271,3 @@ async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
 async def renew_grants(connection: AsyncConnection) -> None:
     for statement in await load_lacking_grants(connection):
         await connection.exec_driver_sql(statement)
-
-
-async def _execute_unless_gone(connection: AsyncConnection, statement: str) -> None:
-    try:
-        async with connection.begin_nested():
-            await connection.exec_driver_sql(statement)
-    except DBAPIError as error:
-        if sqlstate_of(error) not in _GONE:
-            raise

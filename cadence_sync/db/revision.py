@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -44,10 +44,6 @@ class ReportingObject:
     name: str
     is_view: bool
     sql: str
-
-    @property
-    def kind(self) -> str:
-        return "VIEW" if self.is_view else "ROUTINE"
 
     def references(self) -> set[str]:
         return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
@@ -94,7 +90,8 @@ def load_reporting_layer() -> ReportingLayer:
     """Reads and order the files; raises `ValueError` where a file does not define what its name says."""
     objects = {file.stem: _parse(file) for file in _files() if file.suffix == ".sql"}
     comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
-    ordered = tuple(objects[name] for name in _order(objects))
+    graph = {name: sorted(objects[name].references() & objects.keys()) for name in sorted(objects)}  # stable
+    ordered = tuple(objects[name] for name in TopologicalSorter(graph).static_order())
     return ReportingLayer(ordered, comments, comments.pop("schema"), reporting_checksum())
 
 
@@ -108,12 +105,6 @@ def _parse(file: Path) -> ReportingObject:
     if found is None or found[2] != file.stem:
         raise ValueError(f"{file} must begin with CREATE OR REPLACE and define {REPORTING}.{file.stem}.")
     return ReportingObject(file.stem, found[1] == "VIEW", sql)
-
-
-def _order(objects: Mapping[str, ReportingObject]) -> Iterable[str]:
-    known = objects.keys()
-    graph = {name: sorted(objects[name].references() & known) for name in sorted(known)}
-    return TopologicalSorter(graph).static_order()
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:

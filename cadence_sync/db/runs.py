@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, outcome_of
-from cadence_sync.db.tables import held_deletions, orgs, redactions, sync_runs
+from cadence_sync.db.tables.history import orgs, redactions
+from cadence_sync.db.tables.running import held_deletions, sync_runs
 from cadence_sync.errors import UNKNOWN_ORG, OrgBusyError, SettingsError
 from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 
@@ -180,7 +181,7 @@ async def finish_run(
     """Closes a run with its outcome; raises `OrgBusyError` where another process has closed it."""
     result = await connection.execute(_finish_statement(run, values, usage, finished_at))
     if result.rowcount != 1:
-        raise marked_abandoned()
+        raise _marked_abandoned()
 
 
 async def finish_unchanged(
@@ -208,7 +209,7 @@ async def finish_unchanged(
         .cte("closed")
     )
     passed = (
-        advance_fence(run, listing)
+        _advance_fence(run, listing)
         .where(exists().where(closed.c.run_id == run.run_id))
         .returning(orgs.c.org_id)
         .cte("passed")
@@ -216,12 +217,18 @@ async def finish_unchanged(
     ends = select(exists().where(free.c.org_id == run.org_id), exists().where(passed.c.org_id == run.org_id))
     is_free, is_closed = (await connection.execute(ends)).one()
     if not is_free:
-        raise superseded()
+        raise _superseded()
     if not is_closed:
-        raise marked_abandoned()
+        raise _marked_abandoned()
 
 
-def advance_fence(run: Run, listing: Listing) -> Update:
+async def pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
+    """Advances the fence; raises `OrgBusyError` if it has moved."""
+    if (await connection.execute(_advance_fence(run, listing))).rowcount != 1:
+        raise _superseded()
+
+
+def _advance_fence(run: Run, listing: Listing) -> Update:
     """Builds the statement that advances the fence, unless it has moved, and stores what the listing taught."""
     return (
         update(orgs)
@@ -250,13 +257,13 @@ def org_removed(org_id: str) -> SettingsError:
     return SettingsError(f"The organization {org_id!r} was removed.", hint="Nothing is synced.", code=UNKNOWN_ORG)
 
 
-def superseded() -> OrgBusyError:
+def _superseded() -> OrgBusyError:
     return OrgBusyError(
         "Another run wrote this organization since this one began.", hint="Its view of Zoho is the newer one."
     )
 
 
-def marked_abandoned() -> OrgBusyError:
+def _marked_abandoned() -> OrgBusyError:
     return OrgBusyError("This run was closed by another, which took it for dead.", hint="Sync again.")
 
 

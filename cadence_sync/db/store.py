@@ -23,7 +23,8 @@ from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
-from cadence_sync.db.tables import cadences, sync_runs
+from cadence_sync.db.tables.history import cadences
+from cadence_sync.db.tables.running import sync_runs
 from cadence_sync.db.transaction import CadenceReader, Transaction
 from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
 from cadence_sync.ports import ApiUsage, Org, Run
@@ -71,12 +72,11 @@ class PostgresStore:
         """Records a run and closes those whose processes are gone; raises `BudgetError` where no calls are left."""
         async with self._autocommit() as connection:
             run = await runs.start_run(connection, org, trigger, started_at, self._lease)
-        return run if self._budget is None else await self._within_budget(run, self._budget)
-
-    async def _within_budget(self, run: Run, budget: int) -> Run:
+        if self._budget is None:
+            return run
         try:
             async with self._connect() as connection:
-                allowance = await _reserve_calls(connection, run, budget)
+                allowance = await _reserve_calls(connection, run, self._budget)
         except BudgetError as error:
             await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
             raise
@@ -115,7 +115,7 @@ class PostgresStore:
         """Takes the organization's lock and advances its fence; raises `OrgBusyError` if the fence has moved."""
         async with _busy_if_locked(), self._connect() as connection:
             await connection.execute(LOCK_ORG, {"org_id": run.org_id})
-            await _pass_fence(connection, run, listing)
+            await runs.pass_fence(connection, run, listing)
             yield Transaction(connection, run, listing, self._alerting)
 
     async def finish_unchanged(self, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime) -> Counters:
@@ -162,12 +162,6 @@ async def _busy_if_locked() -> AsyncIterator[None]:
         if error.code != "LOCKED":
             raise
         raise OrgBusyError("Another run is writing this organization.", hint="Sync again when it is done.") from error
-
-
-async def _pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
-    passed = await connection.execute(runs.advance_fence(run, listing))
-    if passed.rowcount != 1:
-        raise runs.superseded()
 
 
 async def _reserve_calls(connection: AsyncConnection, run: Run, budget: int) -> int:

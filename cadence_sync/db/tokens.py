@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.credentials import Cipher
 from cadence_sync.db.engine import open_connection, transaction
-from cadence_sync.db.tables import oauth_tokens, orgs
+from cadence_sync.db.tables.history import orgs
+from cadence_sync.db.tables.running import oauth_tokens
 from cadence_sync.ports import AccessToken, TokenSlot
 
 KEPT: Final = 20
@@ -90,10 +91,14 @@ class TokenTable:
 
         Nothing is stored for an organization without a row, as in a dry run before the first sync.
         """
+        encrypted = b""
+        if token is not None:
+            payload = _TokenPayload(self.org_id, token.value, token.api_url)
+            encrypted = self.cipher.encrypt(msgspec.json.encode(payload))
         values = {
             "org_id": self.org_id,
             "credential_fingerprint": self.fingerprint,
-            "encrypted_token": b"" if token is None else self._encrypt(token),
+            "encrypted_token": encrypted,
             "expires_at": issued_at[-1] if token is None else token.expires_at,
             "issued_at": list(issued_at)[-KEPT:],
         }
@@ -105,9 +110,6 @@ class TokenTable:
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["org_id", "credential_fingerprint"], set_=new)
         )
-
-    def _encrypt(self, token: AccessToken) -> bytes:
-        return self.cipher.encrypt(msgspec.json.encode(_TokenPayload(self.org_id, token.value, token.api_url)))
 
     def _key(self) -> tuple[Any, ...]:
         columns = oauth_tokens.c

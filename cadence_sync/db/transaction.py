@@ -22,7 +22,8 @@ from cadence_sync.db import alert_outbox, runs, writes
 from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.deletion_reviews import save_held_deletions
-from cadence_sync.db.tables import cadence_versions, cadences, discovered_fields, quarantined_records
+from cadence_sync.db.tables.history import cadence_versions, cadences, discovered_fields
+from cadence_sync.db.tables.running import quarantined_records
 from cadence_sync.ports import ApiUsage, Run
 
 

@@ -16,7 +16,7 @@ from cadence_sync.core.redact import redact
 from cadence_sync.db.bulk import Write, any_of, copy_rows, update_rows, upsert_rows, values_as_select
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
 from cadence_sync.db.runs import DAY
-from cadence_sync.db.tables import (
+from cadence_sync.db.tables.history import (
     cadence_changes,
     cadence_versions,
     cadences,
@@ -24,9 +24,8 @@ from cadence_sync.db.tables import (
     execution_details,
     follow_up_summaries,
     orgs,
-    quarantined_records,
-    schema_drift,
 )
+from cadence_sync.db.tables.running import quarantined_records, schema_drift
 from cadence_sync.ports import Run
 
 _SATELLITES: Final = (
@@ -91,7 +90,17 @@ def _change_rows(run: Run, listing: Listing, versions: list[Version]) -> Iterabl
 
 def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     """Rewrites the current rows of new versions and of refreshes; deleted ones are only marked."""
-    yield from update_rows(cadences, run.org_id, [_deleted_row(v) for v in plan.versions if v.kind is Kind.DELETED])
+    deleted = [
+        {
+            "cadence_id": v.row.cadence_id,
+            "version": v.number,
+            "deleted_at": v.valid_from,
+            "last_changed_at": v.valid_from,
+        }
+        for v in plan.versions
+        if v.kind is Kind.DELETED
+    ]
+    yield from update_rows(cadences, run.org_id, deleted)
     new = [v for v in plan.versions if v.number == 1]
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
     yield from copy_rows(cadences, [_current_row(run, listing, v) for v in new])
@@ -127,15 +136,6 @@ def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]
         "deleted_at": None,
         "version": version.number,
         "digest": version.row.digest,
-    }
-
-
-def _deleted_row(version: Version) -> dict[str, Any]:
-    return {
-        "cadence_id": version.row.cadence_id,
-        "version": version.number,
-        "deleted_at": version.valid_from,
-        "last_changed_at": version.valid_from,
     }
 
 

@@ -40,7 +40,7 @@ def failing(function: Callable[..., Any], on_call: int, *, done: bool) -> Callab
 
 
 STEPS: list[tuple[ModuleType, str, int]] = [
-    (store, "_pass_fence", 1),
+    (runs, "pass_fence", 1),
     (transaction, "execute", 1),
     (transaction, "execute", 2),
     (transaction, "execute", 3),

@@ -43,10 +43,10 @@ class Account:
 
     def may_enter(self, path: Path) -> bool:
         """Whether it may pass through every folder down to `path`, by owner and mode alone: it has no groups."""
-        return not self.prefix or all(self._may_pass(folder.stat()) for folder in (path, *path.parents))
-
-    def _may_pass(self, folder: os.stat_result) -> bool:
-        return bool(folder.st_mode & (stat.S_IXUSR if folder.st_uid == self.uid else stat.S_IXOTH))
+        stats = (folder.stat() for folder in (path, *path.parents))
+        return not self.prefix or all(
+            each.st_mode & (stat.S_IXUSR if each.st_uid == self.uid else stat.S_IXOTH) for each in stats
+        )
 
 
 def account_for(data: Path) -> Account:

@@ -13,7 +13,7 @@ from sqlalchemy.types import Integer, Text
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS, FIELD_TITLES
 from cadence_sync.core.records import FieldChange
-from cadence_sync.db.tables import cadence_changes, cadences, orgs
+from cadence_sync.db.tables.history import cadence_changes, cadences, orgs
 
 Key = tuple[str, str, int]
 """An organization, a cadence and a version."""

@@ -10,14 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
 from cadence_sync.db.queries.history import QueryRows, snapshot
-from cadence_sync.db.tables import (
-    cadence_changes,
-    cadences,
-    execution_details,
-    follow_up_summaries,
-    held_deletions,
-    orgs,
-)
+from cadence_sync.db.tables.history import cadence_changes, cadences, execution_details, follow_up_summaries, orgs
+from cadence_sync.db.tables.running import held_deletions
 
 _BATCH: Final = 1000
 _C: Final = cadences.c

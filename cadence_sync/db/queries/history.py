@@ -20,7 +20,7 @@ from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
-from cadence_sync.db.tables import cadence_changes, cadence_versions, discovered_fields, orgs
+from cadence_sync.db.tables.history import cadence_changes, cadence_versions, discovered_fields, orgs
 from cadence_sync.errors import ArgumentError
 
 QueryRows = list[dict[str, Any]]
