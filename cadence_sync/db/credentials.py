@@ -24,9 +24,15 @@ from cadence_sync.errors import SettingsError
 
 
 class Cipher:
-    """Encrypts under the first key and decrypts under any."""
+    """Encrypts under the first key and decrypts under any; raises `SettingsError` without a key."""
 
     def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise SettingsError(
+                "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",
+                hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
+                code="NO_ENCRYPTION_KEYS",
+            )
         fernets = [_fernet(key) for key in keys]
         self._first = fernets[0]
         self._fernet = MultiFernet(fernets)
@@ -40,17 +46,6 @@ class Cipher:
 
     def is_current(self, encrypted: bytes) -> bool:
         return _decrypt(self._first, encrypted) is not None
-
-
-def make_cipher(keys: Sequence[str]) -> Cipher:
-    """Returns the cipher for credentials; raises `SettingsError` without a key."""
-    if not keys:
-        raise SettingsError(
-            "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",
-            hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
-            code="NO_ENCRYPTION_KEYS",
-        )
-    return Cipher(keys)
 
 
 def _decrypt(fernet: Fernet | MultiFernet, encrypted: bytes) -> bytes | None:
@@ -79,7 +74,7 @@ class _CredentialsPayload(msgspec.Struct, omit_defaults=True):
 
 def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig:
     """Returns what was stored; raises `SettingsError` where no key fits, or the row is another organization's."""
-    plain = make_cipher(keys).decrypt(encrypted)
+    plain = Cipher(keys).decrypt(encrypted)
     payload = None if plain is None else msgspec.json.decode(plain, type=_CredentialsPayload)
     if payload is None or payload.org_id != org_id:
         raise _wrong_keys([f"credentials of {org_id!r}"])
@@ -116,7 +111,7 @@ class Rotation:
 
 async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     """Encrypts everything under the first key, in one transaction; rows that are so already stay untouched."""
-    cipher, done = make_cipher(keys), Rotation()
+    cipher, done = Cipher(keys), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
     ended = oauth_tokens.c.expires_at < func.now()
     async with transaction(engine) as connection:

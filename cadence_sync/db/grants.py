@@ -3,7 +3,7 @@
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import REPORTING, check_migrated
@@ -53,14 +53,10 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
         quoted = connection.dialect.identifier_preparer.quote_identifier(role)
         for statement in _STATEMENTS:
             await connection.exec_driver_sql(statement.format(role=quoted))
-        await _refuse_other_access(connection, role)
-
-
-async def _refuse_other_access(connection: AsyncConnection, role: str) -> None:
-    reached = await connection.scalar(_REACHES, {"tables": SCHEMA, "views": REPORTING, "role": role})
-    if reached is not None:
-        raise SettingsError(
-            f"The role {role!r} can read or write {reached} whatever is granted here.",
-            hint="It is a superuser, the owner, or a member of a role that may; choose another role.",
-            code="ROLE_READS_TABLES",
-        )
+        reached = await connection.scalar(_REACHES, {"tables": SCHEMA, "views": REPORTING, "role": role})
+        if reached is not None:
+            raise SettingsError(
+                f"The role {role!r} can read or write {reached} whatever is granted here.",
+                hint="It is a superuser, the owner, or a member of a role that may; choose another role.",
+                code="ROLE_READS_TABLES",
+            )

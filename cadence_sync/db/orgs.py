@@ -48,7 +48,6 @@ class OrgRow:
 
     @property
     def is_stored(self) -> bool:
-        """Whether it can be reached with what the database holds."""
         return self.updated_at is not None and self.removed_at is None
 
 
@@ -72,7 +71,6 @@ async def load_orgs(engine: AsyncEngine, org_ids: Collection[str] | None = None)
 
 
 async def load_scheduled_orgs(connection: asyncpg.Connection) -> list[OrgRow]:
-    """Returns the same on a direct connection, without credentials."""
     with translate_errors():
         return [OrgRow(**row) for row in await connection.fetch(_SCHEDULED)]
 

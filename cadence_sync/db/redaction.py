@@ -165,7 +165,6 @@ class _OrgRedaction:
         *,
         write: bool,
     ) -> int:
-        """Counts the rows that `change` alters, and writes them."""
         count = 0
         async for block in blocks_of(self.connection, table, self.org_id, columns, where):
             rows = [new for row in block if (new := change(row)) != row]

@@ -156,8 +156,8 @@ async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> Non
         await _drop(connection, obsolete.name, [obsolete.oid], applied, is_view=obsolete.is_view)
     await _comment(connection, layer)
     await connection.exec_driver_sql(_FORGET)
-    record = {"checksum": layer.checksum, "views": layer.views, "routines": layer.routines, "release": __version__}
-    await connection.execute(_RECORD, record)
+    record = {"views": layer.views, "routines": layer.routines, "release": __version__}
+    await connection.execute(_RECORD, record | {"checksum": reporting_checksum()})
 
 
 async def _create(connection: AsyncConnection, each: ReportingObject, applied: Applied) -> None:

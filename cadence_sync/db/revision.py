@@ -56,7 +56,6 @@ class ReportingLayer:
     objects: tuple[ReportingObject, ...]
     comments: Mapping[str, Mapping[str, str]]
     schema_comment: str
-    checksum: str
 
     @property
     def views(self) -> list[str]:
@@ -92,7 +91,7 @@ def load_reporting_layer() -> ReportingLayer:
     comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
     graph = {name: sorted(objects[name].references() & objects.keys()) for name in sorted(objects)}  # stable
     ordered = tuple(objects[name] for name in TopologicalSorter(graph).static_order())
-    return ReportingLayer(ordered, comments, comments.pop("schema"), reporting_checksum())
+    return ReportingLayer(ordered, comments, comments.pop("schema"))
 
 
 def _files() -> list[Path]:

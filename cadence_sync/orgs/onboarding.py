@@ -10,7 +10,7 @@ from cadence_sync.config.orgs import OrgConfig, Schedule, in_settings_error, nam
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.db import orgs
-from cadence_sync.db.credentials import make_cipher
+from cadence_sync.db.credentials import Cipher
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
 from cadence_sync.ports import AccessToken, TokenSlot
 from cadence_sync.zoho.errors import SCOPE
@@ -55,7 +55,7 @@ async def add_org(
     settings: Settings, engine: "AsyncEngine", new_org: NewOrg, *, again: bool = False, prove: bool = True
 ) -> None:
     """Adds an organization, or with `again` gives it new credentials; raises where anything about it is wrong."""
-    cipher, org = make_cipher(settings.encryption_key_list), new_org.org
+    cipher, org = Cipher(settings.encryption_key_list), new_org.org
     if org.org_id in named_orgs(settings):
         raise in_settings_error(org.org_id)
     # A grant code is good for one attempt: everything that can fail without it is checked before.

@@ -7,7 +7,7 @@ import pytest
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
-from cadence_sync.db.credentials import make_cipher
+from cadence_sync.db.credentials import Cipher
 from cadence_sync.errors import UNKNOWN_ORG, SettingsError
 from cadence_sync.orgs.registry import OrgConfigCache
 from tests.support.lab import Lab
@@ -21,7 +21,7 @@ def settings(key: str) -> Settings:
 
 
 async def admit(lab: Lab, org: OrgConfig = ORG, *, again: bool = False) -> None:
-    await orgs.upsert_org(lab.engine, make_cipher([KEY]), org, None, replace=again)
+    await orgs.upsert_org(lab.engine, Cipher([KEY]), org, None, replace=again)
 
 
 async def test_new_credentials_and_a_removal_are_met_by_the_next_job(lab: Lab) -> None:

@@ -18,7 +18,7 @@ from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.report import most_severe
 from cadence_sync.core.text import one_line
-from cadence_sync.db.credentials import make_cipher
+from cadence_sync.db.credentials import Cipher
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
@@ -97,7 +97,7 @@ def import_(
 ) -> None:
     """Add many organizations, each proved; those that fail are named, the others are stored."""
     settings = read_settings(context)
-    make_cipher(settings.encryption_key_list)  # without a key no organization can be stored
+    Cipher(settings.encryption_key_list)  # without a key no organization can be stored
     rows = read_orgs(file)
     twice = find_duplicates(rows)
 

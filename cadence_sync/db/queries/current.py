@@ -19,31 +19,22 @@ _H: Final = held_deletions.c
 _INTERNAL: Final = {"version", "digest"}
 """Columns of `cadences` that are not shown among the others."""
 _STATUS: Final = sa.text("""
-    SELECT o.org_id, o.data_center,
-           (SELECT count(*) FROM cadence_sync.cadences AS c
-            WHERE c.org_id = o.org_id AND c.deleted_at IS NULL) AS live,
-           (SELECT count(*) FROM cadence_sync.cadences AS c
-            WHERE c.org_id = o.org_id AND c.deleted_at IS NOT NULL) AS deleted,
+    SELECT f.org_id, f.data_center, f.live, f.deleted,
            (SELECT max(r.finished_at) FROM cadence_sync.sync_runs AS r
-            WHERE r.org_id = o.org_id AND r.outcome IN ('succeeded', 'partial', 'held')) AS last_success_at,
+            WHERE r.org_id = f.org_id AND r.outcome <> 'failed') AS last_success_at,
            last.run_id AS last_run_id, last.started_at AS last_started_at, last.finished_at AS last_finished_at,
            last.outcome AS last_outcome, last.error_code AS last_error_code,
            last.error_message AS last_error_message, last.error_hint AS last_error_hint,
-           held.count AS held, held.hold_id AS held_run_id, held.rejected AS missing,
-           (SELECT count(*) FROM cadence_sync.schema_drift AS d WHERE d.org_id = o.org_id) AS drift,
+           f.held, (SELECT max(h.hold_id) FROM cadence_sync.held_deletions AS h
+                    WHERE h.org_id = f.org_id AND h.decision IS NULL) AS held_run_id,
+           f.missing, f.unknown_fields AS drift,
            (SELECT count(*) FROM cadence_sync.quarantined_records AS q
-            WHERE q.org_id = o.org_id AND q.run_id = last.run_id) AS quarantined
-    FROM cadence_sync.orgs AS o
+            WHERE q.org_id = f.org_id AND q.run_id = last.run_id) AS quarantined
+    FROM cadence_reporting.sync_freshness AS f
     LEFT JOIN LATERAL (
-        SELECT * FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id ORDER BY r.run_id DESC LIMIT 1
+        SELECT * FROM cadence_sync.sync_runs AS r WHERE r.org_id = f.org_id ORDER BY r.run_id DESC LIMIT 1
     ) AS last ON true
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE h.decision IS NULL) AS count,
-               max(h.hold_id) FILTER (WHERE h.decision IS NULL) AS hold_id,
-               count(*) FILTER (WHERE h.decision = 'rejected') AS rejected
-        FROM cadence_sync.held_deletions AS h WHERE h.org_id = o.org_id
-    ) AS held
-    ORDER BY o.org_id
+    ORDER BY f.org_id
 """)
 
 LIST_COLUMNS: Final = (
@@ -131,7 +122,6 @@ async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> Query
 
 
 async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> sa.Row[Any] | None:
-    """Loads a cadence and its missing or held deletion; of a deleted one, its last known state."""
     found = await connection.execute(
         sa.select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
         .outerjoin(held_deletions, _same_cadence(held_deletions))

@@ -164,7 +164,6 @@ def find_unwatched(starts: Mapping[str, datetime | None], org: str | None, at: d
 
 
 async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> QueryRows:
-    """Returns a row a version, oldest first, with its changes, what became known later, and Zoho's drafts."""
     columns = [c for c in cadence_versions.c if c.name not in {"prev_version", "next_version", "raw"}]
     raw = cadence_versions.c.raw
     drafts = [raw[key].label(key) for key in ("draft_cadence", "parent_cadence")]
@@ -246,15 +245,5 @@ def _observed(row: Row[Any]) -> ObservedVersion:
         field: DiscoveredField(value, datetime.fromisoformat(observed_at).astimezone(UTC), run_id)
         for field, value, observed_at, run_id in row.discovered or ()
     }
-    return ObservedVersion(
-        row.version,
-        Kind(row.kind),
-        row.valid_from,
-        row.observed_at,
-        row.run_id,
-        from_document(row.document),
-        frozenset(row.changed or ()),
-        row.by_id,
-        row.by_name,
-        discovered,
-    )
+    seen = (row.version, Kind(row.kind), row.valid_from, row.observed_at, row.run_id, from_document(row.document))
+    return ObservedVersion(*seen, frozenset(row.changed or ()), row.by_id, row.by_name, discovered)
