@@ -35,8 +35,7 @@ from cadence_sync.logs import log
 from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, Run
 
 if TYPE_CHECKING:
-    from cadence_sync.db.store import PostgresStore
-    from cadence_sync.db.transaction import CadenceReader
+    from cadence_sync.db.store import CadenceReader, PostgresStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ _STATEMENTS: Final = (
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
     f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
 )
-_ROLE_EXISTS: Final = text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)")
 # Memberships count: SET ROLE gives a role the privileges of all roles that it is a member of.
 _REACHES: Final = text("""
     SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -45,7 +44,8 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
         await check_migrated(connection)
         # Bytes that are not UTF-8 arrive as lone surrogates.
         is_text = role.encode(errors="ignore").decode() == role
-        if not is_text or not await connection.scalar(_ROLE_EXISTS, {"role": role}):
+        known = text("SELECT true FROM pg_roles WHERE rolname = CAST(:role AS text)")
+        if not is_text or not await connection.scalar(known, {"role": role}):
             raise NotFoundError(
                 f"There is no role {role!r} in this Postgres.",
                 hint="Create it first: CREATE ROLE … LOGIN PASSWORD '…'. Names are taken as they are written.",

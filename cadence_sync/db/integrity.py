@@ -21,77 +21,6 @@ _TYPES: Final = {
     FieldType.DAY: "date",
 }
 
-_CHAIN: Final = """
-    SELECT org_id, cadence_id, version FROM (
-        SELECT org_id, cadence_id, version, valid_from, valid_to,
-               row_number() OVER chain AS place,
-               lead(valid_from) OVER chain AS next_from
-        FROM cadence_sync.cadence_versions
-        WINDOW chain AS (PARTITION BY org_id, cadence_id ORDER BY version)
-    ) AS versions
-    WHERE version <> place OR valid_to IS DISTINCT FROM next_from OR valid_to <= valid_from
-"""
-
-_OPEN: Final = """
-    SELECT org_id, cadence_id, v.version
-    FROM cadence_sync.cadences AS c
-    FULL JOIN (SELECT * FROM cadence_sync.cadence_versions WHERE valid_to IS NULL) AS v USING (org_id, cadence_id)
-    WHERE c.version IS DISTINCT FROM v.version
-       OR (c.deleted_at IS NOT NULL) IS DISTINCT FROM (v.kind = 'deleted')
-       OR c.last_changed_at <> v.valid_from OR c.deleted_at <> v.valid_from
-"""
-
-_COUNTERS: Final = """
-    SELECT r.org_id, NULL AS cadence_id, r.run_id AS version
-    FROM cadence_sync.sync_runs AS r
-    LEFT JOIN (
-        SELECT org_id, run_id,
-               count(*) FILTER (WHERE kind = 'baseline') AS baseline,
-               count(*) FILTER (WHERE kind = 'created') AS created,
-               count(*) FILTER (WHERE kind = 'updated') AS updated,
-               count(*) FILTER (WHERE kind = 'deleted') AS deleted,
-               count(*) FILTER (WHERE kind = 'restored') AS restored
-        FROM cadence_sync.cadence_versions GROUP BY org_id, run_id
-    ) AS w USING (org_id, run_id)
-    LEFT JOIN (
-        SELECT org_id, run_id, count(*) FILTER (WHERE cadence_id IS NULL) + count(DISTINCT cadence_id) AS quarantined
-        FROM cadence_sync.quarantined_records GROUP BY org_id, run_id
-    ) AS q USING (org_id, run_id)
-    WHERE (r.baseline, r.created, r.updated, r.deleted, r.restored, r.quarantined) <>
-          (coalesce(w.baseline, 0), coalesce(w.created, 0), coalesce(w.updated, 0), coalesce(w.deleted, 0),
-           coalesce(w.restored, 0), coalesce(q.quarantined, 0))
-"""
-
-_RUNS: Final = """
-    SELECT v.org_id, v.cadence_id, v.version
-    FROM cadence_sync.cadence_versions AS v LEFT JOIN cadence_sync.sync_runs AS r USING (org_id, run_id)
-    WHERE r.outcome IS NULL OR r.outcome = 'failed'
-"""
-
-_CHANGES: Final = """
-    SELECT v.org_id, v.cadence_id, v.version
-    FROM cadence_sync.cadence_versions AS v
-    LEFT JOIN cadence_sync.cadence_changes AS c USING (org_id, cadence_id, version)
-    GROUP BY v.org_id, v.cadence_id, v.version
-    HAVING NOT CASE v.kind
-        WHEN 'baseline' THEN count(c.field) = 0
-        WHEN 'updated' THEN count(c.field) > 0 AND count(*) FILTER (WHERE c.field = '*') = 0
-            AND count(*) FILTER (WHERE c.old_value IS NOT DISTINCT FROM c.new_value) = 0
-        ELSE count(c.field) = 1 AND count(*) FILTER (WHERE c.field = '*') = 1
-    END OR count(*) FILTER (WHERE c.kind <> v.kind OR c.changed_at <> v.valid_from OR c.run_id <> v.run_id) > 0
-"""
-
-
-_DISCOVERED: Final = """
-    SELECT l.org_id, l.cadence_id, l.version
-    FROM cadence_sync.discovered_fields AS l
-    JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
-    LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = l.org_id AND r.run_id = l.run_id
-    WHERE v.kind = 'deleted' OR (l.run_id IS NOT NULL AND (
-        r.outcome IS NULL OR r.outcome = 'failed' OR l.run_id <= v.run_id
-    ))
-"""
-
 
 def _differs(table: str, column: str, path: str) -> str:
     kind = _TYPES.get(FIELDS[path])
@@ -121,13 +50,72 @@ def _current() -> str:
 
 
 INVARIANTS: Final = {
-    "every history is one unbroken chain, numbered from 1 and open at its end": _CHAIN,
-    "every current row names the open version, and is deleted exactly if that one is": _OPEN,
+    "every history is one unbroken chain, numbered from 1 and open at its end": """
+        SELECT org_id, cadence_id, version FROM (
+            SELECT org_id, cadence_id, version, valid_from, valid_to,
+                   row_number() OVER chain AS place,
+                   lead(valid_from) OVER chain AS next_from
+            FROM cadence_sync.cadence_versions
+            WINDOW chain AS (PARTITION BY org_id, cadence_id ORDER BY version)
+        ) AS versions
+        WHERE version <> place OR valid_to IS DISTINCT FROM next_from OR valid_to <= valid_from
+    """,
+    "every current row names the open version, and is deleted exactly if that one is": """
+        SELECT org_id, cadence_id, v.version
+        FROM cadence_sync.cadences AS c
+        FULL JOIN (SELECT * FROM cadence_sync.cadence_versions WHERE valid_to IS NULL) AS v USING (org_id, cadence_id)
+        WHERE c.version IS DISTINCT FROM v.version
+           OR (c.deleted_at IS NOT NULL) IS DISTINCT FROM (v.kind = 'deleted')
+           OR c.last_changed_at <> v.valid_from OR c.deleted_at <> v.valid_from
+    """,
     "every current row says what its open version says": _current(),
-    "every version has the changes that its kind demands": _CHANGES,
-    "every version was written by a run that was applied": _RUNS,
-    "every field that became known did so after its version began, in a run that was applied": _DISCOVERED,
-    "every run's counters are what it wrote": _COUNTERS,
+    "every version has the changes that its kind demands": """
+        SELECT v.org_id, v.cadence_id, v.version
+        FROM cadence_sync.cadence_versions AS v
+        LEFT JOIN cadence_sync.cadence_changes AS c USING (org_id, cadence_id, version)
+        GROUP BY v.org_id, v.cadence_id, v.version
+        HAVING NOT CASE v.kind
+            WHEN 'baseline' THEN count(c.field) = 0
+            WHEN 'updated' THEN count(c.field) > 0 AND count(*) FILTER (WHERE c.field = '*') = 0
+                AND count(*) FILTER (WHERE c.old_value IS NOT DISTINCT FROM c.new_value) = 0
+            ELSE count(c.field) = 1 AND count(*) FILTER (WHERE c.field = '*') = 1
+        END OR count(*) FILTER (WHERE c.kind <> v.kind OR c.changed_at <> v.valid_from OR c.run_id <> v.run_id) > 0
+    """,
+    "every version was written by a run that was applied": """
+        SELECT v.org_id, v.cadence_id, v.version
+        FROM cadence_sync.cadence_versions AS v LEFT JOIN cadence_sync.sync_runs AS r USING (org_id, run_id)
+        WHERE r.outcome IS NULL OR r.outcome = 'failed'
+    """,
+    "every field that became known did so after its version began, in a run that was applied": """
+        SELECT l.org_id, l.cadence_id, l.version
+        FROM cadence_sync.discovered_fields AS l
+        JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
+        LEFT JOIN cadence_sync.sync_runs AS r ON r.org_id = l.org_id AND r.run_id = l.run_id
+        WHERE v.kind = 'deleted' OR (l.run_id IS NOT NULL AND (
+            r.outcome IS NULL OR r.outcome = 'failed' OR l.run_id <= v.run_id
+        ))
+    """,
+    "every run's counters are what it wrote": """
+        SELECT r.org_id, NULL AS cadence_id, r.run_id AS version
+        FROM cadence_sync.sync_runs AS r
+        LEFT JOIN (
+            SELECT org_id, run_id,
+                   count(*) FILTER (WHERE kind = 'baseline') AS baseline,
+                   count(*) FILTER (WHERE kind = 'created') AS created,
+                   count(*) FILTER (WHERE kind = 'updated') AS updated,
+                   count(*) FILTER (WHERE kind = 'deleted') AS deleted,
+                   count(*) FILTER (WHERE kind = 'restored') AS restored
+            FROM cadence_sync.cadence_versions GROUP BY org_id, run_id
+        ) AS w USING (org_id, run_id)
+        LEFT JOIN (
+            SELECT org_id, run_id,
+                   count(*) FILTER (WHERE cadence_id IS NULL) + count(DISTINCT cadence_id) AS quarantined
+            FROM cadence_sync.quarantined_records GROUP BY org_id, run_id
+        ) AS q USING (org_id, run_id)
+        WHERE (r.baseline, r.created, r.updated, r.deleted, r.restored, r.quarantined) <>
+              (coalesce(w.baseline, 0), coalesce(w.created, 0), coalesce(w.updated, 0), coalesce(w.deleted, 0),
+               coalesce(w.restored, 0), coalesce(q.quarantined, 0))
+    """,
 }
 """Invariant → SQL for (org_id, cadence_id, version) of each exception."""
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"

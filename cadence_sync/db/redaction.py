@@ -81,9 +81,7 @@ class _OrgRedaction:
             cadence_changes.name: changes,
             cadences.name: await self._cadences(write=True),
             quarantined_records.name: await self._quarantine(write=True),
-            schema_drift.name: await self._pass(
-                schema_drift, {"sample": schema_drift.c.sample}, self._sample, write=True
-            ),
+            schema_drift.name: await self._drift(),
         }
         if any(counts.values()) or not again:
             await self._enter(counts, by)
@@ -151,6 +149,9 @@ class _OrgRedaction:
         redacted = redact(row["raw"], RedactionTarget(frozenset({self.user_id})))
         self._learn(redacted)
         return row | {"raw": redacted.raw if is_json(row["raw"]) else redact_text(redacted.raw, self.texts)}
+
+    async def _drift(self) -> int:
+        return await self._pass(schema_drift, {"sample": schema_drift.c.sample}, self._sample, write=True)
 
     def _sample(self, row: _Row) -> _Row:
         target = RedactionTarget(frozenset({self.user_id}), texts=frozenset(self.texts))

@@ -33,7 +33,6 @@ _SATELLITES: Final = (
     (execution_details, "execution_details", execution_values),
 )
 """Tables of one object of Zoho's record each, its key, and the function that returns its columns."""
-_FIRST_ONLY: Final = frozenset({"first_seen_at"})
 
 
 def plan_writes(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
@@ -104,7 +103,9 @@ def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     new = [v for v in plan.versions if v.number == 1]
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
     yield from copy_rows(cadences, [_current_row(run, listing, v) for v in new])
-    yield from upsert_rows(cadences, [_current_row(run, listing, v) for v in present], keep=_FIRST_ONLY)
+    yield from upsert_rows(
+        cadences, [_current_row(run, listing, v) for v in present], keep=frozenset({"first_seen_at"})
+    )
     yield from _refresh(run, listing, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, name, values_of in _SATELLITES:

@@ -75,7 +75,7 @@ async def test_a_run_that_is_undone_announces_nothing(lab: Lab, monkeypatch: pyt
         post = Post(lab, {"hook": webhook(receiver)})
         await lab.sync(record("1", name="Welcome"))
         with monkeypatch.context() as patch:
-            patch.setattr("cadence_sync.db.transaction.save_held_deletions", fail)
+            patch.setattr("cadence_sync.db.deletion_reviews.save_held_deletions", fail)
             assert (await lab.sync(record("1", name="Farewell"))).error is not None
         assert await post.rows() == []
         await lab.sync(record("1", name="Farewell"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cadence_sync.db import runs, store, transaction
+from cadence_sync.db import deletion_reviews, runs, store
 from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.errors import DatabaseError
@@ -41,11 +41,11 @@ def failing(function: Callable[..., Any], on_call: int, *, done: bool) -> Callab
 
 STEPS: list[tuple[ModuleType, str, int]] = [
     (runs, "pass_fence", 1),
-    (transaction, "execute", 1),
-    (transaction, "execute", 2),
-    (transaction, "execute", 3),
+    (store, "execute", 1),
+    (store, "execute", 2),
+    (store, "execute", 3),
     (runs, "finish_run", 1),
-    (transaction, "save_held_deletions", 1),
+    (deletion_reviews, "save_held_deletions", 1),
 ]
 
 
