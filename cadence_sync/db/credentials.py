@@ -4,7 +4,7 @@ The encryption is Fernet, under keys derived from those of the settings.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Column, bindparam, func, select, update
+from sqlalchemy import Column, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -127,28 +127,19 @@ async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
 async def _rotate(
     connection: AsyncConnection, cipher: Cipher, encrypted: Column[Any], what: str, done: Rotation
 ) -> int:
-    key = list(encrypted.table.primary_key)
-    rows = await connection.execute(
-        select(*key, encrypted.label("old")).where(func.length(encrypted) > 0).order_by(*key).with_for_update()
-    )
-    new = list(_encrypt_again(cipher, rows.mappings(), what, done))
-    if new:
-        same_row = [part == bindparam(f"key_{part.name}") for part in key]
-        statement = update(encrypted.table).where(*same_row).values({encrypted: bindparam("new")})
-        await connection.execute(
-            statement, [{"new": row["new"]} | {f"key_{part.name}": row[part.name] for part in key} for row in new]
-        )
-    return len(new)
-
-
-def _encrypt_again(cipher: Cipher, rows: Iterable[Any], what: str, done: Rotation) -> Iterable[dict[str, Any]]:
-    for row in rows:
+    key, rotated = list(encrypted.table.primary_key), 0
+    stored = select(*key, encrypted.label("old")).where(func.length(encrypted) > 0).order_by(*key).with_for_update()
+    for row in (await connection.execute(stored)).mappings().all():
         if cipher.is_current(row["old"]):
             done.current += 1
         elif (plain := cipher.decrypt(row["old"])) is None:
             done.lost.append(f"{what} of {row['org_id']!r}")
         else:
-            yield dict(row) | {"new": cipher.encrypt(plain)}
+            same_row = (part == row[part.name] for part in key)
+            new = {encrypted: cipher.encrypt(plain)}
+            await connection.execute(update(encrypted.table).where(*same_row).values(new))
+            rotated += 1
+    return rotated
 
 
 def _wrong_keys(lost: Sequence[str]) -> SettingsError:

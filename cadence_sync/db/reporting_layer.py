@@ -5,7 +5,7 @@ signature changed it is dropped and created again, with those of ours that depen
 depends on it stops the migration.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -223,21 +223,18 @@ async def _oids(connection: AsyncConnection, each: ReportingObject) -> list[int]
 
 
 async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
-    columns = (await connection.execute(_COLUMNS, {"schema": REPORTING, "views": layer.views})).all()
-    statements = list(_comments(layer, [(each.view, each.column) for each in columns]))
+    statements: list[str] = []
+    for each in layer.objects:
+        group, kind = ("views", "VIEW") if each.is_view else ("routines", "ROUTINE")
+        comment = layer.comments[group][each.name]
+        statements.append(f"COMMENT ON {kind} {REPORTING}.{each.name} IS {_quoted(comment)}")
+    for view, column in await connection.execute(_COLUMNS, {"schema": REPORTING, "views": layer.views}):
+        comment = layer.column_comment(view, column)
+        statements.append(f"COMMENT ON COLUMN {REPORTING}.{view}.{column} IS {_quoted(comment)}")
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}):
         statements.append(f"COMMENT ON SCHEMA {REPORTING} IS {_quoted(layer.schema_comment)}")
     driver = await driver_connection(connection)
     await driver.execute(";\n".join(statements))  # hundreds of statements in one round trip
-
-
-def _comments(layer: ReportingLayer, columns: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for each in layer.objects:
-        comment = layer.comments["views" if each.is_view else "routines"][each.name]
-        yield f"COMMENT ON {'VIEW' if each.is_view else 'ROUTINE'} {REPORTING}.{each.name} IS {_quoted(comment)}"
-    for view, column in columns:
-        comment = layer.column_comment(view, column)
-        yield f"COMMENT ON COLUMN {REPORTING}.{view}.{column} IS {_quoted(comment)}"
 
 
 def _quoted(comment: str) -> str:

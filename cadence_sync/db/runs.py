@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -24,8 +25,6 @@ from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 _PROC = Path("/proc")
 _START_TICKS = 19
 """Position of the start time after the name in /proc/<pid>/stat; see proc(5)."""
-_ZOMBIE = "Z"
-"""State of a process that has ended but was not reaped by its parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def _started_by_proc(pid: int) -> str | None:
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == _ZOMBIE else fields[_START_TICKS]
+    return None if fields[0] == "Z" else fields[_START_TICKS]  # a zombie has ended
 
 
 def _started_by_psutil(pid: int) -> str | None:
@@ -185,17 +184,14 @@ async def finish_run(
 
 
 async def finish_unchanged(
-    connection: AsyncConnection,
-    run: Run,
-    listing: Listing,
-    values: Mapping[str, object],
-    usage: ApiUsage,
-    finished_at: datetime,
-) -> None:
+    connection: AsyncConnection, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime
+) -> Counters:
     """Passes the fence and closes a run that has nothing else to write, in one statement; raises `OrgBusyError`.
 
     It does not wait: another session that locks the organization's row is writing it.
     """
+    counters = Counters.of(listing, DeletionPlan(), Counter())
+    values = success_values(run, counters, DeletionPlan())
     free = (
         select(orgs.c.org_id)
         .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
@@ -220,6 +216,7 @@ async def finish_unchanged(
         raise _superseded()
     if not is_closed:
         raise _marked_abandoned()
+    return counters
 
 
 async def pass_fence(connection: AsyncConnection, run: Run, listing: Listing) -> None:
@@ -271,13 +268,7 @@ def _finish_statement(run: Run, values: Mapping[str, object], usage: ApiUsage, f
     return (
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id, sync_runs.c.outcome.is_(None))
-        .values(
-            finished_at=finished_at,
-            api_calls=usage.api_calls,
-            pages=usage.pages,
-            credits_left=usage.credits_left,
-            **values,
-        )
+        .values(finished_at=finished_at, **asdict(usage), **values)
     )
 
 

@@ -197,11 +197,8 @@ class PostgresStore:
 
     async def finish_unchanged(self, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime) -> Counters:
         """Closes a run that found nothing to write; raises `OrgBusyError` if the fence has moved."""
-        counters = Counters.of(listing, DeletionPlan(), Counter())
-        values = runs.success_values(run, counters, DeletionPlan())
         async with _busy_if_locked(), self._autocommit() as connection:
-            await runs.finish_unchanged(connection, run, listing, values, usage, finished_at)
-        return counters
+            return await runs.finish_unchanged(connection, run, listing, usage, finished_at)
 
     async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
         async with self._connect() as connection:

@@ -69,7 +69,6 @@ def account_for(data: Path) -> Account:
 
 
 def give(folder: Path, account: Account) -> None:
-    """Makes the account the owner of a folder and its contents; links are not followed."""
     if not account.prefix or folder.stat().st_uid == account.uid:
         return
     for place, folders, files in os.walk(folder):
