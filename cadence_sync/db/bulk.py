@@ -15,14 +15,10 @@ from cadence_sync.db.engine import driver_connection
 Rows = Sequence[dict[str, Any]]
 
 
-def _as_it_is(text: str) -> msgspec.Raw:
-    return msgspec.Raw(text.encode())
-
-
 _SPECIAL: Final[dict[type, Callable[[Any], object]]] = {
     sa.LargeBinary: lambda value: "\\x" + value.hex(),
-    JSON: _as_it_is,
-    JSONB: _as_it_is,
+    JSON: lambda document: msgspec.Raw(document.encode()),
+    JSONB: lambda document: msgspec.Raw(document.encode()),
 }
 
 

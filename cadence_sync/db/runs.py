@@ -47,12 +47,12 @@ def is_gone(process: Process, *, expired: bool) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """Returns when a process started: numbers are reused, but number and start are unique until the next boot."""
-    return _started_by_proc(pid) if _PROC.joinpath("self").exists() else _started_by_psutil(pid)
+    """Returns when a process started: numbers are reused, but number and start are unique until the next boot.
 
-
-def _started_by_proc(pid: int) -> str | None:
-    """Returns clock ticks since the boot: a time of day would move when the clock is set."""
+    Where there is /proc, that is clock ticks since the boot: a time of day would move when the clock is set.
+    """
+    if not _PROC.joinpath("self").exists():
+        return _started_by_psutil(pid)
     try:
         stat = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -127,14 +127,8 @@ def _insert_run(org: Org, trigger: str, started_at: datetime, lease: float) -> S
     It does nothing where the organization is unknown or has another data center.
     """
     me = current()
-    values = {
-        "org_id": org.org_id,
-        "trigger": trigger,
-        "started_at": started_at,
-        "host": me.host,
-        "pid": me.pid,
-        "process_started": me.started,
-    }
+    values = {"org_id": org.org_id, "trigger": trigger, "started_at": started_at}
+    values |= {"host": me.host, "pid": me.pid, "process_started": me.started}
     literals = [literal(value, sync_runs.c[name].type) for name, value in values.items()]
     until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(lease))
     mine = (orgs.c.org_id == org.org_id, orgs.c.data_center == org.data_center, orgs.c.removed_at.is_(None))

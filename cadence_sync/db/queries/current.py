@@ -205,15 +205,8 @@ def _same_cadence(table: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def _conditions(filter_: CadenceFilter) -> list[sa.ColumnElement[bool]]:
-    conditions = [
-        column == value
-        for column, value in (
-            (_C.org_id, filter_.org),
-            (_C.module_api_name, filter_.module),
-            (_C.status, filter_.status),
-        )
-        if value
-    ]
+    equal = ((_C.org_id, filter_.org), (_C.module_api_name, filter_.module), (_C.status, filter_.status))
+    conditions = [column == value for column, value in equal if value]
     if filter_.state is not CadenceState.ALL:
         deleted = filter_.state is CadenceState.DELETED
         conditions.append(_C.deleted_at.is_not(None) if deleted else _C.deleted_at.is_(None))
