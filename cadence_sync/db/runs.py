@@ -51,10 +51,10 @@ def _started(pid: int) -> str | None:
 
     Where there is /proc, that is clock ticks since the boot: a time of day would move when the clock is set.
     """
-    if not _PROC.joinpath("self").exists():
+    if not (_PROC / "self").exists():
         return _started_by_psutil(pid)
     try:
-        stat = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()
@@ -74,11 +74,9 @@ def _started_by_psutil(pid: int) -> str | None:
 @cache
 def _host() -> str:
     parts = [socket.gethostname()]
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    namespace = Path("/proc/self/ns/pid")
-    if boot.exists():
+    if (boot := _PROC / "sys/kernel/random/boot_id").exists():
         parts.append(boot.read_text(encoding="ascii").strip())
-    if namespace.is_symlink():
+    if (namespace := _PROC / "self/ns/pid").is_symlink():
         parts.append(str(namespace.readlink()))
     return "/".join(parts)
 
