@@ -13,7 +13,7 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Final, TextIO
 
-from cadence_sync.core.text import json_default, one_line
+from cadence_sync.core.labels import json_default, one_line
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 
 if TYPE_CHECKING:

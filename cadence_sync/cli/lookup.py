@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync.cli.console import show_note
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db.queries import current
 from cadence_sync.db.queries.history import find_unwatched
 from cadence_sync.errors import ArgumentError, NotFoundError

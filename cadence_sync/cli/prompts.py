@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import typer
 
 from cadence_sync.cli.console import echo, wrap
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")

@@ -6,12 +6,17 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.canonical import from_document, to_document
+from cadence_sync.core.canonical import changed_fields, from_document, to_document
 from cadence_sync.core.fields import FIELDS
-from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_PLURALS, KIND_WORDS
+from cadence_sync.core.labels import (
+    INVISIBLE_EDIT,
+    KIND_PLURALS,
+    KIND_WORDS,
+    describe_field,
+    one_line,
+    without_audit_fields,
+)
 from cadence_sync.core.records import Config, FieldChange
-from cadence_sync.core.text import one_line
-from cadence_sync.core.version_text import describe_field, returned_with, visible_changes
 from cadence_sync.export.git import NEXT
 from cadence_sync.export.state import render_yaml
 
@@ -55,9 +60,10 @@ def _place(version: Version) -> str:
 
 
 def _fields(version: Version) -> list[FieldChange]:
-    if version["kind"] == "restored":
-        return visible_changes(returned_with(version["before"], version["document"]))
-    return visible_changes(FieldChange(*change) for change in version["fields"] or [])
+    changes: Iterable[FieldChange] = (FieldChange(*change) for change in version["fields"] or [])
+    if version["kind"] == "restored":  # the history has no rows of what differs between deletion and restore
+        changes = changed_fields(from_document(version["before"]), from_document(version["document"]))
+    return without_audit_fields(changes)
 
 
 def _subject(version: Version, fields: Sequence[FieldChange]) -> str:

@@ -15,7 +15,7 @@ from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.blame import DISCOVERED, Blamed
 from cadence_sync.core.blame import blame as blame_fields
 from cadence_sync.core.diff import Kind
-from cadence_sync.core.text import one_line, value_in_words
+from cadence_sync.core.labels import one_line, value_in_words
 from cadence_sync.db.queries.history import load_observed_versions
 
 _HANG: Final = 4

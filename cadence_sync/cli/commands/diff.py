@@ -16,10 +16,8 @@ from cadence_sync.cli.lookup import check_org, note_unwatched, parse_period, par
 from cadence_sync.cli.options import Json, OneOrg, WhichAxis, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.labels import Axis
+from cadence_sync.core.labels import Axis, describe_field, one_line
 from cadence_sync.core.records import FieldChange
-from cadence_sync.core.text import one_line
-from cadence_sync.core.version_text import describe_field
 from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 

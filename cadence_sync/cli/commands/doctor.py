@@ -18,7 +18,7 @@ from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.orgs import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db import diagnostics, integrity
 from cadence_sync.db import orgs as db_orgs
 from cadence_sync.db.queries import current

@@ -14,15 +14,17 @@ from cadence_sync.cli.lookup import find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_WORDS
-from cadence_sync.core.records import FieldChange
-from cadence_sync.core.text import one_line, value_in_words
-from cadence_sync.core.version_text import (
+from cadence_sync.core.canonical import changed_fields, from_document
+from cadence_sync.core.labels import (
+    INVISIBLE_EDIT,
+    KIND_WORDS,
     describe_field,
     draft_in_words,
-    returned_with,
-    visible_changes,
+    one_line,
+    value_in_words,
+    without_audit_fields,
 )
+from cadence_sync.core.records import FieldChange
 from cadence_sync.db.queries import history as queries
 
 if TYPE_CHECKING:
@@ -97,9 +99,9 @@ def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Itera
 
 def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
     fields = [FieldChange(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
-    if version["kind"] == "restored" and before is not None:
-        fields = returned_with(before["document"], version["document"])
-    shown = visible_changes(fields)
+    if version["kind"] == "restored" and before is not None:  # no rows say what differs between deletion and restore
+        fields = changed_fields(from_document(before["document"]), from_document(version["document"]))
+    shown = without_audit_fields(fields)
     yield f"  {version['valid_from']:%H:%M:%S}  {'v' + str(version['version']):<4} {_headline(version, shown)}"
     yield from (f"{_INDENT}{describe_field(field)}" for field in shown)
     draft = draft_in_words(before, version)

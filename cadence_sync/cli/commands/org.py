@@ -11,7 +11,7 @@ from cadence_sync.cli.prompts import has_terminal, prompt
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.orgs import in_settings_error, load_or_error, named_orgs
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db import orgs
 from cadence_sync.db.orgs import purge as purge_history
 from cadence_sync.errors import ArgumentError

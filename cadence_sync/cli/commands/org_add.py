@@ -16,8 +16,8 @@ from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, n
 from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import most_severe
-from cadence_sync.core.text import one_line
 from cadence_sync.db.crypto import make_cipher
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org

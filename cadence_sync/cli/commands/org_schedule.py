@@ -11,7 +11,7 @@ from cadence_sync.cli.new_org import parse_schedule
 from cadence_sync.cli.options import Cron, Interval, Json, OrgId, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.orgs import Schedule
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db import orgs
 from cadence_sync.errors import ArgumentError
 

@@ -10,7 +10,7 @@ import typer
 from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.options import Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import current_user, read_settings, with_database
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db import redaction
 from cadence_sync.errors import NotFoundError, docs_hint
 

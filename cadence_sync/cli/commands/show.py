@@ -8,7 +8,7 @@ from cadence_sync.cli.console import echo, print_fields, print_json, print_rows
 from cadence_sync.cli.lookup import check_org, find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db.queries import current, history
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
-from cadence_sync.core.text import one_line
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.ports import ProgressCallback
 
