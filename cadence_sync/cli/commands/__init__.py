@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "alerts retry": "Let a daemon try at once what was not taken, dead letters too.",
     "alerts drop": "Delete a channel's pending alerts.",
 }
-"""Every command with its help in one sentence, in the order of the lists. A test compares it with the commands."""
+"""Every command with its help in one sentence, in the order of the lists."""
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
     "alerts": "Try, watch and retry alerts.",

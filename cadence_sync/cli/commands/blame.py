@@ -26,7 +26,6 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
-    """Show, for every field of one cadence, since when it is so, who changed it, and which run saw that."""
     row, versions = with_database(
         read_settings(context), lambda engine: load_versions(engine, org, cadence_id, load_observed_versions)
     )

@@ -53,7 +53,6 @@ def demo(
     context: typer.Context,
     serve: Annotated[bool, typer.Option("--serve", help="Then show the web UI over it, until Ctrl-C.")] = False,
 ) -> None:
-    """Show a first sync, some changes, and the history that they leave."""
     print("Starting a temporary Postgres on this machine ...", flush=True)
     run(_demo(read_settings(context) if serve else None))
 

@@ -55,7 +55,6 @@ def diff(  # noqa: PLR0913 - each is an option
     axis: WhichAxis = Axis.VALID,
     as_json: Json = False,
 ) -> None:
-    """Show what differs between two times, or between two organizations."""
     now = wiring.SystemClock().now()
     query: Query
     if from_org or to_org:

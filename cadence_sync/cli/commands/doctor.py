@@ -86,7 +86,6 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask Zoho, one call an organization.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check settings, database, clocks, Zoho and what is stored, and say what to do about what is wrong."""
     args = DoctorArgs(org or [], deep, offline, context.obj.debug)
     checks = run(examine_all(partial(read_settings, context), args))
     if as_json:

@@ -48,7 +48,6 @@ def export(  # noqa: PLR0913 - each is an option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
     for option, name in (("--output", output), ("--git", git)):
         if name == "":  # it would be the folder that one is in
             raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")

@@ -42,7 +42,6 @@ app = new_app()
     )
 )
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
-    """Show every version of one cadence and what changed in it, as a time line."""
     row, versions = with_database(
         read_settings(context), lambda engine: load_versions(engine, org, cadence_id, queries.load_versions)
     )

@@ -45,7 +45,6 @@ def init(
     ] = None,
     data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
 ) -> None:
-    """Ask for database and credentials, try both, and write them into a settings file."""
     raise typer.Exit(_init(output or context.obj.config or Path(FILE_NAME), data_center))
 
 

@@ -17,7 +17,6 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync migrate"))
 def migrate(context: typer.Context) -> None:
-    """Create or upgrade the tables."""
     run(_migrate(read_settings(context)))
 
 
@@ -31,6 +30,5 @@ def grant_reader(
     context: typer.Context,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
 ) -> None:
-    """Let a role of the database read the reporting layer, and nothing else."""
     with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role))
     print(f"The role {role!r} may read {REPORTING}, and no table behind it.")

@@ -29,7 +29,6 @@ def list_(
     every: Annotated[bool, typer.Option("--all", help="Removed ones too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the organizations: where their credentials are, when they are synced, how they fare."""
     settings = read_settings(context)
     stored, named = with_database(settings, orgs.load_orgs), named_orgs(settings)
     rows = [_row(settings, org_id, stored.get(org_id), org_id in named) for org_id in sorted({*named, *stored})]
@@ -57,7 +56,6 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Purge without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Sync an organization no more and delete its credentials; its history stays unless it is purged."""
     settings = read_settings(context)
     if purge and not yes:
         _confirm_purge(org_id)
@@ -88,13 +86,11 @@ def _confirm_purge(org_id: str) -> None:
 
 @app.command(epilog=examples("cadence-sync org pause acme"))
 def pause(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
-    """Leave an organization out until it is resumed; `sync --org` still syncs it."""
     _enable(context, org_id, enabled=False, as_json=as_json)
 
 
 @app.command(epilog=examples("cadence-sync org resume acme"))
 def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None:
-    """Sync an organization again, at its usual times, whatever failed before."""
     _enable(context, org_id, enabled=True, as_json=as_json)
 
 

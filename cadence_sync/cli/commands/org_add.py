@@ -58,7 +58,6 @@ def add(  # noqa: PLR0913 - each is an option
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Add an organization: prove its credentials by one call, and store them encrypted."""
     fields = {
         "org_id": org_id,
         "data_center": data_center,
@@ -95,7 +94,6 @@ def import_(
     no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add many organizations, each proved; those that fail are named, the others are stored."""
     settings = read_settings(context)
     make_cipher(settings.encryption_key_list)  # without a key no organization can be stored
     rows = read_orgs(file)

@@ -39,7 +39,6 @@ def schedule(
     default: Annotated[bool, typer.Option("--default", help="As the settings say, for all that have none.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say when an organization is synced, or change it: daemons follow within seconds."""
     settings = read_settings(context)
     given = {"interval": interval, "cron": cron, "time_zone": time_zone}
     if default and any(given.values()):

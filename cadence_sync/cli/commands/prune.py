@@ -26,7 +26,6 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete old runs that changed nothing; a row a day of what they add up to stays."""
     settings = read_settings(context)
     retention = settings.retention if keep is None else _parse_retention(keep)
     now = wiring.SystemClock().now()

@@ -31,7 +31,6 @@ def redact_person(
     org: OneOrg = None,
     as_json: Json = False,
 ) -> None:
-    """Replace a user's name everywhere, history included; what happened and when stays."""
     redacted = with_database(read_settings(context), lambda engine: _redact(engine, user_id, org))
     if not redacted:
         raise NotFoundError(

@@ -14,13 +14,11 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync approve 4711"))
 def approve(context: typer.Context, run_id: RunId) -> None:
-    """Let the next sync delete what a run held."""
     _review(context, run_id, "approved")
 
 
 @app.command(epilog=examples("cadence-sync reject 4711"))
 def reject(context: typer.Context, run_id: RunId) -> None:
-    """Keep what a run held as live, and raise no further alarm about it."""
     _review(context, run_id, "rejected")
 
 

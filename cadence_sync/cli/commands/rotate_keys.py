@@ -14,7 +14,6 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync rotate-keys"))
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
-    """Encrypt all that is encrypted anew, under the first of CADENCE_SYNC_ENCRYPTION_KEYS."""
     settings = read_settings(context)
     done = with_database(settings, lambda engine: credentials.rotate_keys(engine, settings.encryption_key_list))
     if as_json:

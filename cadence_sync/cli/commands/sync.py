@@ -69,7 +69,6 @@ def sync(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch every cadence and write what changed."""
     wiring.load()
     args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
     settings_of = partial(read_settings, context)
