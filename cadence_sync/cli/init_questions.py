@@ -88,7 +88,6 @@ def _without_password(url: str) -> str:
 
 
 def _usable(settings: Settings) -> bool:
-    """Checks the database, prints the result, and offers to create missing tables."""
     try:
         checks = run(_check_database(settings))
         for check in checks:
@@ -123,7 +122,6 @@ async def _migrate(settings: Settings) -> None:
 
 
 def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
-    """Asks until Zoho lets the organization's cadences be read, and returns the organization."""
     known: dict[str, str | None] = {"org_id": DEFAULT_ORG, "data_center": data_center}
     former: dict[str, str | None] = {"data_center": settings.zoho_data_center}
     quick = settings.model_copy(update={"zoho_max_attempts": 1})  # the person decides whether to try again

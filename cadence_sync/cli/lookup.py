@@ -59,7 +59,6 @@ def not_before(time: datetime) -> str:
 
 
 def check_org(watched: Watched, org: str | None) -> None:
-    """Raises `ArgumentError` for an organization that is not stored."""
     if org is not None and org not in watched:
         raise ArgumentError(
             f"There is no organization {org!r}.",

@@ -184,7 +184,6 @@ def read_orgs(file: Path) -> list[Fields]:
 
 
 def find_duplicates(rows: Iterable[Fields]) -> set[str]:
-    """Returns the ids that more than one row has."""
     return {name for name, count in Counter((row["org_id"] or "").strip() for row in rows).items() if count > 1}
 
 

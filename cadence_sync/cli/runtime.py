@@ -72,7 +72,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
-    """Runs what needs the database to its end."""
 
     async def connected() -> T:
         async with wiring.database(settings) as engine:

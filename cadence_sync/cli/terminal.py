@@ -40,7 +40,6 @@ def fold(line: str, width: int, hang: int) -> list[str]:
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows whole, however narrow the terminal is."""
     console = Console()
     widths = _widths(console.width, columns, rows)
     if widths is not None:

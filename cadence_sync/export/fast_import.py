@@ -38,7 +38,6 @@ def render_author(person_id: str | None, name: str | None) -> str:
 
 
 def render_message(group: Sequence[Version]) -> str:
-    """Returns a commit message: subject, changed fields line by line, organization and run."""
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))

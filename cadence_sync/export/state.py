@@ -42,7 +42,6 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
-    """Renders rows of the query as a `json`, `yaml` or `csv` file."""
     return _WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
 
 

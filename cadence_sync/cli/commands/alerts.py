@@ -173,7 +173,6 @@ def drop(
 
 
 def _check(settings: Settings, channel: str | None) -> None:
-    """Raises where there are no channels, or not this one."""
     known = settings.alert_channels
     if not known:
         raise SettingsError(

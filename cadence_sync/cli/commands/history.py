@@ -64,7 +64,6 @@ async def load_versions(
 
 
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
-    """Prints versions, each followed by what changed in it."""
     if sys.stdout.isatty():
         echo(f"History of {one_line(name)} (times in UTC)")
         echo("\n".join(render_timeline(versions)), hang=len(_INDENT) + 2)
@@ -82,7 +81,6 @@ def render_timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
-    """Yields time and lines of each version, and of the fields discovered before the next."""
     for before, version in zip([None, *versions[:-1]], versions, strict=True):
         yield version["valid_from"], _describe_changes(before, version)
         in_order = sorted(version["discovered"], key=itemgetter("observed_at"))

@@ -100,7 +100,6 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
 
 
 def _org_values(org: OrgConfig, settings: Settings) -> dict[str, str]:
-    """Returns the organization's lines of the file; with Zoho's addresses, where the settings override them."""
     urls = {"zoho_api_url": settings.zoho_api_url, "zoho_accounts_url": settings.zoho_accounts_url}
     return {name: url for name, url in urls.items() if url} | {
         "zoho_data_center": org.data_center,

@@ -23,7 +23,6 @@ def reject(context: typer.Context, run_id: RunId) -> None:
 
 
 def _review(context: typer.Context, run_id: int, decision: Literal["approved", "rejected"]) -> None:
-    """Records the decision; the next sync acts on it."""
     settings = read_settings(context)
     by, routing = current_user(), wiring.alert_routing(settings)
     org_id, count = with_database(settings, lambda engine: review_deletions(engine, run_id, decision, by, routing))

@@ -128,7 +128,6 @@ def _print(reports: Sequence[Report]) -> None:
 
 @contextmanager
 def _progress(org_id: str, *, quiet: bool) -> Iterator[ProgressCallback | None]:
-    """Draws a bar of pages on a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
