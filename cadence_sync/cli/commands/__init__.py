@@ -44,14 +44,15 @@ GROUPS: Final = {
     "alerts": "Try, watch and retry alerts.",
 }
 _MODULES: Final = {
-    "grant-reader": "migrate",
+    **dict.fromkeys(("migrate", "grant-reader", "prune", "rotate-keys"), "database"),
     "worker": "serve",
     "status": "show",
     "list": "show",
     "approve": "review",
     "reject": "review",
+    "blame": "history",
     "org import": "org_add",
-    **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
+    **dict.fromkeys(("org list", "org schedule", "org remove", "org pause", "org resume"), "org"),
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 from pydantic import SecretStr
 
-from cadence_sync.cli.commands.sync import SyncArgs, sync_orgs
+from cadence_sync.cli.commands.sync import sync_orgs
 from cadence_sync.cli.console import show_error, show_warning
 from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, known_data_center
 from cadence_sync.cli.options import examples, new_app
@@ -123,7 +123,7 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
         tell(f"Later: {how} sync, and {how} serve to keep at it. {how} doctor tells what is missing.")
         return 0
     configure_logs(settings.log_level, tracebacks=False)
-    code = run(sync_orgs(lambda: settings, SyncArgs()))
+    code = run(sync_orgs(lambda: settings))
     tell(f"Next: {how} list, {how} history ID, and {how} serve to keep at it.")
     return code
 
