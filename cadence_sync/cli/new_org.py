@@ -5,7 +5,6 @@ import io
 import os
 import sys
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -181,10 +180,6 @@ def read_orgs(file: Path) -> list[Fields]:
     if not rows:
         raise _bad(file, "it names no organization")
     return rows
-
-
-def find_duplicates(rows: Iterable[Fields]) -> set[str]:
-    return {name for name, count in Counter((row["org_id"] or "").strip() for row in rows).items() if count > 1}
 
 
 def _toml(text: str) -> Iterable[Fields]:

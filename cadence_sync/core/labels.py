@@ -79,7 +79,6 @@ def field_title(path: str) -> str:
 
 
 def humanize(path: str, value: str) -> str:
-    """Replaces the underscores in Zoho's words."""
     return value.replace("_", " ") if path in _WORDS else value
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ _NAMED_FIELDS: Final = 3
 _COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
 _PATH_MAX: Final = 200
 _EXECUTION: Final = "execution_details."
+_act: Final = itemgetter("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
+"""What the versions of one commit share. The kind too: to git a removed and an added file look like a rename."""
 Version = dict[str, Any]
 
 
@@ -91,7 +94,7 @@ async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[byte
     """Yields the commands; one commit holds the versions of one person, time, run and kind."""
     group: list[Version] = []
     async for version in versions:
-        if group and _act_of(group[0]) != _act_of(version):
+        if group and _act(group[0]) != _act(version):
             yield render_commit(group)
             group = []
         group.append(version)
@@ -100,20 +103,13 @@ async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[byte
     yield b"done\n"
 
 
-def _act_of(version: Version) -> tuple[object, ...]:
-    """Returns what the versions of one commit have in common.
-
-    The kind too: a commit that removes one file and adds another looks to git like a rename.
-    """
-    names = ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
-    return tuple(version[name] for name in names)
-
-
 def render_commit(group: Sequence[Version]) -> bytes:
     """Renders a commit, after one without author for discovered fields: nobody is to be blamed for those."""
     first = group[0]
     time = int(first["valid_from"].timestamp())
-    befores = [(version, _before(version)) for version in group]
+    befores = [
+        (version, from_document(version["before"] or {}) | (version["discovered_before"] or {})) for version in group
+    ]
     discovered = [(version, known, more) for version, known in befores if (more := _discovered_in(version, known))]
     commits = []
     if discovered:
@@ -125,10 +121,6 @@ def render_commit(group: Sequence[Version]) -> bytes:
         files = [_file(version, from_document(version["document"])) for version in group]
         commits.append(_commit(author, time, render_message(group), files))
     return b"".join(commits)
-
-
-def _before(version: Version) -> Config:
-    return from_document(version["before"] or {}) | (version["discovered_before"] or {})
 
 
 def _discovered_in(version: Version, before: Config) -> Config:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -42,7 +42,12 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
-    return _WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
+    plain = [{name: _plain(row[name]) for name in COLUMNS} for row in rows]
+    if form == "csv":
+        return render_csv(plain)
+    if form == "yaml":  # one row after the other: the writer keeps a tree of all that it writes at once
+        return "".join(render_yaml([row]) for row in plain) or render_yaml([])
+    return json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
 
 
 def render_yaml(value: object) -> str:
@@ -57,22 +62,6 @@ def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
     return out.getvalue()
-
-
-def _render_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
-
-
-def _render_yaml_list(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Renders one row after the other: the writer keeps a tree of all that it writes at once."""
-    return "".join(render_yaml([row]) for row in rows) or render_yaml([])
-
-
-_WRITERS: Final[Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]]] = {
-    "json": _render_json,
-    "yaml": _render_yaml_list,
-    "csv": render_csv,
-}
 
 
 def _plain(value: object) -> object:

@@ -127,15 +127,7 @@ async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
 
 async def _sync(zoho: str, engine: "AsyncEngine") -> None:
     given = credentials(0)
-    org = OrgConfig(
-        DEFAULT_ORG,
-        "us",
-        given.client_id,
-        given.client_secret,
-        given.refresh_token,
-        api_url=zoho,
-        accounts_url=zoho,
-    )
+    org = OrgConfig(DEFAULT_ORG, "us", given.client_id, given.client_secret, given.refresh_token, zoho, zoho)
     # Defaults only: a demo must not touch what the environment or a settings file names.
     async with wiring.sync(Settings.model_construct(), engine, org) as sync:
         report = await sync.run("demo")

@@ -129,7 +129,8 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
 
 
 def render_toml(values: Mapping[str, str]) -> str:
-    text = _HEAD + "".join(f"{name} = {_quoted(value)}\n" for name, value in values.items())
+    quoted = {name: json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") for name, value in values.items()}
+    text = _HEAD + "".join(f"{name} = {value}\n" for name, value in quoted.items())
     if tomllib.loads(text) != values:
         raise AssertionError("what is written is not what is read")
     return text
@@ -179,7 +180,3 @@ def _keep(target: Path) -> None:
     backup.unlink(missing_ok=True)
     backup.hardlink_to(target)
     backup.chmod(MODE)
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
