@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -41,8 +41,9 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
-    plain = [{name: _plain(row[name]) for name in COLUMNS} for row in rows]
+def render_state(rows: Iterable[object], form: str) -> str:
+    """Renders rows that have `COLUMNS` as attributes, as `json`, `yaml` or `csv`."""
+    plain = [{name: _plain(getattr(row, name)) for name in COLUMNS} for row in rows]
     if form == "csv":
         return render_csv(plain)
     if form == "yaml":  # one row after the other: the writer keeps a tree of all that it writes at once

@@ -24,7 +24,6 @@ from cadence_sync.errors import ArgumentError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
 Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
@@ -126,7 +125,7 @@ def _print(groups: Groups, sides: Mapping[str, str], *, several: bool) -> None:
     for group in groups:
         echo(one_line(_headline(group, sides, several=several)))
         for change in group["changes"]:
-            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=_HANG)
+            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=4)
     if not groups:
         show_note("Nothing differs.")
 
