@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from cadence_sync import __version__
 from cadence_sync.cli.commands import COMMANDS, GROUPS, module_of
 from cadence_sync.cli.console import guard_stdout, show_error
 from cadence_sync.cli.options import SharedOptions, examples
@@ -34,6 +35,12 @@ root = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cadence-sync {__version__}")
+        raise typer.Exit
+
+
 @root.callback()
 def set_shared_options(
     context: typer.Context,
@@ -42,6 +49,10 @@ def set_shared_options(
     ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", envvar="CADENCE_SYNC_DEBUG", help="Show the traceback of an error too.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     context.obj.config, context.obj.debug = config, debug
@@ -55,8 +66,10 @@ class LazyCommand(TyperCommand):
         self.module = module_of(path)
 
     def load(self) -> Any:
-        """Returns the command as its module declares it."""
-        return get_group(import_module(self.module).app).commands[str(self.name)]
+        """Returns the command as its module declares it, with the help of the lists."""
+        command = get_group(import_module(self.module).app).commands[str(self.name)]
+        command.help = self.short_help
+        return command
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         return self.load().make_context(*args, **extra)

@@ -13,7 +13,7 @@ from pathlib import Path
 from select import select
 from typing import TYPE_CHECKING, Final, TextIO
 
-from cadence_sync.core.text import json_default, one_line
+from cadence_sync.core.labels import json_default, one_line
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def echo(text: str, stream: TextIO | None = None, *, hang: int = 0) -> None:
 
 
 def wrap(line: str, stream: TextIO, *, hang: int = 0) -> str:
-    """Folds a line at its blanks where the stream is a terminal that is narrower."""
     if not stream.isatty():
         return line
     width = _width(stream)
@@ -74,7 +73,6 @@ def print_rows(title: str, columns: Sequence[str], rows: Iterable[Mapping[str, o
 
 
 def print_fields(values: Mapping[str, object]) -> None:
-    """Prints names and values, one pair a line."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         echo(f"{name:<{width}}  {one_line(value)}", hang=width + 2)
@@ -91,7 +89,6 @@ def show_warning(sentence: str, hint: str) -> None:
 
 
 def show_note(sentence: str) -> None:
-    """Prints on stderr what qualifies the answer on stdout."""
     echo(f"Note: {one_line(sentence)}", sys.stderr)
 
 

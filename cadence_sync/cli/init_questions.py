@@ -1,22 +1,22 @@
 """The questions of `init`: a database that works and has the tables, and access to Zoho."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from cadence_sync import wiring
 from cadence_sync.cli.console import show_error
 from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
-from cadence_sync.cli.runtime import run
+from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
 from cadence_sync.config.sources import variable_of
 from cadence_sync.config.urls import checked_database_url
 from cadence_sync.daemon.migration import migrate
-from cadence_sync.doctor.checks import Check, CheckState
+from cadence_sync.doctor.checks import CheckState
 from cadence_sync.doctor.database import database_checks
 from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
 from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, verify_credentials
@@ -25,6 +25,7 @@ from cadence_sync.zoho.errors import SCOPE
 
 _NONE: Final = "-"
 """Typed for no address, where an empty answer takes the former one."""
+_NEEDED: Final = frozenset({"database", "version", "rights", "migrations", "queue tables"})
 _CENTERS: Final = get_args(DataCenter)
 _CLIENT: Final = """\
 Open {console}
@@ -88,9 +89,9 @@ def _without_password(url: str) -> str:
 
 
 def _usable(settings: Settings) -> bool:
-    """Checks the database, prints the result, and offers to create missing tables."""
     try:
-        checks = run(_check_database(settings))
+        found, _ = with_database(settings, partial(database_checks, settings, debug=False))
+        checks = [check for check in found if check.name in _NEEDED]
         for check in checks:
             if check.state is not CheckState.UNKNOWN and check.code != "NOT_MIGRATED":
                 tell(f"   {check.name}: {check.message} {check.hint}".rstrip())
@@ -105,25 +106,13 @@ def _usable(settings: Settings) -> bool:
 
 def _offer_tables(settings: Settings) -> None:
     if confirm("It lacks the tables of this cadence-sync. Make them now?", default=True):
-        run(_migrate(settings))
+        with_database(settings, migrate, direct=True)
         tell("   The tables are there.")
     else:
         tell("   `cadence-sync migrate` does so later; nothing can be synced before.")
 
 
-async def _check_database(settings: Settings) -> list[Check]:
-    async with wiring.database(settings) as engine:
-        checks, _ = await database_checks(settings, engine, debug=False)
-    return [check for check in checks if check.name in {"database", "version", "rights", "migrations", "queue tables"}]
-
-
-async def _migrate(settings: Settings) -> None:
-    async with wiring.direct_database(settings) as engine:
-        await migrate(engine)
-
-
 def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
-    """Asks until Zoho lets the organization's cadences be read, and returns the organization."""
     known: dict[str, str | None] = {"org_id": DEFAULT_ORG, "data_center": data_center}
     former: dict[str, str | None] = {"data_center": settings.zoho_data_center}
     quick = settings.model_copy(update={"zoho_max_attempts": 1})  # the person decides whether to try again

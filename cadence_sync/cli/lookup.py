@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync.cli.console import show_note
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db.queries import current
 from cadence_sync.db.queries.history import find_unwatched
 from cadence_sync.errors import ArgumentError, NotFoundError
@@ -59,7 +59,6 @@ def not_before(time: datetime) -> str:
 
 
 def check_org(watched: Watched, org: str | None) -> None:
-    """Raises `ArgumentError` for an organization that is not stored."""
     if org is not None and org not in watched:
         raise ArgumentError(
             f"There is no organization {org!r}.",
@@ -83,7 +82,9 @@ def note_unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]
 
 async def find_one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
     """Returns the current row of a cadence; raises `NotFoundError` for none and for several."""
-    rows = await current.find_cadence(engine, org_id, cadence_id) if _is_text(cadence_id, org_id or "") else []
+    # Bytes that are not UTF-8 arrive as halves of surrogate pairs, which Postgres cannot be asked for.
+    is_text = not any("\ud800" <= char <= "\udfff" for char in f"{cadence_id}{org_id}")
+    rows = await current.find_cadence(engine, org_id, cadence_id) if is_text else []
     if not rows:
         where = "" if org_id is None else f" in the organization {org_id!r}"
         raise NotFoundError(
@@ -93,8 +94,3 @@ async def find_one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id
         orgs = ", ".join(row["org_id"] for row in rows)
         raise NotFoundError(f"Several organizations have a cadence {cadence_id!r}: {orgs}.", hint="Add --org.")
     return rows[0]
-
-
-def _is_text(*words: str) -> bool:
-    """Whether Postgres can be asked for them: bytes that are not UTF-8 arrive as halves of surrogate pairs."""
-    return not any("\ud800" <= char <= "\udfff" for word in words for char in word)

@@ -5,7 +5,6 @@ import io
 import os
 import sys
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -31,7 +30,6 @@ LONGEST_INTERVAL: Final = 366 * 86400.0
 _SELF_CLIENT: Final = f"Zoho's API console hands them out. {docs_hint('Add many organizations')}"
 _PREFIX: Final = "zoho_"
 """The prefix of the settings' tables; names are accepted with and without it."""
-_STDIN: Final = "-"
 _SECRETS: Final = ("client_secret", "refresh_token", "grant_code")
 _WHERE: Final = f"""\
 In Zoho's API console, of the data center where the organization lives (https://api-console.zoho.com, .eu, .in …),
@@ -139,7 +137,7 @@ def _secret(name: str, file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(variable) or None
     try:
-        text = sys.stdin.readline() if str(file) == _STDIN else file.read_text(encoding="utf-8")
+        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         raise ArgumentError(f"{file} cannot be read: {reason}.", hint=f"Or set {variable}.") from error
@@ -181,11 +179,6 @@ def read_orgs(file: Path) -> list[Fields]:
     if not rows:
         raise _bad(file, "it names no organization")
     return rows
-
-
-def find_duplicates(rows: Iterable[Fields]) -> set[str]:
-    """Returns the ids that more than one row has."""
-    return {name for name, count in Counter((row["org_id"] or "").strip() for row in rows).items() if count > 1}
 
 
 def _toml(text: str) -> Iterable[Fields]:

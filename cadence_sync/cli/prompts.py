@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import typer
 
 from cadence_sync.cli.console import echo, wrap
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")
@@ -21,7 +21,6 @@ def has_terminal() -> bool:
 
 
 def prompt(question: str, *, hidden: bool = False, default: str | None = None) -> str:
-    """Asks for a line; a hidden one is not echoed."""
     ask: Callable[..., str] = typer.prompt
     text = wrap(f"{question} [{default}]" if default else question, sys.stderr)
     with _stopping(on_its_line=not hidden):
@@ -69,5 +68,4 @@ def check_optional_word(text: str) -> str:
 
 
 def tell(text: str) -> None:
-    """Prints lines on stderr, among the questions."""
     echo("\n".join(one_line(line) for line in text.split("\n")), sys.stderr)

@@ -71,11 +71,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))
 
 
-def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]") -> T:
-    """Runs what needs the database to its end."""
+def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]", *, direct: bool = False) -> T:
+    """Runs work to its end with the database, `direct` past a pooler."""
 
     async def connected() -> T:
-        async with wiring.database(settings) as engine:
+        async with (wiring.direct_database if direct else wiring.database)(settings) as engine:
             return await work(engine)
 
     return run(connected())

@@ -40,7 +40,6 @@ def fold(line: str, width: int, hang: int) -> list[str]:
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows whole, however narrow the terminal is."""
     console = Console()
     widths = _widths(console.width, columns, rows)
     if widths is not None:
@@ -55,7 +54,9 @@ def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]])
 def _widths(room: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
     """Returns the width of each column, or None where they do not fit; spare room goes to the texts."""
     wanted = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    words = [_longest_word(cells) for cells in zip(columns, *rows, strict=True)]
+    words = [
+        max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in zip(columns, *rows, strict=True)
+    ]
     widths = [
         want if name in _WHOLE else min(want, max(LEAST, min(word, LONGEST_WORD)))
         for name, want, word in zip(columns, wanted, words, strict=True)
@@ -68,10 +69,6 @@ def _widths(room: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         widths[number] += more
         left -= more
     return widths
-
-
-def _longest_word(cells: Sequence[str]) -> int:
-    return max(cell_len(word) for cell in cells for word in cell.split(" "))
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> RenderableType:

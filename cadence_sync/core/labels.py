@@ -1,12 +1,14 @@
-"""Titles of fields, words for kinds of versions, and the two time axes, as people read them."""
+"""The history as people read it: titles of fields, words for kinds of versions, values and changes on one line."""
 
+import json
+from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync.core.fields import PERIOD, UNENROLL, UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cadence_sync.core.records import Config, FieldChange
 
@@ -77,7 +79,6 @@ def field_title(path: str) -> str:
 
 
 def humanize(path: str, value: str) -> str:
-    """Replaces the underscores in Zoho's words."""
     return value.replace("_", " ") if path in _WORDS else value
 
 
@@ -89,8 +90,11 @@ def displayed_fields(config: "Config") -> list[str]:
 
 def visible_changes(changes: "Iterable[FieldChange]") -> list["FieldChange"]:
     """Returns the changes that say what an edit was, in display order."""
-    shown = [change for change in changes if change.field not in AUDIT_FIELDS]
-    return sorted(shown, key=lambda change: _PLACES.get(change.field, len(_PLACES)))
+    return sorted(without_audit_fields(changes), key=lambda change: _PLACES.get(change.field, len(_PLACES)))
+
+
+def without_audit_fields(changes: "Iterable[FieldChange]") -> list["FieldChange"]:
+    return [change for change in changes if change.field not in AUDIT_FIELDS]
 
 
 def display_name(text: str | None) -> str:
@@ -102,3 +106,52 @@ def display_name(text: str | None) -> str:
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def one_line(value: object) -> str:
+    """Renders a value for people; control characters cannot move the cursor or fake a line."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, default=json_default)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value))
+
+
+def json_default(value: object) -> str:
+    """Encodes for `json` what it has no form for: times as ISO 8601."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def value_in_words(value: Any) -> str:
+    """Renders a value as the database spells it: `true`, not Python's `True`."""
+    return str(value).lower() if isinstance(value, bool) else one_line(value)
+
+
+def describe_field(change: "FieldChange") -> str:
+    return f"{change.field}: {value_in_words(change.old)} → {value_in_words(change.new)}"
+
+
+def draft_in_words(before: "Mapping[str, Any] | None", version: "Mapping[str, Any]") -> str | None:
+    """Describes the draft that a v8 record names: publishing a draft merges it into its parent."""
+    parent = _named(version.get("parent_cadence")) or (
+        _named((before or {}).get("parent_cadence")) if version["kind"] == "deleted" else None
+    )
+    if parent is not None:
+        gone = ": it was merged by publishing, or discarded" if version["kind"] == "deleted" else ""
+        return f"a draft of {parent}{gone}"
+    draft, had = _named(version.get("draft_cadence")), _named((before or {}).get("draft_cadence"))
+    if draft is not None:
+        return f"an unpublished draft of it is {draft}"
+    if had is not None and version["kind"] != "deleted":
+        return f"its draft {had} is no more: it was merged by publishing, or discarded"
+    return None
+
+
+def _named(reference: Any) -> str | None:
+    if not isinstance(reference, dict) or "id" not in reference:
+        return None
+    return one_line(f"{reference.get('name') or 'without a name'} ({reference['id']})")

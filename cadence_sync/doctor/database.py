@@ -43,17 +43,12 @@ _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): version
 
 
 def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Checks where the settings come from, and whether variables are misspelled."""
-    where = f"read from {settings.file} and the environment" if settings.file else "read from the environment"
-    checks = [passed("settings", where)]
-    if settings.exposed_file is not None:
-        checks = [
-            warning(
-                "settings",
-                f"Other users of this machine may read the secrets in {settings.exposed_file}.",
-                f"Close it with: chmod 600 {settings.exposed_file}",
-            )
-        ]
+    if settings.exposed_file is None:
+        source = f"{settings.file} and the environment" if settings.file else "the environment"
+        checks = [passed("settings", f"read from {source}")]
+    else:
+        message = f"Other users of this machine may read the secrets in {settings.exposed_file}."
+        checks = [warning("settings", message, f"Close it with: chmod 600 {settings.exposed_file}")]
     known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *map(str.lower, _NO_SETTINGS))]
     for variable in sorted(environ):
         name = variable.upper().removesuffix("_FILE")
@@ -81,13 +76,18 @@ async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: b
     if isinstance(server, Check):
         return [server, *skipped(NAMES, "the database cannot be reached")], False
     clocks = clock_check("database clock", "The database's", server.now, before, clock.now())
-    checks = [passed("database", f"it answers, at {address(settings)}"), *_embedded(settings), _version(server)]
-    migrated = await run_check("migrations", partial(_migrations, engine), debug=debug)
+    checks = [passed("database", f"it answers, at {address(settings)}")]
+    if settings.database_url is None:
+        checks.append(passed("embedded server", embedded.describe(settings.data_dir)))
+    checks.append(_version(server))
+    at_head = passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
+    migrated = await run_check("migrations", partial(_check_tables, engine, check_migrated, at_head), debug=debug)
     checks += [await run_check("rights", partial(_rights, engine, server), debug=debug), migrated]
     not_migrated = "the database is not migrated"
     if migrated.code is not None:
         return [*checks, *skipped(["queue tables"], not_migrated), clocks, *skipped(NAMES[-2:], not_migrated)], False
-    tables = await run_check("queue tables", partial(_queue_tables, engine), debug=debug)
+    complete = passed("queue tables", "they are there")
+    tables = await run_check("queue tables", partial(_check_tables, engine, check_queue, complete), debug=debug)
     checks += [tables, clocks]
     if tables.code is not None:
         return [*checks, *skipped(NAMES[-2:], not_migrated)], True
@@ -105,12 +105,6 @@ def clock_check(
         return passed(name, f"{whose} clock and this machine's agree", org_id)
     which = "ahead of" if theirs > after else "behind"
     return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
-
-
-def _embedded(settings: Settings) -> list[Check]:
-    if settings.database_url is not None:
-        return []
-    return [passed("embedded server", embedded.describe(settings.data_dir))]
 
 
 def _version(server: "Server") -> Check:
@@ -138,17 +132,9 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
     return passed("rights", f"{server.user!r} may read and write all that a sync needs")
 
 
-async def _migrations(engine: "AsyncEngine") -> Check:
-    await _check_tables(engine, check_migrated)
-    return passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
-
-
-async def _queue_tables(engine: "AsyncEngine") -> Check:
-    await _check_tables(engine, check_queue)
-    return passed("queue tables", "they are there")
-
-
-async def _check_tables(engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]") -> None:
+async def _check_tables(
+    engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]", result: Check
+) -> Check:
     """Runs a check of the tables; where `migrate` is the remedy, its rights are checked too."""
     try:
         with translate_errors():
@@ -158,6 +144,7 @@ async def _check_tables(engine: "AsyncEngine", check: "Callable[[AsyncConnection
         if error.code == "NOT_MIGRATED":
             await check_migration_rights(engine)
         raise
+    return result
 
 
 async def _queue(engine: "AsyncEngine") -> Check:
@@ -165,7 +152,6 @@ async def _queue(engine: "AsyncEngine") -> Check:
 
 
 def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
-    """Checks how long jobs wait, and whether workers take them."""
     leads = daemons.leader_silent is not None and daemons.leader_silent < SILENT
     jobs = f"{depth.queued} job(s) wait, {depth.running} are under way"
     if daemons.silent_jobs:
@@ -206,7 +192,6 @@ async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
 
 
 def duration(seconds: float) -> str:
-    """Returns a length of time in the largest unit that fits it."""
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             count = int(seconds // size)

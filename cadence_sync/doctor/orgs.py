@@ -16,7 +16,6 @@ from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped
 from cadence_sync.doctor.database import SKEW, clock_check, duration
 from cadence_sync.errors import BudgetError, CadenceSyncError
 from cadence_sync.ports import TokenCache
-from cadence_sync.zoho.client import Client
 from cadence_sync.zoho.http import Http
 
 ZOHO: Final = ("token", "scope", "API", "Zoho's clock", "credits")
@@ -53,21 +52,24 @@ async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: Tok
 
     async def look() -> list[Check]:
         await client.auth.token()
-        token = passed("token", "Zoho hands out access tokens", org_id)
+        access = [
+            passed("token", "Zoho hands out access tokens", org_id),
+            passed("scope", "cadences may be read", org_id),
+            passed("API", "it answers with cadences", org_id),
+        ]
         before = clock.now()
         try:
             await client.page(1, None, EMPTY_INDEX)
         except CadenceSyncError as error:
-            return [*refused(error, token), *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
-        fine = [passed("scope", "cadences may be read", org_id), passed("API", "it answers with cadences", org_id)]
-        return [token, *fine, *_zoho_checks(settings, client, org_id, calls, before, clock.now())]
+            access = refused(error, access[0])
+        clocks = _compare_clocks(org_id, client.date, before, clock.now())
+        return [*access, clocks, credits_check(org_id, client.credits_left, calls, budget)]
 
     found = await run_check("token", look, org_id)
     return [found, *skipped(ZOHO[1:], "there is no access token", org_id)] if isinstance(found, Check) else found
 
 
 def refused(error: CadenceSyncError, token: Check) -> list[Check]:
-    """Returns the checks of token, scope and API after a failed call."""
     org_id = token.org_id
     if error.code in _TOKEN_CODES:
         return [failed("token", error, org_id), *skipped(ZOHO[1:3], "Zoho refuses the token", org_id)]
@@ -76,27 +78,16 @@ def refused(error: CadenceSyncError, token: Check) -> list[Check]:
     return [token, *skipped(["scope"], "the API does not answer as it should", org_id), failed("API", error, org_id)]
 
 
-def _zoho_checks(
-    settings: Settings, client: Client, org_id: str, calls: int, before: datetime, after: datetime
-) -> list[Check]:
-    """Checks the headers of an answer."""
-    zoho_time = _date(client.date)
-    if zoho_time is None:
-        clock = skipped([ZOHO[3]], "Zoho did not tell the time", org_id)
-    else:  # to the second, and it may have been told at any time of a second
-        clock = [clock_check(ZOHO[3], "Zoho's", zoho_time, before - timedelta(seconds=1), after, org_id)]
-    return [*clock, credits_check(org_id, client.credits_left, calls, settings.zoho_daily_call_limit)]
-
-
-def _date(header: str | None) -> datetime | None:
+def _compare_clocks(org_id: str, header: str | None, before: datetime, after: datetime) -> Check:
     try:
-        return None if header is None else parsedate_to_datetime(header).astimezone(UTC)
+        zoho_time = parsedate_to_datetime(header or "").astimezone(UTC)
     except (ValueError, OverflowError):
-        return None
+        return skipped(["Zoho's clock"], "Zoho did not tell the time", org_id)[0]
+    # The header is to the second, and may be of any time of that second.
+    return clock_check("Zoho's clock", "Zoho's", zoho_time, before - timedelta(seconds=1), after, org_id)
 
 
 def credits_check(org_id: str, left: int | None, calls: int, budget: int | None) -> Check:
-    """Checks what is left of Zoho's credits and of the daily limit in the settings."""
     if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
         hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
         return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
@@ -108,7 +99,6 @@ def credits_check(org_id: str, left: int | None, calls: int, budget: int | None)
 
 
 def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetime) -> list[Check]:
-    """Checks how fresh the stored data is, and what waits for a person."""
     row, entry = known.status.get(org_id), known.entries.get(org_id)
     if row is None:
         return [

@@ -2,16 +2,22 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import quote
 
 from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.canonical import from_document, to_document
+from cadence_sync.core.canonical import changed_fields, from_document, to_document
 from cadence_sync.core.fields import FIELDS
-from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_PLURALS, KIND_WORDS
+from cadence_sync.core.labels import (
+    INVISIBLE_EDIT,
+    KIND_PLURALS,
+    KIND_WORDS,
+    describe_field,
+    one_line,
+    without_audit_fields,
+)
 from cadence_sync.core.records import Config, FieldChange
-from cadence_sync.core.text import one_line
-from cadence_sync.core.version_text import describe_field, returned_with, visible_changes
 from cadence_sync.export.git import NEXT
 from cadence_sync.export.state import render_yaml
 
@@ -22,6 +28,8 @@ _NAMED_FIELDS: Final = 3
 _COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
 _PATH_MAX: Final = 200
 _EXECUTION: Final = "execution_details."
+_act: Final = itemgetter("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
+"""What the versions of one commit share. The kind too: to git a removed and an added file look like a rename."""
 Version = dict[str, Any]
 
 
@@ -33,7 +41,6 @@ def render_author(person_id: str | None, name: str | None) -> str:
 
 
 def render_message(group: Sequence[Version]) -> str:
-    """Returns a commit message: subject, changed fields line by line, organization and run."""
     first = group[0]
     fields = [_fields(version) for version in group]
     body = "\n".join(line for pair in zip(group, fields, strict=True) for line in _paragraph(*pair))
@@ -55,9 +62,10 @@ def _place(version: Version) -> str:
 
 
 def _fields(version: Version) -> list[FieldChange]:
-    if version["kind"] == "restored":
-        return visible_changes(returned_with(version["before"], version["document"]))
-    return visible_changes(FieldChange(*change) for change in version["fields"] or [])
+    changes: Iterable[FieldChange] = (FieldChange(*change) for change in version["fields"] or [])
+    if version["kind"] == "restored":  # the history has no rows of what differs between deletion and restore
+        changes = changed_fields(from_document(version["before"]), from_document(version["document"]))
+    return without_audit_fields(changes)
 
 
 def _subject(version: Version, fields: Sequence[FieldChange]) -> str:
@@ -86,7 +94,7 @@ async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[byte
     """Yields the commands; one commit holds the versions of one person, time, run and kind."""
     group: list[Version] = []
     async for version in versions:
-        if group and _act_of(group[0]) != _act_of(version):
+        if group and _act(group[0]) != _act(version):
             yield render_commit(group)
             group = []
         group.append(version)
@@ -95,20 +103,13 @@ async def stream_commits(versions: AsyncIterator[Version]) -> AsyncIterator[byte
     yield b"done\n"
 
 
-def _act_of(version: Version) -> tuple[object, ...]:
-    """Returns what the versions of one commit have in common.
-
-    The kind too: a commit that removes one file and adds another looks to git like a rename.
-    """
-    names = ("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
-    return tuple(version[name] for name in names)
-
-
 def render_commit(group: Sequence[Version]) -> bytes:
     """Renders a commit, after one without author for discovered fields: nobody is to be blamed for those."""
     first = group[0]
     time = int(first["valid_from"].timestamp())
-    befores = [(version, _before(version)) for version in group]
+    befores = [
+        (version, from_document(version["before"] or {}) | (version["discovered_before"] or {})) for version in group
+    ]
     discovered = [(version, known, more) for version, known in befores if (more := _discovered_in(version, known))]
     commits = []
     if discovered:
@@ -120,10 +121,6 @@ def render_commit(group: Sequence[Version]) -> bytes:
         files = [_file(version, from_document(version["document"])) for version in group]
         commits.append(_commit(author, time, render_message(group), files))
     return b"".join(commits)
-
-
-def _before(version: Version) -> Config:
-    return from_document(version["before"] or {}) | (version["discovered_before"] or {})
 
 
 def _discovered_in(version: Version, before: Config) -> Config:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -41,9 +41,14 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def render_state(rows: Sequence[Mapping[str, Any]], form: str) -> str:
-    """Renders rows of the query as a `json`, `yaml` or `csv` file."""
-    return _WRITERS[form]([{name: _plain(row[name]) for name in COLUMNS} for row in rows])
+def render_state(rows: Iterable[object], form: str) -> str:
+    """Renders rows that have `COLUMNS` as attributes, as `json`, `yaml` or `csv`."""
+    plain = [{name: _plain(getattr(row, name)) for name in COLUMNS} for row in rows]
+    if form == "csv":
+        return render_csv(plain)
+    if form == "yaml":  # one row after the other: the writer keeps a tree of all that it writes at once
+        return "".join(render_yaml([row]) for row in plain) or render_yaml([])
+    return json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
 
 
 def render_yaml(value: object) -> str:
@@ -58,22 +63,6 @@ def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
     return out.getvalue()
-
-
-def _render_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
-
-
-def _render_yaml_list(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Renders one row after the other: the writer keeps a tree of all that it writes at once."""
-    return "".join(render_yaml([row]) for row in rows) or render_yaml([])
-
-
-_WRITERS: Final[Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]]] = {
-    "json": _render_json,
-    "yaml": _render_yaml_list,
-    "csv": render_csv,
-}
 
 
 def _plain(value: object) -> object:

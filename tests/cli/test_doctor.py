@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from cadence_sync.cli.commands.doctor import DoctorArgs, examine_all
 from cadence_sync.config.settings import Settings, load_settings
 from cadence_sync.db import diagnostics
 from cadence_sync.db.diagnostics import Daemons
@@ -17,6 +16,7 @@ from cadence_sync.db.queue import Depth
 from cadence_sync.doctor import orgs
 from cadence_sync.doctor.checks import Check, CheckState, exit_code_of, passed, warning
 from cadence_sync.doctor.database import clock_check, queue_check, settings_checks
+from cadence_sync.doctor.examination import examine_all
 from cadence_sync.doctor.orgs import OrgFacts, credits_check, stored_checks
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -135,7 +135,7 @@ async def test_one_call_tells_token_scope_and_api_apart(
     cure: str,
 ) -> None:
     simulator.faults.add(fault("status", times=9, **struck))
-    checks = await examine_all(settings_of(), DoctorArgs())
+    checks = await examine_all(settings_of())
     assert states(checks).items() >= expected.items()
     (failed,) = [check for check in checks if check.state is CheckState.FAILED]
     assert (exit_code_of(checks), cure in failed.hint) == (code, True)
@@ -145,7 +145,7 @@ async def test_one_call_tells_token_scope_and_api_apart(
 async def test_a_spent_budget_is_no_reason_for_one_more_call(simulator: Simulator, settings_of: Of, lab: Lab) -> None:
     await lab.sync(record("1"))
     await lab.execute("UPDATE cadence_sync.sync_runs SET started_at = now(), api_calls = 100")
-    checks = await examine_all(settings_of(ZOHO_DAILY_CALL_LIMIT="100"), DoctorArgs())
+    checks = await examine_all(settings_of(ZOHO_DAILY_CALL_LIMIT="100"))
     assert (states(checks)["credits"], exit_code_of(checks)) == (CheckState.FAILED, 4)
     assert list(simulator.journal.requests) == []
 
@@ -162,7 +162,7 @@ async def test_tables_that_do_not_fit(
     lab: Lab, settings_of: Of, statement: str, name: str, code: str, cure: str
 ) -> None:
     await lab.execute(statement)
-    checks = await examine_all(settings_of(), DoctorArgs(deep=True))
+    checks = await examine_all(settings_of(), deep=True)
     (failed,) = [check for check in checks if check.state is CheckState.FAILED]
     assert (failed.name, failed.code, cure in failed.hint, exit_code_of(checks)) == (name, code, True, 5)
     assert (states(checks)["queue"], states(checks)["API"]) == (CheckState.UNKNOWN, CheckState.OK)
@@ -176,7 +176,7 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
 
     monkeypatch.setattr(diagnostics, "size", broken)
     monkeypatch.setattr(orgs, "_drift", broken)
-    checks = await examine_all(settings_of(), DoctorArgs())
+    checks = await examine_all(settings_of())
     failed = [check for check in checks if check.state is CheckState.FAILED]
     assert [(check.name, check.message, check.code) for check in failed] == [
         ("room", "Unexpected KeyError.", "UNEXPECTED"),
@@ -184,7 +184,7 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
     ]
     assert (states(checks)["queue"], exit_code_of(checks)) == (CheckState.OK, 1)
     with pytest.raises(KeyError):
-        await examine_all(settings_of(), DoctorArgs(debug=True))
+        await examine_all(settings_of(), debug=True)
 
 
 async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, database_url: str) -> None:
@@ -196,7 +196,7 @@ async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, data
     )
     try:
         checks = await examine_all(
-            settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), DoctorArgs(offline=True)
+            settings_of(DATABASE_URL=database_url.replace("postgres@", f"{role}@")), offline=True
         )
         failed = next(check for check in checks if check.state is CheckState.FAILED)
         assert (failed.name, failed.code) == ("rights", "DATABASE_PERMISSION")
@@ -320,11 +320,9 @@ async def test_an_address_of_alerts_that_cannot_work_is_found_before_anything_is
     settings_of: Of,
 ) -> None:
     slack = "slack://TAAAAAAAA/BAAAAAAAA/abcdefghijABCDEFGHIJ4718/#one"
-    fine = await examine_all(settings_of(ALERT_URLS=slack), DoctorArgs(offline=True))
+    fine = await examine_all(settings_of(ALERT_URLS=slack), offline=True)
     assert [check.message.partition(";")[0] for check in fine if check.name == "alerts"] == ["1 channel"]
-    checks = await examine_all(settings_of(ALERT_URLS=f"{slack}/#two"), DoctorArgs(offline=True))
+    checks = await examine_all(settings_of(ALERT_URLS=f"{slack}/#two"), offline=True)
     (failed,) = bad([check for check in checks if check.name == "alerts"])
     assert (failed.exit_code, "names 2 targets" in failed.message, "4718" in str(failed)) == (2, True, False)
-    assert not [
-        check for check in await examine_all(settings_of(ALERT_URLS=None), DoctorArgs()) if check.name == "alerts"
-    ]
+    assert not [check for check in await examine_all(settings_of(ALERT_URLS=None)) if check.name == "alerts"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cadence_sync import __version__
 from cadence_sync.cli.app import WIDEST
 from cadence_sync.cli.commands import COMMANDS, GROUPS
 from cadence_sync.cli.options import SharedOptions
@@ -42,6 +43,11 @@ def test_lists_say_of_every_command_what_it_says_itself() -> None:
     assert {name: command.help for name, command in LOADED.items()} == COMMANDS
     assert {name: PROGRAM.commands[name].help for name in GROUPS} == GROUPS
     assert {len(command.help.splitlines()) for command in LOADED.values()} == {1}
+
+
+async def test_it_prints_its_version(tmp_path: Path) -> None:
+    result = await cli.run("--version", cwd=tmp_path)
+    assert (result.code, result.out, result.err) == (0, f"cadence-sync {__version__}\n", "")
 
 
 def test_every_command_has_examples() -> None:

@@ -38,20 +38,21 @@ COMMANDS: Final = {
     "alerts retry": "Let a daemon try at once what was not taken, dead letters too.",
     "alerts drop": "Delete a channel's pending alerts.",
 }
-"""Every command with its help in one sentence, in the order of the lists. A test compares it with the commands."""
+"""Every command with its help in one sentence, in the order of the lists."""
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
     "alerts": "Try, watch and retry alerts.",
 }
 _MODULES: Final = {
-    "grant-reader": "migrate",
+    **dict.fromkeys(("migrate", "grant-reader", "prune", "rotate-keys"), "database"),
     "worker": "serve",
     "status": "show",
     "list": "show",
     "approve": "review",
     "reject": "review",
+    "blame": "history",
     "org import": "org_add",
-    **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
+    **dict.fromkeys(("org list", "org schedule", "org remove", "org pause", "org resume"), "org"),
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 

@@ -35,7 +35,6 @@ app = new_app()
 
 @app.command("test", epilog=examples("cadence-sync alerts test", "cadence-sync alerts test --channel sales"))
 def check(context: typer.Context, channel: ChannelOption = None, as_json: Json = False) -> None:
-    """Send a test message to every channel, and say which took it."""
     run(check_channels(read_settings(context), channel, as_json=as_json))
 
 
@@ -80,7 +79,6 @@ async def _try(sender: "Channel", alerts: Sequence[AlertEvent]) -> str | None:
 
 @app.command("list", epilog=examples("cadence-sync alerts list"))
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """Show channels, without their addresses, and rules."""
     settings = read_settings(context)
     channels = [
         {
@@ -113,7 +111,6 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command(epilog=examples("cadence-sync alerts status --json"))
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show how much waits, was sent, and was never taken, for each channel."""
     settings = read_settings(context)
     found = {row["channel"]: row for row in with_database(settings, alert_delivery.delivery_status)}
     known = settings.alert_channels
@@ -130,7 +127,6 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command(epilog=examples("cadence-sync alerts send"))
 def send(context: typer.Context, as_json: Json = False) -> None:
-    """Send what is due, once: for those who run `sync` by a timer instead of a daemon."""
     settings = read_settings(context)
     _check(settings, None)
     results = with_database(settings, lambda engine: _send(settings, engine))
@@ -160,7 +156,6 @@ async def _send(settings: Settings, engine: "AsyncEngine") -> Counter[str]:
 
 @app.command(epilog=examples("cadence-sync alerts retry --channel sales"))
 def retry(context: typer.Context, channel: ChannelOption = None) -> None:
-    """Let a daemon try at once what was not taken, dead letters too."""
     settings = read_settings(context)
     _check(settings, channel)
     channels = list(settings.alert_channels) if channel is None else [channel]
@@ -173,13 +168,11 @@ def drop(
     context: typer.Context,
     channel: Annotated[str, typer.Option("--channel", metavar="NAME", help="The channel, in the settings or not.")],
 ) -> None:
-    """Delete a channel's pending alerts."""
     count = with_database(read_settings(context), lambda engine: alert_delivery.drop_pending(engine, [channel]))
     echo(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 
 def _check(settings: Settings, channel: str | None) -> None:
-    """Raises where there are no channels, or not this one."""
     known = settings.alert_channels
     if not known:
         raise SettingsError(

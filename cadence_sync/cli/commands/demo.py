@@ -53,7 +53,6 @@ def demo(
     context: typer.Context,
     serve: Annotated[bool, typer.Option("--serve", help="Then show the web UI over it, until Ctrl-C.")] = False,
 ) -> None:
-    """Show a first sync, some changes, and the history that they leave."""
     print("Starting a temporary Postgres on this machine ...", flush=True)
     run(_demo(read_settings(context) if serve else None))
 
@@ -128,15 +127,7 @@ async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
 
 async def _sync(zoho: str, engine: "AsyncEngine") -> None:
     given = credentials(0)
-    org = OrgConfig(
-        DEFAULT_ORG,
-        "us",
-        given.client_id,
-        given.client_secret,
-        given.refresh_token,
-        api_url=zoho,
-        accounts_url=zoho,
-    )
+    org = OrgConfig(DEFAULT_ORG, "us", given.client_id, given.client_secret, given.refresh_token, zoho, zoho)
     # Defaults only: a demo must not touch what the environment or a settings file names.
     async with wiring.sync(Settings.model_construct(), engine, org) as sync:
         report = await sync.run("demo")

@@ -16,17 +16,14 @@ from cadence_sync.cli.lookup import check_org, note_unwatched, parse_period, par
 from cadence_sync.cli.options import Json, OneOrg, WhichAxis, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
-from cadence_sync.core.labels import Axis
+from cadence_sync.core.labels import Axis, describe_field, one_line
 from cadence_sync.core.records import FieldChange
-from cadence_sync.core.text import one_line
-from cadence_sync.core.version_text import describe_field
 from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_HANG: Final = 4
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
 Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
@@ -57,7 +54,6 @@ def diff(  # noqa: PLR0913 - each is an option
     axis: WhichAxis = Axis.VALID,
     as_json: Json = False,
 ) -> None:
-    """Show what differs between two times, or between two organizations."""
     now = wiring.SystemClock().now()
     query: Query
     if from_org or to_org:
@@ -129,7 +125,7 @@ def _print(groups: Groups, sides: Mapping[str, str], *, several: bool) -> None:
     for group in groups:
         echo(one_line(_headline(group, sides, several=several)))
         for change in group["changes"]:
-            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=_HANG)
+            echo(f"  {describe_field(FieldChange(*change.values()))}", hang=4)
     if not groups:
         show_note("Nothing differs.")
 

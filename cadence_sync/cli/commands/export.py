@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -22,7 +22,6 @@ from cadence_sync.export.fast_import import stream_commits
 from cadence_sync.export.git import Repository
 from cadence_sync.export.state import COLUMNS, render_state
 
-_STDOUT: Final = "-"
 app = new_app()
 
 
@@ -48,7 +47,6 @@ def export(  # noqa: PLR0913 - each is an option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Export the state at a time as JSON, YAML or CSV, or the whole history as a git repository."""
     for option, name in (("--output", output), ("--git", git)):
         if name == "":  # it would be the folder that one is in
             raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
@@ -75,9 +73,9 @@ async def _write_state(
         check_org(watched, org)
         note_unwatched(watched, org, at)
         rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
-    in_order = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
-    content = render_state([{name: getattr(row, name) for name in COLUMNS} for row in in_order], form).encode()
-    if output is None or output == _STDOUT:
+    rows = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
+    content = render_state(rows, form).encode()
+    if output is None or output == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(content)
     else:

@@ -1,35 +1,42 @@
-"""`history`: the versions of one cadence as a time line on a terminal, as lines for programs elsewhere."""
+"""`history` and `blame`: the versions of one cadence as a time line, and the one that gave each field its value."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
 from cadence_sync.cli.console import echo, print_json, print_table
-from cadence_sync.cli.lookup import find_one_cadence
+from cadence_sync.cli.lookup import find_one_cadence, not_before
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
-from cadence_sync.core.blame import DISCOVERED
-from cadence_sync.core.labels import INVISIBLE_EDIT, KIND_WORDS
-from cadence_sync.core.records import FieldChange
-from cadence_sync.core.text import one_line, value_in_words
-from cadence_sync.core.version_text import (
+from cadence_sync.core.blame import DISCOVERED, Blamed
+from cadence_sync.core.blame import blame as blame_fields
+from cadence_sync.core.canonical import changed_fields, from_document
+from cadence_sync.core.diff import Kind
+from cadence_sync.core.labels import (
+    INVISIBLE_EDIT,
+    KIND_WORDS,
     describe_field,
     draft_in_words,
-    returned_with,
-    visible_changes,
+    one_line,
+    value_in_words,
+    without_audit_fields,
 )
+from cadence_sync.core.records import FieldChange
 from cadence_sync.db.queries import history as queries
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
-_INDENT = " " * 16
+_INDENT: Final = " " * 16
+_AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
+_BLAME_COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 app = new_app()
 
 
@@ -40,9 +47,8 @@ app = new_app()
     )
 )
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
-    """Show every version of one cadence and what changed in it, as a time line."""
     row, versions = with_database(
-        read_settings(context), lambda engine: load_versions(engine, org, cadence_id, queries.load_versions)
+        read_settings(context), lambda engine: _load(engine, org, cadence_id, queries.load_versions)
     )
     if as_json:
         print_json(versions)
@@ -50,7 +56,7 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
         print_history(str(row["name"]), versions)
 
 
-async def load_versions(
+async def _load(
     engine: "AsyncEngine",
     org_id: str | None,
     cadence_id: str,
@@ -63,7 +69,6 @@ async def load_versions(
 
 
 def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
-    """Prints versions, each followed by what changed in it."""
     if sys.stdout.isatty():
         echo(f"History of {one_line(name)} (times in UTC)")
         echo("\n".join(render_timeline(versions)), hang=len(_INDENT) + 2)
@@ -81,7 +86,6 @@ def render_timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _entries(versions: Sequence[dict[str, Any]]) -> Iterator[tuple[datetime, Iterator[str]]]:
-    """Yields time and lines of each version, and of the fields discovered before the next."""
     for before, version in zip([None, *versions[:-1]], versions, strict=True):
         yield version["valid_from"], _describe_changes(before, version)
         in_order = sorted(version["discovered"], key=itemgetter("observed_at"))
@@ -97,9 +101,9 @@ def _discovered_entry(time: datetime, fields: Sequence[dict[str, Any]]) -> Itera
 
 def _describe_changes(before: dict[str, Any] | None, version: dict[str, Any]) -> Iterator[str]:
     fields = [FieldChange(c["field"], c["old_value"], c["new_value"]) for c in version["changes"] if c["field"] != "*"]
-    if version["kind"] == "restored" and before is not None:
-        fields = returned_with(before["document"], version["document"])
-    shown = visible_changes(fields)
+    if version["kind"] == "restored" and before is not None:  # no rows say what differs between deletion and restore
+        fields = changed_fields(from_document(before["document"]), from_document(version["document"]))
+    shown = without_audit_fields(fields)
     yield f"  {version['valid_from']:%H:%M:%S}  {'v' + str(version['version']):<4} {_headline(version, shown)}"
     yield from (f"{_INDENT}{describe_field(field)}" for field in shown)
     draft = draft_in_words(before, version)
@@ -130,3 +134,52 @@ def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
         for field in version["discovered"]
     ]
     return [*(changes or [(*head, None, None, None, who, run)]), *discovered]
+
+
+@app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
+def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
+    row, versions = with_database(
+        read_settings(context), lambda engine: _load(engine, org, cadence_id, queries.load_observed_versions)
+    )
+    lines = blame_fields(versions)
+    last = versions[-1]
+    gone = last if last.kind is Kind.DELETED else None
+    if as_json:
+        print_json(
+            {
+                "org_id": row["org_id"],
+                "cadence_id": cadence_id,
+                "name": row["name"],
+                "deleted_at": gone and gone.valid_from,
+                "deleted_in_run": gone and gone.run_id,
+                "fields": [{"field": line.field, "value": line.value, **asdict(line.origin)} for line in lines],
+            }
+        )
+        return
+    if gone:
+        when = one_line(gone.valid_from)
+        echo(f"Deleted: since {when} (run {gone.run_id}) it is no longer listed; these are its last known values.")
+    rows = [_as_row(line) for line in lines]
+    if sys.stdout.isatty():
+        echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
+        echo("\n".join(align_lines(rows)), hang=4)
+        return
+    print_table("", _BLAME_COLUMNS, rows)
+
+
+def align_lines(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Returns one line a field like `git blame`: the change in columns, then the field."""
+    cells = [
+        [one_line(since), one_line(kind), one_line(by), f"v{version} run {one_line(run)}"]
+        for _, _, since, kind, by, version, run in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    heads = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
+    return [f"{head}  {row[0]}: {row[1]}" for head, row in zip(heads, rows, strict=True)]
+
+
+def _as_row(line: Blamed) -> tuple[object, ...]:
+    origin = line.origin
+    who = origin.changed_by_name or origin.changed_by_id
+    since = f"at least {not_before(origin.since)}" if origin.kind in _AT_LEAST else one_line(origin.since)
+    return (line.field, value_in_words(line.value), since, origin.kind, who, origin.version, origin.run_id)

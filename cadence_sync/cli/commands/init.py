@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 from pydantic import SecretStr
 
-from cadence_sync.cli.commands.sync import SyncArgs, sync_orgs
+from cadence_sync.cli.commands.sync import sync_orgs
 from cadence_sync.cli.console import show_error, show_warning
 from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, known_data_center
 from cadence_sync.cli.options import examples, new_app
@@ -45,7 +45,6 @@ def init(
     ] = None,
     data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, cn, ca, sa or uk.")] = None,
 ) -> None:
-    """Ask for database and credentials, try both, and write them into a settings file."""
     raise typer.Exit(_init(output or context.obj.config or Path(FILE_NAME), data_center))
 
 
@@ -101,7 +100,6 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
 
 
 def _org_values(org: OrgConfig, settings: Settings) -> dict[str, str]:
-    """Returns the organization's lines of the file; with Zoho's addresses, where the settings override them."""
     urls = {"zoho_api_url": settings.zoho_api_url, "zoho_accounts_url": settings.zoho_accounts_url}
     return {name: url for name, url in urls.items() if url} | {
         "zoho_data_center": org.data_center,
@@ -125,13 +123,14 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
         tell(f"Later: {how} sync, and {how} serve to keep at it. {how} doctor tells what is missing.")
         return 0
     configure_logs(settings.log_level, tracebacks=False)
-    code = run(sync_orgs(lambda: settings, SyncArgs()))
+    code = run(sync_orgs(lambda: settings))
     tell(f"Next: {how} list, {how} history ID, and {how} serve to keep at it.")
     return code
 
 
 def render_toml(values: Mapping[str, str]) -> str:
-    text = _HEAD + "".join(f"{name} = {_quoted(value)}\n" for name, value in values.items())
+    quoted = {name: json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") for name, value in values.items()}
+    text = _HEAD + "".join(f"{name} = {value}\n" for name, value in quoted.items())
     if tomllib.loads(text) != values:
         raise AssertionError("what is written is not what is read")
     return text
@@ -181,7 +180,3 @@ def _keep(target: Path) -> None:
     backup.unlink(missing_ok=True)
     backup.hardlink_to(target)
     backup.chmod(MODE)
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

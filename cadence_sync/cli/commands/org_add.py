@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +12,13 @@ import typer
 
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
-from cadence_sync.cli.new_org import Fields, complete_fields, find_duplicates, parse_new_org, read_orgs
+from cadence_sync.cli.new_org import Fields, complete_fields, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import most_severe
-from cadence_sync.core.text import one_line
 from cadence_sync.db.credentials import Cipher
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
@@ -58,7 +59,6 @@ def add(  # noqa: PLR0913 - each is an option
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Add an organization: prove its credentials by one call, and store them encrypted."""
     fields = {
         "org_id": org_id,
         "data_center": data_center,
@@ -95,22 +95,22 @@ def import_(
     no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add many organizations, each proved; those that fail are named, the others are stored."""
     settings = read_settings(context)
     Cipher(settings.encryption_key_list)  # without a key no organization can be stored
     rows = read_orgs(file)
-    twice = find_duplicates(rows)
+    org_ids = [(row["org_id"] or "").strip() for row in rows]
+    counts = Counter(org_ids)
 
     def parse(row: Fields) -> NewOrg:
         wanted = parse_new_org(settings, row)
-        if wanted.org.org_id in twice:
+        if counts[wanted.org.org_id] > 1:
             raise ArgumentError("The file names it more than once.", hint="None of them was stored.", code="ORG_EXISTS")
         if wanted.grant_code and no_check:
             raise ArgumentError("A grant code cannot be swapped without asking Zoho.", hint="Leave out --no-check.")
         return wanted
 
     errors = run(_add_all(settings, rows, parse, replace=replace, prove=not no_check))
-    results = [((row["org_id"] or "").strip(), error) for row, error in zip(rows, errors, strict=True)]
+    results = list(zip(org_ids, errors, strict=True))
     failed = [(org_id, error) for org_id, error in results if error is not None]
     for org_id, error in failed:
         echo(one_line(f"{org_id}: {error.message} {error.hint}".rstrip()), sys.stderr)

@@ -10,7 +10,7 @@ import typer
 from cadence_sync.cli.console import echo, print_json, print_table
 from cadence_sync.cli.options import Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import current_user, read_settings, with_database
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db import redaction
 from cadence_sync.errors import NotFoundError, docs_hint
 
@@ -31,7 +31,6 @@ def redact_person(
     org: OneOrg = None,
     as_json: Json = False,
 ) -> None:
-    """Replace a user's name everywhere, history included; what happened and when stays."""
     redacted = with_database(read_settings(context), lambda engine: _redact(engine, user_id, org))
     if not redacted:
         raise NotFoundError(

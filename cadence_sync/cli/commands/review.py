@@ -14,18 +14,15 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync approve 4711"))
 def approve(context: typer.Context, run_id: RunId) -> None:
-    """Let the next sync delete what a run held."""
     _review(context, run_id, "approved")
 
 
 @app.command(epilog=examples("cadence-sync reject 4711"))
 def reject(context: typer.Context, run_id: RunId) -> None:
-    """Keep what a run held as live, and raise no further alarm about it."""
     _review(context, run_id, "rejected")
 
 
 def _review(context: typer.Context, run_id: int, decision: Literal["approved", "rejected"]) -> None:
-    """Records the decision; the next sync acts on it."""
     settings = read_settings(context)
     by, routing = current_user(), wiring.alert_routing(settings)
     org_id, count = with_database(settings, lambda engine: review_deletions(engine, run_id, decision, by, routing))

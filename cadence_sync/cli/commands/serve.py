@@ -12,7 +12,6 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync serve", "cadence-sync --config /etc/cadence-sync/cadence-sync.toml serve"))
 def serve(context: typer.Context) -> None:
-    """Sync every organization again and again, until stopped."""
     settings = read_settings(context, daemon=True)
     check_host(settings)
     run(daemon.serve(settings))
@@ -20,7 +19,6 @@ def serve(context: typer.Context) -> None:
 
 @app.command(epilog=examples("cadence-sync worker"))
 def worker(context: typer.Context) -> None:
-    """Run one more worker: it syncs what a scheduler enters in the queue."""
     wiring.load()
     settings = read_settings(context, daemon=True)
     if settings.worker_port is not None:

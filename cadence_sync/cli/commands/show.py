@@ -8,7 +8,7 @@ from cadence_sync.cli.console import echo, print_fields, print_json, print_rows
 from cadence_sync.cli.lookup import check_org, find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
-from cadence_sync.core.text import one_line
+from cadence_sync.core.labels import one_line
 from cadence_sync.db.queries import current, history
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync status", "cadence-sync status --json"))
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show, for each organization, what is stored and how its last run went."""
     rows = with_database(read_settings(context), current.load_status)
     if as_json:
         print_json(rows)
@@ -47,7 +46,6 @@ def list_(
     deleted: Annotated[bool, typer.Option("--deleted", help="Deleted cadences too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the cadences."""
     rows = with_database(read_settings(context), lambda engine: _list(engine, org, deleted=deleted))
     if as_json:
         print_json(rows)
@@ -65,7 +63,6 @@ async def _list(engine: "AsyncEngine", org_id: str | None, *, deleted: bool) -> 
 
 @app.command(epilog=examples("cadence-sync show 3652397000017949001"))
 def show(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
-    """Show all that is known of one cadence."""
     row = with_database(read_settings(context), lambda engine: find_one_cadence(engine, org, cadence_id))
     if as_json:
         print_json(row)

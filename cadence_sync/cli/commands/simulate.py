@@ -28,7 +28,6 @@ def simulate(
     edit_every: Annotated[float, typer.Option(min=0, help="Seconds between edits; 0 for none.")] = 0,
     latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0,
 ) -> None:
-    """Stand in for Zoho on this machine, to try things out."""
     behavior = SimulatorSettings(latency=latency, edit_every=edit_every or None)
     simulator = Simulator(orgs, cadences, seed, clock=SystemClock().now, settings=behavior)
     run(_serve(simulator, port, f"{orgs} organization(s) of {cadences} cadences", several=orgs > 1))

@@ -3,47 +3,31 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo, print_json, print_rows, show_error
+from cadence_sync.cli.console import echo, print_json, print_rows, print_table, show_error
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
+from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
-from cadence_sync.core.text import one_line
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.ports import ProgressCallback
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _HELD: Final = (
     "{count} missing cadence(s) are held: too many to be deleted unasked.\n"
     "Hint: `cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
 )
-TRIGGER: Final = "command"
 _COLUMNS: Final = (
     "org_id", "run_id", "outcome", "seen", "baseline", "created", "updated", "deleted", "restored",
     "unchanged", "quarantined", "held", "api_calls",
 )  # fmt: skip
 app = new_app()
-
-
-@dataclass(frozen=True, slots=True)
-class SyncArgs:
-    """What the command line asks for."""
-
-    orgs: Sequence[str] = ()
-    dry_run: bool = False
-    as_json: bool = False
-    allow_mass_delete: bool = False
-    allow_other_org: bool = False
 
 
 @app.command(
@@ -69,49 +53,73 @@ def sync(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch every cadence and write what changed."""
     wiring.load()
-    args = SyncArgs(org or [], dry_run, as_json, allow_mass_delete=allow_mass_delete, allow_other_org=allow_other_org)
-    settings_of = partial(read_settings, context)
-    if queue:
-        if dry_run or allow_mass_delete or allow_other_org:
-            raise ArgumentError(
-                "--queue leaves the work to a worker: no other option but --org and --json goes with it.",
-                hint="Sync here, without --queue, to try something or to permit something.",
-            )
-        from cadence_sync.cli.enqueue import enqueue_orgs  # needs the daemon's parts, which a plain sync does not
-
-        raise typer.Exit(run(enqueue_orgs(settings_of, args.orgs, as_json=as_json)))
-    raise typer.Exit(run(sync_orgs(settings_of, args)))
+    settings_of, org_ids = partial(read_settings, context), org or []
+    if not queue:
+        permits = {"allow_mass_delete": allow_mass_delete, "allow_other_org": allow_other_org}
+        raise typer.Exit(run(sync_orgs(settings_of, org_ids, dry_run=dry_run, as_json=as_json, **permits)))
+    if dry_run or allow_mass_delete or allow_other_org:
+        raise ArgumentError(
+            "--queue leaves the work to a worker: no other option but --org and --json goes with it.",
+            hint="Sync here, without --queue, to try something or to permit something.",
+        )
+    raise typer.Exit(run(_enqueue_orgs(settings_of, org_ids, as_json=as_json)))
 
 
-async def sync_orgs(settings_of: Callable[[], Settings], args: SyncArgs) -> int:
+async def sync_orgs(
+    settings_of: Callable[[], Settings],
+    org_ids: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    as_json: bool = False,
+    **permits: bool,
+) -> int:
     """Syncs organizations one after the other and returns the exit code; one's failure never stops another."""
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs  # imports the database, which `--help` needs not
+
+    async def sync_one(org_id: str, org: OrgConfig | CadenceSyncError) -> Report:
+        if isinstance(org, CadenceSyncError):
+            return Report(org_id, None, Outcome.FAILED, Counters(), error=ErrorInfo.of(org))
+        with _progress(org_id, quiet=as_json) as on_progress:
+            async with wiring.sync(settings, engine, org, on_progress, **permits) as sync:
+                return await (sync.preview() if dry_run else sync.run("command"))
 
     try:
         settings = settings_of()
         async with wiring.database(settings) as engine:
-            orgs = await (select_orgs(settings, engine, args.orgs) if args.orgs else enabled_orgs(settings, engine))
-            reports = [await _sync_one(settings, engine, name, org, args) for name, org in orgs.items()]
+            orgs = await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
+            reports = [await sync_one(org_id, org) for org_id, org in orgs.items()]
     except CadenceSyncError as error:
         reports = [Report(None, None, Outcome.FAILED, None, error=ErrorInfo.of(error))]
-    if args.as_json:
+    if as_json:
         print_json([report.to_json() for report in reports])
     else:
         _print(reports)
     return exit_code_of(reports)
 
 
-async def _sync_one(
-    settings: Settings, engine: "AsyncEngine", org_id: str, org: OrgConfig | CadenceSyncError, args: SyncArgs
-) -> Report:
-    if isinstance(org, CadenceSyncError):
-        return Report(org_id, None, Outcome.FAILED, Counters(), error=ErrorInfo.of(org))
-    permits = {"allow_mass_delete": args.allow_mass_delete, "allow_other_org": args.allow_other_org}
-    with _progress(org_id, quiet=args.as_json) as on_progress:
-        async with wiring.sync(settings, engine, org, on_progress, **permits) as sync:
-            return await (sync.preview() if args.dry_run else sync.run(TRIGGER))
+async def _enqueue_orgs(settings_of: Callable[[], Settings], org_ids: Sequence[str], *, as_json: bool) -> int:
+    """Requests a sync of these organizations, or of all; returns the exit code of the most severe error."""
+    from cadence_sync.daemon.queue import request_syncs  # PgQueuer, which a plain sync does not need
+    from cadence_sync.db.engine import translate_errors
+    from cadence_sync.db.queue import check_queue
+    from cadence_sync.orgs.registry import enabled_orgs, select_orgs
+
+    settings = settings_of()
+    async with wiring.long_lived_database(settings) as (engine, url):
+        with translate_errors():
+            async with engine.connect() as connection:
+                await check_queue(connection)
+        orgs = await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
+        states = await request_syncs(url, [org for org in orgs.values() if not isinstance(org, CadenceSyncError)])
+    if as_json:
+        print_json([{"org_id": org_id, "state": state} for org_id, state in states.items()])
+    else:
+        print_table("Requests", ("org_id", "state"), list(states.items()))
+    errors = [org for org in orgs.values() if isinstance(org, CadenceSyncError)]
+    for error in errors:
+        show_error(error)
+    return max((error.exit_code for error in errors), default=0)
 
 
 def _print(reports: Sequence[Report]) -> None:
@@ -129,7 +137,6 @@ def _print(reports: Sequence[Report]) -> None:
 
 @contextmanager
 def _progress(org_id: str, *, quiet: bool) -> Iterator[ProgressCallback | None]:
-    """Draws a bar of pages on a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""`prune`: what the daemon does once an hour, by hand."""
+"""`migrate`, `grant-reader`, `prune` and `rotate-keys`: care for the database."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -11,10 +11,27 @@ from cadence_sync.cli.console import print_json, print_table, show_note
 from cadence_sync.cli.options import Json, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.settings import retention_of
-from cadence_sync.db import pruning
+from cadence_sync.daemon import migration
+from cadence_sync.db import credentials, grants, pruning
+from cadence_sync.db.revision import REPORTING
 from cadence_sync.errors import SettingsError
 
 app = new_app()
+
+
+@app.command(epilog=examples("cadence-sync migrate"))
+def migrate(context: typer.Context) -> None:
+    revision = with_database(read_settings(context), migration.migrate, direct=True)
+    print(f"The database is at revision {revision}.")
+
+
+@app.command(epilog=examples("cadence-sync grant-reader metabase"))
+def grant_reader(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
+) -> None:
+    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role))
+    print(f"The role {role!r} may read {REPORTING}, and no table behind it.")
 
 
 @app.command(epilog=examples("cadence-sync prune --dry-run", "cadence-sync prune --keep 30d"))
@@ -26,7 +43,6 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete old runs that changed nothing; a row a day of what they add up to stays."""
     settings = read_settings(context)
     retention = settings.retention if keep is None else _parse_retention(keep)
     now = wiring.SystemClock().now()
@@ -45,3 +61,17 @@ def _parse_retention(keep: str) -> timedelta:
         return retention_of(keep)
     except ValueError as error:
         raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None
+
+
+@app.command(epilog=examples("cadence-sync rotate-keys"))
+def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
+    settings = read_settings(context)
+    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, settings.encryption_key_list))
+    if as_json:
+        print_json(asdict(done))
+    else:
+        print(
+            f"Encrypted anew: the credentials of {done.credentials} organization(s), {done.tokens} access token(s);"
+            f" under the first key already: {done.current}."
+        )
+    done.check()
