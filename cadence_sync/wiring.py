@@ -37,8 +37,6 @@ MEGABYTE: Final = 1024 * 1024
 
 
 class SystemClock:
-    """The machine's clock."""
-
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 - the one place where the time comes from
 
@@ -104,7 +102,6 @@ def _direct_url(settings: Settings) -> str | None:
 
 
 def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
-    """Returns an HTTP session with Zoho, which any number of organizations may share."""
     from stamina.instrumentation import set_on_retry_hooks
 
     from cadence_sync.zoho.http import open_http
@@ -128,7 +125,6 @@ def addresses_of(settings: Settings, org: OrgConfig) -> "Addresses":
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
-    """Returns the cache of access tokens that all processes share through the database."""
     from cadence_sync.db.crypto import Cipher
     from cadence_sync.db.tokens import TokenTable
     from cadence_sync.zoho.oauth import fingerprint
@@ -153,7 +149,6 @@ def auth(
 
 
 def client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
-    """Returns a client for single pages of an organization."""
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.limiter import Limiter
 

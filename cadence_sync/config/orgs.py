@@ -10,8 +10,6 @@ from cadence_sync.errors import UNKNOWN_ORG, ArgumentError, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class OrgConfig:
-    """How one organization is reached."""
-
     org_id: str
     data_center: str
     client_id: str
@@ -77,14 +75,12 @@ def load_or_error(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
 
 
 def unknown_org_error(org_id: str, known: Iterable[str]) -> SettingsError:
-    """Returns the error for an organization that neither settings nor database know."""
     return SettingsError(
         f"There is no organization {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
     )
 
 
 def in_settings_error(org_id: str) -> ArgumentError:
-    """Returns the error for an organization to store or to remove that the settings name."""
     return ArgumentError(
         f"The settings name the organization {org_id!r} themselves.",
         hint="Take it out of environment and settings file first, or choose another id.",

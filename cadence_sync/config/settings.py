@@ -44,8 +44,6 @@ def retention_of(text: str) -> timedelta:
 
 
 def _unchanged(check: Callable[[str], object]) -> AfterValidator:
-    """Returns a validator that keeps the text and only checks it."""
-
     def validate(text: str) -> str:
         check(text)
         return text
@@ -243,7 +241,6 @@ class Settings(BaseSettings):
 
     @property
     def file(self) -> Path | None:
-        """The settings file that was read."""
         return self._file
 
     @property
@@ -301,7 +298,6 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
 
 
 def _holds_secret(table: dict[str, Any]) -> bool:
-    """Whether a table of a settings file, or one inside it, holds a secret."""
     return any(
         _holds_secret(value) if isinstance(value, dict) else name in _SECRET_NAMES for name, value in table.items()
     )

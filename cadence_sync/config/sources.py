@@ -68,7 +68,6 @@ def read_environment_files(names: Iterable[str]) -> dict[str, str]:
 
 
 def variable_of(name: str) -> str | None:
-    """Returns the variable of the environment that a setting comes from, if one is set."""
     variable = f"{PREFIX}{name.upper()}"
     general = [GENERAL_DATABASE_URL] if name == "database_url" else []
     given = {each.upper(): each for each, value in os.environ.items() if value}

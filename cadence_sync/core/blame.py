@@ -58,8 +58,6 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """A field, its value, and the origin of that value."""
-
     field: str
     value: FieldValue
     origin: Origin

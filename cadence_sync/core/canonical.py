@@ -25,7 +25,6 @@ def read_rules(rules: list[object]) -> list[object] | None:
 
 
 def unenroll_type(config: Config) -> FieldValue:
-    """Returns the type of the only rule, `multiple` for several."""
     rules = config.get(UNENROLL)
     if not isinstance(rules, list):
         return config.get(f"{UNENROLL}.type")
@@ -36,7 +35,6 @@ def unenroll_type(config: Config) -> FieldValue:
 
 
 def unenroll_end_date(config: Config) -> FieldValue:
-    """Returns the date of the `end_date` rule, as `YYYY-MM-DD`."""
     rules = config.get(UNENROLL)
     return _end_date(rules) if isinstance(rules, list) else config.get(f"{UNENROLL}.end_date")
 
@@ -84,7 +82,6 @@ def to_document(config: Config) -> dict[str, object]:
 
 
 def from_document(document: dict[str, object]) -> Config:
-    """Inverts `to_document`."""
     config: Config = {}
     _collect("", document, config)
     return config

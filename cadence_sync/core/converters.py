@@ -29,7 +29,6 @@ class UnreadableError(ValueError):
 
 
 def read_text(value: object) -> str:
-    """Refuses U+0000, which Postgres cannot store."""
     if not isinstance(value, str):
         raise UnreadableError(f"expected text, got {_kind(value)}")
     if "\x00" in value:

@@ -24,7 +24,6 @@ def check_keys(raw: bytes, document: object) -> None:
 
 
 def _may_repeat_keys(raw: bytes) -> bool:
-    """Returns whether an object may have a top-level key more than once."""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     if any('"' in key for key in fields):  # written as either of two escapes: quotes cannot be counted
         return True

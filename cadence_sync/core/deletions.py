@@ -80,7 +80,6 @@ def plan_deletions(
 
 
 def needs_confirmation(missing: Iterable[str], pending: PendingDeletions) -> list[str]:
-    """Returns the missing cadences that an earlier run has not confirmed."""
     return sorted(set(missing) - pending.held - pending.rejected)
 
 

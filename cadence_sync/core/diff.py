@@ -19,8 +19,6 @@ _ALL_OBJECTS: Final = frozenset(path.partition(".")[0] for path in OBJECTS)
 
 
 class Kind(StrEnum):
-    """Why a version exists."""
-
     BASELINE = "baseline"
     CREATED = "created"
     UPDATED = "updated"
@@ -45,8 +43,6 @@ _WHOLE: Final = (FieldChange("*", None, None),)
 
 @dataclass(frozen=True, slots=True)
 class CurrentRow:
-    """The current row of a cadence after this run."""
-
     cadence_id: str
     config: Config
     labels: Labels
@@ -95,7 +91,6 @@ class Plan:
 def plan_listed(
     listing: Listing, records: Iterable[Record], known: Mapping[str, CurrentState], past: PriorState
 ) -> Plan:
-    """Plans for listed cadences; `known` holds those of them that are stored."""
     plan, window = Plan(), _Window(past.last_listed_at, listing.started_at)
     for record in records:
         plan.drift.update(reversed(record.drift))
@@ -122,7 +117,6 @@ class _Window:
     closed: datetime
 
     def instant(self, value: FieldValue) -> datetime | None:
-        """Returns the instant if it lies in the window."""
         instant = _instant(value)
         if instant is None or self.opened is None:
             return None

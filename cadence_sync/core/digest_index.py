@@ -26,7 +26,6 @@ discovered before it changes, or its first change would be lost."""
 
 
 def digest_of(raw: bytes | memoryview) -> bytes:
-    """Return the digest of a record's bytes, as this version of the program reads them."""
     return blake2b(raw, digest_size=DIGEST_SIZE, person=_SCHEMA_HASH).digest()
 
 
@@ -49,7 +48,6 @@ class DigestIndex:
         return len(self._ends)
 
     def find(self, digest: bytes) -> int | None:
-        """Returns the position of the cadence whose record has this digest."""
         slot = hash(digest) & self._mask
         while (position := self._slots[slot]) >= 0:
             start = position * DIGEST_SIZE

@@ -76,7 +76,6 @@ class _Normalizer:
             self.read_object(UNENROLL, value)
 
     def note(self, path: str, value: object) -> None:
-        """Records an unknown field or word as drift."""
         sample = msgspec.json.encode(value).decode()
         self.drift.append((path[:SAMPLE_LENGTH], sample[:SAMPLE_LENGTH]))
 

@@ -113,7 +113,6 @@ class Paginator:
         yield from self._unchanged.found()
 
     def _keep_once(self, suspects: set[int]) -> None:
-        """Compares the records whose ids have repeated hashes."""
         others = {cadence_id for cadence_id in self._other_ids() if hash(cadence_id) in suspects}
         first: dict[str, Record] = {}
         repeats = 0
@@ -141,7 +140,6 @@ def _check_page(number: int, page: Page) -> None:
 
 
 def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
-    """Returns unreadable records, each id once."""
     by_id: dict[str, QuarantinedRecord] = {}
     anonymous: list[QuarantinedRecord] = []
     for record in records:

@@ -53,8 +53,6 @@ class PersonMatches:
 
 @dataclass(slots=True)
 class _Frame:
-    """An open object or list."""
-
     start: int
     name: str | None
     is_person: bool
@@ -94,8 +92,6 @@ def text_of(token: bytes) -> str:
 
 
 class _Scan:
-    """Scans the tokens of one text."""
-
     __slots__ = ("_cut", "_raw", "_stack", "_wanted", "matches")
 
     def __init__(self, raw: bytes, wanted: RedactionTarget, *, cut: bool) -> None:
@@ -123,7 +119,6 @@ class _Scan:
             frame.key = token
 
     def end(self) -> None:
-        """Closes everything that is open at the end of the text."""
         while self._stack:
             self._close(self._stack.pop(), closed=not self._cut)
 
@@ -170,7 +165,6 @@ def _field(key: bytes) -> str:
 
 
 def _outermost(spans: list[Span]) -> Iterator[Span]:
-    """Yields spans in order, except those within another."""
     last = 0
     for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
         if start >= last:

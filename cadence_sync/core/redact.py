@@ -13,7 +13,6 @@ from cadence_sync.core.pii import RedactionTarget, Span, find_persons, may_conta
 from cadence_sync.core.records import Record
 
 WORD: Final = "redacted"
-"""Replaces a name."""
 ROLES: Final = ("created_by", "modified_by")
 """Top-level objects that name a user: their ids are columns, their other values may be in `extra`."""
 _REPLACEMENT: Final = b'"' + WORD.encode() + b'"'
@@ -24,11 +23,8 @@ _ESCAPE = re.compile(r"\\u[0-9a-f]{4}")
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A redacted text, and the matches in it."""
-
     raw: bytes
     texts: frozenset[str]
-    """The names that were redacted."""
     found: bool
     retained: bool
 

@@ -45,7 +45,6 @@ ALERT_GRACE: Final = 5.0
 
 
 async def serve(settings: Settings) -> None:
-    """Syncs on schedule and serves the web UI until canceled."""
     forward_libraries()
     check_default(settings)
     orgs, clock = usable_orgs(settings), wiring.SystemClock()
@@ -78,7 +77,6 @@ async def serve(settings: Settings) -> None:
 
 
 async def work(settings: Settings) -> None:
-    """Takes jobs from the queue until canceled."""
     forward_libraries()
     async with wiring.long_lived_database(settings) as (engine, url), AsyncExitStack() as stack:
         await _check_database(engine)
@@ -96,7 +94,6 @@ async def work(settings: Settings) -> None:
 async def _running_worker(
     settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
 ) -> AsyncIterator[Worker]:
-    """Runs a worker, and what sends its alerts, and drains it at the end."""
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         if settings.alert_channels:
@@ -131,7 +128,6 @@ async def _watching_staleness(
 
 
 async def _until_stopped(work: Coroutine[object, object, object]) -> None:
-    """Works until canceled, and keeps the service manager informed."""
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
@@ -142,7 +138,6 @@ async def _until_stopped(work: Coroutine[object, object, object]) -> None:
 
 
 async def _request_sync(settings: Settings, engine: "AsyncEngine", url: str, org_id: str) -> str:
-    """Enqueues one organization for the web UI; returns what became of it."""
     org = await load_org_config(settings, engine, org_id)
     return (await request_syncs(url, [org]))[org_id]
 
@@ -160,7 +155,6 @@ async def _check_database(engine: "AsyncEngine") -> None:
 
 
 async def _unready(engine: "AsyncEngine", worker: Worker) -> str | None:
-    """Returns what a worker lacks to take jobs."""
     try:
         async with asyncio.timeout(DATABASE_PATIENCE):
             await _check_database(engine)

@@ -26,8 +26,6 @@ ATTEMPTS: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class JobRunner:
-    """Runs the jobs of one worker."""
-
     settings: Settings
     engine: "AsyncEngine"
     orgs: OrgConfigCache

@@ -94,8 +94,6 @@ FRESH: Final = 15.0
 
 @dataclass(slots=True)
 class Gauges:
-    """All metrics of a process that can see the database."""
-
     engine: "AsyncEngine"
     clock: Clock
     look: Callable[[], Awaitable[Mapping[str, OrgSchedule]]] | None = None

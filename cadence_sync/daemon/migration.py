@@ -33,7 +33,6 @@ async def _outdated_schemas(engine: "AsyncEngine") -> list[str]:
 
 
 async def is_queue_outdated(connection: Connection) -> bool:
-    """Whether the queue's tables are missing, or are not those that this PgQueuer needs."""
     with translate_errors():
         async with connection.transaction(isolation="read_committed"):
             return bool(await _pending(connection))

@@ -29,8 +29,6 @@ _SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, dura
 
 
 class SyncJob(msgspec.Struct, frozen=True):
-    """The payload of a job: which organization, and why."""
-
     org_id: str
     data_center: str
     trigger: str
@@ -42,7 +40,6 @@ def entrypoint(data_center: str) -> str:
 
 
 def queries_on(connection: Connection) -> Queries:
-    """Returns PgQueuer's queries on a direct connection."""
     return Queries(
         AsyncpgDriver(connection),
         QueryBuilderEnvironment(_SETTINGS),
@@ -78,6 +75,5 @@ async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[s
 
 
 async def request_syncs(url: str, orgs: Iterable[OrgConfig]) -> dict[str, str]:
-    """Enqueues organizations on a direct connection; returns what `enqueue_now` does."""
     async with direct(url) as connection:
         return await enqueue_now(connection, [SyncJob(org.org_id, org.data_center, "request") for org in orgs])

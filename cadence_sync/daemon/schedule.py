@@ -103,7 +103,6 @@ class ScheduleSource:
         return found
 
     async def look(self) -> Mapping[str, OrgSchedule]:
-        """Loads the schedules for an observer."""
         async with driver_of(self.engine) as connection:
             return org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 

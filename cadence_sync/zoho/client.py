@@ -31,8 +31,6 @@ _OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
 
 @dataclass(slots=True)
 class Client:
-    """Requests pages of one organization."""
-
     http: Http
     auth: Auth
     version: str
@@ -49,7 +47,6 @@ class Client:
 
     @property
     def calls(self) -> int:
-        """Number of requests to the API host, retries included."""
         return self.http.sent
 
     async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
@@ -62,7 +59,6 @@ class Client:
         return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
 
     async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[HttpResponse], T]) -> T:
-        """Repeats a request until its answer is readable, within the limits of attempts and concurrency."""
         async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
                 async with self.limiter.slot():

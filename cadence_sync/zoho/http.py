@@ -22,8 +22,6 @@ CONNECT_TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response with its whole body."""
-
     status: int
     body: bytes
     headers: Mapping[str, str]

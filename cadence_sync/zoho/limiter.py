@@ -35,7 +35,6 @@ class Limiter:
                 self._changed.notify_all()
 
     def refused(self) -> None:
-        """Halves the limit."""
         self._limit = max(1.0, self._limit / 2)
 
     def succeeded(self) -> None:

@@ -59,7 +59,6 @@ class TokenResponse:
 
 
 def refresh_form(credentials: Credentials) -> dict[str, str]:
-    """Builds the request for an access token."""
     return {
         "grant_type": "refresh_token",
         "client_id": credentials.client_id,
@@ -69,7 +68,6 @@ def refresh_form(credentials: Credentials) -> dict[str, str]:
 
 
 def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
-    """Builds the request that exchanges a grant code for a refresh token."""
     fields = {"client_id": client_id, "client_secret": client_secret, "code": code}
     return {"grant_type": "authorization_code", **fields}
 
@@ -95,7 +93,6 @@ def _too_many_tokens() -> AccessError:
 
 
 def _api_url(addresses: Addresses, api_domain: object) -> str:
-    """Returns the API host of the token response, unless the settings fix it."""
     if addresses.api_is_fixed or not isinstance(api_domain, str):
         return addresses.api
     try:
