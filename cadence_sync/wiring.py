@@ -149,8 +149,7 @@ def auth(
 
 
 def client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
-    from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.limiter import Limiter
+    from cadence_sync.zoho.client import Client, Limiter
 
     limiter = Limiter(settings.zoho_concurrency)
     return Client(http, auth, settings.zoho_api_version, settings.zoho_max_attempts, limiter)

@@ -12,9 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
-from cadence_sync.config.sources import PREFIX, find_file, read_environment_files, read_toml, user_data_dir
+from cadence_sync.config.sources import PREFIX, explain, find_file, read_environment_files, read_toml, user_data_dir
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
-from cadence_sync.config.validation import explain
 from cadence_sync.errors import SettingsError
 
 DEFAULT_ORG: Final = "default"

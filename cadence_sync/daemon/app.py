@@ -13,14 +13,13 @@ from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
-from cadence_sync.daemon.jobs import JobRunner
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
 from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
 from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
 from cadence_sync.daemon.tracing import tracing
-from cadence_sync.daemon.worker import Worker
+from cadence_sync.daemon.worker import JobRunner, Worker
 from cadence_sync.db.alert_outbox import enter_staleness
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.pruning import prune

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 from pgqueuer.core.qm import QueueManager
@@ -13,12 +13,22 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.domain.types import JobId
 
-from cadence_sync.config.settings import DataCenter
-from cadence_sync.daemon import queue
+from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import DataCenter, Settings
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
+from cadence_sync.daemon import metrics, queue
 from cadence_sync.daemon.queue import SyncJob
+from cadence_sync.daemon.tracing import Tracing
 from cadence_sync.db.queue import Connection, direct
-from cadence_sync.errors import CadenceSyncError
-from cadence_sync.logs import log
+from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
+from cadence_sync.logs import about, log
+from cadence_sync.orgs.registry import OrgConfigCache
+from cadence_sync.ports import ApiUsage, Org
+from cadence_sync.sync import Sync
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 HEARTBEAT: Final = timedelta(seconds=20)
 """Time without a heartbeat after which another worker takes over a job."""
@@ -29,6 +39,8 @@ LATER: Final = timedelta(seconds=2)
 LOOK: Final = timedelta(seconds=10)
 """Time between two polls of the queue without a notification."""
 REMEMBERED: Final = 1000
+ATTEMPTS: Final = 12
+"""How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
 
 
 @dataclass(slots=True)
@@ -146,3 +158,45 @@ class Worker:
     def _remember(self, job: JobId, ended: asyncio.Task[bool]) -> None:
         if not ended.cancelled() and ended.exception() is None and ended.result():
             self._done.append(job)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunner:
+    settings: Settings
+    engine: "AsyncEngine"
+    orgs: OrgConfigCache
+    sync_of: Callable[[OrgConfig], Sync]
+    traced: Tracing
+
+    async def run(self, job: SyncJob, attempts: int) -> bool:
+        """Returns whether a job is done; else it is handed back, and another worker may try."""
+        with about(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
+            try:
+                org = await self.orgs.get(job.org_id)
+            except CadenceSyncError as error:
+                if error.code == UNKNOWN_ORG:
+                    log.info("org_removed")
+                    return True
+                if attempts < ATTEMPTS or isinstance(error, DatabaseError):
+                    log.error("job_released", error=error.message, hint=error.hint)
+                    return False
+                report = await self._record_failure(job, error)
+            else:
+                report = await self.sync_of(org).run(job.trigger)
+            end_span(report)
+        metrics.count(report, job.data_center, job.trigger)
+        fields = {name: value for name, value in report.to_json().items() if value}
+        (log.warning if report.error else log.info)("sync_finished", **fields)
+        return report.run_id is not None or report.exit_code != DatabaseError.exit_code
+
+    async def _record_failure(self, job: SyncJob, error: CadenceSyncError) -> Report:
+        """Records and reports a run that failed before it began: its organization is not configured correctly."""
+        now, store = wiring.SystemClock().now(), wiring.store(self.settings, self.engine)
+        run_id = None
+        try:
+            run = await store.begin(Org(job.org_id, job.data_center, stored=True), job.trigger, now)
+            run_id = run.run_id
+            await store.fail(run, ErrorInfo.of(error), ApiUsage(), now)
+        except CadenceSyncError as second:
+            error = second  # a run that cannot be recorded is worse
+        return Report(job.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, ErrorInfo.of(error))

@@ -1,8 +1,10 @@
-"""The client of the list endpoint: authorized, counted, retried within bounds."""
+"""The client of the list endpoint: authorized, counted, retried within bounds, with an adaptive concurrency limit."""
 
+import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -17,7 +19,6 @@ from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
 from cadence_sync.zoho.errors import error_code, error_from_response, parse_retry_after
 from cadence_sync.zoho.http import Http, HttpResponse
-from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.oauth import Auth
 
 FIRST_PAUSE: Final = 0.5
@@ -27,6 +28,43 @@ _CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
 _OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
+
+
+class Limiter:
+    """Admits 1 to `most` requests at once: additive increase, multiplicative decrease, as in TCP.
+
+    Zoho allows 5 to 25 concurrent calls per organization, depending on its edition, and counts those of other programs
+    too, so the right number cannot be known beforehand.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limit = float(most)
+        self._inside = 0
+        self._changed = asyncio.Condition()
+
+    @property
+    def limit(self) -> int:
+        return int(self._limit)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._inside < self.limit)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def refused(self) -> None:
+        self._limit = max(1.0, self._limit / 2)
+
+    def succeeded(self) -> None:
+        """Raises the limit by one for every full round of responses."""
+        self._limit = min(float(self._most), self._limit + 1 / self._limit)
 
 
 @dataclass(slots=True)

@@ -8,8 +8,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from cadence_sync.core.digest_index import DigestIndex
-from cadence_sync.core.listing import Listing
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Listing, Paginator
 from cadence_sync.core.records import Page
 from cadence_sync.errors import InconsistentListingError, InvalidResponseError, TransientError
 from cadence_sync.ports import ApiUsage, Clock, PagingHint, ProgressCallback

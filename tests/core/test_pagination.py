@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.digest_index import EMPTY_INDEX
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Paginator
 from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InconsistentListingError
 from tests.core.facts import PROPERTY
