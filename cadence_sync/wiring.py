@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cadence_sync.zoho.client import Client
     from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
-    from cadence_sync.zoho.oauth import Auth, Credentials, OnRefresh
+    from cadence_sync.zoho.oauth import Auth, OnRefresh
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its listing: to write, and to wait for the database."""
@@ -64,22 +64,12 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
-    """Yields an engine on the configured database, else on the embedded one."""
+async def database(settings: Settings, *, direct: bool = False) -> "AsyncIterator[AsyncEngine]":
+    """Yields an engine; a `direct` one goes past a pooler, where the settings have an address for that."""
     from cadence_sync.db.engine import open_engine
 
     with database_url(settings) as url:
-        async with open_engine(url) as engine:
-            yield engine
-
-
-@asynccontextmanager
-async def direct_database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
-    """Yields an engine for `migrate`: past a pooler, where the settings have an address for that."""
-    from cadence_sync.db.engine import open_engine
-
-    with database_url(settings) as url:
-        async with open_engine(_direct_url(settings) or url) as engine:
+        async with open_engine((_direct_url(settings) if direct else None) or url) as engine:
             yield engine
 
 
@@ -110,18 +100,13 @@ def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
     return open_http(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE)
 
 
-def credentials_of(org: OrgConfig) -> "Credentials":
-    from cadence_sync.zoho.oauth import Credentials
-
-    return Credentials(org.client_id, org.client_secret, org.refresh_token)
-
-
 def addresses_of(settings: Settings, org: OrgConfig) -> "Addresses":
     """Returns an organization's own hosts, else those at the top level of the settings, else its data center's."""
-    from cadence_sync.zoho.data_centers import addresses
+    from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 
+    default = DATA_CENTERS[org.data_center]
     api, accounts = org.api_url or settings.zoho_api_url, org.accounts_url or settings.zoho_accounts_url
-    return addresses(org.data_center, api, accounts)
+    return Addresses(accounts or default.accounts, api or default.api, api_is_fixed=api is not None)
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
@@ -131,7 +116,7 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
 
     # Without configured keys the cache is locked with what a thief of the database does not have either.
     cipher = Cipher(settings.encryption_key_list or [org.client_secret])
-    identity = fingerprint(credentials_of(org), addresses_of(settings, org))
+    identity = fingerprint(org, addresses_of(settings, org))
     return TokenTable(engine, cipher, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
 
 
@@ -145,7 +130,7 @@ def auth(
 ) -> "Auth":
     from cadence_sync.zoho.oauth import Auth
 
-    return Auth(http, credentials_of(org), addresses_of(settings, org), clock, cache, on_refresh)
+    return Auth(http, org, addresses_of(settings, org), clock, cache, on_refresh)
 
 
 def client(settings: Settings, http: "Http", auth: "Auth") -> "Client":

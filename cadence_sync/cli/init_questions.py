@@ -118,7 +118,7 @@ async def _check_database(settings: Settings) -> list[Check]:
 
 
 async def _migrate(settings: Settings) -> None:
-    async with wiring.direct_database(settings) as engine:
+    async with wiring.database(settings, direct=True) as engine:
         await migrate(engine)
 
 

@@ -75,7 +75,6 @@ def split_records(body: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _scalars(between: bytes) -> list[bytes]:
-    """Returns the numbers and words between two records, where objects belong."""
     return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
 
 

@@ -116,7 +116,6 @@ class IdHashSet:
         return len(self._hashes)
 
     def add(self, cadence_id: str) -> None:
-        """Adds an id; repetitions are kept."""
         self._hashes.append(hash(cadence_id))
 
     def repeated(self, more: Callable[[], Iterable[str]]) -> set[int]:
@@ -128,7 +127,6 @@ class IdHashSet:
         return repeated
 
     def lacking(self, wanted: Callable[[], Iterable[str]]) -> list[str]:
-        """Returns the wanted ids that were not added, sorted."""
         size = self._bucket_count
         absent = [
             cadence_id

@@ -31,8 +31,6 @@ Span: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RedactionTarget:
-    """The persons to find."""
-
     ids: frozenset[str]
     roles: frozenset[str] = frozenset()
     """Top-level keys whose objects are theirs even without an id."""
@@ -42,8 +40,6 @@ class RedactionTarget:
 
 @dataclass(slots=True)
 class PersonMatches:
-    """The personal data in a text."""
-
     spans: list[Span] = field(default_factory=list)
     found: bool = False
     """Whether the id occurs, with or without a name."""
@@ -65,7 +61,6 @@ class _Frame:
 
 
 def may_contain(raw: bytes, ids: Iterable[str]) -> bool:
-    """Returns cheaply whether one of the ids may occur in a text."""
     return any(each.encode() in raw for each in ids) or _ESCAPED_ASCII.search(raw) is not None
 
 

@@ -102,10 +102,6 @@ def outcome_of(counters: Counters) -> Outcome:
     return Outcome.PARTIAL if counters.quarantined else Outcome.SUCCEEDED
 
 
-def exit_code_of(reports: Iterable[Report]) -> int:
-    return most_severe(report.exit_code for report in reports)
-
-
 def most_severe(exit_codes: Iterable[int]) -> int:
     codes = set(exit_codes)
     return next((code for code in _EXIT_CODES_BY_SEVERITY if code in codes), max(codes, default=0))

@@ -122,10 +122,11 @@ class Gauges:
         for org in seen.orgs:
             if not org.enabled:
                 continue  # one that is paused must not alert
+            schedule = self.schedules.get(org.org_id)
             values = {
                 "last_success_timestamp_seconds": org.last_success,
                 "org_failures": org.consecutive_failures,
-                "org_interval_seconds": self._interval(org.org_id),
+                "org_interval_seconds": schedule and schedule.max_interval(self.clock.now()),
                 "api_credits_left": org.credits_left,
                 "quarantined_records": org.quarantined,
                 "held_deletions": org.held,
@@ -143,10 +144,6 @@ class Gauges:
         JOBS.labels("queued").set(seen.queue.queued)
         JOBS.labels("running").set(seen.queue.running)
         OLDEST.set(seen.queue.oldest)
-
-    def _interval(self, org_id: str) -> float | None:
-        schedule = self.schedules.get(org_id)
-        return None if schedule is None else schedule.max_interval(self.clock.now())
 
     def _clear(self) -> None:
         """Removes all values of the database: old ones would look like present ones."""

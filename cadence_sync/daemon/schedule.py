@@ -69,7 +69,6 @@ class OrgSchedule:
         return self == replace(other, org=replace(other.org, last_run_at=self.org.last_run_at))
 
     def trigger(self) -> BaseTrigger:
-        """Returns APScheduler's form of it, which counts from the first time on; jitter spreads organizations."""
         if self.cron is not None:
             return self.cron
         return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)
@@ -95,8 +94,6 @@ class OrgSchedule:
 
 @dataclass(slots=True)
 class ScheduleSource:
-    """The schedules of all organizations, as settings and database have them now."""
-
     settings: Settings
     engine: "AsyncEngine"
     configured: Mapping[str, OrgConfig]
@@ -165,7 +162,6 @@ def org_schedule(settings: Settings, row: OrgRow) -> OrgSchedule:
 def staleness(
     settings: Settings, schedules: Mapping[str, OrgSchedule], now: datetime
 ) -> Callable[[str, datetime], bool]:
-    """Returns a predicate: is this organization's last listing stale enough to alert?"""
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
 
     def is_stale(org_id: str, last: datetime) -> bool:

@@ -90,7 +90,7 @@ async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemory
             if new_org.grant_code is not None:
                 error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
-            raise await _diagnose(settings, http, org, refresh_form(wiring.credentials_of(org)), error) from error
+            raise await _diagnose(settings, http, org, refresh_form(org), error) from error
     return org
 
 

@@ -70,7 +70,6 @@ def error_from_response(status: int, body: bytes, retry_after: float | None = No
 
 
 def error_code(body: bytes) -> str | None:
-    """Returns the `code` of Zoho's error body, or None for any other body."""
     code = decode_object(body).get("code")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 

@@ -22,7 +22,7 @@ def migrate(context: typer.Context) -> None:
 
 
 async def _migrate(settings: Settings) -> None:
-    async with wiring.direct_database(settings) as engine:
+    async with wiring.database(settings, direct=True) as engine:
         print(f"The database is at revision {await migration.migrate(engine)}.")
 
 
