@@ -85,7 +85,6 @@ class TokenSlot:
     token: AccessToken | None = None
     """The stored token, perhaps another process's, or the one to store."""
     issued_at: tuple[datetime, ...] = ()
-    """Times of recent refreshes."""
 
     def keep(self, token: AccessToken, issued_at: datetime) -> None:
         """Stores this token when the slot is left."""

@@ -10,22 +10,22 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, TokenCache
 from cadence_sync.sync import Sync, SyncOptions
+from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.alerts.channels import Channel
     from cadence_sync.alerts.dispatcher import Count, Dispatcher
-    from cadence_sync.alerts.routing import AlertRouting
     from cadence_sync.db.store import PostgresStore
     from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
     from cadence_sync.zoho.oauth import Auth, OnRefresh
 
@@ -100,10 +100,8 @@ def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
     return open_http(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE)
 
 
-def addresses_of(settings: Settings, org: OrgConfig) -> "Addresses":
+def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
     """Returns an organization's own hosts, else those at the top level of the settings, else its data center's."""
-    from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
-
     default = DATA_CENTERS[org.data_center]
     api, accounts = org.api_url or settings.zoho_api_url, org.accounts_url or settings.zoho_accounts_url
     return Addresses(accounts or default.accounts, api or default.api, api_is_fixed=api is not None)
@@ -151,7 +149,7 @@ def store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     from cadence_sync.db.store import PostgresStore
 
     lease = settings.zoho_listing_timeout + LEASE_MARGIN
-    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, alert_routing(settings))
+    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, build_routing(settings))
 
 
 def sync_options(settings: Settings, *, allow_mass_delete: bool = False, allow_other_org: bool = False) -> SyncOptions:
@@ -200,12 +198,6 @@ async def sync(
         yield sync_of(org)
 
 
-def alert_routing(settings: Settings) -> "AlertRouting":
-    from cadence_sync.alerts.routing import build_routing
-
-    return build_routing(settings)
-
-
 async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
     """Returns what sends alerts; raises `SettingsError` where the address of a channel is invalid."""
     from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
@@ -213,7 +205,7 @@ async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | 
 
     clock = SystemClock()
     channels = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(AlertDelivery(engine), channels, alert_routing(settings), clock, count or count_nothing)
+    return Dispatcher(AlertDelivery(engine), channels, build_routing(settings), clock, count or count_nothing)
 
 
 def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":

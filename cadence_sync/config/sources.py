@@ -27,10 +27,7 @@ def user_data_dir() -> Path:
 
 
 def find_file(config: Path | None) -> Path | None:
-    """Returns the settings file to read: this one, else that of the working directory, else the user's.
-
-    Raises `SettingsError` where `config` is missing.
-    """
+    """Returns `config`, else the file of the working directory, else the user's; raises `SettingsError`."""
     if config is not None:
         if not config.is_file():
             raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
@@ -49,10 +46,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_environment_files(names: Iterable[str]) -> dict[str, str]:
-    """Reads `CADENCE_SYNC_<NAME>_FILE`, as container platforms hand secrets over; the plain variable wins.
-
-    The general variable of the database's address is read as if it were such a file.
-    """
+    """Reads `CADENCE_SYNC_<NAME>_FILE` and `DATABASE_URL`; the plain variable of our own wins."""
     found: dict[str, str] = {}
     for name in names:
         variable = f"{PREFIX}{name.upper()}_FILE"

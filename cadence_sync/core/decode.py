@@ -134,10 +134,7 @@ class _Envelope(msgspec.Struct):
 
 
 def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
-    """Decodes the body of a 200 answer, except for records that are stored to the byte.
-
-    Raises `InvalidResponseError` where the borders of its records cannot be found.
-    """
+    """Decodes a 200 answer except what is stored to the byte; raises `InvalidResponseError` where it holds no list."""
     try:
         records, info = _split_fast(body)
     except (BordersError, *_UNDECODABLE):

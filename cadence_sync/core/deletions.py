@@ -28,12 +28,10 @@ class PendingDeletions:
     """Missing cadences of earlier runs, and their reviews."""
 
     held: frozenset[str] = frozenset()
-    """Not reviewed yet."""
     approved: frozenset[str] = frozenset()
     hold_id: int | None = None
     """The run that first held exactly these; a review refers to it."""
     rejected: frozenset[str] = frozenset()
-    """Missing, and kept live."""
     auto_deleted_today: int = 0
     """Number of cadences deleted without review within a day."""
 

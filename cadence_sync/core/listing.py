@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
+from typing import IO, Final
 
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.digest_index import DigestIndex, IdHashSet, SeenSet
@@ -54,16 +54,8 @@ class Listing:
         return [i for i in self.changed_ids.lacking(self.unchanged.others) if i not in quarantined]
 
 
-@dataclass(frozen=True, slots=True)
-class _Received:
-    """What remains of a page once its records are stored."""
-
-    info: PageInfo | None
-    size: int
-
-    @property
-    def promises_more(self) -> bool:
-        return self.info is not None and self.info.more_records
+_EMPTY: Final = PageInfo(page=0, per_page=0, count=0, more_records=False)
+"""Stands for the info of an empty 204 answer, which has none."""
 
 
 class Paginator:
@@ -75,7 +67,7 @@ class Paginator:
 
     def __init__(self, index: DigestIndex, open_file: Callable[[], IO[bytes]], expected_pages: int = 1) -> None:
         self._expected_pages = expected_pages
-        self._pages: dict[int, _Received] = {}
+        self._pages: dict[int, PageInfo] = {}
         self._contents: set[int] = set()
         self._requested = 0
         self._ended = False
@@ -96,9 +88,8 @@ class Paginator:
         """Raises `InconsistentListingError` where the page cannot belong to the list."""
         _check_page(number, page)
         self._check_repeat(number, page)
-        received = _Received(page.info, len(page))
-        self._pages[number] = received
-        self._ended = self._ended or not received.promises_more
+        info = self._pages[number] = page.info or _EMPTY
+        self._ended = self._ended or not info.more_records
         self._unchanged.add(page.unchanged)
         for record in page.records:
             if isinstance(record, Record):
@@ -110,13 +101,13 @@ class Paginator:
     @property
     def pages(self) -> int:
         """Number of pages up to the first that promises no more."""
-        return next((n for n in sorted(self._pages) if not self._pages[n].promises_more), 0)
+        return next((n for n in sorted(self._pages) if not self._pages[n].more_records), 0)
 
     def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
         """Returns the whole list, each id once; raises `InconsistentListingError` where pages contradict each other."""
         last = self.pages
         self._check_end(last)
-        sizes = {page.info.per_page for page in self._pages.values() if page.info and page.size}
+        sizes = {info.per_page for info in self._pages.values() if info.count}
         if len(sizes) > 1:
             raise InconsistentListingError("The pages of one listing differ in their size.")
         self._check_repeated_ids()
@@ -126,10 +117,10 @@ class Paginator:
     def _check_end(self, last: int) -> None:
         if last == 0 or any(number not in self._pages for number in range(1, last)):
             raise InconsistentListingError("The listing was left before its last page.")
-        if last > 1 and not self._pages[last].size:
+        if last > 1 and not self._pages[last].count:
             raise InconsistentListingError(f"Page {last - 1} promised more records, but page {last} is empty.")
-        for number, page in self._pages.items():
-            if number > last and page.size:
+        for number, info in self._pages.items():
+            if number > last and info.count:
                 raise InconsistentListingError(f"Page {last} called itself the last, but page {number} has records.")
 
     def _check_repeat(self, number: int, page: Page) -> None:

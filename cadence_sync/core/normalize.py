@@ -106,10 +106,7 @@ def _read(field: _Field, value: object) -> FieldValue:
 
 
 def _known_in(path: str) -> tuple[dict[str, _Field], dict[str, _Field], dict[str, _Read]]:
-    """Returns the fields, labels and objects of an object, each by its key.
-
-    A key of Zoho's that contains a dot is not a path into an object, and unknown here.
-    """
+    """Returns the fields, labels and objects of an object by key; a key of Zoho's that contains a dot is unknown."""
 
     def children(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         for each in paths:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
 from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
@@ -121,7 +122,7 @@ async def _watching_staleness(
     if not settings.alert_channels:
         yield
         return
-    enter = partial(enter_staleness, engine, wiring.alert_routing(settings))
+    enter = partial(enter_staleness, engine, build_routing(settings))
     async with in_background(watch(enter, wiring.SystemClock(), predicate)):
         yield
 

@@ -59,7 +59,6 @@ class Worker:
     running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
     taking: bool = False
-    """Whether it is connected to the queue."""
     _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """Jobs that ended while there was no connection to mark them as done."""
     _manager: QueueManager | None = None

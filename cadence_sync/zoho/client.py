@@ -75,11 +75,9 @@ class Client:
     attempts: int
     limiter: Limiter
     allowance: int | None = None
-    """API calls that may be made; None for no limit."""
     credits_left: int | None = None
     """By Zoho's last answer; it reports them once half are used."""
     date: str | None = None
-    """The `Date` header of Zoho's last answer."""
     _gave_up: bool = False
     _reserved: int = 0
 

@@ -193,7 +193,6 @@ def fingerprint(org: OrgConfig, addresses: Addresses) -> bytes:
 PATIENCE: Final = 10.0
 """Seconds to wait for all data centers together."""
 WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
-"""Refusals that another data center may not repeat."""
 _SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
 _NONE: Final = "1000.none"
 
