@@ -153,7 +153,6 @@ def store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
 
 
 def sync_options(settings: Settings, *, allow_mass_delete: bool = False, allow_other_org: bool = False) -> SyncOptions:
-    """Returns the deletion threshold of the settings, with what a person permits for one run."""
     threshold = DeletionThreshold(settings.delete_threshold_count, settings.delete_threshold_percent)
     return SyncOptions(threshold, allow_mass_delete, allow_other_org)
 
@@ -209,10 +208,7 @@ async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | 
 
 
 def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
-    """Returns the channels of the settings; raises `SettingsError` for the first whose address is invalid.
-
-    Loads Apprise, which takes a second: call it in a thread.
-    """
+    """Loads Apprise, which takes a second: call it in a thread. Raises `SettingsError` for an invalid address."""
     return {name: _open_channel(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
 
 

@@ -37,10 +37,7 @@ def named_orgs(settings: Settings) -> list[str]:
 
 
 def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str, OrgConfig | SettingsError]:
-    """Returns the configuration or the fault of each wanted organization, or of all in the settings.
-
-    Raises `SettingsError` for an unknown one, and for a faulty one if there is no other.
-    """
+    """Returns the wanted, else all; raises `SettingsError` for an unknown one, and for a faulty one without another."""
     names = named_orgs(settings)
     if DEFAULT_ORG not in names and (DEFAULT_ORG in wanted or not names):
         names = [DEFAULT_ORG, *names]

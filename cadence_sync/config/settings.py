@@ -114,10 +114,7 @@ class OrgSettings(SettingsTable):
 
 
 class Settings(BaseSettings):
-    """Every setting; names are those of the environment without the prefix, in lower case.
-
-    What stands below each is its entry in docs/reference/settings.md, which `make docs-generate` writes.
-    """
+    """Every setting, named as in the environment; the text below it is its entry in docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True

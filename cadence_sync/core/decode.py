@@ -63,7 +63,8 @@ def split_records(body: bytes) -> tuple[list[bytes], bytes]:
     records: list[bytes] = []
     for token, position, end in _tokens(body, start):
         if depth == 0:
-            records += _scalars(body[record_end:position])
+            # Numbers and words, where objects belong.
+            records += [scalar for piece in body[record_end:position].split(b",") if (scalar := piece.strip())]
             if token in b"}]":
                 return records, body[:start] + body[position:]
             record_start = position
@@ -72,10 +73,6 @@ def split_records(body: bytes) -> tuple[list[bytes], bytes]:
             records.append(body[record_start:end])
             record_end = end
     raise BordersError("the list of cadences does not end")
-
-
-def _scalars(between: bytes) -> list[bytes]:
-    return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
 
 
 def top_level_id(record: bytes) -> str | None:

@@ -25,8 +25,6 @@ class DeletionThreshold:
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletions:
-    """Missing cadences of earlier runs, and their reviews."""
-
     held: frozenset[str] = frozenset()
     approved: frozenset[str] = frozenset()
     hold_id: int | None = None

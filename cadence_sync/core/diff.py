@@ -78,8 +78,6 @@ class Refresh:
 
 @dataclass(slots=True)
 class Plan:
-    """What to write for some of a listing's cadences."""
-
     versions: list[Version] = field(default_factory=list)
     refreshes: list[Refresh] = field(default_factory=list)
     reencoded: list[CurrentRow] = field(default_factory=list)
@@ -150,7 +148,6 @@ def _existed_before(record: Record, past: PriorState, window: _Window) -> bool:
 
 
 def _compare(plan: Plan, record: Record, before: CurrentState, window: _Window) -> None:
-    """Appends a version where configuration changed, a refresh where only labels did or a field was discovered."""
     row = _merge(record, before)
     changes = tuple(changed_fields(before.config, row.config))
     if changes:

@@ -119,7 +119,6 @@ class IdHashSet:
         self._hashes.append(hash(cadence_id))
 
     def repeated(self, more: Callable[[], Iterable[str]]) -> set[int]:
-        """Returns the hashes that occur more than once among these ids and `more`."""
         repeated: set[int] = set()
         for counts in self._buckets():
             repeated.update(number for number, count in counts.items() if count > 1)

@@ -39,7 +39,6 @@ class Listing:
 
     @property
     def unreadable(self) -> int:
-        """Number of distinct ids in quarantine, and of records whose ids are unreadable."""
         return len(self.quarantined_ids) + sum(q.cadence_id is None for q in self.quarantined)
 
     @property
@@ -184,7 +183,6 @@ def _distinct(records: Iterable[QuarantinedRecord]) -> list[QuarantinedRecord]:
 
 
 def _is_equivalent(one: Record, other: Record) -> bool:
-    """Returns whether two records of one cadence differ at most in spelling."""
     return (
         one.config.keys() == other.config.keys()
         and not changed_fields(one.config, other.config)

@@ -37,8 +37,6 @@ def normalize_record(document: object, raw: bytes, digest: bytes) -> Record:
 
 
 class _Normalizer:
-    """Sorts the values of one record into configuration, labels and unknown fields."""
-
     __slots__ = ("config", "drift", "extra", "labels")
 
     def __init__(self) -> None:

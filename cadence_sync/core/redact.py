@@ -30,7 +30,6 @@ class Redacted:
 
 
 def redact(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> Redacted:
-    """Redacts the text of a record, even of an undecodable one."""
     found = find_persons(raw, wanted, cut=cut)
     texts = {text_of(raw[start:end]) for start, end in found.spans if raw[start : start + 1] not in b"{["}
     return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.found, found.retained)
@@ -55,7 +54,6 @@ def redact_sample(path: str, sample: str, wanted: RedactionTarget) -> str:
 
 
 def redact_text(raw: bytes, texts: Iterable[str]) -> bytes:
-    """Replaces texts wherever they occur, in any JSON spelling."""
     spellings = {spelling for text in texts if len(text) >= _SHORTEST for spelling in _spellings(text)}
     if not spellings:
         return raw

@@ -82,7 +82,6 @@ class Report:
         return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
-        """Returns the object that `sync --json` prints."""
         counters = dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
         error = self.error and {"code": self.error.code, "message": self.error.message, "hint": self.error.hint}
         return {

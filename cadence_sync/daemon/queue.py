@@ -64,10 +64,7 @@ async def enqueue(connection: Connection, jobs: Sequence[SyncJob], priority: int
 
 
 async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[str, str]:
-    """Enqueues what a person asked for, ahead of the schedule.
-
-    Returns for each organization `entered`, `moved ahead` where its job waited already, or `running`.
-    """
+    """Enqueues ahead of the schedule; returns `entered`, `moved ahead` (its job waited already) or `running` by id."""
     new = await enqueue(connection, jobs, REQUESTED)
     waited = await move_ahead(connection, [job.org_id for job in jobs if job.org_id not in new], REQUESTED)
     states = dict.fromkeys(new, "entered") | dict.fromkeys(waited, "moved ahead")

@@ -78,10 +78,7 @@ class OrgSchedule:
         return self.seconds if self.cron is None else longest_pause(self.cron, now.date())
 
     def next_after(self, now: datetime, grace: float = DAY) -> datetime:
-        """Returns when it is due next; at once where it never ran and no cron line says when.
-
-        A time of a cron line that is past for more than `grace` seconds is left out.
-        """
+        """Returns when it is due next; cron times that were missed by more than `grace` seconds are skipped."""
         last = self.org.last_run_at and min(self.org.last_run_at, now)  # another machine's clock may be ahead
         if self.cron is None:
             return now if last is None else max(now, last + timedelta(seconds=self.pause))
@@ -133,10 +130,7 @@ def org_schedules(
     stored: Iterable[OrgRow],
     on_fault: Callable[[str, SettingsError], None] | None = None,
 ) -> dict[str, OrgSchedule]:
-    """Returns the schedule of every organization that can be reached and is not paused; the faulty are left out.
-
-    One that was removed is back once the settings name it.
-    """
+    """Returns the schedules of what can be reached and is not paused; what was removed is back once configured."""
     rows = {org_id: OrgRow(org_id, org.data_center) for org_id, org in configured.items()}
     rows |= {row.org_id: row for row in stored}
     found: dict[str, OrgSchedule] = {}
@@ -186,7 +180,7 @@ def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
 
 
 def checked_cron_trigger(line: str, zone: str) -> CronTrigger:
-    """Returns the same; raises `SettingsError`."""
+    """Like `cron_trigger`, but raises `SettingsError`."""
     try:
         return cron_trigger(line, zone)
     except ValueError as error:

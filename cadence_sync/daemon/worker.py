@@ -67,7 +67,6 @@ class Worker:
     _handing_back: bool = False
 
     async def run(self) -> None:
-        """Takes jobs until `drain`; waits while the database is away."""
         while not self._stopping:
             try:
                 async with direct(self.url) as connection:
@@ -189,7 +188,6 @@ class JobRunner:
         return report.run_id is not None or report.exit_code != DatabaseError.exit_code
 
     async def _record_failure(self, job: SyncJob, error: CadenceSyncError) -> Report:
-        """Records and reports a run that failed before it began: its organization is not configured correctly."""
         now, store = wiring.SystemClock().now(), wiring.store(self.settings, self.engine)
         run_id = None
         try:

@@ -24,10 +24,7 @@ OrgConfigs: TypeAlias = Mapping[str, OrgConfig | CadenceSyncError]
 
 
 async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> OrgConfigs:
-    """Returns the configuration or the fault of each of these organizations, paused ones too.
-
-    Raises `SettingsError` for one that is in neither settings nor database.
-    """
+    """Returns these, paused ones too; raises `SettingsError` for one that is in neither settings nor database."""
     own = named_orgs(settings)
     if set(wanted) <= set(own):
         return configured_orgs(settings, wanted)

@@ -88,7 +88,9 @@ class Client:
     async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
         """Returns one page, decoded against the stored digests; for Zoho's empty 204, a page without info."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
-        return await self._retried("", params, lambda answer: _page(answer, index))
+        return await self._retried(
+            "", params, lambda answer: Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
+        )
 
     async def exists(self, cadence_id: str) -> bool:
         """Returns whether a cadence exists (v8 only)."""
@@ -143,10 +145,6 @@ class Client:
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}
         self._reserved += 1
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
-
-
-def _page(answer: HttpResponse, index: DigestIndex) -> Page:
-    return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
 
 
 def _is_there(answer: HttpResponse, cadence_id: str) -> bool:

@@ -185,7 +185,6 @@ class Auth:
 
 
 def fingerprint(org: OrgConfig, addresses: Addresses) -> bytes:
-    """Identifies credentials and their hosts without revealing them."""
     secrets = (org.client_id, org.client_secret, org.refresh_token)
     return hashlib.sha256(msgspec.json.encode((addresses.accounts, addresses.api, *secrets))).digest()
 
