@@ -5,20 +5,17 @@ import math
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from cadence_sync import __version__
 from cadence_sync.core.report import Report
 from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries.orgs import Vitals, load_vitals
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import Clock
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -94,7 +91,7 @@ FRESH: Final = 15.0
 
 @dataclass(slots=True)
 class Gauges:
-    engine: "AsyncEngine"
+    engine: Engine
     clock: Clock
     look: Callable[[], Awaitable[Mapping[str, OrgSchedule]]] | None = None
     """Loads the schedules; None where they are not known."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
@@ -14,15 +14,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.orgs import OrgRow, load_scheduled_orgs
-from cadence_sync.db.queue import driver_of
+from cadence_sync.db.queue import Connection, driver_of
 from cadence_sync.errors import SettingsError
 from cadence_sync.logs import log
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from cadence_sync.db.queue import Connection
 
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
@@ -92,12 +88,12 @@ class OrgSchedule:
 @dataclass(slots=True)
 class ScheduleSource:
     settings: Settings
-    engine: "AsyncEngine"
+    engine: Engine
     configured: Mapping[str, OrgConfig]
     _faults: dict[str, str] = field(default_factory=dict)
     _had_orgs: bool = True
 
-    async def load(self, connection: "Connection") -> Mapping[str, OrgSchedule]:
+    async def load(self, connection: Connection) -> Mapping[str, OrgSchedule]:
         """Loads the schedules for the scheduler, and logs each fault once for as long as it is the same."""
         found = org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection), self._log_once)
         if self._had_orgs and not found:

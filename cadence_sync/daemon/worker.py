@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import Final, get_args
 
 import msgspec
 from pgqueuer.core.qm import QueueManager
@@ -20,15 +20,13 @@ from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.daemon import metrics, queue
 from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.tracing import Tracing
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
 from cadence_sync.logs import about, log
 from cadence_sync.orgs.registry import OrgConfigCache
 from cadence_sync.ports import ApiUsage, Org
 from cadence_sync.sync import Sync
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 HEARTBEAT: Final = timedelta(seconds=20)
 """Time without a heartbeat after which another worker takes over a job."""
@@ -161,7 +159,7 @@ class Worker:
 @dataclass(frozen=True, slots=True)
 class JobRunner:
     settings: Settings
-    engine: "AsyncEngine"
+    engine: Engine
     orgs: OrgConfigCache
     sync_of: Callable[[OrgConfig], Sync]
     traced: Tracing
