@@ -46,22 +46,30 @@ _NETWORK_ERRORS: Final[tuple[tuple[type[Exception], str, str, str], ...]] = (
 """The first class that fits decides: code, message, hint."""
 
 
-class Http:
-    """Sends requests and reads whole responses; raises `TransientError` and `InvalidResponseError`.
+@dataclass(slots=True)
+class Counter:
+    """Counts the requests sent: aiohttp itself repeats one after a connection reset."""
 
-    `sent` is counted on the wire: aiohttp itself repeats a request after a connection reset.
-    """
+    sent: int = 0
+
+
+class Http:
+    """Sends requests and reads whole responses; raises `TransientError` and `InvalidResponseError`."""
 
     def __init__(self, session: aiohttp.ClientSession, max_body: int) -> None:
         self._session = session
         self._max_body = max_body
-        self.sent = 0
+        self._counter = Counter()
+
+    @property
+    def sent(self) -> int:
+        return self._counter.sent
 
     def with_own_counter(self) -> "Http":
         return Http(self._session, self._max_body)
 
     async def request(self, method: str, url: str, *, counted: bool = False, **options: Any) -> HttpResponse:
-        counter = self if counted else None
+        counter = self._counter if counted else None
         try:
             async with self._session.request(
                 method, url, allow_redirects=False, trace_request_ctx=counter, **options
