@@ -126,7 +126,7 @@ class IdHashSet:
         return repeated
 
     def lacking(self, wanted: Callable[[], Iterable[str]]) -> list[str]:
-        size = self._bucket_count
+        size = len(self._hashes) // _BUCKET + 1
         absent = [
             cadence_id
             for bucket, counts in enumerate(self._buckets())
@@ -135,11 +135,7 @@ class IdHashSet:
         ]
         return sorted(absent)
 
-    @property
-    def _bucket_count(self) -> int:
-        return len(self._hashes) // _BUCKET + 1
-
     def _buckets(self) -> Iterator[Counter[int]]:
-        size = self._bucket_count
+        size = len(self._hashes) // _BUCKET + 1
         for bucket in range(size):
             yield Counter(number for number in self._hashes if number % size == bucket)

@@ -97,14 +97,9 @@ class Paginator:
             else:
                 self._quarantined.append(record)
 
-    @property
-    def pages(self) -> int:
-        """Number of pages up to the first that promises no more."""
-        return next((n for n in sorted(self._pages) if not self._pages[n].more_records), 0)
-
     def listing(self, started_at: datetime, rejected_page_size: int | None = None) -> Listing:
         """Returns the whole list, each id once; raises `InconsistentListingError` where pages contradict each other."""
-        last = self.pages
+        last = next((number for number in sorted(self._pages) if not self._pages[number].more_records), 0)
         self._check_end(last)
         sizes = {info.per_page for info in self._pages.values() if info.count}
         if len(sizes) > 1:

@@ -81,10 +81,6 @@ class Client:
     _gave_up: bool = False
     _reserved: int = 0
 
-    @property
-    def calls(self) -> int:
-        return self.http.sent
-
     async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
         """Returns one page, decoded against the stored digests; for Zoho's empty 204, a page without info."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
@@ -139,7 +135,7 @@ class Client:
         return answer
 
     async def _send(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
-        if self.allowance is not None and max(self._reserved, self.calls) >= self.allowance:
+        if self.allowance is not None and max(self._reserved, self.http.sent) >= self.allowance:
             raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}
