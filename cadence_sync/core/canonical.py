@@ -1,7 +1,7 @@
 """The canonical document of a cadence, which is Zoho's nested object without labels, and comparison of its fields."""
 
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -78,8 +78,8 @@ def to_document(config: Config) -> dict[str, object]:
 
 
 def from_document(document: dict[str, object]) -> Config:
-    values = ((path, _value_at(document, keys)) for path, keys in _KEYS.items())
-    return {path: value for path, value in values if value is not _ABSENT}  # type: ignore[misc]  # field values only
+    values = {path: _value_at(document, keys) for path, keys in _KEYS.items()}
+    return cast("Config", {path: value for path, value in values.items() if value is not _ABSENT})
 
 
 def changed_fields(old: Config, new: Config) -> list[FieldChange]:
