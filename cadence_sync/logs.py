@@ -12,7 +12,6 @@ _tracebacks = True
 
 
 def configure_logs(level: str, *, tracebacks: bool = True) -> None:
-    """Sends events to stderr from this level on, defects with or without their tracebacks."""
     global _level, _tracebacks
     _level, _tracebacks = level, tracebacks
     log.reset()
@@ -48,7 +47,6 @@ class _Log:
 
 @contextmanager
 def about(**values: object) -> Iterator[None]:
-    """Adds these values to all events of this task meanwhile."""
     from structlog.contextvars import bound_contextvars  # noqa: PLC0415 - see `_Log`
 
     with bound_contextvars(**values):
@@ -56,7 +54,6 @@ def about(**values: object) -> Iterator[None]:
 
 
 log: Final = _Log()
-"""Events are `log.info("event_name", key=value)` and the like."""
 
 
 def _structlog(level: str) -> Any:

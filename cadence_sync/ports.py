@@ -64,21 +64,15 @@ class ApiUsage:
 
 
 class Clock(Protocol):
-    """The source of the time, so that tests may set it."""
+    """The time, in UTC and as seconds from a fixed point; tests may set it."""
 
-    def now(self) -> datetime:
-        """Returns the present in UTC."""
-        ...
+    def now(self) -> datetime: ...
 
-    def monotonic(self) -> float:
-        """Returns seconds from a fixed point, for durations."""
-        ...
+    def monotonic(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token, the host that accepts it, and its expiry."""
-
     value: str = field(repr=False)
     api_url: str
     expires_at: datetime
@@ -91,7 +85,6 @@ class TokenSlot:
     token: AccessToken | None = None
     """The stored token, perhaps another process's, or the one to store."""
     issued_at: tuple[datetime, ...] = ()
-    """Times of recent refreshes."""
 
     def keep(self, token: AccessToken, issued_at: datetime) -> None:
         """Stores this token when the slot is left."""
@@ -108,9 +101,7 @@ class TokenCache(Protocol):
 
     async def load(self) -> AccessToken | None: ...
 
-    def refreshing(self) -> AbstractAsyncContextManager[TokenSlot]:
-        """Holds the right to refresh."""
-        ...
+    def refreshing(self) -> AbstractAsyncContextManager[TokenSlot]: ...
 
     async def drop(self) -> None: ...
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """Limits of a run, and the permissions that a person may give it."""
-
     threshold: DeletionThreshold = field(default_factory=DeletionThreshold)
     allow_mass_delete: bool = False
     allow_other_org: bool = False
@@ -49,8 +47,6 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Syncs one organization from a source into the store."""
-
     org: Org
     source: CadenceSource
     store: "PostgresStore"

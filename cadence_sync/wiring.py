@@ -10,24 +10,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, TokenCache
 from cadence_sync.sync import Sync, SyncOptions
+from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from cadence_sync.alerts.channels import Channel
     from cadence_sync.alerts.dispatcher import Count, Dispatcher
-    from cadence_sync.alerts.routing import AlertRouting
     from cadence_sync.db.store import PostgresStore
     from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.data_centers import Addresses
     from cadence_sync.zoho.http import Http
-    from cadence_sync.zoho.oauth import Auth, Credentials, OnRefresh
+    from cadence_sync.zoho.oauth import Auth, OnRefresh
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its listing: to write, and to wait for the database."""
@@ -37,8 +37,6 @@ MEGABYTE: Final = 1024 * 1024
 
 
 class SystemClock:
-    """The machine's clock."""
-
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 - the one place where the time comes from
 
@@ -66,22 +64,12 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
-    """Yields an engine on the configured database, else on the embedded one."""
+async def database(settings: Settings, *, direct: bool = False) -> "AsyncIterator[AsyncEngine]":
+    """Yields an engine; a `direct` one goes past a pooler, where the settings have an address for that."""
     from cadence_sync.db.engine import open_engine
 
     with database_url(settings) as url:
-        async with open_engine(url) as engine:
-            yield engine
-
-
-@asynccontextmanager
-async def direct_database(settings: Settings) -> "AsyncIterator[AsyncEngine]":
-    """Yields an engine for `migrate`: past a pooler, where the settings have an address for that."""
-    from cadence_sync.db.engine import open_engine
-
-    with database_url(settings) as url:
-        async with open_engine(_direct_url(settings) or url) as engine:
+        async with open_engine((_direct_url(settings) if direct else None) or url) as engine:
             yield engine
 
 
@@ -104,7 +92,6 @@ def _direct_url(settings: Settings) -> str | None:
 
 
 def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
-    """Returns an HTTP session with Zoho, which any number of organizations may share."""
     from stamina.instrumentation import set_on_retry_hooks
 
     from cadence_sync.zoho.http import open_http
@@ -113,29 +100,21 @@ def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
     return open_http(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE)
 
 
-def credentials_of(org: OrgConfig) -> "Credentials":
-    from cadence_sync.zoho.oauth import Credentials
-
-    return Credentials(org.client_id, org.client_secret, org.refresh_token)
-
-
-def addresses_of(settings: Settings, org: OrgConfig) -> "Addresses":
+def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
     """Returns an organization's own hosts, else those at the top level of the settings, else its data center's."""
-    from cadence_sync.zoho.data_centers import addresses
-
+    default = DATA_CENTERS[org.data_center]
     api, accounts = org.api_url or settings.zoho_api_url, org.accounts_url or settings.zoho_accounts_url
-    return addresses(org.data_center, api, accounts)
+    return Addresses(accounts or default.accounts, api or default.api, api_is_fixed=api is not None)
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
-    """Returns the cache of access tokens that all processes share through the database."""
     from cadence_sync.db.credentials import Cipher
     from cadence_sync.db.tokens import TokenTable
     from cadence_sync.zoho.oauth import fingerprint
 
     # Without configured keys the cache is locked with what a thief of the database does not have either.
     cipher = Cipher(settings.encryption_key_list or [org.client_secret])
-    identity = fingerprint(credentials_of(org), addresses_of(settings, org))
+    identity = fingerprint(org, addresses_of(settings, org))
     return TokenTable(engine, cipher, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
 
 
@@ -149,13 +128,11 @@ def auth(
 ) -> "Auth":
     from cadence_sync.zoho.oauth import Auth
 
-    return Auth(http, credentials_of(org), addresses_of(settings, org), clock, cache, on_refresh)
+    return Auth(http, org, addresses_of(settings, org), clock, cache, on_refresh)
 
 
 def client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
-    """Returns a client for single pages of an organization."""
-    from cadence_sync.zoho.client import Client
-    from cadence_sync.zoho.limiter import Limiter
+    from cadence_sync.zoho.client import Client, Limiter
 
     limiter = Limiter(settings.zoho_concurrency)
     return Client(http, auth, settings.zoho_api_version, settings.zoho_max_attempts, limiter)
@@ -172,11 +149,10 @@ def store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     from cadence_sync.db.store import PostgresStore
 
     lease = settings.zoho_listing_timeout + LEASE_MARGIN
-    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, alert_routing(settings))
+    return PostgresStore(engine, lease, settings.zoho_daily_call_limit, build_routing(settings))
 
 
 def sync_options(settings: Settings, *, allow_mass_delete: bool = False, allow_other_org: bool = False) -> SyncOptions:
-    """Returns the deletion threshold of the settings, with what a person permits for one run."""
     threshold = DeletionThreshold(settings.delete_threshold_count, settings.delete_threshold_percent)
     return SyncOptions(threshold, allow_mass_delete, allow_other_org)
 
@@ -221,12 +197,6 @@ async def sync(
         yield sync_of(org)
 
 
-def alert_routing(settings: Settings) -> "AlertRouting":
-    from cadence_sync.alerts.routing import build_routing
-
-    return build_routing(settings)
-
-
 async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
     """Returns what sends alerts; raises `SettingsError` where the address of a channel is invalid."""
     from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
@@ -234,14 +204,11 @@ async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | 
 
     clock = SystemClock()
     channels = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(AlertDelivery(engine), channels, alert_routing(settings), clock, count or count_nothing)
+    return Dispatcher(AlertDelivery(engine), channels, build_routing(settings), clock, count or count_nothing)
 
 
 def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
-    """Returns the channels of the settings; raises `SettingsError` for the first whose address is invalid.
-
-    Loads Apprise, which takes a second: call it in a thread.
-    """
+    """Loads Apprise, which takes a second: call it in a thread. Raises `SettingsError` for an invalid address."""
     return {name: _open_channel(settings, clock, name, channel) for name, channel in settings.alert_channels.items()}
 
 

@@ -15,7 +15,7 @@ from cadence_sync.config.orgs import OrgConfig, Schedule
 from cadence_sync.config.settings import DataCenter, Settings, seconds_of
 from cadence_sync.config.sources import PREFIX
 from cadence_sync.config.urls import checked_web_url
-from cadence_sync.daemon.cron import cron_trigger
+from cadence_sync.daemon.schedule import cron_trigger
 from cadence_sync.errors import ArgumentError, docs_hint
 from cadence_sync.orgs.onboarding import NewOrg
 from cadence_sync.zoho.errors import SCOPE

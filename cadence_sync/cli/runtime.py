@@ -75,7 +75,7 @@ def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T
     """Runs work to its end with the database, `direct` past a pooler."""
 
     async def connected() -> T:
-        async with (wiring.direct_database if direct else wiring.database)(settings) as engine:
+        async with wiring.database(settings, direct=direct) as engine:
             return await work(engine)
 
     return run(connected())

@@ -112,8 +112,6 @@ def _check_names(channels: dict[str, ChannelSettings]) -> dict[str, ChannelSetti
 
 
 class AlertSettings(SettingsTable):
-    """The table `[alerts]`."""
-
     channels: Annotated[dict[str, ChannelSettings], AfterValidator(_check_names)] = Field(default_factory=dict)
     rules: list[RuleSettings] = Field(default_factory=list)
     failing_after: Annotated[int, Field(ge=1, le=1000)] = 3

@@ -10,8 +10,6 @@ from cadence_sync.errors import UNKNOWN_ORG, ArgumentError, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class OrgConfig:
-    """How one organization is reached."""
-
     org_id: str
     data_center: str
     client_id: str
@@ -39,10 +37,7 @@ def named_orgs(settings: Settings) -> list[str]:
 
 
 def configured_orgs(settings: Settings, wanted: Sequence[str] = ()) -> dict[str, OrgConfig | SettingsError]:
-    """Returns the configuration or the fault of each wanted organization, or of all in the settings.
-
-    Raises `SettingsError` for an unknown one, and for a faulty one if there is no other.
-    """
+    """Returns the wanted, else all; raises `SettingsError` for an unknown one, and for a faulty one without another."""
     names = named_orgs(settings)
     if DEFAULT_ORG not in names and (DEFAULT_ORG in wanted or not names):
         names = [DEFAULT_ORG, *names]
@@ -77,14 +72,12 @@ def load_or_error(settings: Settings, org_id: str) -> OrgConfig | SettingsError:
 
 
 def unknown_org_error(org_id: str, known: Iterable[str]) -> SettingsError:
-    """Returns the error for an organization that neither settings nor database know."""
     return SettingsError(
         f"There is no organization {org_id!r}.", hint=f"Known: {', '.join(known) or 'none'}.", code=UNKNOWN_ORG
     )
 
 
 def in_settings_error(org_id: str) -> ArgumentError:
-    """Returns the error for an organization to store or to remove that the settings name."""
     return ArgumentError(
         f"The settings name the organization {org_id!r} themselves.",
         hint="Take it out of environment and settings file first, or choose another id.",

@@ -12,9 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings import SettingsError as UnparsableError
 
 from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
-from cadence_sync.config.sources import PREFIX, find_file, read_environment_files, read_toml, user_data_dir
+from cadence_sync.config.sources import PREFIX, explain, find_file, read_environment_files, read_toml, user_data_dir
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
-from cadence_sync.config.validation import explain
 from cadence_sync.errors import SettingsError
 
 DEFAULT_ORG: Final = "default"
@@ -44,8 +43,6 @@ def retention_of(text: str) -> timedelta:
 
 
 def _unchanged(check: Callable[[str], object]) -> AfterValidator:
-    """Returns a validator that keeps the text and only checks it."""
-
     def validate(text: str) -> str:
         check(text)
         return text
@@ -117,10 +114,7 @@ class OrgSettings(SettingsTable):
 
 
 class Settings(BaseSettings):
-    """Every setting; names are those of the environment without the prefix, in lower case.
-
-    What stands below each is its entry in docs/reference/settings.md, which `make docs-generate` writes.
-    """
+    """Every setting, named as in the environment; the text below it is its entry in docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", hide_input_in_errors=True
@@ -128,8 +122,7 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = None
     """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
-    `sslmode`, sockets, several hosts. Unset: the embedded server.
-    """
+    `sslmode`, sockets, several hosts. Unset: the embedded server."""
     data_dir: Path = Field(default_factory=user_data_dir)
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
@@ -142,8 +135,7 @@ class Settings(BaseSettings):
     """The data center where the organization lives."""
     zoho_api_url: Url = None
     """Address of the API; beats the `api_domain` of a token answer; plain `http` for loopback only. Unset: that of the
-    data center.
-    """
+    data center."""
     zoho_accounts_url: Url = None
     """Address that hands out tokens; plain `http` for loopback only. Unset: that of the data center."""
     zoho_api_version: Literal["v7", "v8"] = "v7"
@@ -165,8 +157,7 @@ class Settings(BaseSettings):
     encryption_keys: Annotated[SecretStr | None, AfterValidator(_check_keys)] = None
     """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
     Unset: access tokens are encrypted under the client secret, and credentials of added organizations are not
-    stored.
-    """
+    stored."""
     delete_threshold_count: Annotated[int, Field(ge=0)] = 5
     """So many cadences may be deleted in 24 hours without asking, …"""
     delete_threshold_percent: Annotated[float, Field(ge=0, le=100)] = 20
@@ -183,44 +174,36 @@ class Settings(BaseSettings):
     """How late a start may be (after sleep, or while nobody led) and still take place, once."""
     database_direct_url: DatabaseUrl = None
     """A direct connection for `migrate`, and for `serve` and `worker`, which listen and hold a session lock; both
-    need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`.
-    """
+    need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`."""
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
     """Organizations that one process syncs at once; it opens at most so many connections to the database, and 4
-    more.
-    """
+    more."""
     worker_port: Port | None = None
     """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0
     """Organizations of one data center that all workers together sync at once; 0 for any number; the same for all
-    workers.
-    """
+    workers."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)] = 25
     """Seconds that running syncs may take after SIGTERM; then they are handed back to the queue."""
     run_retention: Annotated[str, _unchanged(retention_of)] = "14d"
     """How long runs stay that changed nothing, and the queue's log: a time from `1d` to `36500d`."""
     otlp_endpoint: Url = None
     """`http(s)://host:port` of an OpenTelemetry collector (OTLP over HTTP); needs the extra `otel`; plain `http` to
-    loopback only.
-    """
+    loopback only."""
     web_host: str = "127.0.0.1"
     """Where `serve` shows the web UI and answers `/healthz`; any other than loopback needs `WEB_TOKEN` or
-    `WEB_USER_HEADER`.
-    """
+    `WEB_USER_HEADER`."""
     web_port: Port = 8642
     """Its port; 0 takes any free one."""
     web_token: SecretStr | None = None
     """Opens the web UI, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
-    too. `/healthz`, `/readyz` and `/metrics` do not ask for it.
-    """
+    too. `/healthz`, `/readyz` and `/metrics` do not ask for it."""
     web_url: Url = None
     """Where people reach the web UI if that is another address, such as `https://cadences.example.com`; alerts link to
-    it; plain `http` for loopback only.
-    """
+    it; plain `http` for loopback only."""
     web_trusted_proxies: Annotated[str, _unchanged(checked_networks)] = ""
     """Addresses and networks, separated by commas, of proxies whose `X-Forwarded-Proto`, `X-Forwarded-For` and user
-    header are believed.
-    """
+    header are believed."""
     web_user_header: Annotated[str | None, AfterValidator(_check_header)] = None
     """The header in which a trusted proxy says who it is, such as `X-Forwarded-User`; needs the two above."""
     alert_urls: Annotated[SecretStr | None, AfterValidator(_check_alert_urls)] = None
@@ -243,7 +226,6 @@ class Settings(BaseSettings):
 
     @property
     def file(self) -> Path | None:
-        """The settings file that was read."""
         return self._file
 
     @property
@@ -301,7 +283,6 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
 
 
 def _holds_secret(table: dict[str, Any]) -> bool:
-    """Whether a table of a settings file, or one inside it, holds a secret."""
     return any(
         _holds_secret(value) if isinstance(value, dict) else name in _SECRET_NAMES for name, value in table.items()
     )

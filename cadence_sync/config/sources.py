@@ -1,15 +1,16 @@
-"""Where settings come from: variables of the environment, secrets in files, and `cadence-sync.toml`."""
+"""Where settings come from (environment, secrets in files, `cadence-sync.toml`), and errors that name the place."""
 
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from platformdirs import user_config_path, user_data_path
+from pydantic import ValidationError
 
-from cadence_sync.errors import SettingsError
+from cadence_sync.errors import SettingsError, docs_hint
 
 PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
@@ -26,10 +27,7 @@ def user_data_dir() -> Path:
 
 
 def find_file(config: Path | None) -> Path | None:
-    """Returns the settings file to read: this one, else that of the working directory, else the user's.
-
-    Raises `SettingsError` where `config` is missing.
-    """
+    """Returns `config`, else the file of the working directory, else the user's; raises `SettingsError`."""
     if config is not None:
         if not config.is_file():
             raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
@@ -48,10 +46,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_environment_files(names: Iterable[str]) -> dict[str, str]:
-    """Reads `CADENCE_SYNC_<NAME>_FILE`, as container platforms hand secrets over; the plain variable wins.
-
-    The general variable of the database's address is read as if it were such a file.
-    """
+    """Reads `CADENCE_SYNC_<NAME>_FILE` and `DATABASE_URL`; the plain variable of our own wins."""
     found: dict[str, str] = {}
     for name in names:
         variable = f"{PREFIX}{name.upper()}_FILE"
@@ -68,8 +63,53 @@ def read_environment_files(names: Iterable[str]) -> dict[str, str]:
 
 
 def variable_of(name: str) -> str | None:
-    """Returns the variable of the environment that a setting comes from, if one is set."""
     variable = f"{PREFIX}{name.upper()}"
     general = [GENERAL_DATABASE_URL] if name == "database_url" else []
     given = {each.upper(): each for each, value in os.environ.items() if value}
     return next((given[each] for each in (variable, f"{variable}_FILE", *general) if each in given), None)
+
+
+_REASONS: Final = {
+    "int": "expected a whole number",
+    "float": "expected a number",
+    "bool": "expected true or false",
+    "string": "expected a text",
+    "list": "expected a list",
+    "dict": "expected a table",
+    "model": "expected a table",
+    "literal": "expected {expected}",
+    "greater_than_equal": "expected {ge} or more",
+    "greater_than": "expected more than {gt}",
+    "less_than_equal": "expected {le} or less",
+    "too_short": "it must not be empty",
+}
+"""Beginnings of pydantic's error types, and the message for each; the longest that fits counts."""
+
+
+def explain(error: ValidationError, path: Path | None) -> SettingsError:
+    """Returns the first error with the setting and the reason; pydantic's own text would show its value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    top, *rest = first["loc"]
+    top = str(top).lower().removeprefix(PREFIX.lower())
+    name = ".".join([top, *(part for part in rest if isinstance(part, str))])
+    number = next((part for part in rest if isinstance(part, int)), None)
+    rule = "" if number is None else f" (rule {number + 1})"
+    if first["type"] == "extra_forbidden":
+        return SettingsError(f"There is no setting {name!r}{rule} ({path}).", hint="Look for a misspelled name.")
+    return SettingsError(f"{_place(top, name, path)}{rule} cannot work: {_reason(first)}.", hint=docs_hint("Settings"))
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    known = [kind for kind in _REASONS if found["type"].startswith(kind)]
+    if known:
+        return _REASONS[max(known, key=len)].format(**found.get("ctx", {}))
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+def _place(top: str, name: str, path: Path | None) -> str:
+    """Returns what a person would correct: the variable that is set, else the line of the file."""
+    used = variable_of(top)
+    if used is None and path is not None:
+        return f"{name} in {path}"
+    used = used or f"{PREFIX}{top.upper()}"
+    return used if name == top else f"{name} in {used}"

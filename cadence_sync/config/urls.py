@@ -68,7 +68,6 @@ def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself."""
     if host == "localhost":
         return True
     try:

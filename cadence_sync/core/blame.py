@@ -25,8 +25,6 @@ class DiscoveredField:
 
 @dataclass(frozen=True, slots=True)
 class ObservedVersion:
-    """One version of a cadence with its changes, and the fields discovered later."""
-
     version: int
     kind: Kind
     valid_from: datetime
@@ -58,8 +56,6 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Blamed:
-    """A field, its value, and the origin of that value."""
-
     field: str
     value: FieldValue
     origin: Origin

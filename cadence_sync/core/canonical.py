@@ -1,8 +1,7 @@
 """The canonical document of a cadence, which is Zoho's nested object without labels, and comparison of its fields."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -25,7 +24,6 @@ def read_rules(rules: list[object]) -> list[object] | None:
 
 
 def unenroll_type(config: Config) -> FieldValue:
-    """Returns the type of the only rule, `multiple` for several."""
     rules = config.get(UNENROLL)
     if not isinstance(rules, list):
         return config.get(f"{UNENROLL}.type")
@@ -36,7 +34,6 @@ def unenroll_type(config: Config) -> FieldValue:
 
 
 def unenroll_end_date(config: Config) -> FieldValue:
-    """Returns the date of the `end_date` rule, as `YYYY-MM-DD`."""
     rules = config.get(UNENROLL)
     return _end_date(rules) if isinstance(rules, list) else config.get(f"{UNENROLL}.end_date")
 
@@ -75,19 +72,14 @@ def _end_date(rules: list[object]) -> str | None:
     return None
 
 
-_PATHS = (*FIELDS, UNENROLL)
-
-
 def to_document(config: Config) -> dict[str, object]:
     """Nests fields as Zoho does; an object whose fields are all known to be null is null."""
     return _nested(_TREE, config)[0]
 
 
 def from_document(document: dict[str, object]) -> Config:
-    """Inverts `to_document`."""
-    config: Config = {}
-    _collect("", document, config)
-    return config
+    values = {path: _value_at(document, keys) for path, keys in _KEYS.items()}
+    return cast("Config", {path: value for path, value in values.items() if value is not _ABSENT})
 
 
 def changed_fields(old: Config, new: Config) -> list[FieldChange]:
@@ -121,29 +113,15 @@ def _nested(tree: "_Tree", config: Config) -> tuple[dict[str, object], bool]:
     return document, is_null
 
 
-def _collect(path: str, document: dict[str, object], config: Config) -> None:
-    if path == UNENROLL:
-        config[UNENROLL] = None
-    known = _PLACES[path]
-    for key, value in document.items():
-        place = known.get(key)
-        if place is None:
-            continue
-        if isinstance(value, dict):
-            _collect(place.path, value, config)
-            continue
-        config.update(place.below)
-        if place.is_field:
-            config[place.path] = value  # type: ignore[assignment]  # a document holds field values only
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A key of a document; where its value is not an object, all fields `below` are null."""
-
-    path: str
-    is_field: bool
-    below: Config
+def _value_at(document: object, keys: list[str]) -> object:
+    """Returns None for what is below a null or an array of rules, and for the array where the rule is an object."""
+    for key in keys:
+        if not isinstance(document, dict):
+            return None
+        if key not in document:
+            return _ABSENT
+        document = document[key]
+    return None if isinstance(document, dict) else document
 
 
 _Tree: TypeAlias = tuple[tuple[str, str, "_Tree"], ...]
@@ -156,16 +134,6 @@ def _tree(parent: str = "") -> _Tree:
     return tuple((name, prefix + name, _tree(prefix + name)) for name in names)
 
 
-def _nodes(parent: str, tree: _Tree) -> dict[str, dict[str, _Node]]:
-    """Returns object path → key → its place."""
-    nodes: dict[str, dict[str, _Node]] = {parent: {}}
-    for name, path, children in tree:
-        below: Config = {field: None for field in _PATHS if field.startswith(f"{path}.")}
-        nodes[parent][name] = _Node(path, path in _PATHS, below)
-        if children:
-            nodes |= _nodes(path, children)
-    return nodes
-
-
 _TREE: Final = _tree()
-_PLACES: Final = _nodes("", _TREE)
+_KEYS: Final = {path: path.split(".") for path in (*FIELDS, UNENROLL)}
+_ABSENT: Final = object()

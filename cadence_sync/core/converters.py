@@ -29,7 +29,6 @@ class UnreadableError(ValueError):
 
 
 def read_text(value: object) -> str:
-    """Refuses U+0000, which Postgres cannot store."""
     if not isinstance(value, str):
         raise UnreadableError(f"expected text, got {_kind(value)}")
     if "\x00" in value:
@@ -75,12 +74,13 @@ def read_flag(value: object) -> bool:
 
 
 def read_count(value: object) -> int:
-    number = _whole(value)
-    if isinstance(number, bool) or not isinstance(number, int):
+    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value)):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
         raise UnreadableError(f"expected a whole number, got {_kind(value)}")
-    if not -INTEGER_MAX <= number <= INTEGER_MAX:
+    if not -INTEGER_MAX <= value <= INTEGER_MAX:
         raise UnreadableError("number is too large for an integer column")
-    return number
+    return value
 
 
 def read_instant(value: object) -> str:
@@ -105,14 +105,6 @@ def read_day(value: object) -> str:
         return date.fromisoformat(match[1]).isoformat()
     except ValueError as error:
         raise UnreadableError("not a date that can be stored") from error
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
-        return int(value)
-    return value
 
 
 _KINDS: Final[dict[type, str]] = {

@@ -24,7 +24,6 @@ def check_keys(raw: bytes, document: object) -> None:
 
 
 def _may_repeat_keys(raw: bytes) -> bool:
-    """Returns whether an object may have a top-level key more than once."""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     if any('"' in key for key in fields):  # written as either of two escapes: quotes cannot be counted
         return True
@@ -64,7 +63,8 @@ def split_records(body: bytes) -> tuple[list[bytes], bytes]:
     records: list[bytes] = []
     for token, position, end in _tokens(body, start):
         if depth == 0:
-            records += _scalars(body[record_end:position])
+            # Numbers and words, where objects belong.
+            records += [scalar for piece in body[record_end:position].split(b",") if (scalar := piece.strip())]
             if token in b"}]":
                 return records, body[:start] + body[position:]
             record_start = position
@@ -73,11 +73,6 @@ def split_records(body: bytes) -> tuple[list[bytes], bytes]:
             records.append(body[record_start:end])
             record_end = end
     raise BordersError("the list of cadences does not end")
-
-
-def _scalars(between: bytes) -> list[bytes]:
-    """Returns the numbers and words between two records, where objects belong."""
-    return [scalar for piece in between.split(b",") if (scalar := piece.strip())]
 
 
 def top_level_id(record: bytes) -> str | None:
@@ -136,10 +131,7 @@ class _Envelope(msgspec.Struct):
 
 
 def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
-    """Decodes the body of a 200 answer, except for records that are stored to the byte.
-
-    Raises `InvalidResponseError` where the borders of its records cannot be found.
-    """
+    """Decodes a 200 answer except what is stored to the byte; raises `InvalidResponseError` where it holds no list."""
     try:
         records, info = _split_fast(body)
     except (BordersError, *_UNDECODABLE):

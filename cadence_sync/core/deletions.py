@@ -25,15 +25,11 @@ class DeletionThreshold:
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletions:
-    """Missing cadences of earlier runs, and their reviews."""
-
     held: frozenset[str] = frozenset()
-    """Not reviewed yet."""
     approved: frozenset[str] = frozenset()
     hold_id: int | None = None
     """The run that first held exactly these; a review refers to it."""
     rejected: frozenset[str] = frozenset()
-    """Missing, and kept live."""
     auto_deleted_today: int = 0
     """Number of cadences deleted without review within a day."""
 
@@ -80,7 +76,6 @@ def plan_deletions(
 
 
 def needs_confirmation(missing: Iterable[str], pending: PendingDeletions) -> list[str]:
-    """Returns the missing cadences that an earlier run has not confirmed."""
     return sorted(set(missing) - pending.held - pending.rejected)
 
 

@@ -19,8 +19,6 @@ _ALL_OBJECTS: Final = frozenset(path.partition(".")[0] for path in OBJECTS)
 
 
 class Kind(StrEnum):
-    """Why a version exists."""
-
     BASELINE = "baseline"
     CREATED = "created"
     UPDATED = "updated"
@@ -45,8 +43,6 @@ _WHOLE: Final = (FieldChange("*", None, None),)
 
 @dataclass(frozen=True, slots=True)
 class CurrentRow:
-    """The current row of a cadence after this run."""
-
     cadence_id: str
     config: Config
     labels: Labels
@@ -82,8 +78,6 @@ class Refresh:
 
 @dataclass(slots=True)
 class Plan:
-    """What to write for some of a listing's cadences."""
-
     versions: list[Version] = field(default_factory=list)
     refreshes: list[Refresh] = field(default_factory=list)
     reencoded: list[CurrentRow] = field(default_factory=list)
@@ -95,7 +89,6 @@ class Plan:
 def plan_listed(
     listing: Listing, records: Iterable[Record], known: Mapping[str, CurrentState], past: PriorState
 ) -> Plan:
-    """Plans for listed cadences; `known` holds those of them that are stored."""
     plan, window = Plan(), _Window(past.last_listed_at, listing.started_at)
     for record in records:
         plan.drift.update(reversed(record.drift))
@@ -122,7 +115,6 @@ class _Window:
     closed: datetime
 
     def instant(self, value: FieldValue) -> datetime | None:
-        """Returns the instant if it lies in the window."""
         instant = _instant(value)
         if instant is None or self.opened is None:
             return None
@@ -156,7 +148,6 @@ def _existed_before(record: Record, past: PriorState, window: _Window) -> bool:
 
 
 def _compare(plan: Plan, record: Record, before: CurrentState, window: _Window) -> None:
-    """Appends a version where configuration changed, a refresh where only labels did or a field was discovered."""
     row = _merge(record, before)
     changes = tuple(changed_fields(before.config, row.config))
     if changes:

@@ -26,7 +26,6 @@ discovered before it changes, or its first change would be lost."""
 
 
 def digest_of(raw: bytes | memoryview) -> bytes:
-    """Return the digest of a record's bytes, as this version of the program reads them."""
     return blake2b(raw, digest_size=DIGEST_SIZE, person=_SCHEMA_HASH).digest()
 
 
@@ -49,7 +48,6 @@ class DigestIndex:
         return len(self._ends)
 
     def find(self, digest: bytes) -> int | None:
-        """Returns the position of the cadence whose record has this digest."""
         slot = hash(digest) & self._mask
         while (position := self._slots[slot]) >= 0:
             start = position * DIGEST_SIZE
@@ -118,11 +116,9 @@ class IdHashSet:
         return len(self._hashes)
 
     def add(self, cadence_id: str) -> None:
-        """Adds an id; repetitions are kept."""
         self._hashes.append(hash(cadence_id))
 
     def repeated(self, more: Callable[[], Iterable[str]]) -> set[int]:
-        """Returns the hashes that occur more than once among these ids and `more`."""
         repeated: set[int] = set()
         for counts in self._buckets():
             repeated.update(number for number, count in counts.items() if count > 1)
@@ -130,8 +126,7 @@ class IdHashSet:
         return repeated
 
     def lacking(self, wanted: Callable[[], Iterable[str]]) -> list[str]:
-        """Returns the wanted ids that were not added, sorted."""
-        size = self._bucket_count
+        size = len(self._hashes) // _BUCKET + 1
         absent = [
             cadence_id
             for bucket, counts in enumerate(self._buckets())
@@ -140,11 +135,7 @@ class IdHashSet:
         ]
         return sorted(absent)
 
-    @property
-    def _bucket_count(self) -> int:
-        return len(self._hashes) // _BUCKET + 1
-
     def _buckets(self) -> Iterator[Counter[int]]:
-        size = self._bucket_count
+        size = len(self._hashes) // _BUCKET + 1
         for bucket in range(size):
             yield Counter(number for number in self._hashes if number % size == bucket)

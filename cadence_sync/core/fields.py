@@ -8,8 +8,6 @@ from enum import Enum
 
 
 class FieldType(Enum):
-    """How a field is read and stored."""
-
     TEXT = "text"
     ID = "id"
     STATUS = "status"

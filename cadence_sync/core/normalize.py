@@ -37,8 +37,6 @@ def normalize_record(document: object, raw: bytes, digest: bytes) -> Record:
 
 
 class _Normalizer:
-    """Sorts the values of one record into configuration, labels and unknown fields."""
-
     __slots__ = ("config", "drift", "extra", "labels")
 
     def __init__(self) -> None:
@@ -76,7 +74,6 @@ class _Normalizer:
             self.read_object(UNENROLL, value)
 
     def note(self, path: str, value: object) -> None:
-        """Records an unknown field or word as drift."""
         sample = msgspec.json.encode(value).decode()
         self.drift.append((path[:SAMPLE_LENGTH], sample[:SAMPLE_LENGTH]))
 
@@ -107,10 +104,7 @@ def _read(field: _Field, value: object) -> FieldValue:
 
 
 def _known_in(path: str) -> tuple[dict[str, _Field], dict[str, _Field], dict[str, _Read]]:
-    """Returns the fields, labels and objects of an object, each by its key.
-
-    A key of Zoho's that contains a dot is not a path into an object, and unknown here.
-    """
+    """Returns the fields, labels and objects of an object by key; a key of Zoho's that contains a dot is unknown."""
 
     def children(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         for each in paths:

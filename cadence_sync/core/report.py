@@ -12,8 +12,6 @@ from cadence_sync.errors import CadenceSyncError
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
-
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     HELD = "held"
@@ -26,8 +24,6 @@ _EXIT_CODES_BY_SEVERITY: Final = (5, 3, 2, 4, 8, 1, 6, 7)  # failed > held > par
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """An error as it is shown and stored."""
-
     code: str
     message: str
     hint: str
@@ -54,7 +50,6 @@ class Counters:
 
     @classmethod
     def of(cls, listing: Listing, deletions: DeletionPlan, kinds: Mapping[Kind, int]) -> "Counters":
-        """Counts a run that wrote versions of these kinds."""
         written = {str(kind): kinds.get(kind, 0) for kind in Kind}
         return cls(
             seen=listing.seen,
@@ -87,7 +82,6 @@ class Report:
         return self.error.exit_code if self.error else _EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, object]:
-        """Returns the object that `sync --json` prints."""
         counters = dict.fromkeys(Counters.__dataclass_fields__) if self.counters is None else asdict(self.counters)
         error = self.error and {"code": self.error.code, "message": self.error.message, "hint": self.error.hint}
         return {
@@ -102,17 +96,11 @@ class Report:
 
 
 def outcome_of(counters: Counters) -> Outcome:
-    """Returns the outcome of a run that was applied."""
     if counters.held:
         return Outcome.HELD
     return Outcome.PARTIAL if counters.quarantined else Outcome.SUCCEEDED
 
 
-def exit_code_of(reports: Iterable[Report]) -> int:
-    return most_severe(report.exit_code for report in reports)
-
-
 def most_severe(exit_codes: Iterable[int]) -> int:
-    """Returns the most severe exit code, 0 for none."""
     codes = set(exit_codes)
     return next((code for code in _EXIT_CODES_BY_SEVERITY if code in codes), max(codes, default=0))

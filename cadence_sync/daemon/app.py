@@ -5,24 +5,24 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
+from cadence_sync.alerts.routing import IsStale, build_routing
 from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
-from cadence_sync.daemon.jobs import JobRunner
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
 from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
 from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.daemon.systemd import READY, STOPPING, notify, watchdog
 from cadence_sync.daemon.tracing import tracing
-from cadence_sync.daemon.worker import Worker
+from cadence_sync.daemon.worker import JobRunner, Worker
 from cadence_sync.db.alert_outbox import enter_staleness
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import Engine, translate_errors
 from cadence_sync.db.pruning import prune
 from cadence_sync.db.queue import check_queue
 from cadence_sync.db.revision import check_migrated
@@ -33,11 +33,6 @@ from cadence_sync.ports import Clock
 from cadence_sync.web.app import web_ui_app
 from cadence_sync.web.health import Probes, serving
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from cadence_sync.alerts.routing import IsStale
-
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
 ALERT_GRACE: Final = 5.0
@@ -45,7 +40,6 @@ ALERT_GRACE: Final = 5.0
 
 
 async def serve(settings: Settings) -> None:
-    """Syncs on schedule and serves the web UI until canceled."""
     forward_libraries()
     check_default(settings)
     orgs, clock = usable_orgs(settings), wiring.SystemClock()
@@ -59,7 +53,7 @@ async def serve(settings: Settings) -> None:
         async def unready() -> str | None:
             return await _unready(engine, worker) or (None if scheduler.ready else "no scheduler leads yet")
 
-        def is_stale() -> "IsStale | None":
+        def is_stale() -> IsStale | None:
             return staleness(settings, scheduler.known, clock.now()) if scheduler.leading else None
 
         def intervals() -> dict[str, float]:
@@ -78,7 +72,6 @@ async def serve(settings: Settings) -> None:
 
 
 async def work(settings: Settings) -> None:
-    """Takes jobs from the queue until canceled."""
     forward_libraries()
     async with wiring.long_lived_database(settings) as (engine, url), AsyncExitStack() as stack:
         await _check_database(engine)
@@ -94,9 +87,8 @@ async def work(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _running_worker(
-    settings: Settings, engine: "AsyncEngine", url: str, configured: Mapping[str, OrgConfig]
+    settings: Settings, engine: Engine, url: str, configured: Mapping[str, OrgConfig]
 ) -> AsyncIterator[Worker]:
-    """Runs a worker, and what sends its alerts, and drains it at the end."""
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         if settings.alert_channels:
@@ -119,19 +111,18 @@ async def _running_worker(
 
 @asynccontextmanager
 async def _watching_staleness(
-    settings: Settings, engine: "AsyncEngine", predicate: "Callable[[], IsStale | None]"
+    settings: Settings, engine: Engine, predicate: Callable[[], IsStale | None]
 ) -> AsyncIterator[None]:
     """Alerts to organizations that become stale, where there are channels; a follower has no predicate."""
     if not settings.alert_channels:
         yield
         return
-    enter = partial(enter_staleness, engine, wiring.alert_routing(settings))
+    enter = partial(enter_staleness, engine, build_routing(settings))
     async with in_background(watch(enter, wiring.SystemClock(), predicate)):
         yield
 
 
 async def _until_stopped(work: Coroutine[object, object, object]) -> None:
-    """Works until canceled, and keeps the service manager informed."""
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
@@ -141,17 +132,16 @@ async def _until_stopped(work: Coroutine[object, object, object]) -> None:
         notify(STOPPING)
 
 
-async def _request_sync(settings: Settings, engine: "AsyncEngine", url: str, org_id: str) -> str:
-    """Enqueues one organization for the web UI; returns what became of it."""
+async def _request_sync(settings: Settings, engine: Engine, url: str, org_id: str) -> str:
     org = await load_org_config(settings, engine, org_id)
     return (await request_syncs(url, [org]))[org_id]
 
 
-async def _clean_up(settings: Settings, engine: "AsyncEngine", clock: Clock) -> None:
+async def _clean_up(settings: Settings, engine: Engine, clock: Clock) -> None:
     log.info("pruned", **asdict(await prune(engine, clock.now(), settings.retention)))
 
 
-async def _check_database(engine: "AsyncEngine") -> None:
+async def _check_database(engine: Engine) -> None:
     """Raises `DatabaseError` where it cannot be reached, or lacks tables."""
     with translate_errors():
         async with engine.connect() as connection:
@@ -159,8 +149,7 @@ async def _check_database(engine: "AsyncEngine") -> None:
             await check_queue(connection)
 
 
-async def _unready(engine: "AsyncEngine", worker: Worker) -> str | None:
-    """Returns what a worker lacks to take jobs."""
+async def _unready(engine: Engine, worker: Worker) -> str | None:
     try:
         async with asyncio.timeout(DATABASE_PATIENCE):
             await _check_database(engine)

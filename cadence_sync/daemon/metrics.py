@@ -5,20 +5,17 @@ import math
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from cadence_sync import __version__
 from cadence_sync.core.report import Report
 from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries.orgs import Vitals, load_vitals
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.ports import Clock
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -94,9 +91,7 @@ FRESH: Final = 15.0
 
 @dataclass(slots=True)
 class Gauges:
-    """All metrics of a process that can see the database."""
-
-    engine: "AsyncEngine"
+    engine: Engine
     clock: Clock
     look: Callable[[], Awaitable[Mapping[str, OrgSchedule]]] | None = None
     """Loads the schedules; None where they are not known."""
@@ -124,10 +119,11 @@ class Gauges:
         for org in seen.orgs:
             if not org.enabled:
                 continue  # one that is paused must not alert
+            schedule = self.schedules.get(org.org_id)
             values = {
                 "last_success_timestamp_seconds": org.last_success,
                 "org_failures": org.consecutive_failures,
-                "org_interval_seconds": self._interval(org.org_id),
+                "org_interval_seconds": schedule and schedule.max_interval(self.clock.now()),
                 "api_credits_left": org.credits_left,
                 "quarantined_records": org.quarantined,
                 "held_deletions": org.held,
@@ -145,10 +141,6 @@ class Gauges:
         JOBS.labels("queued").set(seen.queue.queued)
         JOBS.labels("running").set(seen.queue.running)
         OLDEST.set(seen.queue.oldest)
-
-    def _interval(self, org_id: str) -> float | None:
-        schedule = self.schedules.get(org_id)
-        return None if schedule is None else schedule.max_interval(self.clock.now())
 
     def _clear(self) -> None:
         """Removes all values of the database: old ones would look like present ones."""

@@ -1,17 +1,12 @@
 """Migrates the whole database: the history by its revisions, the queue by PgQueuer's plan."""
 
-from typing import TYPE_CHECKING
-
 from cadence_sync.daemon.queue import SCHEMA, queries_on
 from cadence_sync.db import migrate as history
-from cadence_sync.db.engine import LOCK_MIGRATION, translate_errors
+from cadence_sync.db.engine import LOCK_MIGRATION, Engine, translate_errors
 from cadence_sync.db.queue import LEADER_EXISTS, LEADER_TABLE, Connection, driver_of
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
-
-async def migrate(engine: "AsyncEngine") -> str:
+async def migrate(engine: Engine) -> str:
     """Brings history and queue to what this release needs; returns the revision that is reached."""
     outdated = await _outdated_schemas(engine)
     revision = await history.migrate(engine, outdated)
@@ -21,18 +16,17 @@ async def migrate(engine: "AsyncEngine") -> str:
     return revision
 
 
-async def check_migration_rights(engine: "AsyncEngine") -> None:
+async def check_migration_rights(engine: Engine) -> None:
     """Raises `DatabaseError` where `migrate` has something to do and its user lacks a right for it."""
     await history.check_migration_rights(engine, await _outdated_schemas(engine))
 
 
-async def _outdated_schemas(engine: "AsyncEngine") -> list[str]:
+async def _outdated_schemas(engine: Engine) -> list[str]:
     async with driver_of(engine) as connection:
         return [SCHEMA] if await is_queue_outdated(connection) else []
 
 
 async def is_queue_outdated(connection: Connection) -> bool:
-    """Whether the queue's tables are missing, or are not those that this PgQueuer needs."""
     with translate_errors():
         async with connection.transaction(isolation="read_committed"):
             return bool(await _pending(connection))

@@ -29,8 +29,6 @@ _SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, dura
 
 
 class SyncJob(msgspec.Struct, frozen=True):
-    """The payload of a job: which organization, and why."""
-
     org_id: str
     data_center: str
     trigger: str
@@ -42,7 +40,6 @@ def entrypoint(data_center: str) -> str:
 
 
 def queries_on(connection: Connection) -> Queries:
-    """Returns PgQueuer's queries on a direct connection."""
     return Queries(
         AsyncpgDriver(connection),
         QueryBuilderEnvironment(_SETTINGS),
@@ -67,10 +64,7 @@ async def enqueue(connection: Connection, jobs: Sequence[SyncJob], priority: int
 
 
 async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[str, str]:
-    """Enqueues what a person asked for, ahead of the schedule.
-
-    Returns for each organization `entered`, `moved ahead` where its job waited already, or `running`.
-    """
+    """Enqueues ahead of the schedule; returns `entered`, `moved ahead` (its job waited already) or `running` by id."""
     new = await enqueue(connection, jobs, REQUESTED)
     waited = await move_ahead(connection, [job.org_id for job in jobs if job.org_id not in new], REQUESTED)
     states = dict.fromkeys(new, "entered") | dict.fromkeys(waited, "moved ahead")
@@ -78,6 +72,5 @@ async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[s
 
 
 async def request_syncs(url: str, orgs: Iterable[OrgConfig]) -> dict[str, str]:
-    """Enqueues organizations on a direct connection; returns what `enqueue_now` does."""
     async with direct(url) as connection:
         return await enqueue_now(connection, [SyncJob(org.org_id, org.data_center, "request") for org in orgs])

@@ -1,9 +1,12 @@
 """When an organization is due: its interval or cron line, with a backoff while it keeps failing."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache, lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -11,22 +14,24 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
-from cadence_sync.daemon.cron import checked_cron_trigger, longest_pause
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.orgs import OrgRow, load_scheduled_orgs
-from cadence_sync.db.queue import driver_of
+from cadence_sync.db.queue import Connection, driver_of
 from cadence_sync.errors import SettingsError
 from cadence_sync.logs import log
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from cadence_sync.db.queue import Connection
-
+HOUR: Final = 3600.0
 DAY: Final = 86400.0
 JITTER: Final = 0.1
 """Share of the interval by which runs are spread, so that organizations do not all start at once."""
 FIRST_WAIT: Final = 60.0
 """Seconds to wait at least after a failure, and twice as many after each further one."""
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""By the numbers of crontab(5), in which Sunday is 0 and 7."""
+_ITEM: Final = re.compile(r"(?:(\*)|([0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?)(?:/([1-7]))?")
+HOURS_OF_WEEK: Final = 7 * 24
+_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""A line that never comes after this never comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,6 @@ class OrgSchedule:
         return self == replace(other, org=replace(other.org, last_run_at=self.org.last_run_at))
 
     def trigger(self) -> BaseTrigger:
-        """Returns APScheduler's form of it, which counts from the first time on; jitter spreads organizations."""
         if self.cron is not None:
             return self.cron
         return IntervalTrigger(seconds=self.pause, jitter=self.pause * JITTER, timezone=UTC)
@@ -70,10 +74,7 @@ class OrgSchedule:
         return self.seconds if self.cron is None else longest_pause(self.cron, now.date())
 
     def next_after(self, now: datetime, grace: float = DAY) -> datetime:
-        """Returns when it is due next; at once where it never ran and no cron line says when.
-
-        A time of a cron line that is past for more than `grace` seconds is left out.
-        """
+        """Returns when it is due next; cron times that were missed by more than `grace` seconds are skipped."""
         last = self.org.last_run_at and min(self.org.last_run_at, now)  # another machine's clock may be ahead
         if self.cron is None:
             return now if last is None else max(now, last + timedelta(seconds=self.pause))
@@ -86,15 +87,13 @@ class OrgSchedule:
 
 @dataclass(slots=True)
 class ScheduleSource:
-    """The schedules of all organizations, as settings and database have them now."""
-
     settings: Settings
-    engine: "AsyncEngine"
+    engine: Engine
     configured: Mapping[str, OrgConfig]
     _faults: dict[str, str] = field(default_factory=dict)
     _had_orgs: bool = True
 
-    async def load(self, connection: "Connection") -> Mapping[str, OrgSchedule]:
+    async def load(self, connection: Connection) -> Mapping[str, OrgSchedule]:
         """Loads the schedules for the scheduler, and logs each fault once for as long as it is the same."""
         found = org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection), self._log_once)
         if self._had_orgs and not found:
@@ -103,7 +102,6 @@ class ScheduleSource:
         return found
 
     async def look(self) -> Mapping[str, OrgSchedule]:
-        """Loads the schedules for an observer."""
         async with driver_of(self.engine) as connection:
             return org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 
@@ -128,10 +126,7 @@ def org_schedules(
     stored: Iterable[OrgRow],
     on_fault: Callable[[str, SettingsError], None] | None = None,
 ) -> dict[str, OrgSchedule]:
-    """Returns the schedule of every organization that can be reached and is not paused; the faulty are left out.
-
-    One that was removed is back once the settings name it.
-    """
+    """Returns the schedules of what can be reached and is not paused; what was removed is back once configured."""
     rows = {org_id: OrgRow(org_id, org.data_center) for org_id, org in configured.items()}
     rows |= {row.org_id: row for row in stored}
     found: dict[str, OrgSchedule] = {}
@@ -157,10 +152,76 @@ def org_schedule(settings: Settings, row: OrgRow) -> OrgSchedule:
 def staleness(
     settings: Settings, schedules: Mapping[str, OrgSchedule], now: datetime
 ) -> Callable[[str, datetime], bool]:
-    """Returns a predicate: is this organization's last listing stale enough to alert?"""
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
 
     def is_stale(org_id: str, last: datetime) -> bool:
         return org_id in schedules and schedules[org_id].is_stale(last, now, least)
 
     return is_stale
+
+
+@cache
+def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
+    """Returns a line of five fields as a trigger, in UTC unless a zone is named; raises `ValueError`.
+
+    The same line is the same object: APScheduler's cannot be compared, and schedules are compared every few seconds.
+    """
+    fields = line.split()
+    if len(fields) == 5:  # noqa: PLR2004 - minute, hour, day, month, day of the week
+        fields[4] = _days(fields[4].lower())
+    trigger = CronTrigger.from_crontab(" ".join(fields), timezone=_zone(time_zone))
+    if trigger.get_next_fire_time(None, _LEAP_YEAR) is None:
+        raise ValueError("that day never comes")
+    return trigger
+
+
+def checked_cron_trigger(line: str, zone: str) -> CronTrigger:
+    """Like `cron_trigger`, but raises `SettingsError`."""
+    try:
+        return cron_trigger(line, zone)
+    except ValueError as error:
+        raise SettingsError(
+            f"The cron line {line!r} in the time zone {zone!r} cannot work: {error}.",
+            hint="Five fields, such as '*/15 6-20 * * 1-5', and a zone such as Europe/Berlin.",
+        ) from error
+
+
+@lru_cache(maxsize=4096)
+def longest_pause(trigger: CronTrigger, day: date) -> float:
+    """Returns the longest time in seconds from an hour of the week after this day to the next start."""
+    hours = (datetime.combine(day, time(), UTC) + timedelta(hours=hour) for hour in range(HOURS_OF_WEEK))
+    return max(((trigger.get_next_fire_time(None, hour) or hour) - hour).total_seconds() for hour in hours) or HOUR
+
+
+def _zone(name: str | None) -> tzinfo:
+    if name is None:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones, such as `Europe`
+        raise ValueError(f"there is no time zone {name!r}") from error
+
+
+def _days(field: str) -> str:
+    """Returns a field with the days' names, each by itself: APScheduler's weeks do not wrap around on Sunday."""
+    return "*" if field == "*" else ",".join(dict.fromkeys(day for item in field.split(",") for day in _item(item)))
+
+
+def _item(item: str) -> tuple[str, ...]:
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        raise ValueError(f"{item!r} is no day of the week")
+    every, first, last, step = match.groups()
+    start = 0 if every else _number(first)
+    end = 6 if every or (step and not last) else _number(last or first)
+    if last == "sun":
+        end = 7
+    if end < start:
+        raise ValueError(f"{item!r} ends before it begins")
+    return _DAYS[start : end + 1 : int(step or 1)]
+
+
+def _number(day: str) -> int:
+    if not day.isdigit() and day not in _DAYS:
+        raise ValueError(f"{day!r} is no day of the week")
+    return int(day) if day.isdigit() else _DAYS.index(day)

@@ -42,7 +42,6 @@ class Scheduler:
 
     @property
     def ready(self) -> bool:
-        """Whether it leads, or knows that another one does."""
         return self.leading or self.following
 
     async def run(self) -> None:
@@ -142,7 +141,6 @@ class Scheduler:
         self.known = schedules
 
     async def _enqueue(self, connection: Connection, due: set[str]) -> None:
-        """Enqueues what is due, all of it in one statement."""
         org_ids = sorted(due & self.known.keys())
         due.clear()
         await queue.enqueue(

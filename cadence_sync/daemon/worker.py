@@ -13,12 +13,20 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.domain.types import JobId
 
-from cadence_sync.config.settings import DataCenter
-from cadence_sync.daemon import queue
+from cadence_sync import wiring
+from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.config.settings import DataCenter, Settings
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
+from cadence_sync.daemon import metrics, queue
 from cadence_sync.daemon.queue import SyncJob
+from cadence_sync.daemon.tracing import Tracing
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queue import Connection, direct
-from cadence_sync.errors import CadenceSyncError
-from cadence_sync.logs import log
+from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
+from cadence_sync.logs import about, log
+from cadence_sync.orgs.registry import OrgConfigCache
+from cadence_sync.ports import ApiUsage, Org
+from cadence_sync.sync import Sync
 
 HEARTBEAT: Final = timedelta(seconds=20)
 """Time without a heartbeat after which another worker takes over a job."""
@@ -29,6 +37,8 @@ LATER: Final = timedelta(seconds=2)
 LOOK: Final = timedelta(seconds=10)
 """Time between two polls of the queue without a notification."""
 REMEMBERED: Final = 1000
+ATTEMPTS: Final = 12
+"""How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
 
 
 @dataclass(slots=True)
@@ -47,7 +57,6 @@ class Worker:
     running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
     taking: bool = False
-    """Whether it is connected to the queue."""
     _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """Jobs that ended while there was no connection to mark them as done."""
     _manager: QueueManager | None = None
@@ -56,7 +65,6 @@ class Worker:
     _handing_back: bool = False
 
     async def run(self) -> None:
-        """Takes jobs until `drain`; waits while the database is away."""
         while not self._stopping:
             try:
                 async with direct(self.url) as connection:
@@ -146,3 +154,44 @@ class Worker:
     def _remember(self, job: JobId, ended: asyncio.Task[bool]) -> None:
         if not ended.cancelled() and ended.exception() is None and ended.result():
             self._done.append(job)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunner:
+    settings: Settings
+    engine: Engine
+    orgs: OrgConfigCache
+    sync_of: Callable[[OrgConfig], Sync]
+    traced: Tracing
+
+    async def run(self, job: SyncJob, attempts: int) -> bool:
+        """Returns whether a job is done; else it is handed back, and another worker may try."""
+        with about(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
+            try:
+                org = await self.orgs.get(job.org_id)
+            except CadenceSyncError as error:
+                if error.code == UNKNOWN_ORG:
+                    log.info("org_removed")
+                    return True
+                if attempts < ATTEMPTS or isinstance(error, DatabaseError):
+                    log.error("job_released", error=error.message, hint=error.hint)
+                    return False
+                report = await self._record_failure(job, error)
+            else:
+                report = await self.sync_of(org).run(job.trigger)
+            end_span(report)
+        metrics.count(report, job.data_center, job.trigger)
+        fields = {name: value for name, value in report.to_json().items() if value}
+        (log.warning if report.error else log.info)("sync_finished", **fields)
+        return report.run_id is not None or report.exit_code != DatabaseError.exit_code
+
+    async def _record_failure(self, job: SyncJob, error: CadenceSyncError) -> Report:
+        now, store = wiring.SystemClock().now(), wiring.store(self.settings, self.engine)
+        run_id = None
+        try:
+            run = await store.begin(Org(job.org_id, job.data_center, stored=True), job.trigger, now)
+            run_id = run.run_id
+            await store.fail(run, ErrorInfo.of(error), ApiUsage(), now)
+        except CadenceSyncError as second:
+            error = second  # a run that cannot be recorded is worse
+        return Report(job.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, ErrorInfo.of(error))

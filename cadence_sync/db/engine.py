@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
@@ -13,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from cadence_sync.config.urls import DATABASE_WORDS
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
+
+Engine: TypeAlias = AsyncEngine
+"""For callers outside `db`, which do not import SQLAlchemy."""
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds."""

@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Table, Text, cast, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.core.pii import RedactionTarget
-from cadence_sync.core.redact import ROLES, WORD, Redacted, is_json, redact, redact_sample, redact_text
+from cadence_sync.core.redact import ROLES, WORD, Redacted, RedactionTarget, is_json, redact, redact_sample, redact_text
 from cadence_sync.db.bulk import blocks_of, execute, update_rows
 from cadence_sync.db.engine import LOCK_ORG, open_connection, transaction
 from cadence_sync.db.revision import check_migrated

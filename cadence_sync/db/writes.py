@@ -10,9 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from cadence_sync.core.canonical import to_document
 from cadence_sync.core.diff import CurrentRow, Kind, Plan, Refresh, Version
 from cadence_sync.core.listing import Listing
-from cadence_sync.core.pii import RedactionTarget
 from cadence_sync.core.records import Config
-from cadence_sync.core.redact import redact
+from cadence_sync.core.redact import RedactionTarget, redact
 from cadence_sync.db.bulk import Write, any_of, copy_rows, update_rows, upsert_rows, values_as_select
 from cadence_sync.db.columns import cadence_values, execution_values, modified_time, summary_values
 from cadence_sync.db.runs import DAY

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig, Schedule, in_settings_error, named_orgs
@@ -11,14 +11,12 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.db import orgs
 from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
 from cadence_sync.ports import AccessToken, TokenSlot
 from cadence_sync.zoho.errors import SCOPE
 from cadence_sync.zoho.http import Http
 from cadence_sync.zoho.oauth import WRONG_DC_CODES, code_form, matching_data_centers, refresh_form, request_token
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 SPENT: Final = "The grant code is used now: try again with a new one."
 _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE}) and use it at once."
@@ -52,7 +50,7 @@ class InMemoryTokenCache(TokenSlot):
 
 
 async def add_org(
-    settings: Settings, engine: "AsyncEngine", new_org: NewOrg, *, again: bool = False, prove: bool = True
+    settings: Settings, engine: Engine, new_org: NewOrg, *, again: bool = False, prove: bool = True
 ) -> None:
     """Adds an organization, or with `again` gives it new credentials; raises where anything about it is wrong."""
     cipher, org = Cipher(settings.encryption_key_list), new_org.org
@@ -90,7 +88,7 @@ async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemory
             if new_org.grant_code is not None:
                 error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
-            raise await _diagnose(settings, http, org, refresh_form(wiring.credentials_of(org)), error) from error
+            raise await _diagnose(settings, http, org, refresh_form(org), error) from error
     return org
 
 

@@ -7,27 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from cadence_sync.config.orgs import OrgConfig, configured_orgs, load_or_error, named_orgs, unknown_org_error
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db.credentials import decrypt_org
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.orgs import OrgRow, load_orgs
 from cadence_sync.db.runs import org_removed
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.logs import log
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
 OrgConfigs: TypeAlias = Mapping[str, OrgConfig | CadenceSyncError]
 
 
-async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequence[str]) -> OrgConfigs:
-    """Returns the configuration or the fault of each of these organizations, paused ones too.
-
-    Raises `SettingsError` for one that is in neither settings nor database.
-    """
+async def select_orgs(settings: Settings, engine: Engine, wanted: Sequence[str]) -> OrgConfigs:
+    """Returns these, paused ones too; raises `SettingsError` for one that is in neither settings nor database."""
     own = named_orgs(settings)
     if set(wanted) <= set(own):
         return configured_orgs(settings, wanted)
@@ -41,7 +36,7 @@ async def select_orgs(settings: Settings, engine: "AsyncEngine", wanted: Sequenc
     return {name: _resolve(settings, name, None if name in own else rows.get(name)) for name in wanted}
 
 
-async def enabled_orgs(settings: Settings, engine: "AsyncEngine") -> OrgConfigs:
+async def enabled_orgs(settings: Settings, engine: Engine) -> OrgConfigs:
     """Returns all organizations that are not paused; raises `SettingsError` where there is none at all."""
     own = named_orgs(settings)
     try:
@@ -68,7 +63,7 @@ def usable_orgs(settings: Settings) -> dict[str, OrgConfig]:
     return usable
 
 
-async def load_org_config(settings: Settings, engine: "AsyncEngine", org_id: str) -> OrgConfig:
+async def load_org_config(settings: Settings, engine: Engine, org_id: str) -> OrgConfig:
     """Returns one organization; raises `SettingsError` where it is unknown or faulty."""
     found = (await select_orgs(settings, engine, [org_id]))[org_id]
     if isinstance(found, CadenceSyncError):
@@ -81,7 +76,7 @@ class OrgConfigCache:
     """The organizations of a daemon's jobs; what is stored is asked for with each job."""
 
     settings: Settings
-    engine: "AsyncEngine"
+    engine: Engine
     configured: Mapping[str, OrgConfig]
     _stored: dict[str, tuple[datetime | None, OrgConfig]] = field(default_factory=dict)
     """With the time at which the credentials were stored: they are decrypted again only if they are newer."""

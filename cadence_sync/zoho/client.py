@@ -1,8 +1,10 @@
-"""The client of the list endpoint: authorized, counted, retried within bounds."""
+"""The client of the list endpoint: authorized, counted, retried within bounds, with an adaptive concurrency limit."""
 
+import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -17,7 +19,6 @@ from cadence_sync.logs import log
 from cadence_sync.ports import AccessToken
 from cadence_sync.zoho.errors import error_code, error_from_response, parse_retry_after
 from cadence_sync.zoho.http import Http, HttpResponse
-from cadence_sync.zoho.limiter import Limiter
 from cadence_sync.zoho.oauth import Auth
 
 FIRST_PAUSE: Final = 0.5
@@ -29,40 +30,69 @@ PATH: Final = "/crm/{version}/settings/automation/cadences"
 _OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
 
 
+class Limiter:
+    """Admits 1 to `most` requests at once: additive increase, multiplicative decrease, as in TCP.
+
+    Zoho allows 5 to 25 concurrent calls per organization, depending on its edition, and counts those of other programs
+    too, so the right number cannot be known beforehand.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limit = float(most)
+        self._inside = 0
+        self._changed = asyncio.Condition()
+
+    @property
+    def limit(self) -> int:
+        return int(self._limit)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._inside < self.limit)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def refused(self) -> None:
+        self._limit = max(1.0, self._limit / 2)
+
+    def succeeded(self) -> None:
+        """Raises the limit by one for every full round of responses."""
+        self._limit = min(float(self._most), self._limit + 1 / self._limit)
+
+
 @dataclass(slots=True)
 class Client:
-    """Requests pages of one organization."""
-
     http: Http
     auth: Auth
     version: str
     attempts: int
     limiter: Limiter
     allowance: int | None = None
-    """API calls that may be made; None for no limit."""
     credits_left: int | None = None
     """By Zoho's last answer; it reports them once half are used."""
     date: str | None = None
-    """The `Date` header of Zoho's last answer."""
     _gave_up: bool = False
     _reserved: int = 0
-
-    @property
-    def calls(self) -> int:
-        """Number of requests to the API host, retries included."""
-        return self.http.sent
 
     async def page(self, number: int, per_page: int | None, index: DigestIndex) -> Page:
         """Returns one page, decoded against the stored digests; for Zoho's empty 204, a page without info."""
         params = {"page": str(number)} | ({} if per_page is None else {"per_page": str(per_page)})
-        return await self._retried("", params, lambda answer: _page(answer, index))
+        return await self._retried(
+            "", params, lambda answer: Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
+        )
 
     async def exists(self, cadence_id: str) -> bool:
         """Returns whether a cadence exists (v8 only)."""
         return await self._retried(f"/{quote(cadence_id, safe='')}", {}, lambda answer: _is_there(answer, cadence_id))
 
     async def _retried(self, suffix: str, params: dict[str, str], read: Callable[[HttpResponse], T]) -> T:
-        """Repeats a request until its answer is readable, within the limits of attempts and concurrency."""
         async for attempt in stamina.retry_context(on=Backoff(), attempts=self.attempts, timeout=None):
             with attempt:
                 async with self.limiter.slot():
@@ -105,16 +135,12 @@ class Client:
         return answer
 
     async def _send(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
-        if self.allowance is not None and max(self._reserved, self.calls) >= self.allowance:
+        if self.allowance is not None and max(self._reserved, self.http.sent) >= self.allowance:
             raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}
         self._reserved += 1
         return await self.http.request("GET", url, counted=True, params=params, headers=headers)
-
-
-def _page(answer: HttpResponse, index: DigestIndex) -> Page:
-    return Page(None, ()) if answer.status == _EMPTY else decode_page(answer.body, index)
 
 
 def _is_there(answer: HttpResponse, cadence_id: str) -> bool:

@@ -33,8 +33,3 @@ def sites(data_center: str) -> tuple[str, str]:
     """Returns the addresses of the CRM and of the developer console."""
     domain = DATA_CENTERS[data_center].accounts.removeprefix("https://accounts.")
     return f"https://crm.{domain}", f"https://api-console.{domain}"
-
-
-def addresses(data_center: str, api_url: str | None, accounts_url: str | None) -> Addresses:
-    default = DATA_CENTERS[data_center]
-    return Addresses(accounts_url or default.accounts, api_url or default.api, api_is_fixed=api_url is not None)

@@ -15,7 +15,6 @@ from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseEr
 _CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SCOPE: Final = "ZohoCRM.settings.cadences.READ"
-"""The only scope that a self client needs."""
 RENEWAL_HINT: Final = (
     "make a new one with `cadence-sync init`, or with `cadence-sync org add ID --replace` where it is in the database."
 )
@@ -70,7 +69,6 @@ def error_from_response(status: int, body: bytes, retry_after: float | None = No
 
 
 def error_code(body: bytes) -> str | None:
-    """Returns the `code` of Zoho's error body, or None for any other body."""
     code = decode_object(body).get("code")
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 

@@ -22,8 +22,6 @@ CONNECT_TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response with its whole body."""
-
     status: int
     body: bytes
     headers: Mapping[str, str]
@@ -78,7 +76,9 @@ class Http:
             ) as response:
                 answer = HttpResponse(response.status, await self._read(response), response.headers)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _translate(error, _host(url)) from error
+            code, message, hint = next(entry[1:] for entry in _NETWORK_ERRORS if isinstance(error, entry[0]))
+            message = message.format(host=_host(url), error=type(error).__name__)
+            raise TransientError(message, hint=hint, code=code) from error
         if 300 <= answer.status < 400:  # noqa: PLR2004 - redirects
             raise InvalidResponseError(
                 f"{_host(url)} redirects elsewhere; credentials are not sent there.",
@@ -117,11 +117,6 @@ async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # no
 async def _count(_session: object, context: SimpleNamespace, _params: object) -> None:
     if context.trace_request_ctx is not None:
         context.trace_request_ctx.sent += 1
-
-
-def _translate(error: Exception, host: str) -> TransientError:
-    code, message, hint = next(entry[1:] for entry in _NETWORK_ERRORS if isinstance(error, entry[0]))
-    return TransientError(message.format(host=host, error=type(error).__name__), hint=hint, code=code)
 
 
 def _host(url: str) -> str:

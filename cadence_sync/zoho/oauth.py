@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError, TransientError
 from cadence_sync.ports import AccessToken, Clock, TokenCache
@@ -42,15 +43,6 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Credentials from Zoho's self-client page; never displayed."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class TokenResponse:
     """An access token, and the refresh token that an exchanged grant code brings."""
 
@@ -58,18 +50,16 @@ class TokenResponse:
     refresh_token: str | None = field(repr=False)
 
 
-def refresh_form(credentials: Credentials) -> dict[str, str]:
-    """Builds the request for an access token."""
+def refresh_form(org: OrgConfig) -> dict[str, str]:
     return {
         "grant_type": "refresh_token",
-        "client_id": credentials.client_id,
-        "client_secret": credentials.client_secret,
-        "refresh_token": credentials.refresh_token,
+        "client_id": org.client_id,
+        "client_secret": org.client_secret,
+        "refresh_token": org.refresh_token,
     }
 
 
 def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
-    """Builds the request that exchanges a grant code for a refresh token."""
     fields = {"client_id": client_id, "client_secret": client_secret, "code": code}
     return {"grant_type": "authorization_code", **fields}
 
@@ -95,7 +85,6 @@ def _too_many_tokens() -> AccessError:
 
 
 def _api_url(addresses: Addresses, api_domain: object) -> str:
-    """Returns the API host of the token response, unless the settings fix it."""
     if addresses.api_is_fixed or not isinstance(api_domain, str):
         return addresses.api
     try:
@@ -143,7 +132,7 @@ class Auth:
     """Holds one organization's access token, which one task of one process refreshes for all."""
 
     http: Http
-    credentials: Credentials
+    org: OrgConfig
     addresses: Addresses
     clock: Clock
     cache: TokenCache
@@ -180,7 +169,7 @@ class Auth:
             if sum(made > now - WINDOW for made in slot.issued_at) >= MOST_IN_WINDOW:
                 raise _too_many_tokens()
             try:
-                token = (await request_token(self.http, self.addresses, refresh_form(self.credentials), now)).token
+                token = (await request_token(self.http, self.addresses, refresh_form(self.org), now)).token
             except CadenceSyncError as error:
                 if isinstance(error, TransientError | InvalidResponseError) and error.code in _ANSWER_LOST:
                     slot.count(now)
@@ -195,16 +184,14 @@ class Auth:
             self.on_refresh(result)
 
 
-def fingerprint(credentials: Credentials, addresses: Addresses) -> bytes:
-    """Identifies credentials and their hosts without revealing them."""
-    secrets = (credentials.client_id, credentials.client_secret, credentials.refresh_token)
+def fingerprint(org: OrgConfig, addresses: Addresses) -> bytes:
+    secrets = (org.client_id, org.client_secret, org.refresh_token)
     return hashlib.sha256(msgspec.json.encode((addresses.accounts, addresses.api, *secrets))).digest()
 
 
 PATIENCE: Final = 10.0
 """Seconds to wait for all data centers together."""
 WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
-"""Refusals that another data center may not repeat."""
 _SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
 _NONE: Final = "1000.none"
 

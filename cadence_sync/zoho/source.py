@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from functools import partial
 from tempfile import TemporaryFile
 from typing import Final
 
 from cadence_sync.core.digest_index import DigestIndex
-from cadence_sync.core.listing import Listing
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Listing, Paginator
 from cadence_sync.core.records import Page
 from cadence_sync.errors import InconsistentListingError, InvalidResponseError, TransientError
 from cadence_sync.ports import ApiUsage, Clock, PagingHint, ProgressCallback
@@ -38,7 +36,7 @@ class ZohoSource:
 
     @property
     def usage(self) -> ApiUsage:
-        return ApiUsage(self.client.calls, self._pages, self.client.credits_left)
+        return ApiUsage(self.client.http.sent, self._pages, self.client.credits_left)
 
     async def fetch_listing(
         self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
@@ -81,7 +79,12 @@ class ZohoSource:
         started_at = self.clock.now()
         paginator = Paginator(index, TemporaryFile, hint.pages)
         per_page = None if hint.rejected_page_size == self.per_page else self.per_page
-        count_page = partial(self._count_page, on_progress, hint)
+
+        def count_page() -> None:
+            self._pages += 1
+            if on_progress is not None:
+                on_progress(self._pages, max(hint.pages, self._pages))
+
         if hint.pages <= 1:
             first, per_page = await self._first_page(per_page, index)
             (number,) = paginator.next_pages()
@@ -92,7 +95,6 @@ class ZohoSource:
         return paginator.listing(started_at, self.per_page if per_page is None else None)
 
     async def _first_page(self, per_page: int | None, index: DigestIndex) -> tuple[Page, int | None]:
-        """Fetches page 1; where the page size is refused, the server chooses it."""
         try:
             return await self.client.page(1, per_page, index), per_page
         except RequestRefusedError:
@@ -120,8 +122,3 @@ class ZohoSource:
                     group.create_task(work())
         except* Exception as several:  # noqa: BLE001 - re-raised at once, as the first of its group
             raise several.exceptions[0] from None
-
-    def _count_page(self, on_progress: ProgressCallback | None, hint: PagingHint) -> None:
-        self._pages += 1
-        if on_progress is not None:
-            on_progress(self._pages, max(hint.pages, self._pages))

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.ports import AccessToken
 from cadence_sync.simulator.simulator import Simulator
-from cadence_sync.zoho.oauth import Credentials
 from tests.cli.conftest import PlainZoho, Program
 from tests.support import cli
 from tests.support.invariants import rows
@@ -144,7 +144,7 @@ async def test_the_text_of_a_defect_may_hold_anything_and_stays_out_of_reports(
 
 def test_what_carries_secrets_does_not_show_them() -> None:
     carriers = (
-        Credentials("id", SECRETS["ZOHO_CLIENT_SECRET"], SECRETS["ZOHO_REFRESH_TOKEN"]),
+        OrgConfig("a", "us", "id", SECRETS["ZOHO_CLIENT_SECRET"], SECRETS["ZOHO_REFRESH_TOKEN"]),
         AccessToken(TOKEN, "https://a.test", START),
     )
     assert leaks(*(f"{carrier!r} {carrier}" for carrier in carriers)) == []

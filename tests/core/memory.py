@@ -14,8 +14,7 @@ from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Kind, Plan, PriorState, Refresh, Version, plan_deleted, plan_listed
 from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex
 from cadence_sync.core.fields import LABELS
-from cadence_sync.core.listing import Listing
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Listing, Paginator
 from cadence_sync.core.records import CurrentState, Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.core.report import Counters
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadence_sync.core.digest_index import EMPTY_INDEX
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Paginator
 from cadence_sync.core.records import Page, PageInfo, QuarantinedRecord, Record
 from cadence_sync.errors import InconsistentListingError
 from tests.core.facts import PROPERTY
@@ -69,7 +69,7 @@ def test_a_listing_reads_the_whole_list_whatever_is_hinted_and_whichever_answer_
             page = _page(number, *part, more=number < last, per_page=per_page)
             paginator.add_page(number, page if part or past_the_end else EMPTY)
     assert sorted(_records(paginator), key=_number) == records
-    assert paginator.pages == last
+    assert paginator.listing(START).pages == last
     assert asked == list(range(1, max(last, hint) + 1))
 
 
@@ -85,7 +85,7 @@ def test_as_many_pages_as_there_were_are_asked_at_once_then_one_by_one() -> None
 
 def test_the_empty_answer_to_page_1_is_an_empty_list() -> None:
     paginator = _paginator((1, EMPTY), expected_pages=4)
-    assert (paginator.next_pages(), _records(paginator), paginator.pages) == ([], [], 1)
+    assert (paginator.next_pages(), _records(paginator), paginator.listing(START).pages) == ([], [], 1)
 
 
 ONE, TWO, THREE = _cadence(1), _cadence(2), _cadence(3)

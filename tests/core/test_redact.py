@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence_sync.core.decode import decode_record
-from cadence_sync.core.pii import PERSON_FIELDS, RedactionTarget, find_persons, may_contain, text_of
 from cadence_sync.core.records import QuarantinedRecord, Record
-from cadence_sync.core.redact import is_json, redact, redact_records, redact_sample, redact_text
+from cadence_sync.core.redact import (
+    PERSON_FIELDS,
+    RedactionTarget,
+    find_persons,
+    is_json,
+    may_contain,
+    redact,
+    redact_records,
+    redact_sample,
+    redact_text,
+    text_of,
+)
 from tests.support.examples import examples
 from tests.support.records import RECORD, record
 

@@ -2,7 +2,7 @@ from itertools import permutations
 
 import pytest
 
-from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of, outcome_of
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, most_severe, outcome_of
 from cadence_sync.errors import (
     AccessError,
     CadenceSyncError,
@@ -62,7 +62,7 @@ def test_a_failed_run_exits_with_the_code_of_its_error(error: type[CadenceSyncEr
 )
 def test_of_two_outcomes_the_graver_decides(graver: int, lighter: int) -> None:
     for pair in permutations([graver, lighter]):
-        assert exit_code_of(map(_exit, pair)) == graver
+        assert most_severe(_exit(code).exit_code for code in pair) == graver
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_of_two_outcomes_the_graver_decides(graver: int, lighter: int) -> None:
     ],
 )
 def test_one_exit_code_stands_for_all(codes: list[int], expected: int) -> None:
-    assert exit_code_of(map(_exit, codes)) == expected
+    assert most_severe(_exit(code).exit_code for code in codes) == expected
 
 
 def test_a_report_is_reported_in_the_documented_keys() -> None:

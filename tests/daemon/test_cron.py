@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cadence_sync.daemon.cron import cron_trigger
+from cadence_sync.daemon.schedule import cron_trigger
 
 SUNDAY = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
 

@@ -8,9 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report
 from cadence_sync.daemon import metrics, queue
-from cadence_sync.daemon.cron import checked_cron_trigger
 from cadence_sync.daemon.metrics import FRESH, Gauges
-from cadence_sync.daemon.schedule import OrgSchedule
+from cadence_sync.daemon.schedule import OrgSchedule, checked_cron_trigger
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.orgs import OrgRow
 from cadence_sync.db.queue import direct

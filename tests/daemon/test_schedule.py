@@ -7,8 +7,7 @@ import pytest
 
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
-from cadence_sync.daemon.cron import checked_cron_trigger
-from cadence_sync.daemon.schedule import DAY, OrgSchedule, org_schedules
+from cadence_sync.daemon.schedule import DAY, OrgSchedule, checked_cron_trigger, org_schedules
 from cadence_sync.db.orgs import OrgRow
 from cadence_sync.errors import SettingsError
 

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.core.decode import decode_page
 from cadence_sync.core.digest_index import EMPTY_INDEX, DigestIndex
-from cadence_sync.core.listing import Listing
-from cadence_sync.core.pagination import Paginator
+from cadence_sync.core.listing import Listing, Paginator
 from cadence_sync.core.report import Report
 from cadence_sync.db.store import PostgresStore
 from cadence_sync.errors import CadenceSyncError

@@ -4,7 +4,7 @@ import pytest
 
 from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.ports import PagingHint
-from cadence_sync.zoho.limiter import Limiter
+from cadence_sync.zoho.client import Limiter
 from cadence_sync.zoho.source import ZohoSource
 from tests.support.zoho import org_at, zoho_source
 from tests.zoho.conftest import Zoho

@@ -10,6 +10,7 @@ import typer
 
 from cadence_sync import wiring
 from cadence_sync.alerts.events import AlertEvent, Event
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
@@ -99,7 +100,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
             "name": rule.name,
             "persons": sorted(set(rule.persons)),
         }
-        for rule in wiring.alert_routing(settings).rules
+        for rule in build_routing(settings).rules
     ]
     if as_json:
         print_json({"channels": channels, "rules": rules})

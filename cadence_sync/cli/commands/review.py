@@ -4,7 +4,7 @@ from typing import Literal
 
 import typer
 
-from cadence_sync import wiring
+from cadence_sync.alerts.routing import build_routing
 from cadence_sync.cli.options import RunId, examples, new_app
 from cadence_sync.cli.runtime import current_user, read_settings, with_database
 from cadence_sync.db.deletion_reviews import review_deletions
@@ -24,7 +24,7 @@ def reject(context: typer.Context, run_id: RunId) -> None:
 
 def _review(context: typer.Context, run_id: int, decision: Literal["approved", "rejected"]) -> None:
     settings = read_settings(context)
-    by, routing = current_user(), wiring.alert_routing(settings)
+    by, routing = current_user(), build_routing(settings)
     org_id, count = with_database(settings, lambda engine: review_deletions(engine, run_id, decision, by, routing))
     then = "the next sync deletes those still missing" if decision == "approved" else "they stay live"
     print(f"Deletion of {count} cadence(s) of {org_id!r} {decision}: {then}.")

@@ -15,7 +15,7 @@ from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
-from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, exit_code_of
+from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, most_severe
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.ports import ProgressCallback
 
@@ -95,7 +95,7 @@ async def sync_orgs(
         print_json([report.to_json() for report in reports])
     else:
         _print(reports)
-    return exit_code_of(reports)
+    return most_severe(report.exit_code for report in reports)
 
 
 async def _enqueue_orgs(settings_of: Callable[[], Settings], org_ids: Sequence[str], *, as_json: bool) -> int:
