@@ -56,7 +56,6 @@ class Dispatcher:
     _stopping: bool = False
 
     async def run(self) -> None:
-        """Sends until canceled; an error is logged, and the next poll tries again."""
         while True:
             async with log_and_continue():
                 await self._poll()
@@ -100,7 +99,6 @@ class Dispatcher:
         return True
 
     async def _poll(self) -> None:
-        """Starts a task for each idle channel on which something is due."""
         idle = [channel for channel in self.channels if channel not in self._busy and self._may_send(channel)]
         for channel, due in groupby(await self.delivery.load_due(idle), attrgetter("channel")):
             if not self._stopping:
@@ -181,7 +179,6 @@ async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs work that does not end by itself until the block ends."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -37,7 +37,6 @@ class _Criterion(msgspec.Struct):
 
 
 def _filter(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) -> Sequence[Cadence]:
-    """Returns the cadences that pass all filters of the query; raises `ZohoError` for an invalid one."""
     if query.get("fields", "name") != "name":
         raise ZohoError("INVALID_DATA", "invalid data", param_name="fields")
     tests = [make_filter(query[name], org) for name, make_filter in _FILTERS.items() if name in query]
@@ -45,7 +44,6 @@ def _filter(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) 
 
 
 def _name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
-    """Renders a list's item for `fields=name`; the id always stays."""
     return {"name": cadence.name, "id": cadence.id}
 
 
@@ -84,7 +82,6 @@ _LARGEST = 2**31 - 1
 
 
 async def list_cadences(request: web.Request) -> web.StreamResponse:
-    """Answers one page; an empty one with 204."""
     simulator, org = request.app[SIMULATOR], authorized(request)
     async with _counted(simulator, org):
         version = cast("serializers.Version", request.match_info["version"])
@@ -110,7 +107,6 @@ async def list_cadences(request: web.Request) -> web.StreamResponse:
 
 
 async def get_cadence(request: web.Request) -> web.StreamResponse:
-    """Answers a cadence or a pending draft with its steps; an unknown id with 204."""
     simulator, org = request.app[SIMULATOR], authorized(request)
     async with _counted(simulator, org):
         cadence = org.find(request.match_info["id"])
@@ -171,7 +167,6 @@ _TOO_MANY = "You have made too many requests continuously. Please try again afte
 
 
 async def token(request: web.Request) -> web.StreamResponse:
-    """Exchanges a refresh token or a grant code, sent in the form body, for an access token."""
     await request.app[SIMULATOR].wait()
     try:
         return json_response(await _grant(request))

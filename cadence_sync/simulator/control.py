@@ -33,8 +33,6 @@ def add_routes(app: web.Application) -> None:
 
 
 def _checked(handler: _Handler) -> _Handler:
-    """Turns a handler's errors into a 400 with the message."""
-
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
@@ -105,6 +103,5 @@ async def _object(request: web.Request) -> dict[str, object]:
 
 
 def _plain(fault: Fault) -> dict[str, object]:
-    """Returns a fault's fields for JSON, the unset ones left out, `body` as text."""
     given = {key: value for key, value in asdict(fault).items() if value is not None}
     return given | ({"body": fault.body.decode(errors="replace")} if fault.body is not None else {})

@@ -196,7 +196,6 @@ def _body(response: web.StreamResponse) -> bytes:
 
 
 def _with_info(response: web.StreamResponse, **info: object) -> web.StreamResponse:
-    """Returns a list's answer with these values in its `info`; other answers stay."""
     if response.status != web.HTTPOk.status_code:
         return response
     document: dict[str, Any] = msgspec.json.decode(_body(response))

@@ -130,7 +130,6 @@ class SimOrg:
         return self._ordered[order]
 
     def touch(self) -> None:
-        """Drops the cached orders after a change."""
         self._ordered.clear()
 
     def _fill(self, size: int) -> None:
@@ -145,7 +144,6 @@ def _person(rng: random.Random) -> str:
 
 
 def cadence_name(rng: random.Random) -> str:
-    """Returns a name as a sales team would choose it; not unique."""
     return f"{rng.choice(_OCCASIONS)} - {rng.choice(_AUDIENCES)}{rng.choice(_TAGS)}"
 
 
@@ -181,7 +179,6 @@ def make_cadence(org: SimOrg, rng: random.Random, created: datetime, by: User | 
 
 
 def _age(org: SimOrg, rng: random.Random, made: Cadence) -> Cadence:
-    """Returns the cadence after some use: most were edited, some have a draft."""
     if _chance(rng, 88):
         span = int((_LAST_EDIT - made.created_time).total_seconds())
         made.modified_time = made.created_time + timedelta(seconds=rng.randrange(60, span))
@@ -190,7 +187,6 @@ def _age(org: SimOrg, rng: random.Random, made: Cadence) -> Cadence:
 
 
 def make_counts(rng: random.Random) -> Counts:
-    """Returns steps by kind, at least one in all."""
     drawn = Counts(
         email=rng.randrange(6),
         task=rng.randrange(4),
@@ -201,7 +197,6 @@ def make_counts(rng: random.Random) -> Counts:
 
 
 def make_execution(rng: random.Random, now: datetime) -> Execution:
-    """Returns an execution; an end date, if any, is within the year after `now`."""
     period, units = rng.choice(_PERIODS)
     ends = _chance(rng, 30)
     end_date = (now.date() + timedelta(days=rng.randrange(14, 366))).isoformat() if ends else ""

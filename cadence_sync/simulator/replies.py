@@ -54,7 +54,6 @@ class ZohoError(Exception):
 
 
 def json_response(data: object, status: int = HTTPStatus.OK) -> web.Response:
-    """Returns JSON as Zoho sends it: UTF-8, letters unescaped."""
     return encoded_response(msgspec.json.encode(data), status)
 
 

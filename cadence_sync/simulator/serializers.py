@@ -154,7 +154,6 @@ def _follow_ups(cadence: Cadence, made: str) -> list[Json]:
 
 
 def _rules(cadence: Cadence, execution: Execution) -> list[Json]:
-    """Returns the array form of `unenroll_properties`."""
     found: list[tuple[str, Json | None]] = [(execution.unenroll, None)]
     if execution.end_date:
         found.append(("end_date", {"unenroll_date": execution.end_date}))

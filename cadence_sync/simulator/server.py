@@ -61,7 +61,6 @@ async def _edit_now_and_then(sim: Simulator) -> None:
 
 @web.middleware
 async def _intercept(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Applies a matching fault, and logs the request after its answer or its end without one."""
     kind = kind_of(request)
     if kind == "control":
         return await handler(request)
@@ -109,7 +108,6 @@ def _page(request: web.Request) -> int:
 
 @web.middleware
 async def _translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Renders errors, the router's too, as Zoho does."""
     try:
         return await handler(request)
     except ZohoError as error:

@@ -53,7 +53,6 @@ class RequestLog:
 
 
 def kind_of(request: web.BaseRequest) -> str:
-    """Returns `token`, `list`, `one`, `control` or `other`."""
     path = request.path
     if path.startswith("/_simulator/"):
         return "control"
@@ -115,7 +114,6 @@ class Simulator:
         self.settings_changed.set()
 
     async def wait(self) -> None:
-        """Sleeps for the latency of the settings."""
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency)
 
@@ -136,7 +134,6 @@ def authorized(request: web.Request) -> SimOrg:
 
 
 async def find_org(request: web.Request) -> SimOrg | None:
-    """Returns the organization of the access or refresh token, if it is valid."""
     if request.method == "POST":
         refresh_token = (await request.post()).get("refresh_token")
         simulator = request.app[SIMULATOR]

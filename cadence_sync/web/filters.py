@@ -32,7 +32,6 @@ def when(context: jinja2.runtime.Context, at: datetime | None, form: str = "%Y-%
 
 @jinja2.pass_context
 def ago(context: jinja2.runtime.Context, at: datetime | None) -> Markup:
-    """Renders how long ago a time was."""
     if at is None:
         return Markup("never")
     return _time_element(at, context["zone"], _TIME, f"{span((context['now'] - at).total_seconds())} ago")
@@ -45,7 +44,6 @@ def _time_element(at: datetime, zone: "ZoneInfo", title: str, text: str) -> Mark
 
 
 def span(seconds: float) -> str:
-    """Returns a duration in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:
             count = int(seconds // size)
@@ -65,7 +63,6 @@ def link_with(context: jinja2.runtime.Context, path: str, **changes: object) -> 
 
 
 def short(text: str | None, most: int = _LONG) -> str:
-    """Returns a name that fits a line."""
     return _cut(display_name(text), most)
 
 
@@ -74,7 +71,6 @@ def _cut(whole: str, most: int | None) -> str:
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
-    """Returns a value as text; a label comes before its id."""
     match given:
         case None | "":
             return NOTHING
@@ -103,7 +99,6 @@ def leaf(
 
 
 def cadence_path(org_id: str, cadence_id: str) -> str:
-    """Returns the address of a cadence, with ids escaped to one segment each."""
     return f"/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
 
 

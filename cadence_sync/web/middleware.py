@@ -57,7 +57,6 @@ class RefusedRequestError(Exception):
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every error with a page in the usual frame."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -92,7 +91,6 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def check_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Identifies the user; unknown people are redirected to the login form, programs are refused."""
     if request.path in PROBES or request.path.startswith(STATIC):
         return await handler(request)
     user = await _user(request)
@@ -127,7 +125,6 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Adds the security headers to any response as it is about to be sent."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -141,7 +138,6 @@ def local(path: object) -> str:
 
 
 def check_rate(request: web.Request) -> None:
-    """Refuses a client that tried too many wrong tokens."""
     wait = request.app[LIMITS].wait(request.app[ACCESS].client(request))
     if wait > 0:
         raise RefusedRequestError(

@@ -47,7 +47,6 @@ def session_of(request: web.Request) -> Session:
 
 
 def csrf(request: web.Request) -> str:
-    """Returns the secret that this session's forms repeat; creates it at first."""
     session = session_of(request)
     if CSRF_FIELD not in session:
         session[CSRF_FIELD] = secrets.token_urlsafe(24)

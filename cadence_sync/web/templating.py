@@ -28,7 +28,6 @@ class Nav:
 
 
 def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
-    """Lets an application render templates, always escaped and strict about undefined names."""
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -43,7 +42,6 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Renders a page; besides `values`, its template knows `now`, `zone`, `user` and the like."""
     session = session_of(request)
     message = session.pop(FLASH, None) if FLASH in session else None
     frame = {
@@ -64,7 +62,6 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
 
 
 def flash(request: web.Request, message: str) -> None:
-    """Shows a message at the top of the next page."""
     session_of(request)[FLASH] = message
 
 

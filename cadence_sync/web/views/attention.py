@@ -28,7 +28,6 @@ _THEN: Final = {
 
 @routes.get("/attention")
 async def list_attention(request: web.Request) -> web.Response:
-    """Lists what needs attention, the most severe first."""
     org, kind = params.words(request, "org"), params.one_of(request, "kind", ATTENTION_KINDS)
     number = params.number(request, "page")
     async with reading(request, org) as connection:
@@ -42,7 +41,6 @@ async def list_attention(request: web.Request) -> web.Response:
 
 @routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
 async def review_deletions(request: web.Request) -> web.Response:
-    """Records the decision and its author; the next sync acts on it."""
     engine, who, run_id = request.app[ENGINE], request[USER], int(request.match_info["run_id"])
     action = request.match_info["action"]
     async with reading(request) as connection:
@@ -61,7 +59,6 @@ async def review_deletions(request: web.Request) -> web.Response:
 
 @routes.get("/audit")
 async def list_audit_log(request: web.Request) -> web.Response:
-    """Lists what was done in the web UI, newest first."""
     org, number = params.words(request, "org"), params.number(request, "page")
     async with reading(request, org) as connection:
         actions, more = await list_actions(connection, number, SIZE, org)

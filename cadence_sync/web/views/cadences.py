@@ -70,7 +70,6 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
 
 @routes.get(_PATH)
 async def show_cadence(request: web.Request) -> web.Response:
-    """Shows its settings, and its newest versions or those from `newest` downwards."""
     key = _key(request)
     async with reading(request) as connection:
         cadence = await _load(connection, key)

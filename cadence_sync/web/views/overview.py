@@ -53,7 +53,6 @@ class Week(NamedTuple):
 
 @routes.get("/")
 async def show_overview(request: web.Request) -> web.Response:
-    """Shows what needs attention, what is live, what changed and how fresh it is, of all organizations or of one."""
     org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
     zone, now = zone_of(request), request.app[CLOCK].now()
     today = now.astimezone(zone).date()
@@ -99,7 +98,6 @@ async def show_org(request: web.Request) -> web.Response:
 
 @routes.post("/organization/sync")
 async def request_sync(request: web.Request) -> web.Response:
-    """Requests a sync ahead of the schedule."""
     engine, org = request.app[ENGINE], (await params.form(request)).get("org", "")
     async with reading(request) as connection:
         await orgs.check_org(connection, org)
@@ -119,7 +117,6 @@ def _statuses(live: Sequence[Live]) -> list[str]:
 
 
 def _live_chart(live: Sequence[Live]) -> Markup:
-    """Draws a bar a module, the largest first; small modules share one."""
     by_module = [(module or WITHOUT, list(rows)) for module, rows in groupby(live, lambda row: row.module)]
     if len(by_module) > MODULES:
         rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
@@ -134,7 +131,6 @@ def _live_chart(live: Sequence[Live]) -> Markup:
 
 
 def _weeks(today: date, changes: Sequence[Day]) -> list[Week]:
-    """Adds up the weeks that end today, the oldest first."""
     first = today - timedelta(days=7 * WEEKS - 1)
     counts: list[Counter[str]] = [Counter() for _ in range(WEEKS)]
     for row in changes:

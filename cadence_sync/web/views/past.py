@@ -120,7 +120,6 @@ def _axis(request: web.Request) -> Axis:
 
 
 def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    """Returns both times; the second is by default now."""
     begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")

@@ -30,7 +30,6 @@ async def list_runs(request: web.Request) -> web.Response:
 
 @routes.get(r"/runs/{run_id:[0-9]{1,18}}")
 async def show_run(request: web.Request) -> web.Response:
-    """Shows what one run saw, changed, held and quarantined."""
     number = params.number(request, "page")
     async with reading(request) as connection:
         run = await runs.find_run(connection, int(request.match_info["run_id"]), params.words(request, "org"))

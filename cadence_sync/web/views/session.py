@@ -22,7 +22,6 @@ async def show_login(request: web.Request) -> web.Response:
 
 @routes.post("/login")
 async def log_in(request: web.Request) -> web.Response:
-    """Compares the token, and begins a new session that keeps only the time zone of the old one."""
     access, given = request.app[ACCESS], await params.form(request)
     then = local(given.get("next"))
     if access.token is None:
