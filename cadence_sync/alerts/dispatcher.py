@@ -6,16 +6,16 @@ answer was lost.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync.alerts.channels import Channel
-from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, pause_after
+from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, IsStale, pause_after
 from cadence_sync.errors import CadenceSyncError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import Clock
@@ -31,6 +31,8 @@ MARK_PAUSE: Final = 3.0
 """Seconds between two attempts to mark a message as sent."""
 PATIENCE: Final = 300.0
 """Seconds without progress on any channel after which `drain` gives up."""
+STALENESS_PAUSE: Final = 30.0
+"""Seconds between two checks for organizations that were not read for too long, and for episodes that are over."""
 
 Count = Callable[[str, str], None]
 """Called with a channel and the result of a delivery: `sent`, `failed` or `dead_lettered`."""
@@ -175,6 +177,20 @@ async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[
             yield
     finally:
         await asyncio.shield(dispatcher.stop(grace))
+
+
+async def watch_staleness(
+    enter_staleness: Callable[[datetime, IsStale], Awaitable[None]],
+    clock: Clock,
+    staleness: Callable[[], IsStale | None],
+) -> None:
+    """Checks until canceled; without a predicate another process checks."""
+    while True:
+        async with log_and_continue():
+            is_stale = staleness()
+            if is_stale is not None:
+                await enter_staleness(clock.now(), is_stale)
+        await asyncio.sleep(STALENESS_PAUSE)
 
 
 @asynccontextmanager

@@ -31,7 +31,6 @@ LONGEST: Final = 200
 """Characters of a name or a value in a text."""
 MOST_FIELDS: Final = 20
 EMPTY: Final = "(empty)"
-IDS: Final = frozenset(LABELS.values())
 
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 _ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
@@ -201,7 +200,7 @@ def _format_value(path: str, value: object, label: str | None) -> str:
         return EMPTY
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if path in IDS and label:
+    if label and path in LABELS.values():
         return sanitize(label)
     if FIELDS.get(path) is FieldType.INSTANT and isinstance(value, str):
         with suppress(ValueError, OverflowError):

@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cadence_sync import wiring
-from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
-from cadence_sync.alerts.staleness import watch
+from cadence_sync.alerts.dispatcher import in_background, run_dispatcher, watch_staleness
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
@@ -126,7 +125,7 @@ async def _watching_staleness(
         yield
         return
     enter = partial(enter_staleness, engine, wiring.alert_routing(settings))
-    async with in_background(watch(enter, wiring.SystemClock(), predicate)):
+    async with in_background(watch_staleness(enter, wiring.SystemClock(), predicate)):
         yield
 
 

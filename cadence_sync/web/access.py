@@ -158,3 +158,9 @@ def _wait(failures: deque[float], most: int, now: float) -> float:
     while failures and failures[0] <= now - WINDOW:
         failures.popleft()
     return failures[len(failures) - most] + WINDOW - now if len(failures) >= most else 0.0
+
+
+ACCESS: Final = web.AppKey("access", Access)
+LIMITS: Final = web.AppKey("limits", Limits)
+USER: Final = web.RequestKey("user", str)
+"""The user's name, as the audit log has it."""

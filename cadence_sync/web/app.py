@@ -2,7 +2,6 @@
 
 import mimetypes
 import secrets
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -10,12 +9,14 @@ from aiohttp import web
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
 from cadence_sync.ports import Clock
-from cadence_sync.web import app_keys, templating
-from cadence_sync.web.access import Access, Limits
+from cadence_sync.web import templating
+from cadence_sync.web.access import ACCESS, LIMITS, Access, Limits
 from cadence_sync.web.middleware import MIDDLEWARES, add_headers
+from cadence_sync.web.params import CLOCK, ENGINE
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
-from cadence_sync.web.templating import STATIC
 from cadence_sync.web.views import PAGES
+from cadence_sync.web.views.attention import ALERTING, INTERVAL, SCHEDULES, Schedules
+from cadence_sync.web.views.overview import REQUEST_SYNC, RequestSync
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,18 +30,18 @@ def web_ui_app(
     settings: Settings,
     engine: "AsyncEngine",
     clock: Clock,
-    request_sync: app_keys.RequestSync,
-    schedules: app_keys.Schedules = dict,
+    request_sync: RequestSync,
+    schedules: Schedules = dict,
 ) -> web.Application:
     access = Access.of(settings)
     secret = next(iter(settings.encryption_key_list), None)
     cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
     # The session is outermost: an error page may change it, too.
     app = web.Application(middlewares=[keep_session, *MIDDLEWARES], client_max_size=LARGEST_FORM)
-    app[app_keys.ENGINE], app[app_keys.CLOCK], app[app_keys.REQUEST_SYNC] = engine, clock, request_sync
-    app[COOKIES], app[app_keys.ALERTING] = cookies, build_routing(settings)
-    app[app_keys.ACCESS], app[app_keys.LIMITS] = access, Limits(clock)
-    app[app_keys.INTERVAL], app[app_keys.SCHEDULES] = settings.interval_seconds, schedules
+    app[ENGINE], app[CLOCK], app[REQUEST_SYNC] = engine, clock, request_sync
+    app[COOKIES], app[ALERTING] = cookies, build_routing(settings)
+    app[ACCESS], app[LIMITS] = access, Limits(clock)
+    app[INTERVAL], app[SCHEDULES] = settings.interval_seconds, schedules
     templating.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", send_static)
@@ -52,13 +53,8 @@ def web_ui_app(
 async def send_static(request: web.Request) -> web.Response:
     """Sends a file; its address changes with its content, so browsers may keep it forever."""
     name = request.match_info["name"]
-    body = _files().get(name)
+    body = templating.static_files().get(name)
     if body is None:
         raise web.HTTPNotFound
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return web.Response(body=body, content_type=kind, headers={"Cache-Control": _IMMUTABLE})
-
-
-@cache
-def _files() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}

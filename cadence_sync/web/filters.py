@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 NOTHING: Final = "\u2013"
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
-_IDS: Final = frozenset(LABELS.values())
 _LONG: Final = 160
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
@@ -79,7 +78,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
         case list() | dict():
             return json.dumps(given, ensure_ascii=False)
         case str():
-            return f"{label} ({given})" if label and path in _IDS else humanize(path, given)
+            return f"{label} ({given})" if label and path in LABELS.values() else humanize(path, given)
         case _:
             return str(given)
 
@@ -92,7 +91,7 @@ def leaf(
     if isinstance(given, str) and given:
         if FIELDS.get(path) is FieldType.INSTANT:
             return when(context, datetime.fromisoformat(given))
-        if path in _IDS and label:
+        if label and path in LABELS.values():
             return Markup('<span title="{}"><bdi>{}</bdi></span>').format(given, label)
         return Markup("<bdi>{}</bdi>").format(_cut(plain(path, given), most))
     return escape(_cut(plain(path, given), most))

@@ -14,12 +14,14 @@ from aiohttp import web
 from cadence_sync.db.queries.history import snapshot
 from cadence_sync.db.queries.orgs import check_org
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.web.app_keys import CLOCK, ENGINE
+from cadence_sync.ports import Clock
 from cadence_sync.web.sessions import session_of
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
+CLOCK: Final = web.AppKey[Clock]("clock")
 LONGEST: Final = 200
 PAGES: Final = 100_000
 TIMEOUT_MS: Final = 15_000
@@ -131,11 +133,6 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
         )
     whole_day = clock is None and "T" not in written
     return TimeParam(at, here.date().isoformat(), "" if whole_day else here.time().isoformat("seconds"))
-
-
-def present(request: web.Request) -> TimeParam:
-    """Returns now, with empty fields."""
-    return TimeParam(request.app[CLOCK].now(), "", "")
 
 
 def recent(request: web.Request) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cadence_sync.web.app_keys import ACCESS
+from cadence_sync.web.access import ACCESS
 
 logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # an expired cookie is not worth a line
 

@@ -1,9 +1,11 @@
 """What needs attention, the review of held deletions, and the audit log of what was done in the web UI."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
+from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
 from cadence_sync.db.audit import list_actions, log_action, review_and_log
 from cadence_sync.db.deletion_reviews import Decision
@@ -11,12 +13,20 @@ from cadence_sync.db.queries.overview import ATTENTION_KINDS, AttentionQuery, lo
 from cadence_sync.db.queries.runs import find_run
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ALERTING, CLOCK, ENGINE, INTERVAL, SCHEDULES, USER
-from cadence_sync.web.params import reading
+from cadence_sync.web.access import USER
+from cadence_sync.web.params import CLOCK, ENGINE, reading
 from cadence_sync.web.templating import Nav, flash, page
 
 routes = web.RouteTableDef()
 nav = Nav("/attention", "Attention")
+
+Schedules = Callable[[], Mapping[str, float]]
+"""Returns the seconds between two syncs of each organization, as far as this process's scheduler knows them."""
+
+ALERTING: Final = web.AppKey("alerting", AlertRouting)
+INTERVAL: Final = web.AppKey("interval", float)
+"""Seconds between two syncs of an organization without a schedule of its own."""
+SCHEDULES: Final = web.AppKey[Schedules]("schedules")
 
 SIZE: Final = 50
 _DECISIONS: Final[dict[str, Decision]] = {"approve": "approved", "reject": "rejected"}

@@ -22,7 +22,7 @@ from cadence_sync.db.queries.changes import (
 from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, params
-from cadence_sync.web.app_keys import ACCESS
+from cadence_sync.web.access import ACCESS
 from cadence_sync.web.filters import with_query
 from cadence_sync.web.params import Edge, TimeParam, check_order, reading, recent, time_param
 from cadence_sync.web.templating import Nav, page

@@ -1,7 +1,7 @@
 """The overview of all organizations, and the page of one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -17,14 +17,19 @@ from cadence_sync.db.queries.overview import WEEKS, Day, Live, count_changes, co
 from cadence_sync.db.queries.runs import list_runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import CLOCK, ENGINE, INTERVAL, REQUEST_SYNC, SCHEDULES, USER
+from cadence_sync.web.access import USER
 from cadence_sync.web.charts import draw_bars
-from cadence_sync.web.params import reading, zone_of
+from cadence_sync.web.params import CLOCK, ENGINE, reading, zone_of
 from cadence_sync.web.templating import Nav, flash, page
-from cadence_sync.web.views.attention import attention_query
+from cadence_sync.web.views.attention import INTERVAL, SCHEDULES, attention_query
 
 routes = web.RouteTableDef()
 nav = Nav("/", "Overview")
+
+RequestSync = Callable[[str], Awaitable[str]]
+"""Requests a sync of an organization; returns `entered`, `moved ahead`, `running` or `done`."""
+
+REQUEST_SYNC: Final = web.AppKey[RequestSync]("request_sync")
 
 SIZE: Final = 25
 RUNS: Final = 10

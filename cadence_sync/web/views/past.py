@@ -13,7 +13,7 @@ from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
-from cadence_sync.web.params import Edge, TimeParam, check_order, present, reading, recent, time_param, zone_of
+from cadence_sync.web.params import CLOCK, Edge, TimeParam, check_order, reading, recent, time_param, zone_of
 from cadence_sync.web.templating import Nav, page
 
 routes = web.RouteTableDef()
@@ -125,7 +125,7 @@ def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
     if begins is None:
         return None, None
-    ends = ends or present(request)
+    ends = ends or TimeParam(request.app[CLOCK].now(), "", "")
     check_order(begins, ends)
     return begins, ends
 
