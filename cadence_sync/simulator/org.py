@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from cadence_sync.simulator.records import Cadence, Counts, Execution, Module, Period, User, View, parent_id
 
@@ -12,7 +12,6 @@ Order: TypeAlias = Literal["id", "name", "modified", "shuffled"]
 """The order of lists; Zoho documents none. `shuffled` is arbitrary but stable; `modified` has the latest edit first, so
 that an edit moves its cadence to page 1.
 """
-ORDERS: tuple[Order, ...] = get_args(Order)
 
 EPOCH = datetime(2024, 1, 8, 9, 0, tzinfo=UTC)
 """Start of the `HISTORY` in which all cadences of a new organization were created."""
@@ -104,7 +103,10 @@ class SimOrg:
         ]
         self.cadences: dict[str, Cadence] = {}
         self.deleted: dict[str, Cadence] = {}
-        self._fill(cadences)
+        for number in range(cadences):
+            created = EPOCH + HISTORY * ((number + self._rng.random()) / cadences)
+            made = _age(self, self._rng, make_cadence(self, self._rng, created))
+            self.cadences[made.id] = made
 
     def new_id(self) -> str:
         """Returns a 19-digit id like Zoho's: a prefix per organization and a growing number."""
@@ -131,12 +133,6 @@ class SimOrg:
 
     def touch(self) -> None:
         self._ordered.clear()
-
-    def _fill(self, size: int) -> None:
-        for number in range(size):
-            created = EPOCH + HISTORY * ((number + self._rng.random()) / size)
-            made = _age(self, self._rng, make_cadence(self, self._rng, created))
-            self.cadences[made.id] = made
 
 
 def _person(rng: random.Random) -> str:

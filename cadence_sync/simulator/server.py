@@ -11,10 +11,12 @@ from cadence_sync.simulator import api, control
 from cadence_sync.simulator.faults import FAULT_HANDLERS, FaultContext
 from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.replies import ZohoError, error_response
-from cadence_sync.simulator.simulator import SIMULATOR, LoggedRequest, Simulator, find_org, kind_of, plain_query
+from cadence_sync.simulator.simulator import SIMULATOR, LoggedRequest, Simulator, find_org
 
 HOST = "127.0.0.1"
 _CADENCES = "/settings/automation/cadences"
+_PLAIN = frozenset({"page", "per_page", "module", "name", "active", "fields"})
+"""Parameters of the cadences API; values of others are possibly secrets."""
 _GRACE = 0.1  # seconds: a delayed answer must not delay the end
 
 
@@ -61,7 +63,7 @@ async def _edit_now_and_then(sim: Simulator) -> None:
 
 @web.middleware
 async def _intercept(request: web.Request, handler: Handler) -> web.StreamResponse:
-    kind = kind_of(request)
+    kind = _kind(request)
     if kind == "control":
         return await handler(request)
     simulator, org = request.app[SIMULATOR], await find_org(request)
@@ -78,12 +80,23 @@ async def _intercept(request: web.Request, handler: Handler) -> web.StreamRespon
                 kind=kind,
                 method=request.method,
                 path=request.path,
-                query=plain_query(request),
+                query={key: value if key in _PLAIN else "***" for key, value in request.query.items()},
                 status=status,
                 user_agent=request.headers.get("User-Agent", ""),
                 org=org.index if org else None,
             )
         )
+
+
+def _kind(request: web.Request) -> str:
+    path = request.path
+    if path.startswith("/_simulator/"):
+        return "control"
+    if path == "/oauth/v2/token":
+        return "token"
+    if path.startswith("/crm/") and path.endswith("/settings/automation/cadences"):
+        return "list"
+    return "one" if path.startswith("/crm/") and "/settings/automation/cadences/" in path else "other"
 
 
 async def _answer(request: web.Request, handler: Handler, kind: str, org: SimOrg | None) -> web.StreamResponse:
