@@ -3,10 +3,10 @@
 To add a page:
 
 1. Its queries go to `db/queries/`.
-2. `views/<name>.py`: `routes = web.RouteTableDef()`, and `nav = Nav("/path", "Label")` for an entry in the navigation.
+2. `views/<name>.py`: `routes = web.RouteTableDef()`; `templating.NAVIGATION` has the entries of the navigation.
    A handler reads its filters and its snapshot by `params`, and returns `await page(request, "<name>.html", …)`.
    What changes something is a POST: `middleware` has checked its origin and its secret before the handler runs.
-3. `views/__init__.py`: the module joins `PAGES`, in the order of the navigation.
+3. `views/__init__.py`: the module joins `PAGES`.
 4. `templates/<name>.html` extends `base.html`; `macros.html` has tables, paging, filters and charts. Everything is
    escaped; nothing there is marked `safe`.
 

@@ -15,8 +15,8 @@ from cadence_sync.web.middleware import MIDDLEWARES, add_headers
 from cadence_sync.web.params import CLOCK, ENGINE
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
 from cadence_sync.web.views import PAGES
-from cadence_sync.web.views.attention import ALERTING, INTERVAL, SCHEDULES, Schedules
-from cadence_sync.web.views.overview import REQUEST_SYNC, RequestSync
+from cadence_sync.web.views.overview import INTERVAL, REQUEST_SYNC, SCHEDULES, RequestSync, Schedules
+from cadence_sync.web.views.runs import ALERTING
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -42,7 +42,7 @@ def web_ui_app(
     app[COOKIES], app[ALERTING] = cookies, build_routing(settings)
     app[ACCESS], app[LIMITS] = access, Limits(clock)
     app[INTERVAL], app[SCHEDULES] = settings.interval_seconds, schedules
-    templating.set_up(app, tuple(each.nav for each in PAGES if hasattr(each, "nav")))
+    templating.set_up(app)
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", send_static)
     for each in PAGES:

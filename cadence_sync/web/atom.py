@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -23,29 +22,22 @@ _UNKNOWN: Final = "unknown"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class FeedLinks:
-    """The site's own address, and the paths of the feed, of the same as a page, and of what follows its entries."""
+def render_feed(edits: Sequence[VersionEdit], *, base: str, own: str, page: str, following: str | None) -> bytes:
+    """Renders the feed; the ids of feed and entries stay the same under any address of the web UI.
 
-    base: str
-    own: str
-    page: str
-    following: str | None
-
-
-def render_feed(links: FeedLinks, title: str, edits: Sequence[VersionEdit]) -> bytes:
-    """Renders the feed; the ids of feed and entries stay the same under any address of the web UI."""
+    `base` is that address; `own`, `page` and `following` are the paths of the feed, of its page, and of older entries.
+    """
     ET.register_namespace("", _NAMESPACE)
     root = ET.Element(f"{{{_NAMESPACE}}}feed")
-    _text(root, "id", _id("feed", links.own))
-    _text(root, "title", title)
+    _text(root, "id", _id("feed", own))
+    _text(root, "title", "Changes of cadences")
     _text(root, "updated", _time(max((edit.observed_at for edit in edits), default=_NEVER)))
-    _link(root, "self", links.base + links.own, CONTENT_TYPE)
-    _link(root, "alternate", links.base + links.page, "text/html")
-    if links.following is not None:
-        _link(root, "next", links.base + links.following, CONTENT_TYPE)
+    _link(root, "self", base + own, CONTENT_TYPE)
+    _link(root, "alternate", base + page, "text/html")
+    if following is not None:
+        _link(root, "next", base + following, CONTENT_TYPE)
     for edit in edits:
-        _add_entry(root, links.base, edit)
+        _add_entry(root, base, edit)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 

@@ -1,7 +1,6 @@
 """Rendering pages: templates, and the frame with navigation, time zone, user and messages."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,17 +16,17 @@ from cadence_sync.web.sessions import csrf, session_of
 
 HERE: Final = Path(__file__).parent
 FLASH: Final = "flash"
+NAVIGATION: Final = {
+    "/": "Overview",
+    "/cadences": "Cadences",
+    "/changes": "Changes",
+    "/past": "Time travel",
+    "/attention": "Attention",
+    "/runs": "Runs",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Nav:
-    """An entry in the navigation."""
-
-    path: str
-    label: str
-
-
-def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
+def set_up(app: web.Application) -> None:
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -40,7 +39,7 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
     # An address contains a hash of the file, so that browsers may keep it.
     hashes = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in static_files().items()}
     environment.filters.update(filters.FILTERS)
-    environment.globals.update(navigation=navigation, asset=lambda name: f"/static/{name}?{hashes[name]}")
+    environment.globals.update(navigation=NAVIGATION, asset=lambda name: f"/static/{name}?{hashes[name]}")
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:

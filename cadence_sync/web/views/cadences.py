@@ -16,15 +16,13 @@ from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
 from cadence_sync.web.filters import cadence_path
-from cadence_sync.web.params import Edge, reading, time_param
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web.templating import page
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
-nav = Nav("/cadences", "Cadences")
 
 LIST_SIZE: Final = 100
 TIMELINE_SIZE: Final = 50
@@ -46,7 +44,7 @@ class Pair:
 @routes.get("/cadences")
 async def list_cadences(request: web.Request) -> web.Response:
     filter_, number = _filter(request), params.number(request, "page")
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         rows = await current.list_page(connection, filter_, LIST_SIZE, (number - 1) * LIST_SIZE)
         total = await current.count_cadences(connection, filter_)
         choices = await current.load_choices(connection, filter_.org)
@@ -61,7 +59,7 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
     filter_ = _filter(request)
 
     async def rows() -> AsyncIterator[Sequence[object]]:
-        async with reading(request, filter_.org) as connection:
+        async with params.reading(request, filter_.org) as connection:
             async for row in current.stream_cadences(connection, filter_):
                 yield row
 
@@ -71,7 +69,7 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
 @routes.get(_PATH)
 async def show_cadence(request: web.Request) -> web.Response:
     key = _key(request)
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         newest = params.number(request, "newest", default=cadence.version, most=cadence.version)
         settings = blame(await history.load_observed_versions(connection, *key))
@@ -91,7 +89,7 @@ async def show_cadence(request: web.Request) -> web.Response:
 @routes.get(f"{_PATH}/versions")
 async def compare_versions(request: web.Request) -> web.Response:
     key = _key(request)
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         new = params.number(request, "new", default=cadence.version, most=cadence.version)
         old = params.number(request, "old", default=max(new - 1, 1), most=cadence.version)
@@ -117,10 +115,10 @@ async def show_cadence_at(request: web.Request) -> web.Response:
     axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
     wrong, then, state = None, None, None
     try:
-        then = time_param(request, "on", Edge.END)
+        then = params.time_param(request, "on", params.Edge.END)
     except ArgumentError as error:
         wrong = error
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         since = (await history.load_history_start(connection))[key[0]]
         if then is not None:

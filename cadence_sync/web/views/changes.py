@@ -24,17 +24,16 @@ from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, params
 from cadence_sync.web.access import ACCESS
 from cadence_sync.web.filters import with_query
-from cadence_sync.web.params import Edge, TimeParam, check_order, reading, recent, time_param
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web.templating import page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
-nav = Nav("/changes", "Changes")
 
 SIZE: Final = 50
 FEED_SIZE: Final = 100
+_PATH: Final = "/changes"
 _ATOM: Final = "/changes.atom"
 _Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 _Cursor: TypeAlias = tuple[
@@ -52,19 +51,19 @@ class FeedPage:
     orgs: Sequence[str]
 
 
-@routes.get("/changes")
+@routes.get(_PATH)
 async def show_feed(request: web.Request) -> web.Response:
     since, until = _period(request)
     filter_ = _filter(request, since, until)
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         found = await _load(connection, filter_, SIZE)
         persons = await load_authors(connection, filter_.org)
     return await page(
         request,
         "changes.html",
         edits=found.edits,
-        following=found.following and _address(request, nav.path, after=found.following),
-        newest=_address(request, nav.path, after=None) if filter_.after else None,
+        following=found.following and _address(request, _PATH, after=found.following),
+        newest=_address(request, _PATH, after=None) if filter_.after else None,
         atom=_address(request, _ATOM, after=None),
         orgs=found.orgs,
         persons=persons,
@@ -72,33 +71,34 @@ async def show_feed(request: web.Request) -> web.Response:
         fields=FILTER_FIELDS,
         since=since,
         until=until,
-        recent=recent(request),
+        recent=params.recent(request),
     )
 
 
 @routes.get(_ATOM)
 async def send_atom(request: web.Request) -> web.Response:
     filter_ = _filter(request, *_period(request))
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         found = await _load(connection, filter_, FEED_SIZE)
     scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
-    links = atom.FeedLinks(
-        (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
-        _address(request, _ATOM),
-        _address(request, nav.path),
-        found.following and _address(request, _ATOM, after=found.following),
+    body = atom.render_feed(
+        found.edits,
+        base=(request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
+        own=_address(request, _ATOM),
+        page=_address(request, _PATH),
+        following=found.following and _address(request, _ATOM, after=found.following),
     )
-    body = atom.render_feed(links, "Changes of cadences", found.edits)
     return web.Response(body=body, content_type=atom.CONTENT_TYPE)
 
 
-def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    since, until = time_param(request, "since", Edge.BEGIN), time_param(request, "until", Edge.END)
-    check_order(since, until)
+def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
+    since = params.time_param(request, "since", params.Edge.BEGIN)
+    until = params.time_param(request, "until", params.Edge.END)
+    params.check_order(since, until)
     return since, until
 
 
-def _filter(request: web.Request, since: TimeParam | None, until: TimeParam | None) -> FeedFilter:
+def _filter(request: web.Request, since: params.TimeParam | None, until: params.TimeParam | None) -> FeedFilter:
     return FeedFilter(
         org=params.words(request, "org"),
         person=params.words(request, "person"),
