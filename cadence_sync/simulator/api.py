@@ -171,10 +171,11 @@ async def token(request: web.Request) -> web.StreamResponse:
     try:
         return json_response(await _grant(request))
     except TokenError as error:
-        body = {"error": error.error}
-        if error.error == "Access Denied":
+        code = str(error)
+        body = {"error": code}
+        if code == "Access Denied":
             body |= {"error_description": _TOO_MANY, "status": "failure"}
-        return json_response(body, _STATUS.get(error.error, 200))
+        return json_response(body, _STATUS.get(code, 200))
 
 
 async def _grant(request: web.Request) -> dict[str, object]:

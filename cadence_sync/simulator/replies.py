@@ -45,12 +45,7 @@ class ZohoError(Exception):
 
     def __init__(self, code: str, message: str | None = None, **details: object) -> None:
         super().__init__(code)
-        self.code = code
-        self.message = message
-        self.details = details or None
-
-    def response(self) -> web.Response:
-        return error_response(self.code, message=self.message, details=self.details)
+        self.response = error_response(code, message=message, details=details or None)
 
 
 def json_response(data: object, status: int = HTTPStatus.OK) -> web.Response:

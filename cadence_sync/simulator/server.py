@@ -124,7 +124,7 @@ async def _translate_errors(request: web.Request, handler: Handler) -> web.Strea
     try:
         return await handler(request)
     except ZohoError as error:
-        return error.response()
+        return error.response
     except web.HTTPNotFound:
         return error_response("INVALID_URL_PATTERN")
     except web.HTTPMethodNotAllowed:

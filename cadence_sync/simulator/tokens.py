@@ -30,11 +30,7 @@ def credentials(index: int) -> SimulatedCredentials:
 
 
 class TokenError(Exception):
-    """A refusal by the accounts host, with its error code."""
-
-    def __init__(self, error: str) -> None:
-        super().__init__(error)
-        self.error = error
+    """A refusal by the accounts host; its text is the error code."""
 
 
 @dataclass(slots=True)
