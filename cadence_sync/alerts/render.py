@@ -47,10 +47,7 @@ _KINDS: Final = {
     "restored": ("A cadence came back", "came back after it was deleted"),
 }
 _CHANGED: Final = ("A cadence changed", "was changed")
-_TITLES: Final = {
-    Event.HELD: "Deletions await a decision",
-    Event.DECIDED: "Held deletions were decided about",
-}
+_TITLES: Final = {Event.HELD: "Deletions await a decision", Event.DECIDED: "Held deletions were decided about"}
 _STATES: Final = {
     Event.FAILING: ("Syncs fail", "Syncs of this organization fail."),
     Event.RECOVERED: ("Syncs work again", "Syncs of this organization work again."),

@@ -57,11 +57,7 @@ def encoded_response(body: bytes, status: int) -> web.Response:
 
 
 def error_response(
-    code: str,
-    status: int | None = None,
-    *,
-    message: str | None = None,
-    details: dict[str, object] | None = None,
+    code: str, status: int | None = None, *, message: str | None = None, details: dict[str, object] | None = None
 ) -> web.Response:
     """Returns Zoho's error body for a code; an unknown code has status 400."""
     usual = _ERRORS.get(code, _Refusal(HTTPStatus.BAD_REQUEST, code.replace("_", " ").lower()))

@@ -27,11 +27,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def web_ui_app(
-    settings: Settings,
-    engine: "AsyncEngine",
-    clock: Clock,
-    request_sync: RequestSync,
-    schedules: Schedules = dict,
+    settings: Settings, engine: "AsyncEngine", clock: Clock, request_sync: RequestSync, schedules: Schedules = dict
 ) -> web.Application:
     access = Access.of(settings)
     secret = next(iter(settings.encryption_key_list), None)

@@ -14,11 +14,9 @@ from cadence_sync.db.queries.changes import VersionEdit
 from cadence_sync.web.filters import cadence_path, plain, short
 
 CONTENT_TYPE: Final = "application/atom+xml"
-_NAMESPACE: Final = "http://www.w3.org/2005/Atom"
 _IDS: Final = uuid.UUID("6f0b0c5e-6d0f-5b8e-9d3a-3c1f0c6f4a11")
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot hold."""
-_UNKNOWN: Final = "unknown"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,8 +25,7 @@ def render_feed(edits: Sequence[VersionEdit], *, base: str, own: str, page: str,
 
     `base` is that address; `own`, `page` and `following` are the paths of the feed, of its page, and of older entries.
     """
-    ET.register_namespace("", _NAMESPACE)
-    root = ET.Element(f"{{{_NAMESPACE}}}feed")
+    root = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _text(root, "id", _id("feed", own))
     _text(root, "title", "Changes of cadences")
     _text(root, "updated", _time(max((edit.observed_at for edit in edits), default=_NEVER)))
@@ -43,7 +40,7 @@ def render_feed(edits: Sequence[VersionEdit], *, base: str, own: str, page: str,
 
 
 def _add_entry(root: ET.Element, base: str, edit: VersionEdit) -> None:
-    entry = ET.SubElement(root, f"{{{_NAMESPACE}}}entry")
+    entry = ET.SubElement(root, "entry")
     changes = visible_changes(edit.fields)
     what = INVISIBLE_EDIT if edit.kind == "updated" and not changes else KIND_BADGES.get(edit.kind, edit.kind)
     lines = [
@@ -54,10 +51,10 @@ def _add_entry(root: ET.Element, base: str, edit: VersionEdit) -> None:
     _text(entry, "title", f"{short(edit.name)}: {what}")
     _text(entry, "published", _time(edit.changed_at))
     _text(entry, "updated", _time(edit.observed_at))
-    _text(ET.SubElement(entry, f"{{{_NAMESPACE}}}author"), "name", edit.by_name or edit.by_id or _UNKNOWN)
+    _text(ET.SubElement(entry, "author"), "name", edit.by_name or edit.by_id or "unknown")
     _link(entry, "alternate", f"{base}{cadence_path(edit.org_id, edit.cadence_id)}#v{edit.version}", "text/html")
     for term in (edit.org_id, edit.kind):
-        ET.SubElement(entry, f"{{{_NAMESPACE}}}category", term=_legal(term))
+        ET.SubElement(entry, "category", term=_legal(term))
     _text(entry, "content", "\n".join(lines) or what).set("type", "text")
 
 
@@ -66,13 +63,13 @@ def _id(*parts: object) -> str:
 
 
 def _text(parent: ET.Element, name: str, text: str) -> ET.Element:
-    element = ET.SubElement(parent, f"{{{_NAMESPACE}}}{name}")
+    element = ET.SubElement(parent, name)
     element.text = _legal(text)
     return element
 
 
 def _link(parent: ET.Element, relation: str, address: str, kind: str) -> None:
-    ET.SubElement(parent, f"{{{_NAMESPACE}}}link", rel=relation, href=address, type=kind)
+    ET.SubElement(parent, "link", rel=relation, href=address, type=kind)
 
 
 def _legal(text: str) -> str:

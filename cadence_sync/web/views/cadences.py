@@ -1,7 +1,6 @@
 """Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -9,7 +8,6 @@ from aiohttp import web
 from cadence_sync.core.blame import blame
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.labels import FIELD_TITLES, Axis, displayed_fields
-from cadence_sync.core.records import FieldValue
 from cadence_sync.db.queries import current, history
 from cadence_sync.db.queries.as_of import read_labels
 from cadence_sync.errors import ArgumentError, NotFoundError
@@ -27,18 +25,6 @@ routes = web.RouteTableDef()
 LIST_SIZE: Final = 100
 TIMELINE_SIZE: Final = 50
 _PATH: Final = "/cadences/{org}/{cadence}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A field in two versions; one that only one of them knows does not differ."""
-
-    path: str
-    old: FieldValue
-    new: FieldValue
-    old_known: bool
-    new_known: bool
-    differs: bool
 
 
 @routes.get("/cadences")
@@ -94,9 +80,12 @@ async def compare_versions(request: web.Request) -> web.Response:
         new = params.number(request, "new", default=cadence.version, most=cadence.version)
         old = params.number(request, "old", default=max(new - 1, 1), most=cadence.version)
         states = await history.load_states(connection, *key, [old, new])
-    pairs = _side_by_side(states[old], states[new])
+    before, after = states[old].config, states[new].config
+    # A field that only one of them knows does not differ.
+    differing = {change.field for change in changed_fields(before, after)}
+    shown = {*displayed_fields(before), *displayed_fields(after)}
     if params.words(request, "all") is None:
-        pairs = [pair for pair in pairs if pair.differs or pair.old_known != pair.new_known]
+        shown &= differing | (before.keys() ^ after.keys())
     return await page(
         request,
         "versions.html",
@@ -104,8 +93,8 @@ async def compare_versions(request: web.Request) -> web.Response:
         here_path=cadence_path(*key),
         old=states[old],
         new=states[new],
-        rows=pairs,
-        everything="all" in request.query,
+        paths=[path for path in FIELD_TITLES if path in shown],
+        differing=differing,
     )
 
 
@@ -161,20 +150,3 @@ async def _load(connection: "AsyncConnection", key: tuple[str, str]) -> "Row[Any
     if found is None:
         raise NotFoundError("There is no such cadence.", hint="Look for it in the list of cadences, deleted ones too.")
     return found
-
-
-def _side_by_side(old: history.VersionState, new: history.VersionState) -> list[Pair]:
-    differing = {change.field for change in changed_fields(old.config, new.config)}
-    known = {*displayed_fields(old.config), *displayed_fields(new.config)}
-    return [
-        Pair(
-            path,
-            old.config.get(path),
-            new.config.get(path),
-            old_known=path in old.config,
-            new_known=path in new.config,
-            differs=path in differing,
-        )
-        for path in FIELD_TITLES
-        if path in known
-    ]

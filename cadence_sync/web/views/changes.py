@@ -11,14 +11,7 @@ import msgspec
 from aiohttp import web
 
 from cadence_sync.core.labels import CHANGE_KINDS
-from cadence_sync.db.queries.changes import (
-    FILTER_FIELDS,
-    FeedCursor,
-    FeedFilter,
-    VersionEdit,
-    load_authors,
-    load_feed,
-)
+from cadence_sync.db.queries.changes import FILTER_FIELDS, FeedCursor, FeedFilter, VersionEdit, load_authors, load_feed
 from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import atom, params

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -50,13 +50,6 @@ _STATES: Final = {
     "done": "{} was synced.",
     "running": "A sync of {} is under way already.",
 }
-
-
-class Week(NamedTuple):
-    """Changes of seven days, by kind."""
-
-    first: date
-    changes: Mapping[str, int]
 
 
 @routes.get("/")
@@ -162,15 +155,15 @@ def _live_chart(live: Sequence[overview.Live]) -> Markup:
     return draw_bars("Live cadences by module and status", names, series, horizontal=True)
 
 
-def _weeks(first: date, changes: Sequence[overview.Day]) -> list[Week]:
+def _weeks(first: date, changes: Sequence[overview.Day]) -> dict[date, Counter[str]]:
     counts: list[Counter[str]] = [Counter() for _ in range(overview.WEEKS)]
     for row in changes:
         # Changes that a fast clock dated later belong to this week, too.
         counts[min((row.day - first).days // 7, overview.WEEKS - 1)][row.kind] += row.changes
-    return [Week(first + timedelta(days=7 * number), count) for number, count in enumerate(counts)]
+    return {first + timedelta(days=7 * number): count for number, count in enumerate(counts)}
 
 
-def _changes_chart(weeks: Sequence[Week]) -> Markup:
-    labels = tuple(f"{week.first.day} {week.first:%b}" for week in weeks)
-    series = tuple((kind, tuple(week.changes.get(kind, 0) for week in weeks)) for kind in CHANGE_KINDS)
+def _changes_chart(weeks: Mapping[date, Mapping[str, int]]) -> Markup:
+    labels = tuple(f"{first.day} {first:%b}" for first in weeks)
+    series = tuple((kind, tuple(count.get(kind, 0) for count in weeks.values())) for kind in CHANGE_KINDS)
     return draw_bars("Changes of the last 13 weeks", labels, series, every=3)
