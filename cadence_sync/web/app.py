@@ -11,7 +11,7 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.ports import Clock
 from cadence_sync.web import templating
 from cadence_sync.web.access import ACCESS, LIMITS, Access, Limits
-from cadence_sync.web.middleware import MIDDLEWARES, add_headers
+from cadence_sync.web.middleware import add_headers, check_form, check_host, check_user, render_errors
 from cadence_sync.web.params import CLOCK, ENGINE
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
 from cadence_sync.web.views import PAGES
@@ -33,7 +33,8 @@ def web_ui_app(
     secret = next(iter(settings.encryption_key_list), None)
     cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
     # The session is outermost: an error page may change it, too.
-    app = web.Application(middlewares=[keep_session, *MIDDLEWARES], client_max_size=LARGEST_FORM)
+    middlewares = [keep_session, render_errors, check_host, check_user, check_form]
+    app = web.Application(middlewares=middlewares, client_max_size=LARGEST_FORM)
     app[ENGINE], app[CLOCK], app[REQUEST_SYNC] = engine, clock, request_sync
     app[COOKIES], app[ALERTING] = cookies, build_routing(settings)
     app[ACCESS], app[LIMITS] = access, Limits(clock)

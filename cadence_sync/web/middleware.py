@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from cadence_sync.errors import ArgumentError, CadenceSyncError, DatabaseError, NotFoundError
 from cadence_sync.logs import log
@@ -200,6 +200,3 @@ async def _page(
     response = await page(request, "error.html", status=status, sentence=sentence, hint=hint)
     response.headers.update(headers or {})
     return response
-
-
-MIDDLEWARES: Final[tuple[Middleware, ...]] = (render_errors, check_host, check_user, check_form)
