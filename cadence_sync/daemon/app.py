@@ -29,8 +29,7 @@ from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs.registry import OrgConfigCache, load_org_config, usable_orgs
 from cadence_sync.ports import Clock
-from cadence_sync.web.app import web_ui_app
-from cadence_sync.web.health import Probes, serving
+from cadence_sync.web.app import Probes, serving, web_ui_app
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

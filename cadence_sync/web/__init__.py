@@ -1,1 +1,1 @@
-"""HTTP: probes and metrics for machines (`health`), and the web UI for people (`app`)."""
+"""HTTP: the web UI for people, and probes and metrics for machines."""
