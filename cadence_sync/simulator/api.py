@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
 
 import msgspec
 from aiohttp import web
@@ -42,7 +41,7 @@ def _filter(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) 
     return [cadence for cadence in cadences if all(test(cadence) for test in tests)]
 
 
-def _name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
+def _name_only(cadence: Cadence, _utc_offset: timedelta) -> serializers.Json:
     return {"name": cadence.name, "id": cadence.id}
 
 
@@ -108,16 +107,16 @@ def _counted(answer: Callable[[web.Request, Simulator, SimOrg], web.Response]) -
 
 @_counted
 def list_cadences(request: web.Request, simulator: Simulator, org: SimOrg) -> web.Response:
-    version = cast("serializers.Version", request.match_info["version"])
     page, per_page = _paging(request, simulator)
     cadences = org.ordered(simulator.settings.order)
-    if version == "v8":
+    render: Callable[[Cadence, timedelta], serializers.Json] = serializers.list_v7
+    if request.match_info["version"] == "v8":
         cadences = _filter(cadences, org, request.query)
+        render = _name_only if "fields" in request.query else serializers.list_v8
     start = (page - 1) * per_page
     shown = cadences[start : start + per_page]
     if not shown:
         return web.Response(status=204)
-    render = _name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
     info = {
         "per_page": per_page,
         "count": len(shown),

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import edits
 from cadence_sync.simulator.org import Order, SimOrg
 from cadence_sync.simulator.replies import encoded_response, error_response, json_response, usual_code
 
-FaultAnswer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Target: TypeAlias = Literal["api", "token"]
 
 _ALWAYS = sys.maxsize
@@ -83,7 +83,7 @@ class FaultContext:
 
     fault: Fault
     request: web.Request
-    answer: FaultAnswer
+    answer: Handler
     org: SimOrg | None
     order: Order
 

@@ -7,14 +7,12 @@ unenrollment follow from the cadence's id and counts, so that two answers never 
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from cadence_sync.simulator.org import CALLS, MAILS, TASKS
 from cadence_sync.simulator.records import Cadence, Counts, Execution, User
 
 Json: TypeAlias = dict[str, Any]
-Version: TypeAlias = Literal["v7", "v8"]
-Renderer: TypeAlias = Callable[[Cadence, timedelta], Json]
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 """v8's samples write some times of a cadence in UTC and others with this offset."""
@@ -92,10 +90,6 @@ def one_v8(cadence: Cadence) -> Json:
         "custom_view": cadence.view and {"name": cadence.view.name, "id": cadence.view.id},
         "status": cadence.status,
     }
-
-
-LISTS: dict[Version, Renderer] = {"v7": list_v7, "v8": list_v8}
-"""API version → renderer of one item of its list."""
 
 
 def _summary(counts: Counts) -> Json:
