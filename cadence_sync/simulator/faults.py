@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import edits
 from cadence_sync.simulator.org import Order, SimOrg
-from cadence_sync.simulator.replies import encoded_response, error_response, json_response, usual_code
+from cadence_sync.simulator.replies import USUAL_CODES, encoded_response, error_response, json_response
 
 Target: TypeAlias = Literal["api", "token"]
 
@@ -106,7 +106,7 @@ async def _status(context: FaultContext) -> web.StreamResponse:
     if fault.target == "token":
         return json_response({"error": fault.code or "general_error"}, fault.status or 400)
     status = fault.status or (None if fault.code else 500)
-    return error_response(fault.code or usual_code(status or 500), status)
+    return error_response(fault.code or USUAL_CODES.get(status or 500, "INTERNAL_SERVER_ERROR"), status)
 
 
 async def _html(context: FaultContext) -> web.StreamResponse:

@@ -31,7 +31,7 @@ _ERRORS = {
     "TOO_MANY_REQUESTS": _Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests fired in concurrency limit."),
     "INTERNAL_SERVER_ERROR": _Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Unhandled and unexpected exception in server"),
 }
-_USUAL_CODES = {
+USUAL_CODES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
     HTTPStatus.UNAUTHORIZED: "INVALID_TOKEN",
     HTTPStatus.FORBIDDEN: "NO_PERMISSION",
@@ -68,7 +68,3 @@ def error_response(
         "status": "error",
     }
     return json_response(body, status or usual.status)
-
-
-def usual_code(status: int) -> str:
-    return _USUAL_CODES.get(HTTPStatus(status), "INTERNAL_SERVER_ERROR")

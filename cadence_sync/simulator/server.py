@@ -4,7 +4,7 @@ Requests under `/_simulator/` control it, for tests in other processes and for e
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 
@@ -150,11 +150,19 @@ def _add_control(app: web.Application) -> None:
     app.router.add_get("/_simulator/state", _state)
     app.router.add_post("/_simulator/edits", _edit)
     app.router.add_post("/_simulator/faults", _add_fault)
-    app.router.add_delete("/_simulator/faults", _clear_faults)
+    app.router.add_delete("/_simulator/faults", _resetting(lambda simulator: simulator.faults.clear()))
     app.router.add_post("/_simulator/settings", _settings)
     app.router.add_get("/_simulator/requests", _requests)
-    app.router.add_delete("/_simulator/requests", _forget_requests)
-    app.router.add_delete("/_simulator/tokens", _revoke)
+    app.router.add_delete("/_simulator/requests", _resetting(lambda simulator: simulator.journal.clear()))
+    app.router.add_delete("/_simulator/tokens", _resetting(lambda simulator: simulator.tokens.revoke_all()))
+
+
+def _resetting(reset: Callable[[Simulator], None]) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        reset(request.app[SIMULATOR])
+        return web.Response(status=204)
+
+    return handler
 
 
 async def _state(request: web.Request) -> web.StreamResponse:
@@ -188,11 +196,6 @@ async def _add_fault(request: web.Request) -> web.StreamResponse:
     return json_response(_plain(fault), 201)
 
 
-async def _clear_faults(request: web.Request) -> web.StreamResponse:
-    request.app[SIMULATOR].faults.clear()
-    return web.Response(status=204)
-
-
 async def _settings(request: web.Request) -> web.StreamResponse:
     simulator = request.app[SIMULATOR]
     simulator.change_settings(**await _object(request))
@@ -201,16 +204,6 @@ async def _settings(request: web.Request) -> web.StreamResponse:
 
 async def _requests(request: web.Request) -> web.StreamResponse:
     return json_response({"requests": [asdict(entry) for entry in request.app[SIMULATOR].journal.requests]})
-
-
-async def _forget_requests(request: web.Request) -> web.StreamResponse:
-    request.app[SIMULATOR].journal.clear()
-    return web.Response(status=204)
-
-
-async def _revoke(request: web.Request) -> web.StreamResponse:
-    request.app[SIMULATOR].tokens.revoke_all()
-    return web.Response(status=204)
 
 
 async def _object(request: web.Request) -> dict[str, object]:
