@@ -102,9 +102,9 @@ def _kind(request: web.Request) -> str:
         return "control"
     if path == "/oauth/v2/token":
         return "token"
-    if path.startswith("/crm/") and path.endswith("/settings/automation/cadences"):
+    if path.startswith("/crm/") and path.endswith(_CADENCES):
         return "list"
-    return "one" if path.startswith("/crm/") and "/settings/automation/cadences/" in path else "other"
+    return "one" if path.startswith("/crm/") and f"{_CADENCES}/" in path else "other"
 
 
 async def _answer(request: web.Request, handler: Handler, kind: str, org: SimOrg | None) -> web.StreamResponse:
