@@ -75,10 +75,11 @@ def open_service(name: str, url: str, web_url: str | None) -> AppriseChannel:
             hint=f"{docs_hint('Get alerts')} github.com/caronc/apprise/wiki lists every service.",
         )
     host = getattr(plugin, "smtp_host", None) or plugin.host
-    if _in_the_clear(plugin, schema) and host and not is_loopback(host):
+    if schema in _schemas(plugin.protocol) and not plugin.secure and host and not is_loopback(host):
+        encrypted = [f"{known}://" for known in _schemas(plugin.secure_protocol)]
         raise SettingsError(
             f"The channel {name!r} would send in the clear, by {schema}://.",
-            hint=f"Use {_secure(plugin) or 'a service with encryption'}; plain text goes to loopback only.",
+            hint=f"Use {encrypted[0] if encrypted else 'a service with encryption'}; plain text goes to loopback only.",
         )
     targets = _targets(plugin)
     if targets > 1:
@@ -109,12 +110,6 @@ def _silence_logs() -> None:
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
-def _in_the_clear(plugin: Any, schema: str) -> bool:
-    plain = plugin.protocol if isinstance(plugin.protocol, tuple | list) else (plugin.protocol,)
-    return schema in plain and not plugin.secure
-
-
-def _secure(plugin: Any) -> str | None:
-    known = plugin.secure_protocol
-    first = known[0] if isinstance(known, tuple | list) and known else known
-    return f"{first}://" if first else None
+def _schemas(protocol: str | Sequence[str] | None) -> list[str]:
+    names = [protocol] if isinstance(protocol, str) else protocol
+    return list(names or ())

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.errors import TransientError
-
-HINT: Final = "It is tried again later; `cadence-sync alerts test` tries the channel at once."
 
 T = TypeVar("T")
 
@@ -32,7 +30,8 @@ class Channel(Protocol):
 
 def not_sent(why: str, retry_after: float | None = None) -> TransientError:
     """Returns the error of a failed delivery; `why` is our own text, since a receiver's may hold secrets."""
-    return TransientError(why, hint=HINT, code="ALERT_NOT_SENT", retry_after=retry_after)
+    hint = "It is tried again later; `cadence-sync alerts test` tries the channel at once."
+    return TransientError(why, hint=hint, code="ALERT_NOT_SENT", retry_after=retry_after)
 
 
 async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:

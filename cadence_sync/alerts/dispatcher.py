@@ -6,16 +6,16 @@ answer was lost.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from cadence_sync.alerts.channels import Channel
-from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, pause_after
+from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, IsStale, pause_after
 from cadence_sync.errors import CadenceSyncError, TransientError
 from cadence_sync.logs import log
 from cadence_sync.ports import Clock
@@ -31,6 +31,8 @@ MARK_PAUSE: Final = 3.0
 """Seconds between two attempts to mark a message as sent."""
 PATIENCE: Final = 300.0
 """Seconds without progress on any channel after which `drain` gives up."""
+STALENESS_PAUSE: Final = 30.0
+"""Seconds between two checks for organizations that were not read for too long, and for episodes that are over."""
 
 Count = Callable[[str, str], None]
 """Called with a channel and the result of a delivery: `sent`, `failed` or `dead_lettered`."""
@@ -56,7 +58,6 @@ class Dispatcher:
     _stopping: bool = False
 
     async def run(self) -> None:
-        """Sends until canceled; an error is logged, and the next poll tries again."""
         while True:
             async with log_and_continue():
                 await self._poll()
@@ -100,7 +101,6 @@ class Dispatcher:
         return True
 
     async def _poll(self) -> None:
-        """Starts a task for each idle channel on which something is due."""
         idle = [channel for channel in self.channels if channel not in self._busy and self._may_send(channel)]
         for channel, due in groupby(await self.delivery.load_due(idle), attrgetter("channel")):
             if not self._stopping:
@@ -179,9 +179,22 @@ async def run_dispatcher(dispatcher: Dispatcher, grace: float) -> AsyncIterator[
         await asyncio.shield(dispatcher.stop(grace))
 
 
+async def watch_staleness(
+    enter_staleness: Callable[[datetime, IsStale], Awaitable[None]],
+    clock: Clock,
+    staleness: Callable[[], IsStale | None],
+) -> None:
+    """Checks until canceled; without a predicate another process checks."""
+    while True:
+        async with log_and_continue():
+            is_stale = staleness()
+            if is_stale is not None:
+                await enter_staleness(clock.now(), is_stale)
+        await asyncio.sleep(STALENESS_PAUSE)
+
+
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs work that does not end by itself until the block ends."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -31,7 +31,6 @@ LONGEST: Final = 200
 """Characters of a name or a value in a text."""
 MOST_FIELDS: Final = 20
 EMPTY: Final = "(empty)"
-IDS: Final = frozenset(LABELS.values())
 
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 _ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
@@ -48,10 +47,7 @@ _KINDS: Final = {
     "restored": ("A cadence came back", "came back after it was deleted"),
 }
 _CHANGED: Final = ("A cadence changed", "was changed")
-_TITLES: Final = {
-    Event.HELD: "Deletions await a decision",
-    Event.DECIDED: "Held deletions were decided about",
-}
+_TITLES: Final = {Event.HELD: "Deletions await a decision", Event.DECIDED: "Held deletions were decided about"}
 _STATES: Final = {
     Event.FAILING: ("Syncs fail", "Syncs of this organization fail."),
     Event.RECOVERED: ("Syncs work again", "Syncs of this organization work again."),
@@ -89,7 +85,6 @@ def render_message(alerts: Sequence[AlertEvent], web_url: str | None, limit: int
 
 
 def event_url(alert: AlertEvent, web_url: str | None) -> str | None:
-    """Returns the page of the web UI that explains the event, or on which it is decided."""
     if web_url is None or alert.event is Event.TEST:
         return web_url
     org_id = quote(alert.org_id, safe="")
@@ -134,12 +129,10 @@ def _event_title(alert: AlertEvent) -> str:
 
 
 def _state(alert: AlertEvent) -> tuple[str, str]:
-    """Returns title and sentence of an event that only says how an organization is."""
     return _OVER[alert.event] if alert.is_over and alert.event in _OVER else _STATES[alert.event]
 
 
 def _rest(alerts: Sequence[AlertEvent], web_url: str) -> str:
-    """Returns the page with the events that do not fit: that of their run if they share one, else all changes."""
     runs = {each.run_id for each in alerts}
     return f"{web_url}/runs/{alerts[0].run_id}" if len(runs) == 1 and None not in runs else f"{web_url}/changes"
 
@@ -183,7 +176,6 @@ def _name(alert: AlertEvent) -> str:
 
 
 def _fields(alert: AlertEvent, most: int) -> list[str]:
-    """Returns a line for each field; audit fields are mentioned only where nothing else changed."""
     shown = visible_changes(alert.changes)
     if alert.kind == "updated" and not shown:
         return [INVISIBLE_EDIT]
@@ -201,12 +193,11 @@ def _format_change(change: FieldChange) -> str:
 
 
 def _format_value(path: str, value: object, label: str | None) -> str:
-    """Returns a value in the words of the web UI: a name instead of an id, a time of day in UTC."""
     if value == "":
         return EMPTY
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if path in IDS and label:
+    if label and path in LABELS.values():
         return sanitize(label)
     if FIELDS.get(path) is FieldType.INSTANT and isinstance(value, str):
         with suppress(ValueError, OverflowError):

@@ -42,7 +42,6 @@ class AlertRouting:
     """Consecutive failed runs that are worth a message."""
 
     def channels_for_change(self, org_id: str, version: Version) -> list[str]:
-        """Returns the channels for a version; a baseline is not a change."""
         if version.kind is Kind.BASELINE:
             return []
         return _channels(rule for rule in self.rules if _selects_change(rule, org_id, version))
@@ -51,7 +50,6 @@ class AlertRouting:
         return _channels(rule for rule in self.rules if _selects(rule, event, org_id))
 
     def due(self, channel: str, now: datetime) -> datetime:
-        """Returns when an event of now is sent: at once, or at the end of the channel's period."""
         period = self.digests.get(channel)
         return now if period is None else period_end(now, period)
 
@@ -63,7 +61,6 @@ def period_end(now: datetime, period: timedelta) -> datetime:
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Returns the pause after a failed attempt: three times the one before."""
     factor: int = 3 ** max(0, min(attempts - 1, 10))
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * factor)
 

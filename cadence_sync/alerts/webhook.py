@@ -11,8 +11,9 @@ from standardwebhooks import Webhook
 from cadence_sync import __version__
 from cadence_sync.alerts.channels import not_sent
 from cadence_sync.alerts.events import ENDS, AlertEvent, Event
-from cadence_sync.alerts.render import IDS, event_url, render_message
+from cadence_sync.alerts.render import event_url, render_message
 from cadence_sync.config.alerts import webhook_key
+from cadence_sync.core.fields import LABELS
 from cadence_sync.core.labels import field_title
 from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
@@ -115,6 +116,6 @@ def _json_of_change(change: FieldChange) -> dict[str, object]:
         "old": change.old,
         "new": change.new,
     }
-    if change.field in IDS:
+    if change.field in LABELS.values():
         found |= {"old_label": change.old_label, "new_label": change.new_label}
     return found

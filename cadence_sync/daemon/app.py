@@ -8,9 +8,8 @@ from functools import partial
 from typing import Final
 
 from cadence_sync import wiring
-from cadence_sync.alerts.dispatcher import in_background, run_dispatcher
+from cadence_sync.alerts.dispatcher import in_background, run_dispatcher, watch_staleness
 from cadence_sync.alerts.routing import IsStale, build_routing
-from cadence_sync.alerts.staleness import watch
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
@@ -30,8 +29,7 @@ from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs.registry import OrgConfigCache, load_org_config, usable_orgs
 from cadence_sync.ports import Clock
-from cadence_sync.web.app import web_ui_app
-from cadence_sync.web.health import Probes, serving
+from cadence_sync.web.app import Probes, serving, web_ui_app
 
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
@@ -118,7 +116,7 @@ async def _watching_staleness(
         yield
         return
     enter = partial(enter_staleness, engine, build_routing(settings))
-    async with in_background(watch(enter, wiring.SystemClock(), predicate)):
+    async with in_background(watch_staleness(enter, wiring.SystemClock(), predicate)):
         yield
 
 

@@ -1,12 +1,11 @@
 """The API host, with lists in v7 and v8 and v8's single cadence, and the token endpoint of the accounts host."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import serializers
 from cadence_sync.simulator.org import SimOrg
@@ -23,7 +22,6 @@ _COMPARATORS: dict[str, Callable[[str, str], bool]] = {
     "starts_with": lambda name, value: name.startswith(value),
     "ends_with": lambda name, value: name.endswith(value),
 }
-_FLAGS = {"true": True, "false": False}
 
 
 class _Field(msgspec.Struct):
@@ -37,15 +35,13 @@ class _Criterion(msgspec.Struct):
 
 
 def _filter(cadences: Sequence[Cadence], org: SimOrg, query: Mapping[str, str]) -> Sequence[Cadence]:
-    """Returns the cadences that pass all filters of the query; raises `ZohoError` for an invalid one."""
     if query.get("fields", "name") != "name":
         raise ZohoError("INVALID_DATA", "invalid data", param_name="fields")
     tests = [make_filter(query[name], org) for name, make_filter in _FILTERS.items() if name in query]
     return [cadence for cadence in cadences if all(test(cadence) for test in tests)]
 
 
-def _name_only(cadence: Cadence, _utc_offset: timedelta) -> dict[str, Any]:
-    """Renders a list's item for `fields=name`; the id always stays."""
+def _name_only(cadence: Cadence, _utc_offset: timedelta) -> serializers.Json:
     return {"name": cadence.name, "id": cadence.id}
 
 
@@ -56,9 +52,9 @@ def _by_module(value: str, org: SimOrg) -> Callable[[Cadence], bool]:
 
 
 def _by_active(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
-    if value not in _FLAGS:
+    if value not in {"true", "false"}:
         raise ZohoError("UNABLE_TO_PARSE_DATA_TYPE")
-    return lambda cadence: cadence.active is _FLAGS[value]
+    return lambda cadence: cadence.active is (value == "true")
 
 
 def _by_name(value: str, _org: SimOrg) -> Callable[[Cadence], bool]:
@@ -78,70 +74,62 @@ _FILTERS: dict[str, Callable[[str, SimOrg], Callable[[Cadence], bool]]] = {
     "active": _by_active,
     "name": _by_name,
 }
-
-
 _LARGEST = 2**31 - 1
 
 
-async def list_cadences(request: web.Request) -> web.StreamResponse:
-    """Answers one page; an empty one with 204."""
-    simulator, org = request.app[SIMULATOR], authorized(request)
-    async with _counted(simulator, org):
-        version = cast("serializers.Version", request.match_info["version"])
-        page, per_page = _paging(request, simulator)
-        cadences = org.ordered(simulator.settings.order)
-        if version == "v8":
-            cadences = _filter(cadences, org, request.query)
-        start = (page - 1) * per_page
-        shown = cadences[start : start + per_page]
-        if not shown:
-            return _with_credits(web.Response(status=204), simulator, org)
-        render = _name_only if version == "v8" and "fields" in request.query else serializers.LISTS[version]
-        body: dict[str, Any] = {
-            "cadences": [render(cadence, org.utc_offset) for cadence in shown],
-            "info": {
-                "per_page": per_page,
-                "count": len(shown),
-                "page": page,
-                "more_records": start + per_page < len(cadences),
-            },
-        }
-        return _with_credits(json_response(body), simulator, org)
+def _counted(answer: Callable[[web.Request, Simulator, SimOrg], web.Response]) -> Handler:
+    """Counts a call against the organization's limits, for the whole of its latency.
+
+    Zoho sends a header with the remaining credits once half of them are used.
+    """
+
+    async def handler(request: web.Request) -> web.Response:
+        simulator, org = request.app[SIMULATOR], authorized(request)
+        limit, budget = simulator.settings.max_concurrent, simulator.settings.credits
+        if limit is not None and simulator.in_flight[org.index] >= limit:
+            raise ZohoError("TOO_MANY_REQUESTS")
+        if budget is not None and simulator.calls[org.index] >= budget:
+            raise ZohoError("TOO_MANY_REQUESTS", "API credits of the last 24 hours are used up.")
+        simulator.calls[org.index] += 1
+        simulator.in_flight[org.index] += 1
+        try:
+            await simulator.wait()
+            response = answer(request, simulator, org)
+        finally:
+            simulator.in_flight[org.index] -= 1
+        budget, used = simulator.settings.credits, simulator.calls[org.index]
+        if budget is not None and used * 2 >= budget:
+            response.headers["X-API-CREDITS-REMAINING"] = str(budget - used)
+        return response
+
+    return handler
 
 
-async def get_cadence(request: web.Request) -> web.StreamResponse:
-    """Answers a cadence or a pending draft with its steps; an unknown id with 204."""
-    simulator, org = request.app[SIMULATOR], authorized(request)
-    async with _counted(simulator, org):
-        cadence = org.find(request.match_info["id"])
-        if cadence is None:
-            return _with_credits(web.Response(status=204), simulator, org)
-        return _with_credits(json_response({"cadences": [serializers.one_v8(cadence)]}), simulator, org)
+@_counted
+def list_cadences(request: web.Request, simulator: Simulator, org: SimOrg) -> web.Response:
+    page, per_page = _paging(request, simulator)
+    cadences = org.ordered(simulator.settings.order)
+    render: Callable[[Cadence, timedelta], serializers.Json] = serializers.list_v7
+    if request.match_info["version"] == "v8":
+        cadences = _filter(cadences, org, request.query)
+        render = _name_only if "fields" in request.query else serializers.list_v8
+    start = (page - 1) * per_page
+    shown = cadences[start : start + per_page]
+    if not shown:
+        return web.Response(status=204)
+    info = {
+        "per_page": per_page,
+        "count": len(shown),
+        "page": page,
+        "more_records": start + per_page < len(cadences),
+    }
+    return json_response({"cadences": [render(cadence, org.utc_offset) for cadence in shown], "info": info})
 
 
-@asynccontextmanager
-async def _counted(simulator: Simulator, org: SimOrg) -> AsyncIterator[None]:
-    """Counts a call against the organization's limits, for the whole of its latency."""
-    settings = simulator.settings
-    if settings.max_concurrent is not None and simulator.in_flight[org.index] >= settings.max_concurrent:
-        raise ZohoError("TOO_MANY_REQUESTS")
-    if settings.credits is not None and simulator.calls[org.index] >= settings.credits:
-        raise ZohoError("TOO_MANY_REQUESTS", "API credits of the last 24 hours are used up.")
-    simulator.calls[org.index] += 1
-    simulator.in_flight[org.index] += 1
-    try:
-        await simulator.wait()
-        yield
-    finally:
-        simulator.in_flight[org.index] -= 1
-
-
-def _with_credits(response: web.Response, simulator: Simulator, org: SimOrg) -> web.Response:
-    """Adds the header with the remaining credits, which Zoho sends once half of them are used."""
-    budget, used = simulator.settings.credits, simulator.calls[org.index]
-    if budget is not None and used * 2 >= budget:
-        response.headers["X-API-CREDITS-REMAINING"] = str(budget - used)
-    return response
+@_counted
+def get_cadence(request: web.Request, _simulator: Simulator, org: SimOrg) -> web.Response:
+    cadence = org.find(request.match_info["id"])
+    return web.Response(status=204) if cadence is None else json_response({"cadences": [serializers.one_v8(cadence)]})
 
 
 def _paging(request: web.Request, simulator: Simulator) -> tuple[int, int]:
@@ -171,15 +159,15 @@ _TOO_MANY = "You have made too many requests continuously. Please try again afte
 
 
 async def token(request: web.Request) -> web.StreamResponse:
-    """Exchanges a refresh token or a grant code, sent in the form body, for an access token."""
     await request.app[SIMULATOR].wait()
     try:
         return json_response(await _grant(request))
     except TokenError as error:
-        body = {"error": error.error}
-        if error.error == "Access Denied":
+        code = str(error)
+        body = {"error": code}
+        if code == "Access Denied":
             body |= {"error_description": _TOO_MANY, "status": "failure"}
-        return json_response(body, _STATUS.get(error.error, 200))
+        return json_response(body, _STATUS.get(code, 200))
 
 
 async def _grant(request: web.Request) -> dict[str, object]:

@@ -109,7 +109,9 @@ def change_execution(context: EditContext, cadence_id: str, execution: Execution
         execution = make_execution(context.rng, context.now)
     cadence.execution = execution
     context.sign(cadence)
-    return Edit("change_execution", cadence_id, f"{cadence.name!r} has {_schedule(execution)}")
+    every = f"every {execution.unit} {execution.period}" if execution.unit else execution.period
+    end = f"until {execution.end_date}" if execution.end_date else "without end"
+    return Edit("change_execution", cadence_id, f"{cadence.name!r} has execution {every}, {end}")
 
 
 def create(org: SimOrg, cadence: Cadence) -> Edit:
@@ -161,11 +163,6 @@ def _live(org: SimOrg, cadence_id: str) -> Cadence:
 
 def _steps(counts: Counts) -> str:
     return f"{counts.email} mail, {counts.task} task, {counts.call} call, {counts.whatsapp} WhatsApp"
-
-
-def _schedule(execution: Execution) -> str:
-    every = f"every {execution.unit} {execution.period}" if execution.unit else execution.period
-    return f"execution {every}, {f'until {execution.end_date}' if execution.end_date else 'without end'}"
 
 
 def _listed(execution: Execution) -> tuple[str, int | None, str]:

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cadence_sync.simulator import edits
 from cadence_sync.simulator.org import Order, SimOrg
-from cadence_sync.simulator.replies import encoded_response, error_response, json_response, usual_code
+from cadence_sync.simulator.replies import USUAL_CODES, encoded_response, error_response, json_response
 
-FaultAnswer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Target: TypeAlias = Literal["api", "token"]
 
 _ALWAYS = sys.maxsize
@@ -83,7 +83,7 @@ class FaultContext:
 
     fault: Fault
     request: web.Request
-    answer: FaultAnswer
+    answer: Handler
     org: SimOrg | None
     order: Order
 
@@ -106,7 +106,7 @@ async def _status(context: FaultContext) -> web.StreamResponse:
     if fault.target == "token":
         return json_response({"error": fault.code or "general_error"}, fault.status or 400)
     status = fault.status or (None if fault.code else 500)
-    return error_response(fault.code or usual_code(status or 500), status)
+    return error_response(fault.code or USUAL_CODES.get(status or 500, "INTERNAL_SERVER_ERROR"), status)
 
 
 async def _html(context: FaultContext) -> web.StreamResponse:
@@ -196,7 +196,6 @@ def _body(response: web.StreamResponse) -> bytes:
 
 
 def _with_info(response: web.StreamResponse, **info: object) -> web.StreamResponse:
-    """Returns a list's answer with these values in its `info`; other answers stay."""
     if response.status != web.HTTPOk.status_code:
         return response
     document: dict[str, Any] = msgspec.json.decode(_body(response))

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from cadence_sync.simulator.records import Cadence, Counts, Execution, Module, Period, User, View, parent_id
 
@@ -12,7 +12,6 @@ Order: TypeAlias = Literal["id", "name", "modified", "shuffled"]
 """The order of lists; Zoho documents none. `shuffled` is arbitrary but stable; `modified` has the latest edit first, so
 that an edit moves its cadence to page 1.
 """
-ORDERS: tuple[Order, ...] = get_args(Order)
 
 EPOCH = datetime(2024, 1, 8, 9, 0, tzinfo=UTC)
 """Start of the `HISTORY` in which all cadences of a new organization were created."""
@@ -104,7 +103,10 @@ class SimOrg:
         ]
         self.cadences: dict[str, Cadence] = {}
         self.deleted: dict[str, Cadence] = {}
-        self._fill(cadences)
+        for number in range(cadences):
+            created = EPOCH + HISTORY * ((number + self._rng.random()) / cadences)
+            made = _age(self, self._rng, make_cadence(self, self._rng, created))
+            self.cadences[made.id] = made
 
     def new_id(self) -> str:
         """Returns a 19-digit id like Zoho's: a prefix per organization and a growing number."""
@@ -130,14 +132,7 @@ class SimOrg:
         return self._ordered[order]
 
     def touch(self) -> None:
-        """Drops the cached orders after a change."""
         self._ordered.clear()
-
-    def _fill(self, size: int) -> None:
-        for number in range(size):
-            created = EPOCH + HISTORY * ((number + self._rng.random()) / size)
-            made = _age(self, self._rng, make_cadence(self, self._rng, created))
-            self.cadences[made.id] = made
 
 
 def _person(rng: random.Random) -> str:
@@ -145,7 +140,6 @@ def _person(rng: random.Random) -> str:
 
 
 def cadence_name(rng: random.Random) -> str:
-    """Returns a name as a sales team would choose it; not unique."""
     return f"{rng.choice(_OCCASIONS)} - {rng.choice(_AUDIENCES)}{rng.choice(_TAGS)}"
 
 
@@ -181,7 +175,6 @@ def make_cadence(org: SimOrg, rng: random.Random, created: datetime, by: User | 
 
 
 def _age(org: SimOrg, rng: random.Random, made: Cadence) -> Cadence:
-    """Returns the cadence after some use: most were edited, some have a draft."""
     if _chance(rng, 88):
         span = int((_LAST_EDIT - made.created_time).total_seconds())
         made.modified_time = made.created_time + timedelta(seconds=rng.randrange(60, span))
@@ -190,7 +183,6 @@ def _age(org: SimOrg, rng: random.Random, made: Cadence) -> Cadence:
 
 
 def make_counts(rng: random.Random) -> Counts:
-    """Returns steps by kind, at least one in all."""
     drawn = Counts(
         email=rng.randrange(6),
         task=rng.randrange(4),
@@ -201,7 +193,6 @@ def make_counts(rng: random.Random) -> Counts:
 
 
 def make_execution(rng: random.Random, now: datetime) -> Execution:
-    """Returns an execution; an end date, if any, is within the year after `now`."""
     period, units = rng.choice(_PERIODS)
     ends = _chance(rng, 30)
     end_date = (now.date() + timedelta(days=rng.randrange(14, 366))).isoformat() if ends else ""

@@ -104,12 +104,7 @@ class Cadence:
     def as_draft(self) -> "Cadence":
         """Returns the unpublished copy that Zoho keeps of an edited published cadence."""
         return replace(
-            self,
-            id=draft_id(self.id),
-            active=False,
-            published=False,
-            draft=None,
-            parent=Ref(self.id, self.name),
+            self, id=draft_id(self.id), active=False, published=False, draft=None, parent=Ref(self.id, self.name)
         )
 
 

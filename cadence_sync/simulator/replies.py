@@ -31,7 +31,7 @@ _ERRORS = {
     "TOO_MANY_REQUESTS": _Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests fired in concurrency limit."),
     "INTERNAL_SERVER_ERROR": _Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Unhandled and unexpected exception in server"),
 }
-_USUAL_CODES = {
+USUAL_CODES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
     HTTPStatus.UNAUTHORIZED: "INVALID_TOKEN",
     HTTPStatus.FORBIDDEN: "NO_PERMISSION",
@@ -45,16 +45,10 @@ class ZohoError(Exception):
 
     def __init__(self, code: str, message: str | None = None, **details: object) -> None:
         super().__init__(code)
-        self.code = code
-        self.message = message
-        self.details = details or None
-
-    def response(self) -> web.Response:
-        return error_response(self.code, message=self.message, details=self.details)
+        self.response = error_response(code, message=message, details=details or None)
 
 
 def json_response(data: object, status: int = HTTPStatus.OK) -> web.Response:
-    """Returns JSON as Zoho sends it: UTF-8, letters unescaped."""
     return encoded_response(msgspec.json.encode(data), status)
 
 
@@ -63,11 +57,7 @@ def encoded_response(body: bytes, status: int) -> web.Response:
 
 
 def error_response(
-    code: str,
-    status: int | None = None,
-    *,
-    message: str | None = None,
-    details: dict[str, object] | None = None,
+    code: str, status: int | None = None, *, message: str | None = None, details: dict[str, object] | None = None
 ) -> web.Response:
     """Returns Zoho's error body for a code; an unknown code has status 400."""
     usual = _ERRORS.get(code, _Refusal(HTTPStatus.BAD_REQUEST, code.replace("_", " ").lower()))
@@ -78,7 +68,3 @@ def error_response(
         "status": "error",
     }
     return json_response(body, status or usual.status)
-
-
-def usual_code(status: int) -> str:
-    return _USUAL_CODES.get(HTTPStatus(status), "INTERNAL_SERVER_ERROR")

@@ -7,14 +7,12 @@ unenrollment follow from the cadence's id and counts, so that two answers never 
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from cadence_sync.simulator.org import CALLS, MAILS, TASKS
 from cadence_sync.simulator.records import Cadence, Counts, Execution, User
 
 Json: TypeAlias = dict[str, Any]
-Version: TypeAlias = Literal["v7", "v8"]
-Renderer: TypeAlias = Callable[[Cadence, timedelta], Json]
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 """v8's samples write some times of a cadence in UTC and others with this offset."""
@@ -94,10 +92,6 @@ def one_v8(cadence: Cadence) -> Json:
     }
 
 
-LISTS: dict[Version, Renderer] = {"v7": list_v7, "v8": list_v8}
-"""API version → renderer of one item of its list."""
-
-
 def _summary(counts: Counts) -> Json:
     return {
         "task_follow_up_count": counts.task,
@@ -154,7 +148,6 @@ def _follow_ups(cadence: Cadence, made: str) -> list[Json]:
 
 
 def _rules(cadence: Cadence, execution: Execution) -> list[Json]:
-    """Returns the array form of `unenroll_properties`."""
     found: list[tuple[str, Json | None]] = [(execution.unenroll, None)]
     if execution.end_date:
         found.append(("end_date", {"unenroll_date": execution.end_date}))

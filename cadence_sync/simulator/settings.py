@@ -1,8 +1,10 @@
 """The behavior of the simulated hosts, apart from faults; it can change while they run."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from cadence_sync.simulator.org import Order
 
@@ -14,9 +16,9 @@ class SimulatorSettings:
     Times are seconds; `credits` is each organization's budget of API calls. None switches a limit off.
     """
 
-    latency: float = 0.0
-    default_per_page: int = 50
-    max_per_page: int = 200
+    latency: Annotated[float, Meta(ge=0)] = 0.0
+    default_per_page: Annotated[int, Meta(ge=1)] = 50
+    max_per_page: Annotated[int, Meta(ge=1)] = 200
     reject_per_page: bool = False
     order: Order = "id"
     credits: int | None = None
@@ -26,7 +28,7 @@ class SimulatorSettings:
     token_lifetime: float = 3600.0
     max_live_tokens: int = 15
     send_expires_in: bool = True
-    edit_every: float | None = None
+    edit_every: Annotated[float, Meta(gt=0)] | None = None
     edits_at_once: int = 1
 
     def update(self, changes: dict[str, object]) -> None:
@@ -38,15 +40,5 @@ class SimulatorSettings:
             changed = msgspec.convert(asdict(self) | changes, SimulatorSettings)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from error
-        _check(changed)
         for name in changes:
             setattr(self, name, getattr(changed, name))
-
-
-def _check(settings: SimulatorSettings) -> None:
-    if settings.default_per_page < 1 or settings.max_per_page < 1:
-        raise ValueError("a page holds at least one cadence")
-    if settings.latency < 0:
-        raise ValueError("latency is a number of seconds from 0")
-    if settings.edit_every is not None and settings.edit_every <= 0:
-        raise ValueError("edit_every is a number of seconds above 0, or null")

@@ -19,7 +19,6 @@ from cadence_sync.simulator.tokens import TokenService
 
 _SCHEME = "Zoho-oauthtoken "
 _KEPT = 10_000
-_PLAIN = frozenset({"page", "per_page", "module", "name", "active", "fields"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +49,6 @@ class RequestLog:
     def clear(self) -> None:
         self.requests.clear()
         self.counts.clear()
-
-
-def kind_of(request: web.BaseRequest) -> str:
-    """Returns `token`, `list`, `one`, `control` or `other`."""
-    path = request.path
-    if path.startswith("/_simulator/"):
-        return "control"
-    if path == "/oauth/v2/token":
-        return "token"
-    if path.startswith("/crm/") and path.endswith("/settings/automation/cadences"):
-        return "list"
-    return "one" if path.startswith("/crm/") and "/settings/automation/cadences/" in path else "other"
-
-
-def plain_query(request: web.BaseRequest) -> dict[str, str]:
-    """Returns the query with masked values, possibly secrets, of parameters outside the cadences API."""
-    return {key: value if key in _PLAIN else "***" for key, value in request.query.items()}
 
 
 class Simulator:
@@ -115,7 +97,6 @@ class Simulator:
         self.settings_changed.set()
 
     async def wait(self) -> None:
-        """Sleeps for the latency of the settings."""
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency)
 
@@ -136,7 +117,6 @@ def authorized(request: web.Request) -> SimOrg:
 
 
 async def find_org(request: web.Request) -> SimOrg | None:
-    """Returns the organization of the access or refresh token, if it is valid."""
     if request.method == "POST":
         refresh_token = (await request.post()).get("refresh_token")
         simulator = request.app[SIMULATOR]

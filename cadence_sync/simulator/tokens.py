@@ -26,16 +26,11 @@ class SimulatedCredentials:
 
 
 def credentials(index: int) -> SimulatedCredentials:
-    """Returns the credentials of organization number `index`, counted from 0."""
     return SimulatedCredentials(CLIENT_ID, CLIENT_SECRET, f"{_REFRESH}{index}", f"{_CODE}{index}")
 
 
 class TokenError(Exception):
-    """A refusal by the accounts host, with its error code."""
-
-    def __init__(self, error: str) -> None:
-        super().__init__(error)
-        self.error = error
+    """A refusal by the accounts host; its text is the error code."""
 
 
 @dataclass(slots=True)
@@ -87,14 +82,12 @@ class TokenService:
         return self._make(index, issued, now)
 
     def org_of(self, access_token: str) -> int | None:
-        """Returns the number of an access token's organization, None for an invalid token."""
         index = self._owners.get(access_token)
         if index is None or self._issued[index].live[access_token] <= self._clock():
             return None
         return index
 
     def revoke_all(self) -> None:
-        """Expires all access tokens."""
         self._owners.clear()
         for issued in self._issued.values():
             issued.live.clear()

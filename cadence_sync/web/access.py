@@ -46,7 +46,6 @@ class Access:
         return self.token is None and self.user_header is None
 
     def is_token(self, given: str) -> bool:
-        """Compares with the token in constant time."""
         if self.token is None:
             return False
         return hmac.compare_digest(_digest(given), _digest(self.token))
@@ -55,7 +54,6 @@ class Access:
         return self._is_proxy(request.remote or "")
 
     def is_secure(self, request: web.Request) -> bool:
-        """Whether the browser uses TLS, as far as this process can know."""
         forwarded = request.headers.get("X-Forwarded-Proto", "") if self.is_proxied(request) else ""
         return request.secure or forwarded.rpartition(",")[2].strip().lower() == "https"
 
@@ -68,7 +66,6 @@ class Access:
         return next((each for each in reversed(chain) if not self._is_proxy(each)), chain[0])
 
     def proxy_user(self, request: web.Request) -> str | None:
-        """Returns the user that a trusted proxy names."""
         if self.user_header is None or not self.is_proxied(request):
             return None
         return _readable(request.headers.get(self.user_header, "")).strip()[:NAME_LENGTH] or None
@@ -161,3 +158,9 @@ def _wait(failures: deque[float], most: int, now: float) -> float:
     while failures and failures[0] <= now - WINDOW:
         failures.popleft()
     return failures[len(failures) - most] + WINDOW - now if len(failures) >= most else 0.0
+
+
+ACCESS: Final = web.AppKey("access", Access)
+LIMITS: Final = web.AppKey("limits", Limits)
+USER: Final = web.RequestKey("user", str)
+"""The user's name, as the audit log has it."""

@@ -2,15 +2,12 @@
 
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 
 import pygal
 from markupsafe import Markup
 from pygal.style import Style
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 # pygal leaves an import hook for its plugins; Python 3.11 warns of its kind at every later import.
 sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
@@ -71,7 +68,7 @@ def draw_bars(
     return Markup(ET.tostring(drawn, encoding="unicode"))  # noqa: S704 - see above
 
 
-def _strip(element: "Element") -> None:
+def _strip(element: ET.Element) -> None:
     for child in list(element):
         if _is_unwanted(child):
             element.remove(child)
@@ -82,7 +79,7 @@ def _strip(element: "Element") -> None:
             _strip(child)
 
 
-def _is_unwanted(child: "Element") -> bool:
+def _is_unwanted(child: ET.Element) -> bool:
     kind = child.get("class")
     if not str(child.tag).isalpha() or child.tag in _UNWANTED_TAGS or kind in _UNWANTED_CLASSES:
         return True

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 NOTHING: Final = "\u2013"
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
-_IDS: Final = frozenset(LABELS.values())
 _LONG: Final = 160
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
@@ -32,7 +31,6 @@ def when(context: jinja2.runtime.Context, at: datetime | None, form: str = "%Y-%
 
 @jinja2.pass_context
 def ago(context: jinja2.runtime.Context, at: datetime | None) -> Markup:
-    """Renders how long ago a time was."""
     if at is None:
         return Markup("never")
     return _time_element(at, context["zone"], _TIME, f"{span((context['now'] - at).total_seconds())} ago")
@@ -45,7 +43,6 @@ def _time_element(at: datetime, zone: "ZoneInfo", title: str, text: str) -> Mark
 
 
 def span(seconds: float) -> str:
-    """Returns a duration in one unit."""
     for size, unit in _UNITS:
         if seconds >= size:
             count = int(seconds // size)
@@ -65,7 +62,6 @@ def link_with(context: jinja2.runtime.Context, path: str, **changes: object) -> 
 
 
 def short(text: str | None, most: int = _LONG) -> str:
-    """Returns a name that fits a line."""
     return _cut(display_name(text), most)
 
 
@@ -74,7 +70,6 @@ def _cut(whole: str, most: int | None) -> str:
 
 
 def plain(path: str, given: object, label: str | None = None) -> str:
-    """Returns a value as text; a label comes before its id."""
     match given:
         case None | "":
             return NOTHING
@@ -83,7 +78,7 @@ def plain(path: str, given: object, label: str | None = None) -> str:
         case list() | dict():
             return json.dumps(given, ensure_ascii=False)
         case str():
-            return f"{label} ({given})" if label and path in _IDS else humanize(path, given)
+            return f"{label} ({given})" if label and path in LABELS.values() else humanize(path, given)
         case _:
             return str(given)
 
@@ -96,14 +91,13 @@ def leaf(
     if isinstance(given, str) and given:
         if FIELDS.get(path) is FieldType.INSTANT:
             return when(context, datetime.fromisoformat(given))
-        if path in _IDS and label:
+        if label and path in LABELS.values():
             return Markup('<span title="{}"><bdi>{}</bdi></span>').format(given, label)
         return Markup("<bdi>{}</bdi>").format(_cut(plain(path, given), most))
     return escape(_cut(plain(path, given), most))
 
 
 def cadence_path(org_id: str, cadence_id: str) -> str:
-    """Returns the address of a cadence, with ids escaped to one segment each."""
     return f"/cadences/{quote(org_id, safe='')}/{quote(cadence_id, safe='')}"
 
 

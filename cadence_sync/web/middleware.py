@@ -6,12 +6,12 @@ from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from cadence_sync.errors import ArgumentError, CadenceSyncError, DatabaseError, NotFoundError
 from cadence_sync.logs import log
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ACCESS, LIMITS, USER
+from cadence_sync.web.access import ACCESS, LIMITS, USER
 from cadence_sync.web.sessions import CSRF_FIELD, session_of
 from cadence_sync.web.templating import page
 
@@ -57,7 +57,6 @@ class RefusedRequestError(Exception):
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every error with a page in the usual frame."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -92,10 +91,9 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def check_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Identifies the user; unknown people are redirected to the login form, programs are refused."""
     if request.path in PROBES or request.path.startswith(STATIC):
         return await handler(request)
-    user = await _user(request)
+    user = _user(request)
     if user is not None:
         request[USER] = user
     elif request.path != LOGIN:
@@ -127,7 +125,6 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Adds the security headers to any response as it is about to be sent."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -140,9 +137,11 @@ def local(path: object) -> str:
     return str(path) if is_local and str(path).isprintable() else "/"
 
 
-def check_rate(request: web.Request) -> None:
-    """Refuses a client that tried too many wrong tokens."""
-    wait = request.app[LIMITS].wait(request.app[ACCESS].client(request))
+def accepts_token(request: web.Request, token: str) -> bool:
+    """Compares a token; raises `RefusedRequestError` for a client that tried too many wrong ones."""
+    access, limits = request.app[ACCESS], request.app[LIMITS]
+    client = access.client(request)
+    wait = limits.wait(client)
     if wait > 0:
         raise RefusedRequestError(
             429,
@@ -150,9 +149,13 @@ def check_rate(request: web.Request) -> None:
             f"Try again in {max(1, round(wait / 60))} min.",
             {"Retry-After": str(int(wait) + 1)},
         )
+    accepted = access.is_token(token)
+    if not accepted:
+        limits.fail(client)
+    return accepted
 
 
-async def _user(request: web.Request) -> str | None:
+def _user(request: web.Request) -> str | None:
     access = request.app[ACCESS]
     if access.is_open:
         return OPEN_USER
@@ -161,7 +164,7 @@ async def _user(request: web.Request) -> str | None:
         return named
     bearer = _bearer(request)
     if bearer is not None:
-        return TOKEN_USER if _is_accepted(request, bearer) else None
+        return TOKEN_USER if accepts_token(request, bearer) else None
     return session_of(request).get("user") if access.token is not None else None
 
 
@@ -172,15 +175,6 @@ def _bearer(request: web.Request) -> str | None:
         return None
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
-
-
-def _is_accepted(request: web.Request, token: str) -> bool:
-    access = request.app[ACCESS]
-    check_rate(request)
-    if access.is_token(token):
-        return True
-    request.app[LIMITS].fail(access.client(request))
-    return False
 
 
 def _unknown(request: web.Request) -> Exception:
@@ -206,6 +200,3 @@ async def _page(
     response = await page(request, "error.html", status=status, sentence=sentence, hint=hint)
     response.headers.update(headers or {})
     return response
-
-
-MIDDLEWARES: Final[tuple[Middleware, ...]] = (render_errors, check_host, check_user, check_form)

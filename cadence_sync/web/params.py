@@ -14,12 +14,14 @@ from aiohttp import web
 from cadence_sync.db.queries.history import snapshot
 from cadence_sync.db.queries.orgs import check_org
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.web.app_keys import CLOCK, ENGINE
+from cadence_sync.ports import Clock
 from cadence_sync.web.sessions import session_of
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
+CLOCK: Final = web.AppKey[Clock]("clock")
 LONGEST: Final = 200
 PAGES: Final = 100_000
 TIMEOUT_MS: Final = 15_000
@@ -56,7 +58,6 @@ async def reading(request: web.Request, org: str | None = None) -> "AsyncIterato
 
 
 def words(request: web.Request, name: str) -> str | None:
-    """Returns a filter's text without surrounding white space; None where it is empty."""
     found = request.query.get(name, "").strip()
     if len(found) > LONGEST or "\0" in found:
         raise ArgumentError(f"The filter {name!r} is too long, or no text.", hint="Look for less.")
@@ -64,7 +65,6 @@ def words(request: web.Request, name: str) -> str | None:
 
 
 def one_of(request: web.Request, name: str, allowed: Collection[str]) -> str | None:
-    """Returns one of these words; None where the filter is empty."""
     found = words(request, name)
     if found is not None and found not in allowed:
         raise ArgumentError(f"The filter {name!r} cannot be {found!r}.", hint=f"One of: {', '.join(allowed)}.")
@@ -87,7 +87,6 @@ def check_page(page: int, rows: Sized) -> None:
 
 
 async def form(request: web.Request) -> Mapping[str, str]:
-    """Returns the printable fields of a form; files are refused."""
     refusal = ArgumentError("That form cannot be read.", hint="Go back, load the page anew, try again.")
     if request.content_type.startswith("multipart/"):
         raise refusal
@@ -100,7 +99,6 @@ async def form(request: web.Request) -> Mapping[str, str]:
 
 @cache
 def zones() -> tuple[str, ...]:
-    """Returns the zones to choose from: UTC, and those of places."""
     return (
         DEFAULT_ZONE,
         *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")),
@@ -137,13 +135,7 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
     return TimeParam(at, here.date().isoformat(), "" if whole_day else here.time().isoformat("seconds"))
 
 
-def present(request: web.Request) -> TimeParam:
-    """Returns now, with empty fields."""
-    return TimeParam(request.app[CLOCK].now(), "", "")
-
-
 def recent(request: web.Request) -> list[tuple[int, str]]:
-    """Returns periods until now that are often asked for: their number of days and their first day."""
     today = request.app[CLOCK].now().astimezone(zone_of(request)).date()
     return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
 

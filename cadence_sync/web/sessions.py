@@ -11,7 +11,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from cadence_sync.web.app_keys import ACCESS
+from cadence_sync.web.access import ACCESS
 
 logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # an expired cookie is not worth a line
 
@@ -47,7 +47,6 @@ def session_of(request: web.Request) -> Session:
 
 
 def csrf(request: web.Request) -> str:
-    """Returns the secret that this session's forms repeat; creates it at first."""
     session = session_of(request)
     if CSRF_FIELD not in session:
         session[CSRF_FIELD] = secrets.token_urlsafe(24)

@@ -1,7 +1,7 @@
 """Rendering pages: templates, and the frame with navigation, time zone, user and messages."""
 
 import hashlib
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -10,25 +10,23 @@ import jinja2
 from aiohttp import web
 
 from cadence_sync.web import filters
-from cadence_sync.web.app_keys import ACCESS, CLOCK, USER
-from cadence_sync.web.params import zone_of, zones
+from cadence_sync.web.access import ACCESS, USER
+from cadence_sync.web.params import CLOCK, zone_of, zones
 from cadence_sync.web.sessions import csrf, session_of
 
 HERE: Final = Path(__file__).parent
-STATIC: Final = HERE / "static"
 FLASH: Final = "flash"
+NAVIGATION: Final = {
+    "/": "Overview",
+    "/cadences": "Cadences",
+    "/changes": "Changes",
+    "/past": "Time travel",
+    "/attention": "Attention",
+    "/runs": "Runs",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Nav:
-    """An entry in the navigation."""
-
-    path: str
-    label: str
-
-
-def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
-    """Lets an application render templates, always escaped and strict about undefined names."""
+def set_up(app: web.Application) -> None:
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -38,12 +36,13 @@ def set_up(app: web.Application, navigation: tuple[Nav, ...]) -> None:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    # An address contains a hash of the file, so that browsers may keep it.
+    hashes = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in static_files().items()}
     environment.filters.update(filters.FILTERS)
-    environment.globals.update(navigation=navigation, asset=_assets().__getitem__)
+    environment.globals.update(navigation=NAVIGATION, asset=lambda name: f"/static/{name}?{hashes[name]}")
 
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Renders a page; besides `values`, its template knows `now`, `zone`, `user` and the like."""
     session = session_of(request)
     message = session.pop(FLASH, None) if FLASH in session else None
     frame = {
@@ -64,14 +63,9 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
 
 
 def flash(request: web.Request, message: str) -> None:
-    """Shows a message at the top of the next page."""
     session_of(request)[FLASH] = message
 
 
-def _assets() -> dict[str, str]:
-    """Maps static files to addresses that contain a hash of their content, so that browsers may keep them."""
-    return {
-        file.name: f"/static/{file.name}?{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
-        for file in STATIC.iterdir()
-        if file.is_file()
-    }
+@cache
+def static_files() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (HERE / "static").iterdir() if file.is_file()}

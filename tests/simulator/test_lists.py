@@ -1,11 +1,12 @@
 import json
 from datetime import datetime
+from typing import get_args
 
 import aiohttp
 import pytest
 
 from cadence_sync.simulator import edits
-from cadence_sync.simulator.org import ORDERS
+from cadence_sync.simulator.org import Order
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from tests.simulator.client import LIST, Caller, Clock, error, ids, sample
@@ -98,7 +99,7 @@ async def test_nonsense_paging_is_refused(caller: Caller, name: str, value: str,
         assert body["details"] == {"param_name": name}
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", get_args(Order))
 async def test_every_order_can_be_paged_through(caller: Caller, sim: Simulator, order: str) -> None:
     sim.change_settings(order=order)
     found = await fetch_listing(caller, 7)

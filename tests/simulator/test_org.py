@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
 from cadence_sync.simulator import serializers
-from cadence_sync.simulator.org import ORDERS, Order, SimOrg
+from cadence_sync.simulator.org import Order, SimOrg
 
 END_OF_PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -84,7 +85,7 @@ def test_names_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", get_args(Order))
 def test_every_order_holds_every_cadence_once(order: Order) -> None:
     org = SimOrg(7, 0, 80)
     assert sorted(cadence.id for cadence in org.ordered(order)) == sorted(org.cadences)

@@ -33,7 +33,7 @@ def with_routes(page: str) -> str:
 
 
 def requests() -> Iterator[tuple[str, list[str]]]:
-    """Yields each request with its fields, in the order of the navigation."""
+    """Yields each request with its fields, in the order of the modules."""
     for module in PAGES:
         functions = {
             node.name: node

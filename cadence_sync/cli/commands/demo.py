@@ -22,8 +22,7 @@ from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
-from cadence_sync.web.app import web_ui_app
-from cadence_sync.web.health import Probes, serving
+from cadence_sync.web.app import Probes, serving, web_ui_app
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

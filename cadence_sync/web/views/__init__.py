@@ -1,7 +1,7 @@
-"""The pages, in the order of the navigation."""
+"""The pages, one module a subject."""
 
 from typing import Final
 
-from cadence_sync.web.views import attention, cadences, changes, overview, past, runs, session
+from cadence_sync.web.views import cadences, changes, overview, past, runs, session
 
-PAGES: Final = (overview, cadences, changes, past, attention, runs, session)
+PAGES: Final = (overview, cadences, changes, past, runs, session)

@@ -1,7 +1,6 @@
 """Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -9,44 +8,29 @@ from aiohttp import web
 from cadence_sync.core.blame import blame
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.labels import FIELD_TITLES, Axis, displayed_fields
-from cadence_sync.core.records import FieldValue
 from cadence_sync.db.queries import current, history
 from cadence_sync.db.queries.as_of import read_labels
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
 from cadence_sync.web.filters import cadence_path
-from cadence_sync.web.params import Edge, reading, time_param
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web.templating import page
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
-nav = Nav("/cadences", "Cadences")
 
 LIST_SIZE: Final = 100
 TIMELINE_SIZE: Final = 50
 _PATH: Final = "/cadences/{org}/{cadence}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A field in two versions; one that only one of them knows does not differ."""
-
-    path: str
-    old: FieldValue
-    new: FieldValue
-    old_known: bool
-    new_known: bool
-    differs: bool
-
-
 @routes.get("/cadences")
 async def list_cadences(request: web.Request) -> web.Response:
     filter_, number = _filter(request), params.number(request, "page")
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         rows = await current.list_page(connection, filter_, LIST_SIZE, (number - 1) * LIST_SIZE)
         total = await current.count_cadences(connection, filter_)
         choices = await current.load_choices(connection, filter_.org)
@@ -61,7 +45,7 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
     filter_ = _filter(request)
 
     async def rows() -> AsyncIterator[Sequence[object]]:
-        async with reading(request, filter_.org) as connection:
+        async with params.reading(request, filter_.org) as connection:
             async for row in current.stream_cadences(connection, filter_):
                 yield row
 
@@ -70,9 +54,8 @@ async def export_cadences(request: web.Request) -> web.StreamResponse:
 
 @routes.get(_PATH)
 async def show_cadence(request: web.Request) -> web.Response:
-    """Shows its settings, and its newest versions or those from `newest` downwards."""
     key = _key(request)
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         newest = params.number(request, "newest", default=cadence.version, most=cadence.version)
         settings = blame(await history.load_observed_versions(connection, *key))
@@ -92,14 +75,17 @@ async def show_cadence(request: web.Request) -> web.Response:
 @routes.get(f"{_PATH}/versions")
 async def compare_versions(request: web.Request) -> web.Response:
     key = _key(request)
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         new = params.number(request, "new", default=cadence.version, most=cadence.version)
         old = params.number(request, "old", default=max(new - 1, 1), most=cadence.version)
         states = await history.load_states(connection, *key, [old, new])
-    pairs = _side_by_side(states[old], states[new])
+    before, after = states[old].config, states[new].config
+    # A field that only one of them knows does not differ.
+    differing = {change.field for change in changed_fields(before, after)}
+    shown = {*displayed_fields(before), *displayed_fields(after)}
     if params.words(request, "all") is None:
-        pairs = [pair for pair in pairs if pair.differs or pair.old_known != pair.new_known]
+        shown &= differing | (before.keys() ^ after.keys())
     return await page(
         request,
         "versions.html",
@@ -107,8 +93,8 @@ async def compare_versions(request: web.Request) -> web.Response:
         here_path=cadence_path(*key),
         old=states[old],
         new=states[new],
-        rows=pairs,
-        everything="all" in request.query,
+        paths=[path for path in FIELD_TITLES if path in shown],
+        differing=differing,
     )
 
 
@@ -118,10 +104,10 @@ async def show_cadence_at(request: web.Request) -> web.Response:
     axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
     wrong, then, state = None, None, None
     try:
-        then = time_param(request, "on", Edge.END)
+        then = params.time_param(request, "on", params.Edge.END)
     except ArgumentError as error:
         wrong = error
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         cadence = await _load(connection, key)
         since = (await history.load_history_start(connection))[key[0]]
         if then is not None:
@@ -164,20 +150,3 @@ async def _load(connection: "AsyncConnection", key: tuple[str, str]) -> "Row[Any
     if found is None:
         raise NotFoundError("There is no such cadence.", hint="Look for it in the list of cadences, deleted ones too.")
     return found
-
-
-def _side_by_side(old: history.VersionState, new: history.VersionState) -> list[Pair]:
-    differing = {change.field for change in changed_fields(old.config, new.config)}
-    known = {*displayed_fields(old.config), *displayed_fields(new.config)}
-    return [
-        Pair(
-            path,
-            old.config.get(path),
-            new.config.get(path),
-            old_known=path in old.config,
-            new_known=path in new.config,
-            differs=path in differing,
-        )
-        for path in FIELD_TITLES
-        if path in known
-    ]

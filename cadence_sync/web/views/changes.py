@@ -1,41 +1,41 @@
-"""The feed of changes, for people and as Atom."""
+"""The feed of changes, for people and as Atom (RFC 4287)."""
 
 import base64
 import binascii
+import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from xml.etree import ElementTree as ET
 
 import msgspec
 from aiohttp import web
 
-from cadence_sync.core.labels import CHANGE_KINDS
-from cadence_sync.db.queries.changes import (
-    FILTER_FIELDS,
-    FeedCursor,
-    FeedFilter,
-    VersionEdit,
-    load_authors,
-    load_feed,
-)
+from cadence_sync.core.labels import CHANGE_KINDS, INVISIBLE_EDIT, KIND_BADGES, field_title, visible_changes
+from cadence_sync.db.queries.changes import FILTER_FIELDS, FeedCursor, FeedFilter, VersionEdit, load_authors, load_feed
 from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
-from cadence_sync.web import atom, params
-from cadence_sync.web.app_keys import ACCESS
-from cadence_sync.web.filters import with_query
-from cadence_sync.web.params import Edge, TimeParam, check_order, reading, recent, time_param
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web import params
+from cadence_sync.web.access import ACCESS
+from cadence_sync.web.filters import cadence_path, plain, short, with_query
+from cadence_sync.web.templating import page
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
-nav = Nav("/changes", "Changes")
 
 SIZE: Final = 50
 FEED_SIZE: Final = 100
+_PATH: Final = "/changes"
 _ATOM: Final = "/changes.atom"
+_ATOM_TYPE: Final = "application/atom+xml"
+_IDS: Final = uuid.UUID("6f0b0c5e-6d0f-5b8e-9d3a-3c1f0c6f4a11")
+_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML cannot hold."""
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 _Cursor: TypeAlias = tuple[
     Annotated[datetime, msgspec.Meta(tz=True)], _Text, _Text, Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -52,19 +52,19 @@ class FeedPage:
     orgs: Sequence[str]
 
 
-@routes.get("/changes")
+@routes.get(_PATH)
 async def show_feed(request: web.Request) -> web.Response:
     since, until = _period(request)
     filter_ = _filter(request, since, until)
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         found = await _load(connection, filter_, SIZE)
         persons = await load_authors(connection, filter_.org)
     return await page(
         request,
         "changes.html",
         edits=found.edits,
-        following=found.following and _address(request, nav.path, after=found.following),
-        newest=_address(request, nav.path, after=None) if filter_.after else None,
+        following=found.following and _address(request, _PATH, after=found.following),
+        newest=_address(request, _PATH, after=None) if filter_.after else None,
         atom=_address(request, _ATOM, after=None),
         orgs=found.orgs,
         persons=persons,
@@ -72,33 +72,26 @@ async def show_feed(request: web.Request) -> web.Response:
         fields=FILTER_FIELDS,
         since=since,
         until=until,
-        recent=recent(request),
+        recent=params.recent(request),
     )
 
 
 @routes.get(_ATOM)
 async def send_atom(request: web.Request) -> web.Response:
     filter_ = _filter(request, *_period(request))
-    async with reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.org) as connection:
         found = await _load(connection, filter_, FEED_SIZE)
-    scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
-    links = atom.FeedLinks(
-        (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/"),
-        _address(request, _ATOM),
-        _address(request, nav.path),
-        found.following and _address(request, _ATOM, after=found.following),
-    )
-    body = atom.render_feed(links, "Changes of cadences", found.edits)
-    return web.Response(body=body, content_type=atom.CONTENT_TYPE)
+    return web.Response(body=_render_atom(request, found), content_type=_ATOM_TYPE)
 
 
-def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    since, until = time_param(request, "since", Edge.BEGIN), time_param(request, "until", Edge.END)
-    check_order(since, until)
+def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
+    since = params.time_param(request, "since", params.Edge.BEGIN)
+    until = params.time_param(request, "until", params.Edge.END)
+    params.check_order(since, until)
     return since, until
 
 
-def _filter(request: web.Request, since: TimeParam | None, until: TimeParam | None) -> FeedFilter:
+def _filter(request: web.Request, since: params.TimeParam | None, until: params.TimeParam | None) -> FeedFilter:
     return FeedFilter(
         org=params.words(request, "org"),
         person=params.words(request, "person"),
@@ -136,3 +129,63 @@ def _decode(cursor: str | None) -> FeedCursor | None:
 
 def _address(request: web.Request, path: str, **changes: str | None) -> str:
     return with_query(path, dict(request.query), **changes)
+
+
+def _render_atom(request: web.Request, found: FeedPage) -> bytes:
+    """Renders the feed; the ids of feed and entries stay the same under any address of the web UI."""
+    scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
+    base = (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/")
+    own = _address(request, _ATOM)
+    root = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
+    _text(root, "id", _id("feed", own))
+    _text(root, "title", "Changes of cadences")
+    _text(root, "updated", _time(max((edit.observed_at for edit in found.edits), default=_NEVER)))
+    _link(root, "self", base + own, _ATOM_TYPE)
+    _link(root, "alternate", base + _address(request, _PATH), "text/html")
+    if found.following is not None:
+        _link(root, "next", base + _address(request, _ATOM, after=found.following), _ATOM_TYPE)
+    for edit in found.edits:
+        _add_entry(root, base, edit)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document
+
+
+def _add_entry(root: ET.Element, base: str, edit: VersionEdit) -> None:
+    entry = ET.SubElement(root, "entry")
+    changes = visible_changes(edit.fields)
+    what = INVISIBLE_EDIT if edit.kind == "updated" and not changes else KIND_BADGES.get(edit.kind, edit.kind)
+    lines = [
+        f"{field_title(path)}: {plain(path, old, old_label)} → {plain(path, new, new_label)}"
+        for path, old, new, old_label, new_label in changes
+    ]
+    _text(entry, "id", _id("edit", *edit.key, edit.observed_at.isoformat()))
+    _text(entry, "title", f"{short(edit.name)}: {what}")
+    _text(entry, "published", _time(edit.changed_at))
+    _text(entry, "updated", _time(edit.observed_at))
+    _text(ET.SubElement(entry, "author"), "name", edit.by_name or edit.by_id or "unknown")
+    _link(entry, "alternate", f"{base}{cadence_path(edit.org_id, edit.cadence_id)}#v{edit.version}", "text/html")
+    for term in (edit.org_id, edit.kind):
+        ET.SubElement(entry, "category", term=_legal(term))
+    _text(entry, "content", "\n".join(lines) or what).set("type", "text")
+
+
+def _id(*parts: object) -> str:
+    return uuid.uuid5(_IDS, msgspec.json.encode(parts).decode()).urn
+
+
+def _text(parent: ET.Element, name: str, text: str) -> ET.Element:
+    element = ET.SubElement(parent, name)
+    element.text = _legal(text)
+    return element
+
+
+def _link(parent: ET.Element, relation: str, address: str, kind: str) -> None:
+    ET.SubElement(parent, "link", rel=relation, href=address, type=kind)
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

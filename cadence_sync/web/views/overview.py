@@ -1,10 +1,10 @@
-"""The overview of all organizations, and the page of one."""
+"""The overview of all organizations, what needs attention, and the page of one organization."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -12,25 +12,33 @@ from markupsafe import Markup
 
 from cadence_sync.core.labels import CHANGE_KINDS
 from cadence_sync.db.audit import list_actions, log_action
-from cadence_sync.db.queries import orgs
-from cadence_sync.db.queries.overview import WEEKS, Day, Live, count_changes, count_live, load_attention
+from cadence_sync.db.queries import orgs, overview
 from cadence_sync.db.queries.runs import list_runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import CLOCK, ENGINE, INTERVAL, REQUEST_SYNC, SCHEDULES, USER
+from cadence_sync.web.access import USER
 from cadence_sync.web.charts import draw_bars
-from cadence_sync.web.params import reading, zone_of
-from cadence_sync.web.templating import Nav, flash, page
-from cadence_sync.web.views.attention import attention_query
+from cadence_sync.web.templating import flash, page
 
 routes = web.RouteTableDef()
-nav = Nav("/", "Overview")
+
+Schedules = Callable[[], Mapping[str, float]]
+"""Returns the seconds between two syncs of each organization, as far as this process's scheduler knows them."""
+
+RequestSync = Callable[[str], Awaitable[str]]
+"""Requests a sync of an organization; returns `entered`, `moved ahead`, `running` or `done`."""
+
+REQUEST_SYNC: Final = web.AppKey[RequestSync]("request_sync")
+INTERVAL: Final = web.AppKey("interval", float)
+"""Seconds between two syncs of an organization without a schedule of its own."""
+SCHEDULES: Final = web.AppKey[Schedules]("schedules")
 
 SIZE: Final = 25
 RUNS: Final = 10
 ACTIONS: Final = 20
 ATTENTION: Final = 10
 """Items that need attention on the overview."""
+ATTENTION_SIZE: Final = 50
 MODULES: Final = 10
 """Modules with a bar of their own."""
 STATUSES: Final = ("active", "inactive", "draft")
@@ -44,26 +52,19 @@ _STATES: Final = {
 }
 
 
-class Week(NamedTuple):
-    """Changes of seven days, by kind."""
-
-    first: date
-    changes: Mapping[str, int]
-
-
 @routes.get("/")
 async def show_overview(request: web.Request) -> web.Response:
-    """Shows what needs attention, what is live, what changed and how fresh it is, of all organizations or of one."""
     org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
-    zone, now = zone_of(request), request.app[CLOCK].now()
-    today = now.astimezone(zone).date()
-    async with reading(request, org) as connection:
-        attention = await load_attention(connection, attention_query(request), org, None, 1, ATTENTION)
+    zone = params.zone_of(request)
+    today = request.app[params.CLOCK].now().astimezone(zone).date()
+    first = today - timedelta(days=7 * overview.WEEKS - 1)
+    async with params.reading(request, org) as connection:
+        attention = await overview.load_attention(connection, _attention_query(request), org, None, 1, ATTENTION)
         found, total = await orgs.list_orgs(connection, search, number, SIZE)
-        live = await count_live(connection, org)
-        changes = await count_changes(connection, org, today - timedelta(days=7 * WEEKS - 1), zone.key)
+        live = await overview.count_live(connection, org)
+        changes = await overview.count_changes(connection, org, first, zone.key)
     params.check_page(number, found)
-    weeks = _weeks(today, changes)
+    weeks = _weeks(first, changes)
     return await page(
         request,
         "overview.html",
@@ -81,12 +82,30 @@ async def show_overview(request: web.Request) -> web.Response:
     )
 
 
+@routes.get("/attention")
+async def list_attention(request: web.Request) -> web.Response:
+    org, kind = params.words(request, "org"), params.one_of(request, "kind", overview.ATTENTION_KINDS)
+    number = params.number(request, "page")
+    async with params.reading(request, org) as connection:
+        found = await overview.load_attention(connection, _attention_query(request), org, kind, number, ATTENTION_SIZE)
+    params.check_page(number, found.rows)
+    return await page(
+        request,
+        "attention.html",
+        found=found,
+        total=found.total(kind),
+        number=number,
+        size=ATTENTION_SIZE,
+        kinds=overview.ATTENTION_KINDS,
+    )
+
+
 @routes.get("/organization")
 async def show_org(request: web.Request) -> web.Response:
     org = params.words(request, "org")
     if org is None:
         raise ArgumentError("No organization is named.", hint="Choose one on the overview.")
-    async with reading(request, org) as connection:
+    async with params.reading(request, org) as connection:
         found = await orgs.load_org(connection, org)
         runs, _ = await list_runs(connection, org, None, 1, RUNS)
         drift = await orgs.load_drift(connection, org)
@@ -99,9 +118,8 @@ async def show_org(request: web.Request) -> web.Response:
 
 @routes.post("/organization/sync")
 async def request_sync(request: web.Request) -> web.Response:
-    """Requests a sync ahead of the schedule."""
-    engine, org = request.app[ENGINE], (await params.form(request)).get("org", "")
-    async with reading(request) as connection:
+    engine, org = request.app[params.ENGINE], (await params.form(request)).get("org", "")
+    async with params.reading(request) as connection:
         await orgs.check_org(connection, org)
     try:
         state = await request.app[REQUEST_SYNC](org)
@@ -113,13 +131,17 @@ async def request_sync(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")
 
 
-def _statuses(live: Sequence[Live]) -> list[str]:
+def _attention_query(request: web.Request) -> overview.AttentionQuery:
+    app = request.app
+    return overview.AttentionQuery(app[params.CLOCK].now(), app[INTERVAL], app[SCHEDULES]())
+
+
+def _statuses(live: Sequence[overview.Live]) -> list[str]:
     found = sorted({row.status or WITHOUT for row in live})
     return sorted(found, key=lambda status: STATUSES.index(status) if status in STATUSES else len(STATUSES))
 
 
-def _live_chart(live: Sequence[Live]) -> Markup:
-    """Draws a bar a module, the largest first; small modules share one."""
+def _live_chart(live: Sequence[overview.Live]) -> Markup:
     by_module = [(module or WITHOUT, list(rows)) for module, rows in groupby(live, lambda row: row.module)]
     if len(by_module) > MODULES:
         rest = [row for _, rows in by_module[MODULES - 1 :] for row in rows]
@@ -133,17 +155,15 @@ def _live_chart(live: Sequence[Live]) -> Markup:
     return draw_bars("Live cadences by module and status", names, series, horizontal=True)
 
 
-def _weeks(today: date, changes: Sequence[Day]) -> list[Week]:
-    """Adds up the weeks that end today, the oldest first."""
-    first = today - timedelta(days=7 * WEEKS - 1)
-    counts: list[Counter[str]] = [Counter() for _ in range(WEEKS)]
+def _weeks(first: date, changes: Sequence[overview.Day]) -> dict[date, Counter[str]]:
+    counts: list[Counter[str]] = [Counter() for _ in range(overview.WEEKS)]
     for row in changes:
         # Changes that a fast clock dated later belong to this week, too.
-        counts[min((row.day - first).days // 7, WEEKS - 1)][row.kind] += row.changes
-    return [Week(first + timedelta(days=7 * number), count) for number, count in enumerate(counts)]
+        counts[min((row.day - first).days // 7, overview.WEEKS - 1)][row.kind] += row.changes
+    return {first + timedelta(days=7 * number): count for number, count in enumerate(counts)}
 
 
-def _changes_chart(weeks: Sequence[Week]) -> Markup:
-    labels = tuple(f"{week.first.day} {week.first:%b}" for week in weeks)
-    series = tuple((kind, tuple(week.changes.get(kind, 0) for week in weeks)) for kind in CHANGE_KINDS)
+def _changes_chart(weeks: Mapping[date, Mapping[str, int]]) -> Markup:
+    labels = tuple(f"{first.day} {first:%b}" for first in weeks)
+    series = tuple((kind, tuple(count.get(kind, 0) for count in weeks.values())) for kind in CHANGE_KINDS)
     return draw_bars("Changes of the last 13 weeks", labels, series, every=3)

@@ -13,11 +13,9 @@ from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
-from cadence_sync.web.params import Edge, TimeParam, check_order, present, reading, recent, time_param, zone_of
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web.templating import page
 
 routes = web.RouteTableDef()
-nav = Nav("/past", "Time travel")
 
 SIZE: Final = 100
 DIFFERENCES: Final = 50
@@ -37,10 +35,10 @@ async def list_past(request: web.Request) -> web.Response:
     wrong, then, total = None, None, 0
     rows: Sequence[object] = []
     try:
-        then = time_param(request, "on", Edge.END)
+        then = params.time_param(request, "on", params.Edge.END)
     except ArgumentError as error:
         wrong = error
-    async with reading(request, org) as connection:
+    async with params.reading(request, org) as connection:
         watched = await load_history_start(connection)
         if then is not None:
             query = as_of.PastQuery(then.at, axis, COLUMNS, org, words, SIZE, (number - 1) * SIZE)
@@ -65,10 +63,10 @@ async def list_past(request: web.Request) -> web.Response:
 @routes.get("/past.csv")
 async def export_past(request: web.Request) -> web.StreamResponse:
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
-    then = time_param(request, "on", Edge.END)
+    then = params.time_param(request, "on", params.Edge.END)
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
-    async with reading(request, org) as connection:
+    async with params.reading(request, org) as connection:
         found, _ = await as_of.list_as_of(connection, as_of.PastQuery(then.at, axis, COLUMNS, org, words))
 
     async def rows() -> AsyncIterator[Sequence[object]]:
@@ -87,7 +85,7 @@ async def compare_times(request: web.Request) -> web.Response:
         begins, ends = _period(request)
     except ArgumentError as error:
         wrong = error
-    async with reading(request, org) as connection:
+    async with params.reading(request, org) as connection:
         watched = await load_history_start(connection)
         shown = found
         if begins is not None and ends is not None:
@@ -104,10 +102,10 @@ async def compare_times(request: web.Request) -> web.Response:
         ends=ends,
         axis=axis,
         orgs=list(watched),
-        recent=recent(request),
+        recent=params.recent(request),
         unwatched=unwatched,
         known=len(unwatched) < (1 if org else len(watched)),
-        since=_beginning(unwatched, zone_of(request)),
+        since=_beginning(unwatched, params.zone_of(request)),
         differences=shown,
         total=len(found),
         number=number,
@@ -119,15 +117,15 @@ def _axis(request: web.Request) -> Axis:
     return Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
 
 
-def _period(request: web.Request) -> tuple[TimeParam | None, TimeParam | None]:
-    """Returns both times; the second is by default now."""
-    begins, ends = time_param(request, "from", Edge.BEGIN), time_param(request, "to", Edge.END)
+def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
+    begins = params.time_param(request, "from", params.Edge.BEGIN)
+    ends = params.time_param(request, "to", params.Edge.END)
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
     if begins is None:
         return None, None
-    ends = ends or present(request)
-    check_order(begins, ends)
+    ends = ends or params.TimeParam(request.app[params.CLOCK].now(), "", "")
+    params.check_order(begins, ends)
     return begins, ends
 
 

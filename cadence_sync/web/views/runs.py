@@ -1,28 +1,37 @@
-"""Runs: all of them, and the details of one."""
+"""Runs, the review of held deletions, and the audit log of what was done in the web UI."""
 
 from typing import Final
 
 from aiohttp import web
 
-from cadence_sync.db.audit import list_actions
+from cadence_sync.alerts.routing import AlertRouting
+from cadence_sync.core.labels import plural
+from cadence_sync.db.audit import list_actions, log_action, review_and_log
+from cadence_sync.db.deletion_reviews import Decision
 from cadence_sync.db.queries import runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.params import reading
-from cadence_sync.web.templating import Nav, page
+from cadence_sync.web.access import USER
+from cadence_sync.web.templating import flash, page
 
 routes = web.RouteTableDef()
-nav = Nav("/runs", "Runs")
+
+ALERTING: Final = web.AppKey("alerting", AlertRouting)
 
 SIZE: Final = 50
 OUTCOMES: Final = ("succeeded", "partial", "held", "failed", "changed", "running")
+_DECISIONS: Final[dict[str, Decision]] = {"approve": "approved", "reject": "rejected"}
+_THEN: Final = {
+    "approved": "The next sync deletes those that are still missing.",
+    "rejected": "They stay live and are shown as missing.",
+}
 
 
 @routes.get("/runs")
 async def list_runs(request: web.Request) -> web.Response:
     org, number = params.words(request, "org"), params.number(request, "page")
     outcome = params.one_of(request, "outcome", OUTCOMES)
-    async with reading(request, org) as connection:
+    async with params.reading(request, org) as connection:
         found, more = await runs.list_runs(connection, org, outcome, number, SIZE)
     params.check_page(number, found)
     return await page(request, "runs.html", runs=found, more=more, number=number, size=SIZE, outcomes=OUTCOMES)
@@ -30,9 +39,8 @@ async def list_runs(request: web.Request) -> web.Response:
 
 @routes.get(r"/runs/{run_id:[0-9]{1,18}}")
 async def show_run(request: web.Request) -> web.Response:
-    """Shows what one run saw, changed, held and quarantined."""
     number = params.number(request, "page")
-    async with reading(request) as connection:
+    async with params.reading(request) as connection:
         run = await runs.find_run(connection, int(request.match_info["run_id"]), params.words(request, "org"))
         if run is None:
             raise NotFoundError(
@@ -42,3 +50,30 @@ async def show_run(request: web.Request) -> web.Response:
         actions, _ = await list_actions(connection, 1, SIZE, run.org_id, run.run_id)
     params.check_page(number, story.edits)
     return await page(request, "run.html", story=story, run=run, actions=actions, number=number, size=runs.EDITS)
+
+
+@routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
+async def review_deletions(request: web.Request) -> web.Response:
+    engine, who, run_id = request.app[params.ENGINE], request[USER], int(request.match_info["run_id"])
+    action = request.match_info["action"]
+    async with params.reading(request) as connection:
+        run = await runs.find_run(connection, run_id, None)
+    if run is None:
+        raise NotFoundError("There is no such run.", hint="The overview names what is held.")
+    decision = _DECISIONS[action]
+    try:
+        count = await review_and_log(engine, run_id, decision, who, action, request.app[ALERTING])
+    except NotFoundError as error:
+        await log_action(engine, run.org_id, who, action, run_id, f"refused: {error.message}")
+        raise NotFoundError(error.message, hint="“Attention” lists what awaits a decision.") from error
+    flash(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
+    raise web.HTTPSeeOther(f"/runs/{run_id}")
+
+
+@routes.get("/audit")
+async def list_audit_log(request: web.Request) -> web.Response:
+    org, number = params.words(request, "org"), params.number(request, "page")
+    async with params.reading(request, org) as connection:
+        actions, more = await list_actions(connection, number, SIZE, org)
+    params.check_page(number, actions)
+    return await page(request, "audit.html", actions=actions, more=more, number=number, size=SIZE)

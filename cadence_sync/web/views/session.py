@@ -4,8 +4,8 @@ from aiohttp import web
 
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
-from cadence_sync.web.app_keys import ACCESS, LIMITS, USER
-from cadence_sync.web.middleware import TOKEN_USER, check_rate, local
+from cadence_sync.web.access import ACCESS, USER
+from cadence_sync.web.middleware import TOKEN_USER, accepts_token, local
 from cadence_sync.web.sessions import session_of
 from cadence_sync.web.templating import page
 
@@ -22,14 +22,11 @@ async def show_login(request: web.Request) -> web.Response:
 
 @routes.post("/login")
 async def log_in(request: web.Request) -> web.Response:
-    """Compares the token, and begins a new session that keeps only the time zone of the old one."""
-    access, given = request.app[ACCESS], await params.form(request)
+    given = await params.form(request)
     then = local(given.get("next"))
-    if access.token is None:
+    if request.app[ACCESS].token is None:
         raise web.HTTPSeeOther(then)
-    check_rate(request)
-    if not access.is_token(given.get("token", "")):
-        request.app[LIMITS].fail(access.client(request))
+    if not accepts_token(request, given.get("token", "")):
         return await page(request, "login.html", status=403, then=then, wrong=True)
     session = session_of(request)
     zone = session.get("zone")
