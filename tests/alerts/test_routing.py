@@ -1,4 +1,4 @@
-"""Which channels are told of what, and when."""
+"""Which channels get which event, and when."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

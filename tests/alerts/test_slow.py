@@ -1,4 +1,4 @@
-"""A service that is slow, or hangs, is told once, and delays nobody else."""
+"""A service that is slow, or hangs, gets each message once and delays no other."""
 
 import asyncio
 import threading

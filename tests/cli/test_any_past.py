@@ -30,7 +30,7 @@ def edit(chance: random.Random, held: dict[str, Any], at: datetime) -> None:
         {"status": chance.choice(["active", "inactive", "draft"]), "active": chance.random() < 0.5},
         {"summary": chance.choice([None, COUNTS, COUNTS | {"email_follow_up_count": 5}])},
         {"execution_details": chance.choice([None, details | {"unenroll_properties": chance.choice(rules[1:])}])},
-        {"description": chance.choice(["", "told"])},
+        {"description": chance.choice(["", "text"])},
         {},
     ]
     held |= chance.choice(changes)

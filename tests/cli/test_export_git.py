@@ -204,7 +204,7 @@ async def test_a_later_export_adds_what_is_new(lab: Lab, program: Program) -> No
 
 async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, program: Program) -> None:
     await lab.sync(without(record("1"), "summary"))
-    first = record("1", description="Told")
+    first = record("1", description="Text")
     await lab.sync(first)
     await program.run("export", "--git", "out")
     folder = program.cwd / "out"
@@ -213,12 +213,12 @@ async def test_fields_that_became_known_are_no_change_and_not_lost(lab: Lab, pro
         "unknown 1767603660 Welcome: was there when watching began",
     ]
     assert same(tree(folder, "HEAD"), await exported(program))
-    assert tree(folder, "HEAD")["default", "1"]["description"] == "Told"
+    assert tree(folder, "HEAD")["default", "1"]["description"] == "Text"
     assert "description" not in tree(folder, "HEAD^")["default", "1"]
     head = git(folder, "rev-parse", "HEAD")
     assert git(folder, "log", "-1", "--format=%b").splitlines()[-2:] == ["Organization: default", "Run: 2"]
     # They stay where they are when a change follows: whoever made that did not make them.
-    await lab.sync(edited(lab, "1", name="New", description="Told anew"))
+    await lab.sync(edited(lab, "1", name="New", description="Text anew"))
     assert (await program.run("export", "--git", "out")).code == 0
     assert git(folder, "log", "--format=%an %s").splitlines() == [
         "Ann ann@example.com O'Neill New: description, name changed",

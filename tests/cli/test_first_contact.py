@@ -1,4 +1,4 @@
-"""Somebody who has nothing yet is told what to type."""
+"""The first commands of a new user name the next one to type."""
 
 import asyncio
 import json

@@ -148,7 +148,7 @@ async def test_blame(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"))
     changed = edited(lab, "1", name="New")
     await lab.sync(changed)
-    await lab.sync(changed | {"description": "Told"})
+    await lab.sync(changed | {"description": "Text"})
     answer = (await program.run("blame", "1", "--json")).json
     assert (answer["name"], answer["deleted_at"]) == ("New", None)
     lines = {line["field"]: line for line in answer["fields"]}
@@ -161,7 +161,7 @@ async def test_blame(lab: Lab, program: Program) -> None:
         "run_id": 1, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert lines["description"] == {
-        "field": "description", "value": "Told", "kind": "discovered", "since": "2026-01-05T09:03:00+00:00",
+        "field": "description", "value": "Text", "kind": "discovered", "since": "2026-01-05T09:03:00+00:00",
         "version": 2, "run_id": 3, "changed_by_id": None, "changed_by_name": None,
     }  # fmt: skip
     assert "summary.email_follow_up_count" in lines
@@ -229,13 +229,13 @@ async def test_a_terminal_shows_blame_line_by_line(lab: Lab, program: Program) -
     await lab.sync(record("1"))
     changed = edited(lab, "1", name="New\x1b")
     await lab.sync(changed)
-    await lab.sync(changed | {"description": "Told"})
+    await lab.sync(changed | {"description": "Text"})
     lines = await program.on_a_terminal("blame", "1")
     assert lines[:4] == [
         "Blame of New� (times in UTC)",
         "",
         "2026-01-05 09:01:30           updated     Ann <b>  v2 run 2  name: New�",
-        "at least 2026-01-05 09:03:00  discovered  -        v2 run 3  description: Told",
+        "at least 2026-01-05 09:03:00  discovered  -        v2 run 3  description: Text",
     ]
     assert "at least 2026-01-05 09:01:00  baseline    -        v1 run 1  status: active" in lines
 
@@ -268,20 +268,20 @@ async def test_history_for_programs_keeps_its_form(lab: Lab, program: Program) -
 async def test_a_history_shows_what_became_known_between_its_versions(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"))
     summary = record("1")["summary"] | {"whatsapp_follow_up_count": 4}
-    await lab.sync(record("1", description="Told\n", active=True))
-    await lab.sync(record("1", description="Told\n", summary=summary))
-    await lab.sync(record("1", description="Told\n", summary=summary, name="New"))
+    await lab.sync(record("1", description="Text\n", active=True))
+    await lab.sync(record("1", description="Text\n", summary=summary))
+    await lab.sync(record("1", description="Text\n", summary=summary, name="New"))
     assert list(render_timeline(await versions_of(lab, "1")))[1:] == [
         "  09:01:00  v1   was there when watching began (run 1)",
         "  09:02:00       became known, not sent before (run 2)",
-        "                description: Told�",
+        "                description: Text�",
         "  09:03:00       became known, not sent before (run 3)",
         "                summary.whatsapp_follow_up_count: 4",
         "  09:04:00  v2   changed (run 4)",
         "                name: Welcome → New",
     ]
     text = (await program.run("history", "1")).out.splitlines()
-    assert text[2].split("\t") == ["1", "2026-01-05 09:02:00", "discovered", "description", "-", "Told�", "-", "2"]
+    assert text[2].split("\t") == ["1", "2026-01-05 09:02:00", "discovered", "description", "-", "Text�", "-", "2"]
     (first, second) = (await program.run("history", "1", "--json")).json
     assert [(field["field"], field["run_id"]) for field in first["discovered"]] == [
         ("description", 2), ("summary.whatsapp_follow_up_count", 3)

@@ -72,7 +72,7 @@ class Memory:
 
     @property
     def now(self) -> datetime:
-        """When the next sync begins, unless told."""
+        """When the next sync begins by default."""
         return START if self.last_listed_at is None else self.last_listed_at + HOUR
 
     def sync(self, *records: dict[str, Any] | MadeRecord, at: datetime | None = None) -> Made:

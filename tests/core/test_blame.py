@@ -52,10 +52,10 @@ def test_the_newest_change_counts() -> None:
 
 
 def test_a_discovered_field_is_of_the_run_that_saw_it_first() -> None:
-    discovered: Config = {"description": "Told"}
+    discovered: Config = {"description": "Text"}
     versions = [
         seen(1, Kind.BASELINE, {"name": "A"}, discovered=discovered),
-        seen(2, Kind.UPDATED, {"name": "B", "status": "active", "description": "Told"}, "name", by="Ann"),
+        seen(2, Kind.UPDATED, {"name": "B", "status": "active", "description": "Text"}, "name", by="Ann"),
     ]
     assert origins(*versions) == {"name": 2, "description": "run 11", "status": "run 20"}
     _, description, status = blame(versions)
@@ -82,8 +82,8 @@ def test_a_deletion_changes_no_field() -> None:
 
 def test_what_a_return_changed_is_in_its_document_alone() -> None:
     versions = [
-        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}, discovered={"description": "Told"}),
-        seen(2, Kind.DELETED, {"name": "A", "status": "active", "description": "Told"}, "*"),
+        seen(1, Kind.BASELINE, {"name": "A", "status": "active"}, discovered={"description": "Text"}),
+        seen(2, Kind.DELETED, {"name": "A", "status": "active", "description": "Text"}, "*"),
         seen(
             3,
             Kind.RESTORED,

@@ -1,4 +1,4 @@
-"""What Prometheus is told, read back with its own parser."""
+"""The metrics, read back with the parser of Prometheus."""
 
 import math
 

@@ -35,7 +35,7 @@ async def chain(lab: Lab) -> Lab:
     await lab.sync(record("1"), record("3"))
     await lab.sync(record("1", name="Second"), record("3"))
     await lab.sync(record("1", name="Third"), record("3"))
-    await lab.sync(record("1", name="Third", description="Told"), record("3"))
+    await lab.sync(record("1", name="Third", description="Text"), record("3"))
     await lab.execute(V1, V2)
     return lab
 

@@ -1,4 +1,4 @@
-"""Whether the process of an open run still lives, told only where it can be known."""
+"""Whether the process of an open run still lives, where that can be known."""
 
 import os
 import subprocess

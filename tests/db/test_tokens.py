@@ -24,7 +24,7 @@ ROWS = "SELECT * FROM cadence_sync.oauth_tokens"
 
 
 class Shared:
-    """A simulator, a database, and a clock that moves when it is told to."""
+    """A simulator, a database, and a clock that the test moves."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab

@@ -23,10 +23,10 @@ async def story(lab: Lab) -> None:
     await look(lab, "2026-02-01 06:00:00", record("1"))
     await look(lab, "2026-02-02 06:00:00", edited("2026-02-01 12:00:00", name="A", custom_view=VIEW))
     await look(
-        lab, "2026-02-03 06:00:00", edited("2026-02-01 12:00:00", name="A", custom_view=VIEW, description="Told")
+        lab, "2026-02-03 06:00:00", edited("2026-02-01 12:00:00", name="A", custom_view=VIEW, description="Text")
     )
     await look(
-        lab, "2026-02-04 06:00:00", edited("2026-02-03 12:00:00", name="A", custom_view=VIEW, description="Told")
+        lab, "2026-02-04 06:00:00", edited("2026-02-03 12:00:00", name="A", custom_view=VIEW, description="Text")
     )
     await look(lab, "2026-02-05 06:00:00", record("2"))
     await look(lab, "2026-02-06 06:00:00", record("2"), edited("2026-02-05 12:00:00", name="B", custom_view=VIEW))
@@ -45,7 +45,7 @@ async def test_every_setting_says_since_when_and_by_whom(lab: Lab, site: Site) -
     assert "Name B 2026-02-05 12:00 Jan Novak 5" in text
     assert "View Hot leads 2026-02-01 12:00 Jan Novak 2" in text
     assert "Status active at least 2026-02-01 06:00 \u2013 1" in text
-    assert "Description Told at least 2026-02-03 06:00 \u2013 2" in text
+    assert "Description Text at least 2026-02-03 06:00 \u2013 2" in text
     assert "Module Contacts" in text
 
 
@@ -56,7 +56,7 @@ async def test_the_time_line_tells_every_version(lab: Lab, site: Site) -> None:
         "2026-02-01 06:00 was there when watching began",
         "2026-02-01 12:00 changed by Jan Novak , seen 2026-02-02 06:00 run 2 beside version 1",
         "Name : Welcome → became A View : All Contacts → became Hot leads",
-        "2026-02-03 06:00 Description became known, not sent before: Told",
+        "2026-02-03 06:00 Description became known, not sent before: Text",
         "2026-02-03 12:00 changed by Jan Novak , seen 2026-02-04 06:00 run 4 beside version 2 Edited, but in no field",
         "2026-02-05 06:00 deleted by somebody unknown run 5",
         "2026-02-05 12:00 came back by Jan Novak , seen 2026-02-06 06:00",
@@ -83,7 +83,7 @@ async def test_two_versions_side_by_side(lab: Lab, site: Site) -> None:
     text = plain(await site.text("/cadences/default/1/versions?old=1&new=2"))
     assert "Name Welcome A" in text
     assert "View All Contacts Hot leads" in text
-    assert "Description not known yet Told" in text
+    assert "Description not known yet Text" in text
     assert "Status" not in text
     everything = plain(await site.text("/cadences/default/1/versions?old=1&new=2&all=1"))
     assert "Status active active" in everything
@@ -110,7 +110,7 @@ async def test_as_it_was(lab: Lab, site: Site) -> None:
 async def test_what_had_not_been_seen_is_not_shown(lab: Lab, site: Site) -> None:
     """The description became known on the 3rd: it was so before, but nobody had seen it."""
     await story(lab)
-    assert "Description Told" in plain(await site.text("/cadences/default/1/at?on=2026-02-02"))
+    assert "Description Text" in plain(await site.text("/cadences/default/1/at?on=2026-02-02"))
     assert "Description" not in plain(await site.text("/cadences/default/1/at?on=2026-02-02&axis=observed"))
     assert "It was not there then" in plain(await site.text("/cadences/default/2/at?on=2026-02-03"))
 

@@ -23,13 +23,13 @@ async def state(connection: AsyncConnection, at: datetime, org: str | None, axis
 
 async def test_a_sync_meanwhile_does_not_mix_two_states(lab: Lab) -> None:
     await lab.sync(record("1"))
-    await lab.sync(record("1", description="Told"))
+    await lab.sync(record("1", description="Text"))
     async with history.snapshot(lab.engine) as connection:
         before = await history.load_versions(connection, "default", "1")
-        await lab.sync(record("1", description="Told", name="New"))
+        await lab.sync(record("1", description="Text", name="New"))
         (version,) = before
         (discovered,) = version["discovered"]
-        assert (discovered["field"], discovered["value"], discovered["run_id"]) == ("description", "Told", 2)
+        assert (discovered["field"], discovered["value"], discovered["run_id"]) == ("description", "Text", 2)
         assert await history.load_versions(connection, "default", "1") == before
         assert [name for name, _ in await state(connection, lab.clock.time, None, Axis.VALID)] == ["Welcome"]
     async with history.snapshot(lab.engine) as connection:
@@ -76,16 +76,16 @@ async def test_what_had_been_seen_stays_what_it_was(lab: Lab) -> None:
 async def test_a_clock_that_is_set_back_does_not_turn_the_order_round(lab: Lab) -> None:
     await lab.sync(record("1"))
     lab.clock.move(hours=1)
-    await lab.sync(record("1", description="Told"))
+    await lab.sync(record("1", description="Text"))
     lab.clock.move(minutes=-30)
-    await lab.sync(record("1", description="Told", summary=record()["summary"] | {"whatsapp_follow_up_count": 1}))
-    await lab.sync(record("1", description="Told", name="New"))
+    await lab.sync(record("1", description="Text", summary=record()["summary"] | {"whatsapp_follow_up_count": 1}))
+    await lab.sync(record("1", description="Text", name="New"))
     async with history.snapshot(lab.engine) as connection:
         rows = [row async for row in history.replay(connection, "default")]
     assert [(row["kind"], row["discovered"]) for row in rows] == [
         ("baseline", None),
         ("discovered", {"summary.whatsapp_follow_up_count": 1}),
-        ("discovered", {"description": "Told"}),
+        ("discovered", {"description": "Text"}),
         ("updated", None),
     ]
     assert rows[2]["discovered_before"] == {"summary.whatsapp_follow_up_count": 1}
