@@ -2,7 +2,7 @@
 
 import pytest
 
-from cadence_sync.cli.commands.org import describe_schedule
+from cadence_sync.cli.commands.org_schedule import describe_schedule
 from cadence_sync.config.orgs import Schedule
 from tests.cli.conftest import Program
 from tests.cli.test_org_admin import two

@@ -52,7 +52,7 @@ _MODULES: Final = {
     "reject": "review",
     "blame": "history",
     "org import": "org_add",
-    **dict.fromkeys(("org list", "org schedule", "org remove", "org pause", "org resume"), "org"),
+    **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 
