@@ -169,7 +169,7 @@ async def test_blame(lab: Lab, program: Program) -> None:
     assert text[0].split("\t") == ["field", "value", "since", "kind", "by", "version", "run"]
     assert "name\tNew\t2026-01-05 09:01:30\tupdated\tAnn <b>\t2\t2" in text
     assert "status\tactive\tat least 2026-01-05 09:01:00\tbaseline\t-\t1\t1" in text
-    assert "description\tTold\tat least 2026-01-05 09:03:00\tdiscovered\t-\t2\t3" in text
+    assert "description\tText\tat least 2026-01-05 09:03:00\tdiscovered\t-\t2\t3" in text
 
 
 async def test_blame_of_what_was_deleted_and_of_what_came_back(lab: Lab, program: Program) -> None:

@@ -86,12 +86,16 @@ class EmbeddedServer:
         return EmbeddedError(f"The embedded Postgres in {self.data} does not start: {reason}.", hint=hint)
 
     def _initialize(self) -> None:
-        """Makes the data in a new folder, then renames it: a killed process leaves nothing incomplete."""
+        """Makes the data in a new folder, then renames it: a killed setup leaves nothing incomplete.
+
+        The folder has a random name, so that a program that outlives a killed setup cannot write into the next one.
+        """
         if (self.data / "PG_VERSION").exists():
             return
-        new = self.data.with_name(f"{self.data.name}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
+        prefix = f"{self.data.name}.new-"
+        for left in self.data.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix=prefix, dir=self.data.parent))
         give(new, self.account)
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale"]
         if int(self.binaries.major) >= BUILTIN_LOCALE:

@@ -127,6 +127,7 @@ def holder(data_dir: Path, *, wait: bool = True) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     if wait:
         is_up(process)

@@ -109,25 +109,37 @@ def test_a_pid_file_that_it_cannot_read_is_the_reason(data_dir: Path, way: str) 
     assert caught.value.code == "EMBEDDED_FAILED", way
 
 
-def new_of(data: Path) -> Path:
-    """Return where data are made before they get their name."""
-    data = data.resolve()
-    return data.with_name(f"{data.name}.new")
+def being_made(data_dir: Path) -> list[Path]:
+    """Return the folders in which data are made before they get their name."""
+    data = (data_dir / "postgres").resolve()
+    return list(data.parent.glob(f"{data.name}.new-*"))
+
+
+def setting_up(data_dir: Path) -> subprocess.Popen[str]:
+    other = holder(data_dir, wait=False)
+    while not being_made(data_dir) or not psutil.Process(other.pid).children():
+        assert other.poll() is None
+    return other
 
 
 def test_a_killed_setup_leaves_nothing_half_made(data_dir: Path) -> None:
-    data = data_dir / "postgres"
-    other = holder(data_dir, wait=False)
-    while not data.exists() or not new_of(data).exists():
-        assert other.poll() is None
-    for process in psutil.Process(other.pid).children(recursive=True):
-        process.kill()
-    other.kill()
+    other = setting_up(data_dir)
+    os.killpg(other.pid, signal.SIGKILL)
     other.communicate()
-    assert not (data / "PG_VERSION").exists()
+    assert not (data_dir / "postgres" / "PG_VERSION").exists()
     with embedded.running(data_dir, durable=False) as url:
         assert ask(url, VERSION)
-    assert not new_of(data).exists()
+    assert not being_made(data_dir)
+
+
+def test_a_program_that_outlives_a_killed_setup_disturbs_no_later_one(data_dir: Path) -> None:
+    other = setting_up(data_dir)
+    outliving = psutil.Process(other.pid).children(recursive=True)
+    other.kill()
+    other.communicate()
+    with embedded.running(data_dir, durable=False) as url:
+        assert ask(url, VERSION)
+    assert all(has_ended(process) for process in outliving)
 
 
 def test_ten_processes_at_once_make_one_server(data_dir: Path) -> None:
