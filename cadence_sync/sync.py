@@ -148,16 +148,18 @@ async def _plan_changes(
 
     Each is made in a thread while the one before it is written, so that the database does not wait.
     """
-    upcoming: asyncio.Task[Plan] | None = None
-    for block in listing.changed.blocks():
+    planned: Plan | None = None
+    blocks = listing.changed.blocks()
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None:
         known = await reader.load_stored([record.cadence_id for record in block])
         past = await reader.load_prior_state([r.cadence_id for r in block if r.cadence_id not in known])
-        following = asyncio.create_task(asyncio.to_thread(_plan_block, run, listing, block, known, past))
-        if upcoming is not None:
-            yield await upcoming
-        upcoming = following
-    if upcoming is not None:
-        yield await upcoming
+        planning = asyncio.create_task(asyncio.to_thread(_plan_block, run, listing, block, known, past))
+        planning.add_done_callback(_retrieve_error)
+        if planned is not None:
+            yield planned
+        planned = await planning
+    if planned is not None:
+        yield planned
     for start in range(0, len(deletions.delete), BLOCK):
         missing = await reader.load_stored(deletions.delete[start : start + BLOCK])
         yield plan_deleted(listing, (missing[cadence_id] for cadence_id in sorted(missing)))
@@ -168,6 +170,12 @@ def _plan_block(
 ) -> Plan:
     records = redact_records(block, run.redacted) if run.redacted else block  # Zoho goes on sending their names
     return plan_listed(listing, records, known, past)
+
+
+def _retrieve_error(planning: asyncio.Task[Plan]) -> None:
+    """Keeps asyncio from logging an error whose text may hold anything, where the write before it failed too."""
+    if not planning.cancelled():
+        planning.exception()
 
 
 def _unexpected(error: Exception) -> CadenceSyncError:

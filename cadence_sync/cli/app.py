@@ -35,8 +35,8 @@ root = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # as completion parses
         print(f"cadence-sync {__version__}")
         raise typer.Exit
 

@@ -131,7 +131,7 @@ async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def open_connection(engine: AsyncEngine, isolation_level: str | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection that translates errors and rolls back unless it commits."""
+    """Yields a connection that translates errors; what is not committed is rolled back."""
     with translate_errors():
         async with engine.connect() as connection:
             if isolation_level is not None:

@@ -86,7 +86,7 @@ def reporting_checksum() -> str:
 
 
 def load_reporting_layer() -> ReportingLayer:
-    """Reads and order the files; raises `ValueError` where a file does not define what its name says."""
+    """Reads and orders the files; raises `ValueError` where a file does not define what its name says."""
     objects = {file.stem: _parse(file) for file in _files() if file.suffix == ".sql"}
     comments = tomllib.loads((migrations_folder() / "reporting" / "comments.toml").read_text(encoding="utf-8"))
     graph = {name: sorted(objects[name].references() & objects.keys()) for name in sorted(objects)}  # stable

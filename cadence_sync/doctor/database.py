@@ -13,7 +13,7 @@ from cadence_sync import wiring
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.sources import PREFIX
 from cadence_sync.daemon.migration import check_migration_rights
-from cadence_sync.db import diagnostics, embedded
+from cadence_sync.db import diagnostics
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.migrate import OLDEST_SERVER
 from cadence_sync.db.queue import Depth, check_queue
@@ -78,6 +78,8 @@ async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: b
     clocks = clock_check("database clock", "The database's", server.now, before, clock.now())
     checks = [passed("database", f"it answers, at {address(settings)}")]
     if settings.database_url is None:
+        from cadence_sync.db import embedded  # noqa: PLC0415 - Windows lacks what it stands on
+
         checks.append(passed("embedded server", embedded.describe(settings.data_dir)))
     checks.append(_version(server))
     at_head = passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")

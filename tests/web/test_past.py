@@ -14,6 +14,7 @@ from cadence_sync.simulator.org import SimOrg
 from cadence_sync.simulator.serializers import list_v8
 from cadence_sync.sync import SyncOptions
 from cadence_sync.web.views.past import COLUMNS
+from cadence_sync.wiring import SystemClock
 from tests.reporting.looks import at, edited, look
 from tests.support.lab import START, Lab
 from tests.support.records import record
@@ -38,6 +39,15 @@ async def write(lab: Lab) -> None:
             records = [list_v8(cadence, org.utc_offset) for cadence in org.ordered("id")]
             report = await lab.sync(*records, org=Org(name, "us"), permits=SyncOptions(allow_mass_delete=True))
             assert report.error is None
+
+
+async def test_a_clock_ahead_of_the_databases_shows_the_present(lab: Lab, site: Site) -> None:
+    await lab.sync(record("1", name="Present"))
+    lab.clock.time = SystemClock().now() + timedelta(hours=1)
+    today = f"{lab.clock.time:%Y-%m-%d}"
+    for path in (f"/past?on={today}", f"/cadences/default/1/at?on={today}"):
+        assert "Present" in await site.text(path), path
+    await site.text("/past/difference?from=2026-01-01")
 
 
 async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:

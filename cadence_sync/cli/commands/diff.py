@@ -91,6 +91,7 @@ async def _compare_times(
     asked_for = [name for name in watched if org in {None, name}]
     if len(note_unwatched(watched, org, from_at)) == len(asked_for):
         return None
+    await as_of.check_time(connection, to_at)
     found = await as_of.compare_times(connection, from_at, to_at, axis, org)
     found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
     return [

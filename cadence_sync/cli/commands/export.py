@@ -72,6 +72,7 @@ async def _write_state(
         watched = await history.load_history_start(connection)
         check_org(watched, org)
         note_unwatched(watched, org, at)
+        await as_of.check_time(connection, at)
         rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
     rows = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
     content = render_state(rows, form).encode()

@@ -38,6 +38,8 @@ BUILTIN_LOCALE: Final = 17
 _SHELL: Final = re.compile(r'["$`\\]')
 """Characters that a shell reads even between double quotes, where `pg_ctl` writes the path of `postgres`."""
 _VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+_LOG_LINES: Final = 20
+"""Lines of the log that may say why a start failed."""
 _THROWAWAY: Final = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off")
 
 
@@ -148,7 +150,7 @@ class EmbeddedServer:
         """Returns the server's own last error since its log had that size, else the program's last line."""
         lines = printed.splitlines()
         with suppress(OSError):
-            lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()
+            lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()[-_LOG_LINES:]
         for mark in ("FATAL:", "PANIC:", "error:"):
             for line in reversed(lines):
                 if mark in line:

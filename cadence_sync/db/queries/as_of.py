@@ -71,7 +71,7 @@ _PICKED: Final = """
         ) END AS version
     ) AS first
     CROSS JOIN LATERAL ({seen}) AS v
-    WHERE (SELECT cadence_reporting.checked_time({at})) IS NOT NULL AND {where}
+    WHERE {where}
 """
 _ORG: Final = """
     (CAST(:org AS text) IS NULL OR c.org_id = :org AND (SELECT cadence_reporting.checked_org(:org)) IS NOT NULL)
@@ -147,6 +147,14 @@ _NAMES: Final = text("""
         AS wanted (org_id, cadence_id, version)
     JOIN cadence_reporting.stored_versions AS v USING (org_id, cadence_id, version)
 """)
+
+
+_CHECKED: Final = text("SELECT cadence_reporting.checked_time(:at)")
+
+
+async def check_time(connection: AsyncConnection, at: datetime) -> None:
+    """Raises `ArgumentError` for a time in the future of the database's clock."""
+    await connection.execute(_CHECKED, {"at": at})
 
 
 async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:

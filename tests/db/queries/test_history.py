@@ -43,7 +43,7 @@ async def test_a_time_that_the_database_calls_future(lab: Lab) -> None:
     later = SystemClock().now() + timedelta(hours=1)
     with pytest.raises(ArgumentError, match="database's clock"):
         async with history.snapshot(lab.engine) as connection:
-            await state(connection, later, None, Axis.VALID)
+            await as_of.check_time(connection, later)
     with pytest.raises(DatabaseError):
         async with history.snapshot(lab.engine) as connection:
             await state(connection, lab.clock.time, "nobody", Axis.VALID)
