@@ -28,7 +28,7 @@ from cadence_sync.db.embedded.folders import (
     programs_for,
 )
 from cadence_sync.db.embedded.postmaster import PORT, Postmaster, disown, read_postmaster, running_postmaster
-from cadence_sync.errors import DatabaseError, SettingsError
+from cadence_sync.errors import DatabaseError, SettingsError, docs_hint
 
 START_TIMEOUT: Final = 900
 """Seconds that a start may take: recovery after a crash is part of it, and the machine may be busy."""
@@ -114,8 +114,8 @@ class EmbeddedServer:
             raise DatabaseError(
                 f"The data in {self.data} are of Postgres {found}; the embedded server is Postgres "
                 f"{self.binaries.version}.",
-                hint=f"Dump them with Postgres {found} and restore them, or run pg_upgrade: see the web UI "
-                "'Backups' of the documentation.",
+                hint=f"Dump them with Postgres {found} and restore them, or run pg_upgrade. "
+                + docs_hint("Back up and restore"),
                 code="EMBEDDED_VERSION",
             )
 
