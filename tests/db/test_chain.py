@@ -1,8 +1,11 @@
 """The database refuses, by itself, everything that would make history untrue."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.databases import Databases
 from tests.support.lab import Lab
 from tests.support.records import record
 
@@ -29,20 +32,24 @@ V1 = version(1, "01:00", "02:00", kind="created", cadence="2")
 V2 = version(2, "02:00", None, cadence="2")
 
 
-@pytest.fixture
-async def chain(lab: Lab) -> Lab:
-    """Cadence 1 with three versions from real syncs, of the last one a field discovered; cadence 2 with two made up."""
+async def live(lab: Lab) -> None:
+    """Write cadence 1 with three versions, of the last one a field discovered, and make up two of cadence 2."""
     await lab.sync(record("1"), record("3"))
     await lab.sync(record("1", name="Second"), record("3"))
     await lab.sync(record("1", name="Third"), record("3"))
     await lab.sync(record("1", name="Third", description="Text"), record("3"))
     await lab.execute(V1, V2)
-    return lab
 
 
-async def test_an_unbroken_chain_is_accepted_and_goes_on(chain: Lab) -> None:
-    await chain.execute(close(2, "03:00"), version(3, "03:00", None, cadence="2"))
-    rows = await chain.rows("SELECT version FROM cadence_sync.cadence_versions WHERE cadence_id = '2' ORDER BY 1")
+@pytest.fixture(scope="module")
+def template(databases: Databases) -> Iterator[str]:
+    with databases.lived_in(live) as name:
+        yield name
+
+
+async def test_an_unbroken_chain_is_accepted_and_goes_on(lab: Lab) -> None:
+    await lab.execute(close(2, "03:00"), version(3, "03:00", None, cadence="2"))
+    rows = await lab.rows("SELECT version FROM cadence_sync.cadence_versions WHERE cadence_id = '2' ORDER BY 1")
     assert [row["version"] for row in rows] == [1, 2, 3]
 
 
@@ -127,13 +134,13 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize("statements", VIOLATIONS.values(), ids=VIOLATIONS.keys())
-async def test_the_database_refuses(chain: Lab, statements: list[str]) -> None:
-    before = await chain.contents()
+async def test_the_database_refuses(lab: Lab, statements: list[str]) -> None:
+    before = await lab.contents()
     with pytest.raises(DBAPIError) as caught:
-        await chain.execute(*statements)
+        await lab.execute(*statements)
     original = caught.value.orig
     assert getattr(original, "sqlstate", "")[:2] == "23", original
-    assert await chain.contents() == before
+    assert await lab.contents() == before
 
 
 CHECKS = {
@@ -155,15 +162,15 @@ CHECKS = {
 
 
 @pytest.mark.parametrize(("name", "statements"), CHECKS.items(), ids=CHECKS.keys())
-async def test_each_check_refuses_what_no_other_does(chain: Lab, name: str, statements: list[str]) -> None:
+async def test_each_check_refuses_what_no_other_does(lab: Lab, name: str, statements: list[str]) -> None:
     with pytest.raises(DBAPIError) as caught:
-        await chain.execute(*statements)
+        await lab.execute(*statements)
     assert caught.value.orig is not None
     assert getattr(caught.value.orig.__cause__, "constraint_name", None) == f"ck_{name}"
 
 
-async def test_no_column_of_a_version_but_its_end_can_be_updated(chain: Lab) -> None:
-    columns = await chain.rows(
+async def test_no_column_of_a_version_but_its_end_can_be_updated(lab: Lab) -> None:
+    columns = await lab.rows(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'cadence_sync'"
         " AND table_name = 'cadence_versions' AND is_generated = 'NEVER' AND column_name <> 'valid_to'"
     )
@@ -171,4 +178,4 @@ async def test_no_column_of_a_version_but_its_end_can_be_updated(chain: Lab) -> 
     for row in columns:
         name = row["column_name"]
         with pytest.raises(DBAPIError, match="append-only"):
-            await chain.execute(f"UPDATE cadence_sync.cadence_versions SET {name} = {name}")
+            await lab.execute(f"UPDATE cadence_sync.cadence_versions SET {name} = {name}")

@@ -1,19 +1,21 @@
 """The examination finds nothing in what syncs wrote, and every kind of damage that is done by force."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.db.integrity import INVARIANTS, REBUILDS, examine
 from cadence_sync.sync import SyncOptions
+from tests.support.databases import Databases
 from tests.support.lab import Lab
 from tests.support.records import record, without
 
 RULES = [{"id": "1", "type": "end_date", "details": {"unenroll_date": "2026-11-30"}}]
 
 
-@pytest.fixture
-async def busy(lab: Lab) -> Lab:
-    """A history with every kind of version, labels, discovered fields, quarantine, a deleted cadence and held ones."""
+async def live(lab: Lab) -> None:
+    """Write every kind of version, labels, discovered fields, quarantine, a deleted cadence and held ones."""
     execution = {"unenroll_properties": RULES, "execute_every": {"period": "immediately"}}
     await lab.sync(record("1"), record("2"), record("3", execution_details=None), record("4"))
     await lab.sync(record("1", name="New"), record("2", description="Discovered"), record("3"), record("5"))
@@ -22,21 +24,26 @@ async def busy(lab: Lab) -> Lab:
     await lab.sync(*(record(str(n)) for n in range(1, 7)), without(record(), "id"))
     await lab.sync(*(record(str(n)) for n in (1, 2, 3, 4, 6)))
     await lab.sync(record("1", name="Last"), permits=SyncOptions(DeletionThreshold(1, 0)))
-    return lab
+
+
+@pytest.fixture(scope="module")
+def template(databases: Databases) -> Iterator[str]:
+    with databases.lived_in(live) as name:
+        yield name
 
 
 async def broken(lab: Lab) -> list[str]:
     return [finding.what for finding in await examine(lab.engine) if not finding.ok]
 
 
-async def test_what_syncs_wrote_is_whole(busy: Lab) -> None:
-    assert await busy.rows("SELECT cadence_id FROM cadence_sync.cadences WHERE deleted_at IS NOT NULL") != []
-    assert await busy.rows("SELECT cadence_id FROM cadence_sync.held_deletions") != []
-    kinds = await busy.rows("SELECT DISTINCT kind FROM cadence_sync.cadence_versions")
+async def test_what_syncs_wrote_is_whole(lab: Lab) -> None:
+    assert await lab.rows("SELECT cadence_id FROM cadence_sync.cadences WHERE deleted_at IS NOT NULL") != []
+    assert await lab.rows("SELECT cadence_id FROM cadence_sync.held_deletions") != []
+    kinds = await lab.rows("SELECT DISTINCT kind FROM cadence_sync.cadence_versions")
     assert len(kinds) == 5
-    findings = await examine(busy.engine)
+    findings = await examine(lab.engine)
     assert [f.what for f in findings] == [*INVARIANTS, REBUILDS]
-    assert await broken(busy) == []
+    assert await broken(lab) == []
 
 
 CHAIN, OPEN, CURRENT, CHANGES, RUNS, DISCOVERED, COUNTERS = INVARIANTS
@@ -117,9 +124,9 @@ DAMAGE: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("damage", "what"), DAMAGE, ids=[damage[:70] for damage, _ in DAMAGE])
-async def test_damage_is_found(busy: Lab, damage: str, what: str) -> None:
+async def test_damage_is_found(lab: Lab, damage: str, what: str) -> None:
     # As a superuser could: with triggers, foreign keys among them, switched off.
-    await busy.execute(
+    await lab.execute(
         "SET LOCAL session_replication_role = replica", "SET LOCAL search_path = cadence_sync", *damage.split(";")
     )
-    assert what in await broken(busy)
+    assert what in await broken(lab)

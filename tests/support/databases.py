@@ -3,8 +3,9 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +14,7 @@ import asyncpg
 
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.db.engine import open_engine
+from tests.support.lab import Lab
 
 T = TypeVar("T")
 EMPTY = "template0"
@@ -59,6 +61,14 @@ class Databases:
             self._template = name
         return self._template
 
+    @contextmanager
+    def lived_in(self, live: Callable[[Lab], Coroutine[Any, Any, None]]) -> Iterator[str]:
+        """Yield the name of a migrated database with a history that is lived once, to clone."""
+        url = self.clone(self.template)
+        asyncio.run(_live(url, live))
+        yield database_in(url)
+        self.drop(url)
+
     def clone(self, template: str) -> str:
         """Return the URL of a new database like the template, and let the next one be made meanwhile."""
         ready = self._ahead.pop(template, None) or self._submit(self._clone(template))
@@ -99,3 +109,8 @@ def database_in(url: str) -> str:
 async def _migrate(url: str) -> None:
     async with open_engine(url) as engine:
         await migrate(engine)
+
+
+async def _live(url: str, live: Callable[[Lab], Coroutine[Any, Any, None]]) -> None:
+    async with open_engine(url) as engine:
+        await live(Lab(engine))
