@@ -90,12 +90,13 @@ def fork_server() -> ForkServer:
 async def on_a_terminal(*arguments: str, cwd: Path, **settings: str | None) -> list[str]:
     """Run the command to its end and return the lines that a terminal gets, stderr included."""
     ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        COMMAND, *arguments, cwd=cwd, env=environment(**settings), stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    lines = await asyncio.to_thread(_all_lines, ours)
-    await process.wait()
+    command = [str(COMMAND), *arguments]
+    with Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), theirs, theirs)
+        async with fork_server().fork(command, cwd, environment(**settings), streams) as fork:
+            os.close(theirs)
+            lines = await asyncio.to_thread(_all_lines, ours)
+            await fork.code()
     return lines
 
 
@@ -116,25 +117,16 @@ async def conversation(
     The answer `INTERRUPT` is Ctrl-C.
     """
     ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *arguments,
-        cwd=cwd,
-        env=environment(**settings) | {"TERM": "xterm", "COLUMNS": columns or "200"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # without a terminal of the tests' own to fall back on
-    )
-    os.close(theirs)
-    try:
-        shown = await asyncio.to_thread(_talk, ours, list(answers), process.pid)
-        async with asyncio.timeout(PATIENCE):
-            await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return process.returncode, shown
+    around = environment(**settings) | {"TERM": "xterm", "COLUMNS": columns or "200"}
+    async with fork_server().fork([str(COMMAND), *arguments], cwd, around, (theirs, theirs, theirs)) as fork:
+        os.close(theirs)
+        shown = await asyncio.to_thread(_talk, ours, list(answers), fork.pid)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await fork.code(), shown
+        except TimeoutError:
+            os.kill(fork.pid, signal.SIGKILL)
+            raise
 
 
 def _talk(terminal: int, answers: list[tuple[str, str]], pid: int) -> str:

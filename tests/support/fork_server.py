@@ -7,6 +7,7 @@ to its exit. What a start from nothing takes part in is tested by processes that
 import asyncio
 import atexit
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -21,6 +22,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -53,25 +55,45 @@ class ForkServer:
         self, command: list[str], cwd: Path, environment: Mapping[str, str], typed: str | None, patience: float
     ) -> tuple[int, str, str]:
         """Run the command to its end; returns exit code, stdout and stderr."""
-        request = json.dumps({"command": command, "cwd": str(cwd), "environment": dict(environment)}).encode()
         async with AsyncExitStack() as stack:
             stdin = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack is one
             stdin.write((typed or "").encode())
             stdin.seek(0)
-            pipes = [await stack.enter_async_context(_pipe()) for _ in range(_STREAMS)]
-            with self._lock:
-                socket.send_fds(self._ours, [request], [stdin.fileno(), *(writing for _, writing in pipes)])
-            for _, writing in pipes:
-                os.close(writing)
-            stdout, stderr, status = (reader for reader, _ in pipes)
-            pid = int(await status.readline())
+            (stdout, out), (stderr, err) = [await stack.enter_async_context(_pipe()) for _ in range(2)]
+            fork = await stack.enter_async_context(self.fork(command, cwd, environment, (stdin.fileno(), out, err)))
+            os.close(out)
+            os.close(err)
             try:
                 async with asyncio.timeout(patience):
-                    shown, said, code = await stdout.read(), await stderr.read(), await status.readline()
+                    shown, said, code = await stdout.read(), await stderr.read(), await fork.code()
             except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(fork.pid, signal.SIGKILL)
                 raise
-        return int(code), shown.decode(), said.decode()
+        return code, shown.decode(), said.decode()
+
+    @asynccontextmanager
+    async def fork(
+        self, command: list[str], cwd: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
+    ) -> AsyncIterator["Fork"]:
+        """Start the command in a session of its own, with these files as its stdin, stdout and stderr."""
+        request = json.dumps({"command": command, "cwd": str(cwd), "environment": dict(environment)}).encode()
+        async with _pipe() as (status, writing):
+            with self._lock:
+                socket.send_fds(self._ours, [request], [*streams, writing])
+            os.close(writing)
+            yield Fork(int(await status.readline()), status)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A command that runs."""
+
+    pid: int
+    _status: asyncio.StreamReader
+
+    async def code(self) -> int:
+        """Wait for its end."""
+        return int(await self._status.readline())
 
 
 @asynccontextmanager
@@ -125,6 +147,7 @@ class _Server:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()  # without a terminal of the tests' own to fall back on
             for number, file in enumerate(files[:_STREAMS]):
                 os.dup2(file, number)
             for end in (self._control, self._woken, self._wake):
@@ -143,9 +166,10 @@ class _Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            with os.fdopen(self._pipes.pop(pid), "wb") as pipe, suppress(BrokenPipeError):  # or nobody waits any more
-                pipe.write(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-                pipe.flush()
+            pipe = self._pipes.pop(pid)
+            with suppress(BrokenPipeError):  # nobody waits any more
+                os.write(pipe, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os.close(pipe)
 
 
 def _run(program: Callable[[], None]) -> NoReturn:
@@ -184,6 +208,8 @@ if __name__ == "__main__":
         os.environ.clear()
         os.environ.update(request["environment"])
         time.tzset()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=os.isatty(1))  # as an interpreter that starts on a terminal
         sys.argv = request["command"]
         sys.modules["__main__"].__package__ = ""  # the installed script is no module of a package, and help says so
         _run(main)
