@@ -62,18 +62,22 @@ def used_dir(data_dir: Path, made: Path) -> Path:
     return data_dir
 
 
+@pytest.fixture(scope="session")
+def state() -> Iterator[Path]:
+    """Root's folder of data and programs, which are copied into it once for all tests."""
+    with tempfile.TemporaryDirectory(prefix="cadence-sync-state-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "state"
+
+
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, state: Path) -> str:
     """Each account that this user can start a server with; `number` is root's where namespaces are not allowed."""
     way: str = request.param
     if way == "number":
         monkeypatch.setattr(account, "_namespace", lambda: Account(0, "nothing", ("/bin/false",)))
-        with tempfile.TemporaryDirectory(prefix="cadence-sync-state-", dir="/var/tmp") as state:
-            Path(state).chmod(0o755)
-            monkeypatch.setattr(folders, "STATE", Path(state) / "state")
-            yield way
-    else:
-        yield way
+        monkeypatch.setattr(folders, "STATE", state)
+    return way
 
 
 def ask(url: str, query: str) -> str:
