@@ -15,7 +15,7 @@ ifneq ($(shell test -w "$$HOME" && echo writable),writable)
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 endif
 # The settings of whoever runs this must not reach the tests.
-CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL
+CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL -u PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-unit test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
 
