@@ -19,10 +19,10 @@ async def everything(lab: Lab, but: Collection[str] = ()) -> list[tuple[str, str
     found: list[tuple[str, str]] = []
     for source in dict.fromkeys(str(each["source"]) for each in columns if each["source"] not in but):
         types = {str(each["name"]): each["type"] for each in columns if each["source"] == source}
-        order = ", ".join(name for name in ORDER if name in types) or "1"
-        for name, kind in types.items():
-            rows = await lab.rows(f"SELECT {_as_text(name, kind)} AS value FROM {source} ORDER BY {order}")
-            found += [(f"{source}.{name}", _read(row["value"], kind)) for row in rows]
+        order = ", ".join(f"s.{name}" for name in ORDER if name in types) or "1"
+        values = ", ".join(f"""{_as_text(name, kind)} AS "{name}\"""" for name, kind in types.items())
+        rows = await lab.rows(f"SELECT {values} FROM {source} AS s ORDER BY {order}")
+        found += [(f"{source}.{name}", _read(row[name], kind)) for name, kind in types.items() for row in rows]
     return found
 
 
