@@ -135,7 +135,7 @@ class Client:
         return answer
 
     async def _send(self, token: AccessToken, suffix: str, params: dict[str, str]) -> HttpResponse:
-        if self.allowance is not None and max(self._reserved, self.http.sent) >= self.allowance:
+        if self.allowance is not None and max(self._reserved, self.http.counter.sent) >= self.allowance:
             raise BudgetError(f"The {self.allowance} API calls that this run may make are spent.")
         url = token.api_url + PATH.format(version=self.version) + suffix
         headers = {"Authorization": f"Zoho-oauthtoken {token.value}"}

@@ -3,7 +3,7 @@
 import platform
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -53,25 +53,21 @@ class Counter:
     sent: int = 0
 
 
+@dataclass(frozen=True, slots=True)
 class Http:
     """Sends requests and reads whole responses; raises `TransientError` and `InvalidResponseError`."""
 
-    def __init__(self, session: aiohttp.ClientSession, max_body: int) -> None:
-        self._session = session
-        self._max_body = max_body
-        self._counter = Counter()
-
-    @property
-    def sent(self) -> int:
-        return self._counter.sent
+    session: aiohttp.ClientSession
+    max_body: int
+    counter: Counter = field(default_factory=Counter)
 
     def with_own_counter(self) -> "Http":
-        return Http(self._session, self._max_body)
+        return Http(self.session, self.max_body)
 
     async def request(self, method: str, url: str, *, counted: bool = False, **options: Any) -> HttpResponse:
-        counter = self._counter if counted else None
+        counter = self.counter if counted else None
         try:
-            async with self._session.request(
+            async with self.session.request(
                 method, url, allow_redirects=False, trace_request_ctx=counter, **options
             ) as response:
                 answer = HttpResponse(response.status, await self._read(response), response.headers)
@@ -91,8 +87,8 @@ class Http:
         chunks, size = [], 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
-            if size > self._max_body:
-                raise InvalidResponseError(f"The answer is larger than {self._max_body} bytes.", code="BODY_TOO_LARGE")
+            if size > self.max_body:
+                raise InvalidResponseError(f"The answer is larger than {self.max_body} bytes.", code="BODY_TOO_LARGE")
             chunks.append(chunk)
         return b"".join(chunks)
 

@@ -36,7 +36,7 @@ class ZohoSource:
 
     @property
     def usage(self) -> ApiUsage:
-        return ApiUsage(self.client.http.sent, self._pages, self.client.credits_left)
+        return ApiUsage(self.client.http.counter.sent, self._pages, self.client.credits_left)
 
     async def fetch_listing(
         self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
