@@ -7,6 +7,8 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from cadence_sync.errors import CadenceSyncError
+
 _level = "INFO"
 _tracebacks = True
 
@@ -54,6 +56,17 @@ def about(**values: object) -> Iterator[None]:
 
 
 log: Final = _Log()
+
+
+@contextmanager
+def log_and_continue(event: str) -> Iterator[None]:
+    """Logs an error instead of raising it; of an unexpected one only the type, since its text may hold anything."""
+    try:
+        yield
+    except CadenceSyncError as error:
+        log.warning(event, error=error.message)
+    except Exception as error:  # noqa: BLE001 - see above
+        log.warning(event, error=type(error).__name__)
 
 
 def _structlog(level: str) -> Any:

@@ -197,14 +197,14 @@ async def sync(
         yield sync_of(org)
 
 
-async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count | None" = None) -> "Dispatcher":
+async def dispatcher(settings: Settings, engine: "AsyncEngine", count: "Count") -> "Dispatcher":
     """Returns what sends alerts; raises `SettingsError` where the address of a channel is invalid."""
-    from cadence_sync.alerts.dispatcher import Dispatcher, count_nothing
+    from cadence_sync.alerts.dispatcher import Dispatcher
     from cadence_sync.db.alert_delivery import AlertDelivery
 
     clock = SystemClock()
     channels = await asyncio.to_thread(open_channels, settings, clock)
-    return Dispatcher(AlertDelivery(engine), channels, build_routing(settings), clock, count or count_nothing)
+    return Dispatcher(AlertDelivery(engine), channels, build_routing(settings), clock, count)
 
 
 def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":

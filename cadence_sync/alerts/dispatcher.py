@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cadence_sync.alerts.channels import Channel
 from cadence_sync.alerts.routing import ATTEMPTS, AlertRouting, IsStale, pause_after
 from cadence_sync.errors import CadenceSyncError, TransientError
-from cadence_sync.logs import log
+from cadence_sync.logs import log, log_and_continue
 from cadence_sync.ports import Clock
 
 if TYPE_CHECKING:
@@ -38,10 +38,6 @@ Count = Callable[[str, str], None]
 """Called with a channel and the result of a delivery: `sent`, `failed` or `dead_lettered`."""
 
 
-def count_nothing(channel: str, result: str) -> None:
-    """Ignores a result, for a process without metrics."""
-
-
 @dataclass(slots=True)
 class Dispatcher:
     """Sends due messages on its channels, one at a time on each."""
@@ -50,7 +46,7 @@ class Dispatcher:
     channels: Mapping[str, Channel]
     alerting: AlertRouting
     clock: Clock
-    count: Count = count_nothing
+    count: Count
     _busy: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _rate_limited_until: dict[str, float] = field(default_factory=dict)
     """By channel, on the monotonic clock."""
@@ -59,7 +55,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         while True:
-            async with log_and_continue():
+            with log_and_continue("alert_delivery_failed"):
                 await self._poll()
             await asyncio.sleep(TICK)
 
@@ -111,7 +107,7 @@ class Dispatcher:
 
     async def _drain_channel(self, channel: str, due: "list[DueBatch]") -> None:
         try:
-            async with log_and_continue():
+            with log_and_continue("alert_delivery_failed"):
                 if any(batch.unbundled for batch in due):
                     await self.delivery.build_digest(channel, self.alerting.due(channel, self.clock.now()))
                     due = await self.delivery.load_due([channel])
@@ -138,7 +134,7 @@ class Dispatcher:
         while True:
             await asyncio.sleep(RENEW)
             log.warning("alert_delivery_slow", channel=message.channel, message_id=message.message_id)
-            async with log_and_continue():
+            with log_and_continue("alert_delivery_failed"):
                 await self.delivery.renew_lease(message)
 
     async def _mark_failed(self, message: "OutboxMessage", why: str, retry_after: float | None) -> None:
@@ -186,7 +182,7 @@ async def watch_staleness(
 ) -> None:
     """Checks until canceled; without a predicate another process checks."""
     while True:
-        async with log_and_continue():
+        with log_and_continue("alert_delivery_failed"):
             is_stale = staleness()
             if is_stale is not None:
                 await enter_staleness(clock.now(), is_stale)
@@ -201,14 +197,3 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-@asynccontextmanager
-async def log_and_continue() -> AsyncIterator[None]:
-    """Logs errors: alerts never disturb the work that they report on."""
-    try:
-        yield
-    except CadenceSyncError as error:
-        log.warning("alert_delivery_failed", error=error.message)
-    except Exception as error:  # noqa: BLE001 - see above; its text may hold anything
-        log.warning("alert_delivery_failed", error=type(error).__name__)

@@ -14,7 +14,7 @@ from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.db.queue import Connection, direct, try_acquire_leadership, write_heartbeat
 from cadence_sync.errors import CadenceSyncError
-from cadence_sync.logs import log
+from cadence_sync.logs import log, log_and_continue
 from cadence_sync.ports import Clock
 
 TICK: Final = 2.0
@@ -47,19 +47,16 @@ class Scheduler:
     async def run(self) -> None:
         """Leads or follows until canceled; waits while the database is away."""
         while True:
-            try:
-                async with direct(self.url) as connection:
-                    while not await try_acquire_leadership(connection):
-                        self.following = True
-                        await asyncio.sleep(RETRY)
-                    await self._lead(connection)
-            except CadenceSyncError as error:
-                log.warning("scheduler_stopped", error=error.message)
-            except Exception as error:  # noqa: BLE001 - the daemon outlives its database
-                log.warning("scheduler_stopped", error=type(error).__name__)
-            finally:
-                self._set(leading=False)
-                self.following = False
+            with log_and_continue("scheduler_stopped"):
+                try:
+                    async with direct(self.url) as connection:
+                        while not await try_acquire_leadership(connection):
+                            self.following = True
+                            await asyncio.sleep(RETRY)
+                        await self._lead(connection)
+                finally:
+                    self._set(leading=False)
+                    self.following = False
             await asyncio.sleep(RETRY)
 
     async def _lead(self, connection: Connection) -> None:

@@ -23,7 +23,7 @@ from cadence_sync.daemon.tracing import Tracing
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
-from cadence_sync.logs import about, log
+from cadence_sync.logs import about, log, log_and_continue
 from cadence_sync.orgs.registry import OrgConfigCache
 from cadence_sync.ports import ApiUsage, Org
 from cadence_sync.sync import Sync
@@ -66,15 +66,12 @@ class Worker:
 
     async def run(self) -> None:
         while not self._stopping:
-            try:
-                async with direct(self.url) as connection:
-                    await self._take(connection)
-            except CadenceSyncError as error:
-                log.warning("worker_stopped", error=error.message)
-            except Exception as error:  # noqa: BLE001 - PgQueuer raises what its driver raises
-                log.warning("worker_stopped", error=type(error).__name__)
-            finally:
-                self.taking = False
+            with log_and_continue("worker_stopped"):
+                try:
+                    async with direct(self.url) as connection:
+                        await self._take(connection)
+                finally:
+                    self.taking = False
             if not self._stopping:
                 await asyncio.sleep(RETRY)
 
