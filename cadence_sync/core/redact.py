@@ -53,13 +53,17 @@ class Redacted:
     raw: bytes
     texts: frozenset[str]
     found: bool
+    """Whether the id occurs, with or without a name."""
     retained: bool
+    """Whether `unenroll_properties` names them: that is configuration and kept."""
 
 
 def redact(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> Redacted:
-    found = find_persons(raw, wanted, cut=cut)
-    texts = {text_of(raw[start:end]) for start, end in found.spans if raw[start : start + 1] not in b"{["}
-    return Redacted(_without(raw, found.spans), frozenset(texts - {WORD}), found.found, found.retained)
+    """Redacts a record's text; in a `cut` one, an unclosed object without an id counts as theirs."""
+    scan = PersonScan(raw, wanted, cut=cut)
+    spans = list(scan.outermost())
+    texts = {text_of(raw[start:end]) for start, end in spans if raw[start : start + 1] not in b"{["}
+    return Redacted(_without(raw, spans), frozenset(texts - {WORD}), scan.found, scan.retained)
 
 
 def redact_records(block: Iterable[Record], ids: Collection[str]) -> list[Record]:
@@ -127,15 +131,6 @@ def _without_end(sample: str, texts: Iterable[str]) -> str:
 
 
 @dataclass(slots=True)
-class PersonMatches:
-    spans: list[Span] = field(default_factory=list)
-    found: bool = False
-    """Whether the id occurs, with or without a name."""
-    retained: bool = False
-    """Whether `unenroll_properties` names them: that is configuration and kept."""
-
-
-@dataclass(slots=True)
 class _Frame:
     start: int
     name: str | None
@@ -152,16 +147,6 @@ def may_contain(raw: bytes, ids: Iterable[str]) -> bool:
     return any(each.encode() in raw for each in ids) or _ESCAPED_ASCII.search(raw) is not None
 
 
-def find_persons(raw: bytes, wanted: RedactionTarget, *, cut: bool = False) -> PersonMatches:
-    """Finds the target in a record's text; in a `cut` one, an unclosed object without an id counts as theirs."""
-    scan = _Scan(raw, wanted, cut=cut)
-    for match in _TOKEN.finditer(raw):
-        scan.take(match.start(), match.end())
-    scan.end()
-    scan.matches.spans = list(_outermost(scan.matches.spans))
-    return scan.matches
-
-
 def text_of(token: bytes) -> str:
     """Returns the text of a string token, even a broken one; other tokens unchanged."""
     if not token.startswith(b'"'):
@@ -174,17 +159,29 @@ def text_of(token: bytes) -> str:
     return token[1:].removesuffix(b'"').decode(errors="replace")
 
 
-class _Scan:
-    __slots__ = ("_cut", "_raw", "_stack", "_wanted", "matches")
+class PersonScan:
+    __slots__ = ("_raw", "_spans", "_stack", "_wanted", "found", "retained")
 
     def __init__(self, raw: bytes, wanted: RedactionTarget, *, cut: bool) -> None:
         self._raw = raw
         self._wanted = wanted
-        self._cut = cut
         self._stack = [_Frame(0, None, is_person=False, is_config=False)]
-        self.matches = PersonMatches()
+        self._spans: list[Span] = []
+        self.found = False
+        self.retained = False
+        for match in _TOKEN.finditer(raw):
+            self._take(match.start(), match.end())
+        while self._stack:
+            self._close(self._stack.pop(), closed=not cut)
 
-    def take(self, start: int, end: int) -> None:
+    def outermost(self) -> Iterator[Span]:
+        last = 0
+        for start, end in sorted(self._spans, key=lambda span: (span[0], -span[1])):
+            if start >= last:
+                yield start, end
+                last = end
+
+    def _take(self, start: int, end: int) -> None:
         token, frame = self._raw[start:end], self._stack[-1]
         if token in b"{[":
             self._open(token, start)
@@ -200,10 +197,6 @@ class _Scan:
             self._value(frame, start, end, token)
         else:
             frame.key = token
-
-    def end(self) -> None:
-        while self._stack:
-            self._close(self._stack.pop(), closed=not self._cut)
 
     def _open(self, token: bytes, start: int) -> None:
         depth, parent = len(self._stack), self._stack[-1]
@@ -226,11 +219,11 @@ class _Scan:
         if not frame.is_person:
             return
         spans = frame.spans if frame.theirs or self._is_theirs_by_role(frame, closed=closed) else self._by_text(frame)
-        self.matches.found = self.matches.found or frame.theirs
+        self.found = self.found or frame.theirs
         if frame.is_config:
-            self.matches.retained = self.matches.retained or bool(spans)
+            self.retained = self.retained or bool(spans)
         else:
-            self.matches.spans += spans
+            self._spans += spans
 
     def _is_theirs_by_role(self, frame: _Frame, *, closed: bool) -> bool:
         """Returns whether an object without an id is theirs by its top-level key, or may be because it is unclosed."""
@@ -245,11 +238,3 @@ class _Scan:
 @lru_cache(4096)
 def _field(key: bytes) -> str:
     return text_of(key).lower().replace("_", "")
-
-
-def _outermost(spans: list[Span]) -> Iterator[Span]:
-    last = 0
-    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if start >= last:
-            yield start, end
-            last = end
