@@ -1,7 +1,6 @@
 """Normalizes a decoded record: every spelling that Zoho uses becomes one canonical form."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Final, TypeAlias, cast
 
 import msgspec
@@ -13,7 +12,6 @@ from cadence_sync.core.records import Config, FieldValue, Labels, Record
 
 SAMPLE_LENGTH: Final = 200
 
-_Read: TypeAlias = Callable[["_Normalizer", object], None]
 _Field: TypeAlias = tuple[str, Callable[[object], FieldValue]]
 """The path of a field or a label, and its converter."""
 
@@ -48,15 +46,15 @@ class _Normalizer:
     def read_object(self, path: str, value: object) -> None:
         """Reads an object; null in its place is null for all of its fields."""
         if isinstance(value, dict):
-            fields, labels, others = _KNOWN[path]
+            fields, labels, objects = _KNOWN[path]
             for key, child in value.items():
                 if (field := fields.get(key)) is not None:
                     self.config[field[0]] = _read(field, child)
                 elif (label := labels.get(key)) is not None:
                     name = _read(label, child)
                     self.labels[label[0]] = name if name is None else str(name)
-                elif (read := others.get(key)) is not None:
-                    read(self, child)
+                elif (inner := objects.get(key)) is not None:
+                    self._read_inner(inner, child)
                 else:
                     self._read_unknown(path, key, child)
         elif value is None or value == "":
@@ -64,9 +62,11 @@ class _Normalizer:
         else:
             raise UnreadableError(f"{path or 'record'}: expected an object")
 
-    def read_unenroll(self, value: object) -> None:
-        """Reads either form of the rule; the fields of the other form are then null."""
-        if isinstance(value, list):
+    def _read_inner(self, path: str, value: object) -> None:
+        """Of either form of `UNENROLL`, the fields of the other form are null."""
+        if path != UNENROLL:
+            self.read_object(path, value)
+        elif isinstance(value, list):
             self._read_null(UNENROLL)
             self.config[UNENROLL] = read_rules(value)
         else:
@@ -103,7 +103,7 @@ def _read(field: _Field, value: object) -> FieldValue:
         raise UnreadableError(f"{path}: {error}") from error
 
 
-def _known_in(path: str) -> tuple[dict[str, _Field], dict[str, _Field], dict[str, _Read]]:
+def _known_in(path: str) -> tuple[dict[str, _Field], dict[str, _Field], dict[str, str]]:
     """Returns the fields, labels and objects of an object by key; a key of Zoho's that contains a dot is unknown."""
 
     def children(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -114,15 +114,7 @@ def _known_in(path: str) -> tuple[dict[str, _Field], dict[str, _Field], dict[str
 
     fields = {key: (field, READERS[FIELDS[field]]) for key, field in children(FIELDS)}
     labels = {key: (label, READERS[FieldType.TEXT]) for key, label in children(LABELS)}
-    others: dict[str, _Read] = {key: partial(_read_inner, inner) for key, inner in children(OBJECTS)}
-    parent, _, key = UNENROLL.rpartition(".")
-    if path == parent:
-        others[key] = _Normalizer.read_unenroll
-    return fields, labels, others
-
-
-def _read_inner(path: str, reader: _Normalizer, value: object) -> None:
-    reader.read_object(path, value)
+    return fields, labels, dict(children(OBJECTS))
 
 
 def _below(path: str) -> tuple[Config, Labels]:
