@@ -112,9 +112,6 @@ class IdHashSet:
     def __init__(self) -> None:
         self._hashes = array("q")
 
-    def __len__(self) -> int:
-        return len(self._hashes)
-
     def add(self, cadence_id: str) -> None:
         self._hashes.append(hash(cadence_id))
 

@@ -21,6 +21,7 @@ class Listing:
     changed_ids: IdHashSet
     unchanged: SeenSet
     quarantined: tuple[QuarantinedRecord, ...] = ()
+    """Each id once."""
     pages: int = 0
     rejected_page_size: int | None = None
 
@@ -35,11 +36,7 @@ class Listing:
     @property
     def seen(self) -> int:
         """Number of distinct ids, and of records whose ids are unreadable."""
-        return len(self.changed) + len(self.unchanged) + self.unreadable
-
-    @property
-    def unreadable(self) -> int:
-        return len(self.quarantined_ids) + sum(q.cadence_id is None for q in self.quarantined)
+        return len(self.changed) + len(self.unchanged) + len(self.quarantined)
 
     @property
     def is_unchanged(self) -> bool:

@@ -51,10 +51,11 @@ class Counters:
     @classmethod
     def of(cls, listing: Listing, deletions: DeletionPlan, kinds: Mapping[Kind, int]) -> "Counters":
         written = {str(kind): kinds.get(kind, 0) for kind in Kind}
+        quarantined = len(listing.quarantined)
         return cls(
             seen=listing.seen,
-            unchanged=listing.seen - listing.unreadable - sum(written.values()) + written[Kind.DELETED],
-            quarantined=listing.unreadable,
+            unchanged=listing.seen - quarantined - sum(written.values()) + written[Kind.DELETED],
+            quarantined=quarantined,
             held=len(deletions.hold),
             **written,
         )
