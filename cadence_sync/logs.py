@@ -9,15 +9,6 @@ from typing import Any, Final
 
 from cadence_sync.errors import CadenceSyncError
 
-_level = "INFO"
-_tracebacks = True
-
-
-def configure_logs(level: str, *, tracebacks: bool = True) -> None:
-    global _level, _tracebacks
-    _level, _tracebacks = level, tracebacks
-    log.reset()
-
 
 def forward_libraries() -> None:
     """Turns the warnings of libraries into events until the process ends: a daemon's logs have one form."""
@@ -36,26 +27,20 @@ class _Log:
     """structlog, imported with the first event: most commands log nothing, and it is a tenth of their start."""
 
     def __init__(self) -> None:
-        self._logger: Any = None
+        self.configure("INFO")
 
-    def reset(self) -> None:
-        self._logger = None
+    def configure(self, level: str, *, tracebacks: bool = True) -> None:
+        self._level, self._tracebacks = level, tracebacks
+        self._logger: Any = None
 
     def __getattr__(self, method: str) -> Any:
         if self._logger is None:
-            self._logger = _structlog(_level)
+            self._logger = _structlog(self._level, tracebacks=self._tracebacks)
         return getattr(self._logger, method)
 
 
-@contextmanager
-def about(**values: object) -> Iterator[None]:
-    from structlog.contextvars import bound_contextvars  # noqa: PLC0415 - see `_Log`
-
-    with bound_contextvars(**values):
-        yield
-
-
 log: Final = _Log()
+configure_logs: Final = log.configure
 
 
 @contextmanager
@@ -69,7 +54,7 @@ def log_and_continue(event: str) -> Iterator[None]:
         log.warning(event, error=type(error).__name__)
 
 
-def _structlog(level: str) -> Any:
+def _structlog(level: str, *, tracebacks: bool) -> Any:
     import structlog  # noqa: PLC0415 - see `_Log`
 
     # Never rich tracebacks: they show local variables, and among those are secrets.
@@ -81,7 +66,7 @@ def _structlog(level: str) -> Any:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if _tracebacks else [_without_traceback]),
+            *([] if tracebacks else [_without_traceback]),
             *(for_people if sys.stderr.isatty() else for_machines),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cadence_sync.logs import configure_logs, forward_libraries, log
+from cadence_sync.logs import configure_logs, forward_libraries
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def _root() -> Iterator[None]:
     before = [*logging.getLogger().handlers]
     yield
     logging.getLogger().handlers[:] = before
-    log.reset()
+    configure_logs("INFO")
 
 
 def test_a_librarys_warning_is_json_and_tells_no_text_of_an_exception(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.domain.types import JobId
+from structlog.contextvars import bound_contextvars
 
 from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig
@@ -23,7 +24,7 @@ from cadence_sync.daemon.tracing import Tracing
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
-from cadence_sync.logs import about, log, log_and_continue
+from cadence_sync.logs import log, log_and_continue
 from cadence_sync.orgs.registry import OrgConfigCache
 from cadence_sync.ports import ApiUsage, Org
 from cadence_sync.sync import Sync
@@ -34,9 +35,6 @@ RETRY: Final = 2.0
 """Seconds until a worker that lost its database tries again."""
 LATER: Final = timedelta(seconds=2)
 """After which a job that could not be done here is offered again."""
-LOOK: Final = timedelta(seconds=10)
-"""Time between two polls of the queue without a notification."""
-REMEMBERED: Final = 1000
 ATTEMPTS: Final = 12
 """How often a job is handed back, for a worker that has the credentials of its organization; then its run failed."""
 
@@ -57,7 +55,7 @@ class Worker:
     running: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
     """By organization; a sync goes on when the connection to the queue is lost, and its job is met again."""
     taking: bool = False
-    _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _done: deque[JobId] = field(default_factory=lambda: deque(maxlen=1000))
     """Jobs that ended while there was no connection to mark them as done."""
     _manager: QueueManager | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,7 +96,7 @@ class Worker:
         free = max(2, self.concurrency - len(self.running))
         try:
             await manager.run(
-                dequeue_timeout=LOOK,
+                dequeue_timeout=timedelta(seconds=10),  # between two polls without a notification
                 batch_size=free // 2,
                 max_concurrent_tasks=free,
                 shutdown_on_listener_failure=True,
@@ -163,7 +161,7 @@ class JobRunner:
 
     async def run(self, job: SyncJob, attempts: int) -> bool:
         """Returns whether a job is done; else it is handed back, and another worker may try."""
-        with about(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
+        with bound_contextvars(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
             try:
                 org = await self.orgs.get(job.org_id)
             except CadenceSyncError as error:
