@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Final
@@ -90,9 +90,9 @@ async def _running_worker(
     async with AsyncExitStack() as stack:
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         if settings.alert_channels:
-            dispatcher = await wiring.dispatcher(settings, engine, metrics.count_alert)
+            dispatcher = await wiring.dispatcher(settings, engine, lambda *labels: metrics.ALERTS.labels(*labels).inc())
             await stack.enter_async_context(run_dispatcher(dispatcher, ALERT_GRACE))
-        syncs = wiring.sync_factory(settings, engine, on_refresh=metrics.count_token)
+        syncs = wiring.sync_factory(settings, engine, on_refresh=lambda result: metrics.TOKENS.labels(result).inc())
         sync_of = await stack.enter_async_context(syncs)
         orgs = OrgConfigCache(settings, engine, configured)
         await orgs.check()
@@ -107,17 +107,14 @@ async def _running_worker(
             task.cancel()
 
 
-@asynccontextmanager
-async def _watching_staleness(
+def _watching_staleness(
     settings: Settings, engine: Engine, predicate: Callable[[], IsStale | None]
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Alerts to organizations that become stale, where there are channels; a follower has no predicate."""
     if not settings.alert_channels:
-        yield
-        return
+        return nullcontext()
     enter = partial(enter_staleness, engine, build_routing(settings))
-    async with in_background(watch_staleness(enter, wiring.SystemClock(), predicate)):
-        yield
+    return in_background(watch_staleness(enter, wiring.SystemClock(), predicate))
 
 
 async def _until_stopped(work: Coroutine[object, object, object]) -> None:

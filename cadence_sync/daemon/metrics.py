@@ -66,14 +66,6 @@ Info("cadence_sync_build", "What runs.", registry=REGISTRY).info(
 )
 
 
-def count_token(result: str) -> None:
-    TOKENS.labels(result).inc()
-
-
-def count_alert(channel: str, result: str) -> None:
-    ALERTS.labels(channel, result).inc()
-
-
 def count(report: Report, data_center: str, trigger: str) -> None:
     RUNS.labels(str(report.outcome), data_center, trigger).inc()
     DURATION.labels(str(report.outcome)).observe(report.duration_seconds or 0)

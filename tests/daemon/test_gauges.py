@@ -105,7 +105,7 @@ async def test_what_channels_are_still_to_be_reported(lab: Lab) -> None:
     await lab.execute("DELETE FROM cadence_sync.alert_outbox")
     clock.move(seconds=FRESH)
     assert value(samples(await gauges.text()), "alerts_dead_lettered", channel="chat") is None
-    metrics.count_alert("chat", "sent")
+    metrics.ALERTS.labels("chat", "sent").inc()
     assert value(samples_of(), "alerts_total", channel="chat", result="sent") == 1
 
 
@@ -116,7 +116,7 @@ def test_runs_are_counted() -> None:
     problem = ErrorInfo("TLS_ERROR", "No.", "", 4)
     metrics.count(Report("a", 2, Outcome.FAILED, Counters(), 1, 0.1, problem), "eu", "schedule")
     metrics.count(Report(None, None, Outcome.FAILED, None, error=problem), "eu", "schedule")
-    metrics.count_token("failed")
+    metrics.TOKENS.labels("failed").inc()
     after = samples_of()
 
     def more(name: str, **labels: str) -> float:
