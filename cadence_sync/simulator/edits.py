@@ -5,7 +5,7 @@ Zoho shows it in every cadence that names it, and calls none of them modified.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -139,20 +139,10 @@ def restore(org: SimOrg, cadence_id: str) -> Edit:
     return Edit("restore", cadence_id, f"{cadence.name!r} is back")
 
 
-def rename_user(org: SimOrg, user_id: str, name: str) -> Edit:
-    return _relabel("user", org.users, user_id, name)
-
-
-def rename_view(org: SimOrg, view_id: str, name: str) -> Edit:
-    return _relabel("view", org.views, view_id, name)
-
-
-def _relabel(kind: str, labels: Sequence[User | View], label_id: str, name: str) -> Edit:
-    for label in labels:
-        if label.id == label_id:
-            former, label.name = label.name, name
-            return Edit(f"rename_{kind}", None, f"{kind} {former!r} is now {name!r}")
-    raise EditError(f"no {kind} {label_id}")
+def relabel(label: User | View, name: str) -> Edit:
+    kind = "user" if isinstance(label, User) else "view"
+    former, label.name = label.name, name
+    return Edit(f"rename_{kind}", None, f"{kind} {former!r} is now {name!r}")
 
 
 def _live(org: SimOrg, cadence_id: str) -> Cadence:
@@ -166,7 +156,6 @@ def _steps(counts: Counts) -> str:
 
 
 def _listed(execution: Execution) -> tuple[str, int | None, str]:
-    """Returns the values that the lists show."""
     return execution.period, execution.unit, execution.end_date
 
 
@@ -177,13 +166,13 @@ def _create_random(context: EditContext, _cadence_id: str) -> Edit:
 def _rename_random_user(context: EditContext, _cadence_id: str) -> Edit:
     user = context.rng.choice(context.org.users)
     married = f"{context.rng.choice(LAST_NAMES)}-{user.name.split()[-1].split('-')[-1]}"
-    return rename_user(context.org, user.id, f"{user.name.split()[0]} {married}")
+    return relabel(user, f"{user.name.split()[0]} {married}")
 
 
 def _rename_random_view(context: EditContext, _cadence_id: str) -> Edit:
     view = context.rng.choice(context.org.views)
     number = context.rng.randrange(2, 1000)
-    return rename_view(context.org, view.id, f"{view.name.split(' #')[0]} #{number}")
+    return relabel(view, f"{view.name.split(' #')[0]} #{number}")
 
 
 def _any(_cadence: Cadence) -> bool:

@@ -151,8 +151,8 @@ async def test_a_user_and_a_view_renamed_in_zoho_are_shown_and_make_no_history(
     org = simulator.orgs[0]
     shown = next(cadence for cadence in org.ordered("id") if cadence.view is not None)
     assert shown.view is not None
-    edits.rename_user(org, shown.created_by.id, "Somebody Else")
-    edits.rename_view(org, shown.view.id, "Another View")
+    edits.relabel(shown.created_by, "Somebody Else")
+    edits.relabel(shown.view, "Another View")
     await _assert_silent(program, "labels", len(org.cadences))
     row = (await program.run("show", shown.id, "--json")).json
     assert (row["created_by_name"], row["custom_view_name"]) == ("Somebody Else", "Another View")
