@@ -17,7 +17,6 @@ from cadence_sync.simulator.replies import USUAL_CODES, encoded_response, error_
 
 Target: TypeAlias = Literal["api", "token"]
 
-_ALWAYS = sys.maxsize
 _GATEWAY_PAGE = """<html>
 <head><title>{status} {reason}</title></head>
 <body><center><h1>{status} {reason}</h1></center><hr><center>ZGS</center></body>
@@ -27,20 +26,11 @@ _GATEWAY_PAGE = """<html>
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault: what happens (`kind`), to which requests, how often.
+    """A fault: what happens (`kind`, one of `FAULT_KINDS`), to which requests, how often.
 
-    Args:
-        kind: One of `FAULT_KINDS`.
-        times: Number of requests it applies to; None means the default of the kind.
-        status: HTTP status of an answer that the kind makes.
-        code: Zoho's error code, for `status`; with target `token` the word in `{"error": ...}`.
-        match_page: Only requests for this page of a list.
-        target: `api` for the API host, `token` for the accounts host.
-        delay: Seconds to wait first, for any kind.
-        after: Number of matching requests that pass first.
-        body: The bytes to answer with, for `body`.
-        headers: Headers of the answer, such as `Retry-After`; `redirect` needs `Location`.
-        org: Only requests of this organization; None means all.
+    It lets `after` matching requests pass, and applies to the next `times`; None is the default of the kind. `code` is
+    Zoho's error code, with target `token` (the accounts host) the word in `{"error": ...}`. `delay` is in seconds, for
+    any kind. `headers` are those of the answer, such as `Retry-After`; `redirect` needs `Location`.
     """
 
     kind: str
@@ -71,10 +61,7 @@ class Fault:
             raise ValueError(f"a fault has no {', '.join(unknown)}")
         body = document.get("body")
         encoded = {"body": body.encode()} if isinstance(body, str) else {}
-        try:
-            return msgspec.convert({**document, **encoded}, cls)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
+        return msgspec.convert({**document, **encoded}, cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +169,7 @@ FAULT_HANDLERS: dict[str, FaultHandler] = {
     "body": FaultHandler(_given_body, needs="body"),  # 200 and the given bytes
     "redirect": FaultHandler(_redirect, needs="headers"),  # 302 to the header Location
     # Page 1's records under the requested page number, always with `more_records`.
-    "repeat_page": FaultHandler(_repeat_page, times=_ALWAYS, first_page=1),
+    "repeat_page": FaultHandler(_repeat_page, times=sys.maxsize, first_page=1),
     "end_early": FaultHandler(_end_early, first_page=1),  # a page that calls itself the last
     # A cadence of page 1 is deleted before a later page is answered, so that the listing misses another one.
     "shift": FaultHandler(_shift, first_page=2),
@@ -212,9 +199,8 @@ class _ActiveFault:
 
 @dataclass(slots=True)
 class FaultQueue:
-    """The active faults, oldest first."""
-
     _active: list[_ActiveFault] = field(default_factory=list)
+    """Oldest first."""
 
     def add(self, fault: Fault) -> None:
         times = FAULT_HANDLERS[fault.kind].times if fault.times is None else fault.times

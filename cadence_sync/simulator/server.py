@@ -31,7 +31,14 @@ def make_app(sim: Simulator) -> web.Application:
     app.router.add_post("/oauth/v2/token", api.token)
     app.router.add_get(f"/crm/{{version:v[78]}}{_CADENCES}", api.list_cadences)
     app.router.add_get(f"/crm/v8{_CADENCES}/{{id}}", api.get_cadence)
-    _add_control(app)
+    app.router.add_get("/_simulator/state", _state)
+    app.router.add_post("/_simulator/edits", _edit)
+    app.router.add_post("/_simulator/faults", _add_fault)
+    app.router.add_delete("/_simulator/faults", _resetting(lambda simulator: simulator.faults.clear()))
+    app.router.add_post("/_simulator/settings", _settings)
+    app.router.add_get("/_simulator/requests", _requests)
+    app.router.add_delete("/_simulator/requests", _resetting(lambda simulator: simulator.journal.clear()))
+    app.router.add_delete("/_simulator/tokens", _resetting(lambda simulator: simulator.tokens.revoke_all()))
     return app
 
 
@@ -72,7 +79,7 @@ async def _intercept(request: web.Request, handler: Handler) -> web.StreamRespon
     if kind == "control":
         try:
             return await handler(request)
-        except (ValueError, msgspec.MsgspecError) as error:
+        except ValueError as error:
             return json_response({"error": str(error)}, 400)
     simulator, org = request.app[SIMULATOR], await find_org(request)
     status: int | None = None
@@ -144,17 +151,6 @@ class _EditRequest(msgspec.Struct, forbid_unknown_fields=True):
     count: int = 1
     kind: str | None = None
     cadence_id: str | None = None
-
-
-def _add_control(app: web.Application) -> None:
-    app.router.add_get("/_simulator/state", _state)
-    app.router.add_post("/_simulator/edits", _edit)
-    app.router.add_post("/_simulator/faults", _add_fault)
-    app.router.add_delete("/_simulator/faults", _resetting(lambda simulator: simulator.faults.clear()))
-    app.router.add_post("/_simulator/settings", _settings)
-    app.router.add_get("/_simulator/requests", _requests)
-    app.router.add_delete("/_simulator/requests", _resetting(lambda simulator: simulator.journal.clear()))
-    app.router.add_delete("/_simulator/tokens", _resetting(lambda simulator: simulator.tokens.revoke_all()))
 
 
 def _resetting(reset: Callable[[Simulator], None]) -> Handler:

@@ -1,9 +1,8 @@
 """The behavior of the simulated hosts, apart from faults; it can change while they run."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from cadence_sync.simulator.org import Order
@@ -30,15 +29,3 @@ class SimulatorSettings:
     send_expires_in: bool = True
     edit_every: Annotated[float, Meta(gt=0)] | None = None
     edits_at_once: int = 1
-
-    def update(self, changes: dict[str, object]) -> None:
-        """Changes settings, all or none; raises `ValueError` for unknown names and wrong values."""
-        names = {field.name for field in fields(self)}
-        if unknown := sorted(set(changes) - names):
-            raise ValueError(f"no such setting: {', '.join(unknown)}")
-        try:
-            changed = msgspec.convert(asdict(self) | changes, SimulatorSettings)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
-        for name in changes:
-            setattr(self, name, getattr(changed, name))

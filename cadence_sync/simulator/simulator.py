@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
+import msgspec
 from aiohttp import web
 
 from cadence_sync.simulator import edits
@@ -92,8 +93,12 @@ class Simulator:
         return edits.make_random_edit(self.org(org), kind, self.clock(), self.rng, cadence_id)
 
     def change_settings(self, **changes: object) -> None:
-        """Changes settings by name, all or none; raises `ValueError` if one is invalid."""
-        self.settings.update(changes)
+        """Changes settings by name, all or none; raises `ValueError` for unknown names and wrong values."""
+        if unknown := sorted(set(changes) - {field.name for field in fields(SimulatorSettings)}):
+            raise ValueError(f"no such setting: {', '.join(unknown)}")
+        changed = msgspec.convert(asdict(self.settings) | changes, SimulatorSettings)
+        for name in changes:
+            setattr(self.settings, name, getattr(changed, name))
         self.settings_changed.set()
 
     async def wait(self) -> None:
@@ -120,7 +125,7 @@ async def find_org(request: web.Request) -> SimOrg | None:
     if request.method == "POST":
         refresh_token = (await request.post()).get("refresh_token")
         simulator = request.app[SIMULATOR]
-        index = simulator.tokens.owner(refresh_token) if isinstance(refresh_token, str) else None
+        index = simulator.tokens.orgs.get(refresh_token) if isinstance(refresh_token, str) else None
         return None if index is None else simulator.orgs[index]
     try:
         return authorized(request)
