@@ -114,7 +114,6 @@ class SimOrg:
         return f"{self.prefix}{self._last_id:012}"
 
     def unique_name(self, name: str) -> str:
-        """Returns the name, numbered from its second use on."""
         self._names[name] = self._names.get(name, 0) + 1
         return name if self._names[name] == 1 else f"{name} ({self._names[name]})"
 

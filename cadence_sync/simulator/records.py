@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-Enrollment: TypeAlias = Literal["custom_view", "manual_enrollment"]
 Period: TypeAlias = Literal["immediately", "hours", "days", "weeks"]
 
 _DRAFT_OFFSET = 500
@@ -20,8 +19,6 @@ class User:
 
 @dataclass(slots=True)
 class Module:
-    """A CRM module that may have cadences."""
-
     id: str
     api_name: str
 
@@ -77,7 +74,7 @@ class Cadence:
     name: str
     description: str
     module: Module
-    type: Enrollment
+    type: Literal["custom_view", "manual_enrollment"]
     active: bool
     published: bool
     counts: Counts
@@ -98,7 +95,6 @@ class Cadence:
         return "inactive" if self.published else "draft"
 
     def with_draft(self) -> "Cadence":
-        """Returns this cadence with an edit that is not published yet."""
         return replace(self, draft=Ref(draft_id(self.id), self.name))
 
     def as_draft(self) -> "Cadence":

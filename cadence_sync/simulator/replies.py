@@ -1,14 +1,13 @@
 """Zoho's answers: JSON as its hosts send it, and its error bodies."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(NamedTuple):
     status: HTTPStatus
     message: str
     details: tuple[tuple[str, object], ...] = ()

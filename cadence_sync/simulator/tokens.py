@@ -41,10 +41,8 @@ class _Issued:
 
 
 class TokenService:
-    """Issues access tokens for the refresh tokens of `orgs` organizations."""
-
     def __init__(self, orgs: int, seed: int, settings: SimulatorSettings, clock: Callable[[], datetime]) -> None:
-        self._orgs = {credentials(index).refresh_token: index for index in range(orgs)}
+        self.orgs = {credentials(index).refresh_token: index for index in range(orgs)}
         self._seed = seed
         self._settings = settings
         self._clock = clock
@@ -62,17 +60,14 @@ class TokenService:
         """Returns the refresh token for a grant code; `simulator-code-0-b` is another code for the same."""
         index = code.removeprefix(_CODE).split("-")[0]
         refresh_token = f"{_REFRESH}{index}"
-        if not code.startswith(_CODE) or refresh_token not in self._orgs or code in self._used_codes:
+        if not code.startswith(_CODE) or refresh_token not in self.orgs or code in self._used_codes:
             raise TokenError("invalid_code")
         self._used_codes.add(code)
         return refresh_token
 
-    def owner(self, refresh_token: str) -> int | None:
-        return self._orgs.get(refresh_token)
-
     def issue(self, refresh_token: str) -> str:
         """Returns a new access token; raises `TokenError` after too many requests within the window."""
-        index = self._orgs.get(refresh_token)
+        index = self.orgs.get(refresh_token)
         if index is None:
             raise TokenError("invalid_code")
         issued = self._issued.setdefault(index, _Issued())
