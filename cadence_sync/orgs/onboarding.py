@@ -16,7 +16,7 @@ from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseEr
 from cadence_sync.ports import AccessToken, TokenSlot
 from cadence_sync.zoho.errors import SCOPE
 from cadence_sync.zoho.http import Http
-from cadence_sync.zoho.oauth import WRONG_DC_CODES, code_form, matching_data_centers, refresh_form, request_token
+from cadence_sync.zoho.oauth import WRONG_DC_CODES, matching_data_centers, request_token, token_form
 
 SPENT: Final = "The grant code is used now: try again with a new one."
 _NEW_CODE: Final = f"Generate a new one on Zoho's self-client page (scope {SCOPE}) and use it at once."
@@ -88,14 +88,14 @@ async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemory
             if new_org.grant_code is not None:
                 error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
-            raise await _diagnose(settings, http, org, refresh_form(org), error) from error
+            raise await _diagnose(settings, http, org, token_form(org), error) from error
     return org
 
 
 async def _exchange_grant_code(settings: Settings, http: Http, new_org: NewOrg, held: InMemoryTokenCache) -> str:
     """Returns a refresh token; the access token that comes with it serves for the proof."""
     org, now = new_org.org, wiring.SystemClock().now
-    form = code_form(org.client_id, org.client_secret, new_org.grant_code or "")
+    form = token_form(org, new_org.grant_code or "")
     try:
         grant = await request_token(http, wiring.addresses_of(settings, org), form, now())
     except AccessError as error:

@@ -22,11 +22,6 @@ from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 from cadence_sync.zoho.errors import RENEWAL_HINT, decode_object
 from cadence_sync.zoho.http import Http, HttpResponse
 
-DEFAULT_LIFETIME: Final = 3600.0
-"""Seconds; used where the response has no credible lifetime."""
-LONGEST_LIFETIME: Final = 86400.0
-"""Seconds; a longer lifetime is not credible."""
-
 _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 """Visible ASCII: a token is sent in a header."""
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -50,18 +45,12 @@ class TokenResponse:
     refresh_token: str | None = field(repr=False)
 
 
-def refresh_form(org: OrgConfig) -> dict[str, str]:
-    return {
-        "grant_type": "refresh_token",
-        "client_id": org.client_id,
-        "client_secret": org.client_secret,
-        "refresh_token": org.refresh_token,
-    }
-
-
-def code_form(client_id: str, client_secret: str, code: str) -> dict[str, str]:
-    fields = {"client_id": client_id, "client_secret": client_secret, "code": code}
-    return {"grant_type": "authorization_code", **fields}
+def token_form(org: OrgConfig, grant_code: str | None = None) -> dict[str, str]:
+    """Returns the form that exchanges a grant code, else the refresh token, for an access token."""
+    client = {"client_id": org.client_id, "client_secret": org.client_secret}
+    if grant_code is None:
+        return {"grant_type": "refresh_token", **client, "refresh_token": org.refresh_token}
+    return {"grant_type": "authorization_code", **client, "code": grant_code}
 
 
 async def request_token(http: Http, addresses: Addresses, form: dict[str, str], now: datetime) -> TokenResponse:
@@ -94,8 +83,9 @@ def _api_url(addresses: Addresses, api_domain: object) -> str:
 
 
 def _seconds(lifetime: object) -> float:
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime <= LONGEST_LIFETIME:
-        return DEFAULT_LIFETIME
+    """Returns an hour for a lifetime that is not credible, such as one of more than a day."""
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime <= 86400:  # noqa: PLR2004
+        return 3600.0
     return float(lifetime)
 
 
@@ -169,7 +159,7 @@ class Auth:
             if sum(made > now - WINDOW for made in slot.issued_at) >= MOST_IN_WINDOW:
                 raise _too_many_tokens()
             try:
-                token = (await request_token(self.http, self.addresses, refresh_form(self.org), now)).token
+                token = (await request_token(self.http, self.addresses, token_form(self.org), now)).token
             except CadenceSyncError as error:
                 if isinstance(error, TransientError | InvalidResponseError) and error.code in _ANSWER_LOST:
                     slot.count(now)
@@ -189,11 +179,7 @@ def fingerprint(org: OrgConfig, addresses: Addresses) -> bytes:
     return hashlib.sha256(msgspec.json.encode((addresses.accounts, addresses.api, *secrets))).digest()
 
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for all data centers together."""
 WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
-_SECRET: Final = {"authorization_code": "code", "refresh_token": "refresh_token"}
-_NONE: Final = "1000.none"
 
 
 async def matching_data_centers(
@@ -204,7 +190,8 @@ async def matching_data_centers(
     Where the client was refused, it is tried with a made-up code or token, so that a grant code stays unused. Where
     the code or token was refused, that is tried.
     """
-    tried = form if refusal == "INVALID_CODE" else form | {_SECRET[form["grant_type"]]: _NONE}
+    secret = "code" if "code" in form else "refresh_token"
+    tried = form if refusal == "INVALID_CODE" else form | {secret: "1000.none"}
     found: list[str] = []
 
     async def probe(data_center: str) -> None:
@@ -216,7 +203,7 @@ async def matching_data_centers(
         found.append(data_center)
 
     try:
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             for data_center in DATA_CENTERS:
                 if data_center != refused_by:
                     group.create_task(probe(data_center))
