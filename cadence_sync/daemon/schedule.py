@@ -12,6 +12,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from cadence_sync.alerts.routing import IsStale
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.db.engine import Engine
@@ -149,9 +150,7 @@ def org_schedule(settings: Settings, row: OrgRow) -> OrgSchedule:
     return OrgSchedule(row, seconds, cron)
 
 
-def staleness(
-    settings: Settings, schedules: Mapping[str, OrgSchedule], now: datetime
-) -> Callable[[str, datetime], bool]:
+def staleness(settings: Settings, schedules: Mapping[str, OrgSchedule], now: datetime) -> IsStale:
     least = timedelta(seconds=seconds_of(settings.alerts.stale_after))
 
     def is_stale(org_id: str, last: datetime) -> bool:
@@ -167,8 +166,10 @@ def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
     The same line is the same object: APScheduler's cannot be compared, and schedules are compared every few seconds.
     """
     fields = line.split()
-    if len(fields) == 5:  # noqa: PLR2004 - minute, hour, day, month, day of the week
-        fields[4] = _days(fields[4].lower())
+    if len(fields) == 5 and fields[4] != "*":  # noqa: PLR2004 - minute, hour, day, month, day of the week
+        # The days' names, each by itself: APScheduler's weeks do not wrap around on Sunday.
+        days = [day for item in fields[4].lower().split(",") for day in _item(item)]
+        fields[4] = ",".join(dict.fromkeys(days))
     trigger = CronTrigger.from_crontab(" ".join(fields), timezone=_zone(time_zone))
     if trigger.get_next_fire_time(None, _LEAP_YEAR) is None:
         raise ValueError("that day never comes")
@@ -200,11 +201,6 @@ def _zone(name: str | None) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:  # OSError: a folder of zones, such as `Europe`
         raise ValueError(f"there is no time zone {name!r}") from error
-
-
-def _days(field: str) -> str:
-    """Returns a field with the days' names, each by itself: APScheduler's weeks do not wrap around on Sunday."""
-    return "*" if field == "*" else ",".join(dict.fromkeys(day for item in field.split(",") for day in _item(item)))
 
 
 def _item(item: str) -> tuple[str, ...]:
