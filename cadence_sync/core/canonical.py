@@ -10,7 +10,6 @@ from cadence_sync.core.fields import FIELDS, UNENROLL
 from cadence_sync.core.records import Config, FieldChange, FieldValue
 
 _END_DATE = "end_date"
-_SEVERAL = "multiple"
 
 
 def read_rules(rules: list[object]) -> list[object] | None:
@@ -28,7 +27,7 @@ def unenroll_type(config: Config) -> FieldValue:
     if not isinstance(rules, list):
         return config.get(f"{UNENROLL}.type")
     if len(rules) != 1:
-        return _SEVERAL
+        return "multiple"
     (rule,) = rules
     return str(rule["type"]) if isinstance(rule, dict) else ""
 

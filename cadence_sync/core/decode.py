@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from itertools import accumulate
+from typing import Final
 
 import msgspec
 
@@ -88,12 +89,8 @@ def top_level_id(record: bytes) -> str | None:
 def nests_deeper(record: bytes, limit: int) -> bool:
     if record.count(b"{") + record.count(b"[") <= limit:
         return False
-    depth = 0
-    for token, _, _ in _tokens(record, 0):
-        depth += _STEP.get(token, 0)
-        if depth > limit:
-            return True
-    return False
+    steps = (_STEP.get(token, 0) for token, _, _ in _tokens(record, 0))
+    return any(depth > limit for depth in accumulate(steps))
 
 
 def _list_start(body: bytes) -> int:
@@ -122,8 +119,6 @@ _DEEPEST: Final = 100
 """Levels of nesting that are followed; Zoho's own records have ten, Python's stack less than a thousand."""
 _UNDECODABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
-_Raw: TypeAlias = bytes | msgspec.Raw
-
 
 class _Envelope(msgspec.Struct):
     cadences: list[msgspec.Raw]
@@ -132,6 +127,7 @@ class _Envelope(msgspec.Struct):
 
 def decode_page(body: bytes, index: DigestIndex = EMPTY_INDEX) -> Page:
     """Decodes a 200 answer except what is stored to the byte; raises `InvalidResponseError` where it holds no list."""
+    records: Sequence[bytes | msgspec.Raw]
     try:
         records, info = _split_fast(body)
     except (BordersError, *_UNDECODABLE):
@@ -171,7 +167,7 @@ def decode_record(raw: bytes, digest: bytes | None = None) -> Record | Quarantin
         return QuarantinedRecord(top_level_id(raw), str(error), raw)
 
 
-def _split_fast(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
+def _split_fast(body: bytes) -> tuple[list[msgspec.Raw], PageInfo]:
     envelope = msgspec.json.decode(body, type=_Envelope)
     info = bytes(envelope.info)
     # Of two lists of cadences neither can be trusted.
@@ -190,7 +186,7 @@ def _without(records: list[msgspec.Raw], body: bytes) -> bytes:
     return body
 
 
-def _split_slowly(body: bytes) -> tuple[Sequence[_Raw], PageInfo]:
+def _split_slowly(body: bytes) -> tuple[list[bytes], PageInfo]:
     try:
         records, rest = split_records(body)
         return records, _split_fast(rest)[1]

@@ -13,8 +13,6 @@ from cadence_sync.errors import InconsistentListingError
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A complete, self-consistent listing of an organization's cadences."""
-
     started_at: datetime
     changed: RecordSpool
     """Records that are new, restored, or not byte for byte what was last written; each id once."""

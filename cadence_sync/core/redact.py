@@ -30,7 +30,6 @@ PERSON_FIELDS: Final = frozenset(
 """Keys, in lower case and without `_`, whose values identify a person where an id is in the same object."""
 _NOT_PERSONS: Final = frozenset({"module", "custom_view"})
 """Top-level objects with an id and a name that are not persons; nor is the record itself."""
-_ID: Final = "id"
 _VALUELESS: Final = frozenset({b"null", b"true", b"false", b'""'})
 # Possessive, and an unclosed string ends with the text, so that no text takes quadratic time.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[{}\[\]:,]|[^\s{}\[\]:,"]++', re.DOTALL)
@@ -208,7 +207,7 @@ class PersonScan:
     def _value(self, frame: _Frame, start: int, end: int, token: bytes) -> None:
         """Takes the value of a key; for an object or a list `token` is empty."""
         field_name = _field(frame.key) if frame.value_follows else ""
-        if field_name == _ID and token and end < len(self._raw):  # a token at the end may be truncated
+        if field_name == "id" and token and end < len(self._raw):  # a token at the end may be truncated
             frame.has_id = True
             frame.theirs = frame.theirs or text_of(token) in self._wanted.ids
         elif field_name in PERSON_FIELDS and token not in _VALUELESS:
