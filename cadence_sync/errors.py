@@ -1,8 +1,4 @@
-"""Every error that the product raises on purpose, grouped by what the caller does with it.
-
-`PermanentError`: trying again changes nothing, a person must act. `TransientError`: trying again may help.
-`InvalidResponseError`: Zoho's answer makes no sense.
-"""
+"""Every error that the product raises on purpose, grouped by what the caller does with it."""
 
 from typing import ClassVar, Final
 
@@ -30,12 +26,10 @@ class CadenceSyncError(Exception):
 
 
 class PermanentError(CadenceSyncError):
-    """Trying again changes nothing."""
+    """Trying again changes nothing: a person must act."""
 
 
 class SettingsError(PermanentError):
-    """Invalid or missing settings."""
-
     exit_code = 2
     default_code = "INVALID_SETTINGS"
 

@@ -4,17 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from cadence_sync.alerts.events import AlertEvent
 from cadence_sync.errors import TransientError
 
-T = TypeVar("T")
-
 
 class Channel(Protocol):
-    """Sends messages to one receiver."""
-
     @property
     def kind(self) -> str:
         """The service, such as `webhook` or `slack`; never a secret."""
@@ -34,18 +30,19 @@ def not_sent(why: str, retry_after: float | None = None) -> TransientError:
     return TransientError(why, hint=hint, code="ALERT_NOT_SENT", retry_after=retry_after)
 
 
-async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
+async def run_in_daemon_thread(name: str, work: Callable[[], None]) -> None:
     """Awaits blocking work; cancelling abandons the thread, which delays neither other work nor shutdown."""
-    done: Future[T] = Future()
+    done: Future[None] = Future()
     done.set_running_or_notify_cancel()  # an abandoned thread may still set its result
 
     def run() -> None:
         try:
-            done.set_result(work())
+            work()
+            done.set_result(None)
         except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
             # What would end the process, such as `sys.exit`, fails the message only.
             done.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 
     # A thread of an executor would delay the end of the process.
     Thread(target=run, name=name, daemon=True).start()
-    return await asyncio.wrap_future(done)
+    await asyncio.wrap_future(done)

@@ -10,8 +10,6 @@ from cadence_sync.core.records import FieldChange
 
 
 class Event(StrEnum):
-    """What happened."""
-
     CHANGE = "change"
     HELD = "deletions_held"
     DECIDED = "deletions_reviewed"
