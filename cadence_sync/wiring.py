@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 LEASE_MARGIN: Final = 900.0
 """Seconds that a run may last beyond its listing: to write, and to wait for the database."""
-TOKEN_MARGIN: Final = 10.0
-"""Seconds that a token refresh may take beyond waiting for Zoho's answer."""
-MEGABYTE: Final = 1024 * 1024
 
 
 class SystemClock:
@@ -97,7 +94,7 @@ def session(settings: Settings) -> "AbstractAsyncContextManager[Http]":
     from cadence_sync.zoho.http import open_http
 
     set_on_retry_hooks([])  # our own backoff logs; stamina's hook would take whatever logger it finds
-    return open_http(settings.zoho_timeout, settings.zoho_max_body_mb * MEGABYTE)
+    return open_http(settings.zoho_timeout, settings.zoho_max_body_mb * 2**20)
 
 
 def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
@@ -115,20 +112,14 @@ def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> To
     # Without configured keys the cache is locked with what a thief of the database does not have either.
     cipher = Cipher(settings.encryption_key_list or [org.client_secret])
     identity = fingerprint(org, addresses_of(settings, org))
-    return TokenTable(engine, cipher, org.org_id, identity, settings.zoho_timeout + TOKEN_MARGIN)
+    patience = settings.zoho_timeout + 10  # a refresh is more than waiting for Zoho's answer
+    return TokenTable(engine, cipher, org.org_id, identity, patience)
 
 
-def auth(
-    settings: Settings,
-    http: "Http",
-    org: OrgConfig,
-    clock: Clock,
-    cache: TokenCache,
-    on_refresh: "OnRefresh | None" = None,
-) -> "Auth":
+def auth(settings: Settings, http: "Http", org: OrgConfig, clock: Clock, cache: TokenCache) -> "Auth":
     from cadence_sync.zoho.oauth import Auth
 
-    return Auth(http, org, addresses_of(settings, org), clock, cache, on_refresh)
+    return Auth(http, org, addresses_of(settings, org), clock, cache)
 
 
 def client(settings: Settings, http: "Http", auth: "Auth") -> "Client":
@@ -175,7 +166,8 @@ async def sync_factory(
         def sync_of(org: OrgConfig) -> Sync:
             known, access = auths.get(org.org_id, (None, None))
             if access is None or known != org:
-                access = auth(settings, http, org, clock, token_cache(settings, engine, org), on_refresh)
+                access = auth(settings, http, org, clock, token_cache(settings, engine, org))
+                access.on_refresh = on_refresh
                 auths[org.org_id] = (org, access)
             cadences = source(settings, http.with_own_counter(), access, clock)
             return Sync(Org(org.org_id, org.data_center, org.stored), cadences, history, clock, on_progress, options)

@@ -18,15 +18,11 @@ from cadence_sync.errors import SettingsError, docs_hint
 
 SECONDS: Final = 60
 """Timeout of a service's answer: after Apprise's own 4 seconds slow services would receive the message again."""
-ESCAPED: Final = 0.6
-"""Share of a service's longest message that is filled: escaping makes text longer."""
 _STATUS: Final = re.compile(r"\berror=(\d{3})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class AppriseChannel:
-    """Sends messages by one of Apprise's plugins."""
-
     kind: str
     web_url: str | None
     plugin: Any = field(repr=False)
@@ -35,7 +31,8 @@ class AppriseChannel:
         """Hands a message to the service; the time of each call is limited, their number is not."""
         del message_id  # most services have no place for it
         most = self.plugin.body_maxlen
-        text = render_message(alerts, self.web_url, min(most, max(200, int(most * ESCAPED))))
+        filled = max(200, int(most * 0.6))  # escaping makes text longer
+        text = render_message(alerts, self.web_url, min(most, filled))
         await run_in_daemon_thread(f"alerts-{self.kind}", partial(self._notify, text))
 
     def _notify(self, text: Message) -> None:

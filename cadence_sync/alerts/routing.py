@@ -13,8 +13,6 @@ from cadence_sync.core.diff import Kind, Version
 
 ATTEMPTS: Final = 10
 """Attempts per message, spread over a day and a half; then it is a dead letter."""
-_FIRST_PAUSE: Final = timedelta(seconds=30)
-_LONGEST_PAUSE: Final = timedelta(hours=12)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 IsStale: TypeAlias = Callable[[str, datetime], bool]
@@ -34,10 +32,9 @@ _TOPICS: Final[dict[Event, Topic]] = {
 
 @dataclass(frozen=True, slots=True)
 class AlertRouting:
-    """All rules, and the periods of channels that receive digests."""
-
     rules: tuple[RuleSettings, ...] = ()
     digests: Mapping[str, timedelta] = field(default_factory=dict)
+    """The periods of channels that receive digests."""
     failing_after: int = 3
     """Consecutive failed runs that are worth a message."""
 
@@ -62,7 +59,7 @@ def period_end(now: datetime, period: timedelta) -> datetime:
 
 def pause_after(attempts: int) -> timedelta:
     factor: int = 3 ** max(0, min(attempts - 1, 10))
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * factor)
+    return min(timedelta(hours=12), timedelta(seconds=30) * factor)
 
 
 def build_routing(settings: Settings) -> AlertRouting:
@@ -85,7 +82,7 @@ def _selects_change(rule: RuleSettings, org_id: str, version: Version) -> bool:
         _selects(rule, Event.CHANGE, org_id)
         and (not rule.kinds or version.kind in rule.kinds)
         and (not rule.fields or any(fnmatchcase(path, pattern) for path in fields for pattern in rule.fields))
-        and (rule.name is None or any(_matches(name, rule.name) for name in _names(version)))
+        and (rule.name is None or any(fnmatchcase(name, rule.name.casefold()) for name in _names(version)))
         and _any_of(rule.modules, (row.labels.get("module.api_name"), row.config.get("module.id")))
         and _any_of(rule.persons, _authors(version))
     )
@@ -96,9 +93,9 @@ def _channels(rules: Iterable[RuleSettings]) -> list[str]:
 
 
 def _names(version: Version) -> list[str]:
-    """Returns the name and the one before a renaming: leaving a pattern is worth a message too."""
+    """Returns the name and the one before a renaming, casefolded: leaving a pattern is worth a message too."""
     before = [change.old for change in version.changes if change.field == "name"]
-    return [name for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
+    return [name.casefold() for name in (version.row.config.get("name"), *before) if isinstance(name, str)]
 
 
 def _authors(version: Version) -> list[object]:
@@ -107,10 +104,6 @@ def _authors(version: Version) -> list[object]:
     if version.kind is Kind.CREATED and authors == [None, None]:
         return [version.row.config.get("created_by.id"), version.row.labels.get("created_by.name")]
     return authors
-
-
-def _matches(text: str, pattern: str) -> bool:
-    return fnmatchcase(text.casefold(), pattern.casefold())
 
 
 def _any_of(wanted: Iterable[str], found: Iterable[object]) -> bool:

@@ -18,11 +18,7 @@ from cadence_sync.core.labels import field_title
 from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
 
-TEXT_LIMIT: Final = 4000
-"""Characters of the text in a payload."""
 SECONDS: Final = 15.0
-ANSWER: Final = 4096
-"""Bytes of an answer that are read: its content is irrelevant."""
 LONGEST_WAIT: Final = 3600.0
 """Seconds of a `Retry-After` that are respected."""
 _BEGINNINGS: Final = {end: begin for begin, end in ENDS.items()}
@@ -30,8 +26,6 @@ _BEGINNINGS: Final = {end: begin for begin, end in ENDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class WebhookChannel:
-    """Posts messages to one address."""
-
     name: str
     url: str = field(repr=False)
     secret: str = field(repr=False)
@@ -56,7 +50,7 @@ class WebhookChannel:
                 ClientSession(timeout=ClientTimeout(total=SECONDS)) as session,
                 session.post(self.url, data=body, headers=headers, allow_redirects=False) as answer,
             ):
-                await answer.content.read(ANSWER)
+                await answer.content.read(4096)  # its content is irrelevant
                 status, wait = answer.status, answer.headers.get("Retry-After", "")
         except (ClientError, OSError, TimeoutError) as error:
             raise not_sent(f"The webhook does not answer ({type(error).__name__}).") from None
@@ -68,7 +62,7 @@ def render_payload(
     alerts: Sequence[AlertEvent], web_url: str | None, *, channel: str, message_id: str
 ) -> dict[str, object]:
     """Returns the JSON of a message; docs/how-to/alerts.md describes it."""
-    text = render_message(alerts, web_url, TEXT_LIMIT)
+    text = render_message(alerts, web_url, limit=4000)
     return {
         "version": 1,
         "id": message_id,

@@ -33,8 +33,6 @@ from cadence_sync.web.app import Probes, serving, web_ui_app
 
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
-ALERT_GRACE: Final = 5.0
-"""Seconds that messages under way may take when a daemon stops; those that take longer are sent again."""
 
 
 async def serve(settings: Settings) -> None:
@@ -91,7 +89,8 @@ async def _running_worker(
         traced = stack.enter_context(tracing(settings.otlp_endpoint))
         if settings.alert_channels:
             dispatcher = await wiring.dispatcher(settings, engine, lambda *labels: metrics.ALERTS.labels(*labels).inc())
-            await stack.enter_async_context(run_dispatcher(dispatcher, ALERT_GRACE))
+            # Messages that take more than 5 seconds when the daemon stops are sent again.
+            await stack.enter_async_context(run_dispatcher(dispatcher, grace=5))
         syncs = wiring.sync_factory(settings, engine, on_refresh=lambda result: metrics.TOKENS.labels(result).inc())
         sync_of = await stack.enter_async_context(syncs)
         orgs = OrgConfigCache(settings, engine, configured)

@@ -20,8 +20,6 @@ from cadence_sync.ports import Clock
 TICK: Final = 2.0
 """Seconds between two loads of the schedules, and between two heartbeats."""
 HOUR: Final = 3600
-CLEAN_UP: Final = "*"
-"""The id of the leader's own job: no organization has it."""
 RETRY: Final = 2.0
 """Seconds until a follower tries to lead again."""
 
@@ -73,9 +71,8 @@ class Scheduler:
         self.known = {}
         hourly = IntervalTrigger(seconds=HOUR, jitter=HOUR / 10, timezone=UTC)
         soon = self.clock.now() + timedelta(seconds=HOUR / 10)  # a lead may never last an hour
-        scheduler.add_job(
-            self._clean_up, hourly, id=CLEAN_UP, next_run_time=soon, coalesce=True, misfire_grace_time=None
-        )
+        # Under an id that no organization has.
+        scheduler.add_job(self._clean_up, hourly, id="*", next_run_time=soon, coalesce=True, misfire_grace_time=None)
         scheduler.start()
         self._set(leading=True)
         try:

@@ -14,8 +14,6 @@ from cadence_sync.logs import log
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
 WATCHDOG: Final = "WATCHDOG=1"
-_PATIENCE: Final = 1.0
-"""Seconds to wait where systemd's queue is full: a lost `READY=1` would cost the whole start."""
 
 
 def notify(*lines: str) -> bool:
@@ -27,7 +25,7 @@ def notify(*lines: str) -> bool:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.settimeout(_PATIENCE)
+            sender.settimeout(1)  # where systemd's queue is full: a lost `READY=1` would cost the whole start
             sender.sendto("\n".join(lines).encode(), address)
     except OSError as error:
         log.warning("service_manager_notify_failed", message=" ".join(lines), error=str(error))

@@ -14,10 +14,6 @@ from cadence_sync import __version__
 from cadence_sync.errors import InvalidResponseError, TransientError
 
 USER_AGENT: Final = f"cadence-sync/{__version__} (Python {platform.python_version()}; aiohttp {aiohttp.__version__})"
-READ_BUFFER: Final = 2**19
-"""Bytes of an answer that are buffered: a usual page arrives whole and is read at once."""
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds to wait for a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ class Http:
 @asynccontextmanager
 async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # noqa: ASYNC109 - each request's, not this one's
     """Yields a session; `timeout` is in seconds for one response, `max_body` in bytes."""
-    limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout)
+    limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 10), sock_read=timeout)
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_count)
     async with aiohttp.ClientSession(
@@ -105,7 +101,7 @@ async def open_http(timeout: float, max_body: int) -> AsyncIterator[Http]:  # no
         cookie_jar=aiohttp.DummyCookieJar(),  # cookies must not pass between organizations
         connector=aiohttp.TCPConnector(limit=0),  # each organization has its own limit
         trace_configs=[tracing],
-        read_bufsize=READ_BUFFER,
+        read_bufsize=2**19,  # a usual page arrives whole and is read at once
     ) as session:
         yield Http(session, max_body)
 

@@ -14,8 +14,6 @@ from cadence_sync.ports import ApiUsage, Clock, PagingHint, ProgressCallback
 from cadence_sync.zoho.client import Client
 from cadence_sync.zoho.errors import RequestRefusedError
 
-LIST_ONLY: Final = "v7"
-"""The API version without an endpoint for one cadence."""
 ONE_BY_ONE: Final = 25
 """More missing cadences than this are confirmed by another listing, which costs fewer calls."""
 MAX_LISTINGS: Final = 3
@@ -67,8 +65,8 @@ class ZohoSource:
     async def confirm(
         self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
     ) -> tuple[Listing, frozenset[str]]:
-        """Requests each by its id where the API can (v8), else fetches the list again."""
-        if self.client.version != LIST_ONLY and len(absent) <= ONE_BY_ONE:
+        """Requests each by its id where the API can (not v7), else fetches the list again."""
+        if self.client.version != "v7" and len(absent) <= ONE_BY_ONE:
             present = [cadence_id for cadence_id in absent if await self.client.exists(cadence_id)]
             return listing, frozenset(absent).difference(present)
         newer = replace(hint, pages=max(hint.pages, listing.pages), rejected_page_size=listing.rejected_page_size)
