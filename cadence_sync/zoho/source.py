@@ -78,18 +78,21 @@ class ZohoSource:
         paginator = Paginator(index, TemporaryFile, hint.pages)
         per_page = None if hint.rejected_page_size == self.per_page else self.per_page
 
-        def count_page() -> None:
+        def add(number: int, page: Page) -> None:
+            paginator.add_page(number, page)
             self._pages += 1
             if on_progress is not None:
                 on_progress(self._pages, max(hint.pages, self._pages))
 
+        async def fetch(number: int) -> None:
+            add(number, await self.client.page(number, per_page, index))
+
         if hint.pages <= 1:
             first, per_page = await self._first_page(per_page, index)
             (number,) = paginator.next_pages()
-            paginator.add_page(number, first)
-            count_page()
+            add(number, first)
         while wanted := paginator.next_pages():
-            await self._fetch(paginator, wanted, lambda number: self.client.page(number, per_page, index), count_page)
+            await self._fetch_all(wanted, fetch)
         return paginator.listing(started_at, self.per_page if per_page is None else None)
 
     async def _first_page(self, per_page: int | None, index: DigestIndex) -> tuple[Page, int | None]:
@@ -100,19 +103,12 @@ class ZohoSource:
                 raise
             return await self.client.page(1, None, index), None
 
-    async def _fetch(
-        self,
-        paginator: Paginator,
-        numbers: list[int],
-        ask: Callable[[int], Awaitable[Page]],
-        count_page: Callable[[], None],
-    ) -> None:
+    async def _fetch_all(self, numbers: list[int], fetch: Callable[[int], Awaitable[None]]) -> None:
         waiting = iter(numbers)
 
         async def work() -> None:
             for number in waiting:
-                paginator.add_page(number, await ask(number))
-                count_page()
+                await fetch(number)
 
         try:
             async with asyncio.TaskGroup() as group:
