@@ -160,15 +160,14 @@ async def sync_factory(
 ) -> AsyncIterator[Callable[[OrgConfig], Sync]]:
     """Yields a function that builds a sync of any organization; all share a session, a store and access tokens."""
     clock, history, options = clock or SystemClock(), store(settings, engine), options or sync_options(settings)
-    auths: dict[str, tuple[OrgConfig, Auth]] = {}
+    auths: dict[str, Auth] = {}
     async with session(settings) as http:
 
         def sync_of(org: OrgConfig) -> Sync:
-            known, access = auths.get(org.org_id, (None, None))
-            if access is None or known != org:
-                access = auth(settings, http, org, clock, token_cache(settings, engine, org))
+            access = auths.get(org.org_id)
+            if access is None or access.org != org:
+                access = auths[org.org_id] = auth(settings, http, org, clock, token_cache(settings, engine, org))
                 access.on_refresh = on_refresh
-                auths[org.org_id] = (org, access)
             cadences = source(settings, http.with_own_counter(), access, clock)
             return Sync(Org(org.org_id, org.data_center, org.stored), cadences, history, clock, on_progress, options)
 
