@@ -15,16 +15,8 @@ from typing import Final
 from urllib.parse import quote
 
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
+from cadence_sync.core import labels
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
-from cadence_sync.core.labels import (
-    INVISIBLE_EDIT,
-    UNNAMED,
-    display_name,
-    field_title,
-    humanize,
-    plural,
-    visible_changes,
-)
 from cadence_sync.core.records import FieldChange
 
 LONGEST: Final = 200
@@ -33,11 +25,8 @@ MOST_FIELDS: Final = 20
 EMPTY: Final = "(empty)"
 
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
-_ISOLATED: Final = "\N{FIRST STRONG ISOLATE}{}\N{POP DIRECTIONAL ISOLATE}"
-_JOINER: Final = "\N{WORD JOINER}"
 _JOINS: Final = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 """Invisible characters that are harmless: emoji, Persian and Hindi need them."""
-_UNSEEN: Final = "\N{REPLACEMENT CHARACTER}"
 _ACTIVE = re.compile(r"(?<=[@<!#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\])(?=\()|(?<=([*_~|`]))(?=\1)", re.IGNORECASE)
 """Places at which services begin a mention, a tag, a channel or a link, or hide or strike through what follows."""
 
@@ -100,16 +89,16 @@ def sanitize(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     shown = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     printable = "".join(_printable(char) for char in shown)
-    inert = _ACTIVE.sub(_JOINER, printable)
+    inert = _ACTIVE.sub("\N{WORD JOINER}", printable)
     # Else two Hebrew values would swap places around the arrow between them.
     turns = any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in inert)
-    return _ISOLATED.format(inert) if turns else inert
+    return f"\N{FIRST STRONG ISOLATE}{inert}\N{POP DIRECTIONAL ISOLATE}" if turns else inert
 
 
 def _printable(char: str) -> str:
     if char.isprintable() or char in _JOINS:
         return char
-    return " " if unicodedata.category(char) == "Zs" else _UNSEEN
+    return " " if unicodedata.category(char) == "Zs" else "\N{REPLACEMENT CHARACTER}"
 
 
 def _title(alerts: Sequence[AlertEvent]) -> str:
@@ -159,7 +148,7 @@ def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
         case Event.DECIDED:
             stay = "it stays live" if alert.count == 1 else "they stay live"
             then = "the next sync deletes what is still missing" if alert.decision == "approved" else stay
-            what = f"The deletion of {plural(alert.count, 'cadence')} was {sanitize(alert.decision)}: {then}."
+            what = f"The deletion of {labels.plural(alert.count, 'cadence')} was {sanitize(alert.decision)}: {then}."
             return [what, f"{sanitize(alert.decided_by)} · {at} · {org}"]
         case Event.FAILING:
             why = [sanitize(text) for text in (alert.error, alert.hint) if text]
@@ -171,16 +160,16 @@ def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
 
 
 def _name(alert: AlertEvent) -> str:
-    name = display_name(alert.name)
-    return sanitize(name) if name != UNNAMED else f"{UNNAMED} {sanitize(alert.cadence_id)}"
+    name = labels.display_name(alert.name)
+    return sanitize(name) if name != labels.UNNAMED else f"{labels.UNNAMED} {sanitize(alert.cadence_id)}"
 
 
 def _fields(alert: AlertEvent, most: int) -> list[str]:
-    shown = visible_changes(alert.changes)
+    shown = labels.visible_changes(alert.changes)
     if alert.kind == "updated" and not shown:
-        return [INVISIBLE_EDIT]
+        return [labels.INVISIBLE_EDIT]
     lines, more = [_format_change(change) for change in shown[:most]], len(shown) - most
-    return [*lines, f"… and {plural(more, 'more field')}"] if more > 0 else lines
+    return [*lines, f"… and {labels.plural(more, 'more field')}"] if more > 0 else lines
 
 
 def _format_change(change: FieldChange) -> str:
@@ -189,7 +178,7 @@ def _format_change(change: FieldChange) -> str:
         old_label, new_label = f"{old_label} ({change.old})", f"{new_label} ({change.new})"
     old = _format_value(change.field, change.old, old_label)
     new = _format_value(change.field, change.new, new_label)
-    return f"{sanitize(field_title(change.field))}: {old} → {new}"
+    return f"{sanitize(labels.field_title(change.field))}: {old} → {new}"
 
 
 def _format_value(path: str, value: object, label: str | None) -> str:
@@ -202,7 +191,7 @@ def _format_value(path: str, value: object, label: str | None) -> str:
     if FIELDS.get(path) is FieldType.INSTANT and isinstance(value, str):
         with suppress(ValueError, OverflowError):
             return _format_time(datetime.fromisoformat(value).astimezone(UTC))
-    return sanitize(humanize(path, value) if isinstance(value, str) else value)
+    return sanitize(labels.humanize(path, value) if isinstance(value, str) else value)
 
 
 def _format_time(at: datetime) -> str:
@@ -215,8 +204,8 @@ def _held(alert: AlertEvent, most: int) -> list[str]:
     is_open = alert.hold_state is HoldState.OPEN
     one, many = ("cadence is", "cadences are") if is_open else ("cadence was", "cadences were")
     return [
-        f"{plural(alert.count, one, many)} missing at Zoho: too many to delete without asking.",
-        *(f"- {sanitize(display_name(name))}" for name in names),
+        f"{labels.plural(alert.count, one, many)} missing at Zoho: too many to delete without asking.",
+        *(f"- {sanitize(labels.display_name(name))}" for name in names),
         *([f"- … and {more} more"] if more > 0 else []),
     ]
 
