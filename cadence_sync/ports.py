@@ -113,7 +113,6 @@ class CadenceSource(Protocol):
         self, hint: PagingHint, index: DigestIndex, on_progress: ProgressCallback | None = None
     ) -> Listing:
         """Returns a complete, consistent listing, compared with the stored digests; raises `CadenceSyncError`."""
-        ...
 
     async def confirm(
         self, listing: Listing, absent: Collection[str], hint: PagingHint, index: DigestIndex
@@ -122,7 +121,6 @@ class CadenceSource(Protocol):
 
         Returns the listing to apply, which may be a newer one, and the ids that are surely gone.
         """
-        ...
 
     @property
     def usage(self) -> ApiUsage: ...

@@ -14,14 +14,12 @@ class Channel(Protocol):
     @property
     def kind(self) -> str:
         """The service, such as `webhook` or `slack`; never a secret."""
-        ...
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Delivers a message; returns when none of it is under way any more, however long that takes.
 
         Raises `TransientError` where the receiver refused it, or where its answer is unknown.
         """
-        ...
 
 
 def not_sent(why: str, retry_after: float | None = None) -> TransientError:
