@@ -8,11 +8,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from cadence_sync.simulator.org import LAST_NAMES, SimOrg, cadence_name, make_cadence, make_counts, make_execution
 from cadence_sync.simulator.records import Cadence, Counts, Execution, User, View
-
-_TRIES = 20
 
 
 class EditError(ValueError):
@@ -43,8 +43,7 @@ class EditContext:
         self.org.touch()
 
 
-@dataclass(frozen=True, slots=True)
-class _EditKind:
+class _EditKind(NamedTuple):
     """One kind of edit: its share of random edits, and the cadences it fits; None if it takes no live cadence."""
 
     weight: int
@@ -60,22 +59,14 @@ def rename(context: EditContext, cadence_id: str, name: str | None = None) -> Ed
     return Edit("rename", cadence_id, f"{former!r} is now {name!r}")
 
 
-def activate(context: EditContext, cadence_id: str) -> Edit:
+def set_active(context: EditContext, cadence_id: str, *, active: bool) -> Edit:
+    kind, before, after = ("activate", "inactive", "active") if active else ("deactivate", "active", "inactive")
     cadence = _live(context.org, cadence_id)
-    if cadence.active or not cadence.published:
-        raise EditError(f"{cadence_id} is {cadence.status}: only an inactive cadence can be activated")
-    cadence.active = True
+    if cadence.status != before:
+        raise EditError(f"{cadence_id} is {cadence.status}: only an {before} cadence can be {kind}d")
+    cadence.active = active
     context.sign(cadence)
-    return Edit("activate", cadence_id, f"{cadence.name!r} is active")
-
-
-def deactivate(context: EditContext, cadence_id: str) -> Edit:
-    cadence = _live(context.org, cadence_id)
-    if not cadence.active:
-        raise EditError(f"{cadence_id} is {cadence.status}: only an active cadence can be deactivated")
-    cadence.active = False
-    context.sign(cadence)
-    return Edit("deactivate", cadence_id, f"{cadence.name!r} is inactive")
+    return Edit(kind, cadence_id, f"{cadence.name!r} is {after}")
 
 
 def publish(context: EditContext, cadence_id: str) -> Edit:
@@ -181,8 +172,8 @@ def _any(_cadence: Cadence) -> bool:
 
 _KINDS: dict[str, _EditKind] = {
     "rename": _EditKind(18, _any, rename),
-    "activate": _EditKind(12, lambda cadence: cadence.status == "inactive", activate),
-    "deactivate": _EditKind(12, lambda cadence: cadence.active, deactivate),
+    "activate": _EditKind(12, lambda cadence: cadence.status == "inactive", partial(set_active, active=True)),
+    "deactivate": _EditKind(12, lambda cadence: cadence.active, partial(set_active, active=False)),
     "publish": _EditKind(6, lambda cadence: not cadence.published or cadence.draft is not None, publish),
     "change_counts": _EditKind(18, _any, change_counts),
     "change_execution": _EditKind(14, lambda cadence: cadence.view is not None, change_execution),
@@ -226,7 +217,7 @@ def _choose(org: SimOrg, kind: str, rng: random.Random) -> str | None:
     if fits is None:
         return ""
     live = list(org.cadences.values())
-    for _ in range(_TRIES if live else 0):  # cheaper than filtering 100,000 cadences for every edit
+    for _ in range(20 if live else 0):  # cheaper than filtering 100,000 cadences for every edit
         cadence = rng.choice(live)
         if fits(cadence):
             return cadence.id

@@ -40,8 +40,8 @@ def run(kind: str, org: SimOrg, cadence: Cadence) -> Edit:
     execution = Execution("weeks", 9, "respond_email", "2027-01-31")
     made: dict[str, Any] = {
         "rename": lambda: edits.rename(context, cadence.id, "Another name"),
-        "activate": lambda: edits.activate(context, cadence.id),
-        "deactivate": lambda: edits.deactivate(context, cadence.id),
+        "activate": lambda: edits.set_active(context, cadence.id, active=True),
+        "deactivate": lambda: edits.set_active(context, cadence.id, active=False),
         "publish": lambda: edits.publish(context, cadence.id),
         "change_counts": lambda: edits.change_counts(context, cadence.id, Counts(email=9)),
         "change_execution": lambda: edits.change_execution(context, cadence.id, execution),
