@@ -80,8 +80,6 @@ class BudgetError(PermanentError):
 
 
 class NotFoundError(PermanentError):
-    """Nothing of that name is stored."""
-
     default_code = "NOT_FOUND"
 
 

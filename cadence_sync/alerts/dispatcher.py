@@ -31,8 +31,6 @@ MARK_PAUSE: Final = 3.0
 """Seconds between two attempts to mark a message as sent."""
 PATIENCE: Final = 300.0
 """Seconds without progress on any channel after which `drain` gives up."""
-STALENESS_PAUSE: Final = 30.0
-"""Seconds between two checks for organizations that were not read for too long, and for episodes that are over."""
 
 Count = Callable[[str, str], None]
 """Called with a channel and the result of a delivery: `sent`, `failed` or `dead_lettered`."""
@@ -77,12 +75,11 @@ class Dispatcher:
     async def stop(self, grace: float) -> None:
         """Claims no more messages, and waits `grace` seconds; a message that still hangs is left to its lease."""
         self._stopping = True
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=grace)
-        for task in self._busy.values():
-            task.cancel()
-        if self._busy:
-            await asyncio.wait(self._busy.values())
+        if tasks := list(self._busy.values()):
+            await asyncio.wait(tasks, timeout=grace)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _settle(self) -> bool:
         """Waits until no channel is busy; returns False where none of them makes progress."""
@@ -180,13 +177,13 @@ async def watch_staleness(
     clock: Clock,
     staleness: Callable[[], IsStale | None],
 ) -> None:
-    """Checks until canceled; without a predicate another process checks."""
+    """Checks every 30 seconds until canceled; without a predicate another process checks."""
     while True:
         with log_and_continue("alert_delivery_failed"):
             is_stale = staleness()
             if is_stale is not None:
                 await enter_staleness(clock.now(), is_stale)
-        await asyncio.sleep(STALENESS_PAUSE)
+        await asyncio.sleep(30)
 
 
 @asynccontextmanager

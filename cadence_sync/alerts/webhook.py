@@ -19,8 +19,6 @@ from cadence_sync.core.records import FieldChange
 from cadence_sync.ports import Clock
 
 SECONDS: Final = 15.0
-LONGEST_WAIT: Final = 3600.0
-"""Seconds of a `Retry-After` that are respected."""
 _BEGINNINGS: Final = {end: begin for begin, end in ENDS.items()}
 
 
@@ -55,7 +53,8 @@ class WebhookChannel:
         except (ClientError, OSError, TimeoutError) as error:
             raise not_sent(f"The webhook does not answer ({type(error).__name__}).") from None
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's word for success
-            raise not_sent(f"The webhook answers {status}.", min(float(wait), LONGEST_WAIT) if wait.isdigit() else None)
+            retry_after = min(float(wait), 3600.0) if wait.isdigit() else None
+            raise not_sent(f"The webhook answers {status}.", retry_after)
 
 
 def render_payload(

@@ -21,7 +21,6 @@ _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"-?\d{1,19}")
 _ENCODED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _TYPES: Final = {"Custom view": "custom_view", "Manual enrollment": "manual_enrollment"}
-_FLAGS: Final = {"true": True, "false": False}
 
 
 class UnreadableError(ValueError):
@@ -68,8 +67,8 @@ def read_type(value: object) -> str:
 def read_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.lower() in _FLAGS:
-        return _FLAGS[value.lower()]
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
     raise UnreadableError(f"expected true or false, got {_kind(value)}")
 
 

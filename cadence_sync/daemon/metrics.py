@@ -75,8 +75,6 @@ def count(report: Report, data_center: str, trigger: str) -> None:
             CHANGES.labels(kind).inc(getattr(report.counters, kind))
 
 
-PATIENCE: Final = 8.0
-"""Seconds that a query may take: Prometheus waits for ten."""
 FRESH: Final = 15.0
 """Seconds for which the last values are good enough, for any number of scrapers."""
 
@@ -97,7 +95,7 @@ class Gauges:
             now = self.clock.monotonic()
             if self._looked is None or now - self._looked >= FRESH:
                 try:
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(8):  # Prometheus waits for ten seconds
                         if self.look is not None:
                             self.schedules = await self.look()
                         self._set(await load_vitals(self.engine))

@@ -30,9 +30,6 @@ FIRST_WAIT: Final = 60.0
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """By the numbers of crontab(5), in which Sunday is 0 and 7."""
 _ITEM: Final = re.compile(r"(?:(\*)|([0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?)(?:/([1-7]))?")
-HOURS_OF_WEEK: Final = 7 * 24
-_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
-"""A line that never comes after this never comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +168,7 @@ def cron_trigger(line: str, time_zone: str | None = None) -> CronTrigger:
         days = [day for item in fields[4].lower().split(",") for day in _item(item)]
         fields[4] = ",".join(dict.fromkeys(days))
     trigger = CronTrigger.from_crontab(" ".join(fields), timezone=_zone(time_zone))
-    if trigger.get_next_fire_time(None, _LEAP_YEAR) is None:
+    if trigger.get_next_fire_time(None, datetime(2024, 1, 1, tzinfo=UTC)) is None:  # a leap year
         raise ValueError("that day never comes")
     return trigger
 
@@ -190,7 +187,7 @@ def checked_cron_trigger(line: str, zone: str) -> CronTrigger:
 @lru_cache(maxsize=4096)
 def longest_pause(trigger: CronTrigger, day: date) -> float:
     """Returns the longest time in seconds from an hour of the week after this day to the next start."""
-    hours = (datetime.combine(day, time(), UTC) + timedelta(hours=hour) for hour in range(HOURS_OF_WEEK))
+    hours = (datetime.combine(day, time(), UTC) + timedelta(hours=hour) for hour in range(7 * 24))
     return max(((trigger.get_next_fire_time(None, hour) or hour) - hour).total_seconds() for hour in hours) or HOUR
 
 

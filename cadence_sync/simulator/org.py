@@ -60,7 +60,6 @@ TASKS = ("Research the account", "Connect on LinkedIn", "Prepare the offer", "Se
 CALLS = ("Prospecting", "Administrative", "Negotiation", "Demo", "Project")
 MAILS = ("Introduction", "Case study", "Gentle nudge", "Calendar link", "Break-up mail")
 
-_USERS = 6
 _PERIODS: tuple[tuple[Period, tuple[int, ...]], ...] = (
     ("immediately", ()),
     ("hours", (1, 2, 4, 12)),
@@ -68,8 +67,6 @@ _PERIODS: tuple[tuple[Period, tuple[int, ...]], ...] = (
     ("weeks", (1, 2, 4)),
 )
 _UNENROLL = ("respond_email", "automatic_unenroll", "respond_call", "complete_task")
-_GAP = range(1000, 4000)  # between two ids: room for a cadence's draft, its steps and their actions
-
 
 _KEYS: dict[Order, Callable[[Cadence], str]] = {
     "id": lambda cadence: cadence.id,
@@ -97,7 +94,7 @@ class SimOrg:
         self.utc_offset = timedelta(hours=-7)
         """The offset of the times in v7 bodies; another one writes the same instants differently."""
         self.modules = [Module(self.new_id(), name) for name in MODULES]
-        self.users = [User(self.new_id(), _person(self._rng)) for _ in range(_USERS)]
+        self.users = [User(self.new_id(), _person(self._rng)) for _ in range(6)]
         self.views = [
             View(self.new_id(), name.format(module.api_name), module) for module in self.modules for name in _VIEWS
         ]
@@ -110,7 +107,7 @@ class SimOrg:
 
     def new_id(self) -> str:
         """Returns a 19-digit id like Zoho's: a prefix per organization and a growing number."""
-        self._last_id += self._rng.randrange(_GAP.start, _GAP.stop)
+        self._last_id += self._rng.randrange(1000, 4000)  # room for a cadence's draft, its steps and their actions
         return f"{self.prefix}{self._last_id:012}"
 
     def unique_name(self, name: str) -> str:

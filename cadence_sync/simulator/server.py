@@ -22,7 +22,6 @@ HOST = "127.0.0.1"
 _CADENCES = "/settings/automation/cadences"
 _PLAIN = frozenset({"page", "per_page", "module", "name", "active", "fields"})
 """Parameters of the cadences API; values of others are possibly secrets."""
-_GRACE = 0.1  # seconds: a delayed answer must not delay the end
 
 
 def make_app(sim: Simulator) -> web.Application:
@@ -46,7 +45,8 @@ def make_app(sim: Simulator) -> web.Application:
 async def running(sim: Simulator, *, port: int = 0) -> AsyncIterator[str]:
     """Serves until the context ends; yields the base URL. Port 0 is any free one."""
     # Without the access log, which may show secrets in URLs; the request log masks them.
-    runner = web.AppRunner(make_app(sim), access_log=None, shutdown_timeout=_GRACE)
+    # A delayed answer must not delay the end.
+    runner = web.AppRunner(make_app(sim), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()

@@ -19,7 +19,6 @@ from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.tokens import TokenService
 
 _SCHEME = "Zoho-oauthtoken "
-_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class RequestLog:
     """The latest requests and their number by kind, without those to `/_simulator/`."""
 
     def __init__(self) -> None:
-        self.requests: deque[LoggedRequest] = deque(maxlen=_KEPT)
+        self.requests: deque[LoggedRequest] = deque(maxlen=10_000)
         self.counts: Counter[str] = Counter()
 
     def note(self, entry: LoggedRequest) -> None:

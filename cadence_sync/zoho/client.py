@@ -24,7 +24,6 @@ from cadence_sync.zoho.oauth import Auth
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds: the longest pause before the second attempt, and before any."""
-_CREDITS: Final = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 PATH: Final = "/crm/{version}/settings/automation/cadences"
 _OK, _EMPTY, _UNAUTHORIZED, _TOO_MANY = 200, 204, 401, 429
@@ -117,7 +116,7 @@ class Client:
     def _learn(self, answer: HttpResponse) -> None:
         self.date = answer.headers.get("Date")
         left = answer.headers.get("X-API-CREDITS-REMAINING", "")
-        if _CREDITS.fullmatch(left):
+        if re.fullmatch(r"[0-9]{1,9}", left):
             self.credits_left = int(left)
         if answer.status == _TOO_MANY:
             self.limiter.refused()

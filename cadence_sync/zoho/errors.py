@@ -12,8 +12,6 @@ import msgspec
 
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError, TransientError
 
-_CODE: Final = re.compile(r"[A-Z0-9_]{1,64}")
-_SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SCOPE: Final = "ZohoCRM.settings.cadences.READ"
 RENEWAL_HINT: Final = (
     "make a new one with `cadence-sync init`, or with `cadence-sync org add ID --replace` where it is in the database."
@@ -44,8 +42,6 @@ _ACCESS: Final[dict[str, tuple[str, str]]] = {
 
 
 class RequestRefusedError(InvalidResponseError):
-    """A 400 Bad Request."""
-
     default_code = "INVALID_REQUEST"
 
 
@@ -70,7 +66,7 @@ def error_from_response(status: int, body: bytes, retry_after: float | None = No
 
 def error_code(body: bytes) -> str | None:
     code = decode_object(body).get("code")
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+    return code if isinstance(code, str) and re.fullmatch(r"[A-Z0-9_]{1,64}", code) else None
 
 
 def decode_object(body: bytes) -> dict[str, object]:
@@ -86,7 +82,7 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     """Returns the seconds that `Retry-After` asks for; it holds seconds or a date (RFC 9110)."""
     if retry_after is None:
         return None
-    if _SECONDS.fullmatch(retry_after):
+    if re.fullmatch(r"[0-9]{1,6}", retry_after):
         return float(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)

@@ -105,8 +105,6 @@ def _refusal(answer: HttpResponse, fields: dict[str, object]) -> CadenceSyncErro
     return InvalidResponseError("Zoho's token endpoint did not answer with a token.", hint=hint)
 
 
-EARLY: Final = timedelta(seconds=60)
-"""A token is renewed this long before it expires."""
 MOST_IN_WINDOW: Final = 10
 WINDOW: Final = timedelta(minutes=10)
 """Zoho's limit: access tokens from one refresh token in a window."""
@@ -149,7 +147,7 @@ class Auth:
     def _is_good(self, token: AccessToken | None, rejected: AccessToken | None) -> bool:
         if token is None or (rejected is not None and token.value == rejected.value):
             return False
-        return self.clock.now() < token.expires_at - EARLY
+        return self.clock.now() < token.expires_at - timedelta(minutes=1)  # renewed early
 
     async def _refreshed(self, rejected: AccessToken | None) -> AccessToken:
         async with self.cache.refreshing() as slot:
