@@ -11,13 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Any, Final, TextIO
 
 from cadence_sync.core.labels import json_default, one_line
 from cadence_sync.errors import ArgumentError, CadenceSyncError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _USUAL_WIDTH: Final = 80
 _STDOUT: Final = 1
@@ -123,7 +120,7 @@ def guard_stdout() -> Iterator[None]:
 class _GuardedStdout(io.FileIO):
     """The bytes of standard output; after the first failure is raised, the rest is thrown away."""
 
-    def write(self, data: "ReadableBuffer", /) -> int:
+    def write(self, data: Any, /) -> int:
         """Writes some of the data, as a file does; waits while a non-blocking pipe is full."""
         try:
             written = super().write(data)

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cadence_sync.cli.console import show_note
 from cadence_sync.core.labels import one_line
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries import current
 from cadence_sync.db.queries.history import find_unwatched
 from cadence_sync.errors import ArgumentError, NotFoundError
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _SPELLING: Final = "Write it like 2026-03-01T09:00Z or 2026-03-01T09:00+02:00, or `now`."
 Watched = Mapping[str, datetime | None]
@@ -80,7 +78,7 @@ def note_unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]
     return list(found)
 
 
-async def find_one_cadence(engine: "AsyncEngine", org_id: str | None, cadence_id: str) -> dict[str, Any]:
+async def find_one_cadence(engine: Engine, org_id: str | None, cadence_id: str) -> dict[str, Any]:
     """Returns the current row of a cadence; raises `NotFoundError` for none and for several."""
     # Bytes that are not UTF-8 arrive as halves of surrogate pairs, which Postgres cannot be asked for.
     is_text = not any("\ud800" <= char <= "\udfff" for char in f"{cadence_id}{org_id}")

@@ -15,6 +15,7 @@ from cadence_sync.config.urls import DATABASE_WORDS
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 
 Engine: TypeAlias = AsyncEngine
+EngineConnection: TypeAlias = AsyncConnection
 """For callers outside `db`, which do not import SQLAlchemy."""
 
 CONNECT_TIMEOUT: Final = 10.0

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
 
 from cadence_sync import wiring
@@ -14,17 +14,12 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.config.sources import PREFIX
 from cadence_sync.daemon.migration import check_migration_rights
 from cadence_sync.db import diagnostics
-from cadence_sync.db.engine import translate_errors
+from cadence_sync.db.engine import Engine, EngineConnection, translate_errors
 from cadence_sync.db.migrate import OLDEST_SERVER
 from cadence_sync.db.queue import Depth, check_queue
 from cadence_sync.db.revision import HEAD, check_migrated
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.errors import DatabaseError, docs_hint
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-    from cadence_sync.db.diagnostics import Daemons, Server
 
 NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room")
 """What needs the database."""
@@ -68,7 +63,7 @@ def address(settings: Settings) -> str:
     return f"{host or 'a socket of this machine'}/{unquote(name)}"
 
 
-async def database_checks(settings: Settings, engine: "AsyncEngine", *, debug: bool) -> tuple[list[Check], bool]:
+async def database_checks(settings: Settings, engine: Engine, *, debug: bool) -> tuple[list[Check], bool]:
     """Checks the database; returns also whether the tables of the history can be read."""
     clock = wiring.SystemClock()
     before = clock.now()
@@ -109,7 +104,7 @@ def clock_check(
     return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
 
 
-def _version(server: "Server") -> Check:
+def _version(server: diagnostics.Server) -> Check:
     if server.number < OLDEST_SERVER:
         error = f"Postgres {server.version} is too old."
         return failed("version", DatabaseError(error, hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"))
@@ -118,7 +113,7 @@ def _version(server: "Server") -> Check:
     return passed("version", f"Postgres {server.version}")
 
 
-async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
+async def _rights(engine: Engine, server: diagnostics.Server) -> Check:
     if server.read_only:
         raise DatabaseError(
             "The database takes no writes.", hint="Connect to the primary server.", code="DATABASE_READ_ONLY"
@@ -134,9 +129,7 @@ async def _rights(engine: "AsyncEngine", server: "Server") -> Check:
     return passed("rights", f"{server.user!r} may read and write all that a sync needs")
 
 
-async def _check_tables(
-    engine: "AsyncEngine", check: "Callable[[AsyncConnection], Awaitable[None]]", result: Check
-) -> Check:
+async def _check_tables(engine: Engine, check: Callable[[EngineConnection], Awaitable[None]], result: Check) -> Check:
     """Runs a check of the tables; where `migrate` is the remedy, its rights are checked too."""
     try:
         with translate_errors():
@@ -149,11 +142,11 @@ async def _check_tables(
     return result
 
 
-async def _queue(engine: "AsyncEngine") -> Check:
+async def _queue(engine: Engine) -> Check:
     return queue_check(*await diagnostics.queue(engine))
 
 
-def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
+def queue_check(depth: Depth, daemons: diagnostics.Daemons) -> Check:
     leads = daemons.leader_silent is not None and daemons.leader_silent < SILENT
     jobs = f"{depth.queued} job(s) wait, {depth.running} are under way"
     if daemons.silent_jobs:
@@ -174,7 +167,7 @@ def queue_check(depth: "Depth", daemons: "Daemons") -> Check:
     return passed("queue", f"{jobs}; a scheduler leads")
 
 
-async def _room(settings: Settings, engine: "AsyncEngine") -> Check:
+async def _room(settings: Settings, engine: Engine) -> Check:
     used = await diagnostics.size(engine)
     if settings.database_url is None:
         disk = shutil.disk_usage(settings.data_dir)

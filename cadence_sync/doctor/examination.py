@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig, configured_orgs, named_orgs
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import plural
 from cadence_sync.db import diagnostics, integrity
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.orgs import load_orgs
 from cadence_sync.db.queries.current import load_status
 from cadence_sync.doctor.checks import Check, CheckState, failed, passed, run_check, run_checks, skipped
@@ -19,11 +20,7 @@ from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.orgs.onboarding import InMemoryTokenCache
 from cadence_sync.orgs.registry import OrgConfigs, enabled_orgs, select_orgs
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from cadence_sync.zoho.http import Http
+from cadence_sync.zoho.http import Http
 
 AT_ONCE: Final = 8
 """Organizations checked side by side."""
@@ -49,7 +46,7 @@ async def examine_all(
     if settings.alert_channels:
         checks.append(await run_check("alerts", partial(_alerts, settings), debug=debug))
     async with AsyncExitStack() as stack:
-        engine: AsyncEngine | None = None
+        engine: Engine | None = None
         try:
             there = await stack.enter_async_context(wiring.database(settings))
         except CadenceSyncError as error:
@@ -72,7 +69,7 @@ async def _alerts(settings: Settings) -> Check:
     return passed("alerts", f"{plural(len(channels), 'channel')}; `cadence-sync alerts test` sends to each")
 
 
-async def _history(engine: "AsyncEngine") -> list[Check]:
+async def _history(engine: Engine) -> list[Check]:
     return [_finding(finding) for finding in await integrity.examine(engine)]
 
 
@@ -92,7 +89,7 @@ def _finding(finding: integrity.Finding) -> Check:
 
 
 async def _orgs(
-    settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str], *, offline: bool, debug: bool
+    settings: Settings, engine: Engine | None, org_ids: Sequence[str], *, offline: bool, debug: bool
 ) -> list[Check]:
     """Checks each organization; without a database those that the settings name."""
     orgs = await _select_orgs(settings, engine, org_ids)
@@ -116,7 +113,7 @@ async def _orgs(
     return [check for task in tasks for check in task.result()]
 
 
-async def _select_orgs(settings: Settings, engine: "AsyncEngine | None", org_ids: Sequence[str]) -> OrgConfigs:
+async def _select_orgs(settings: Settings, engine: Engine | None, org_ids: Sequence[str]) -> OrgConfigs:
     if engine is not None:
         return await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
     own = named_orgs(settings)
@@ -127,7 +124,7 @@ async def _select_orgs(settings: Settings, engine: "AsyncEngine | None", org_ids
     return configured_orgs(settings, [org_id for org_id in org_ids if org_id in own])
 
 
-async def _load_facts(engine: "AsyncEngine") -> OrgFacts:
+async def _load_facts(engine: Engine) -> OrgFacts:
     return OrgFacts(
         await load_orgs(engine),
         {row["org_id"]: row for row in await load_status(engine)},
@@ -138,8 +135,8 @@ async def _load_facts(engine: "AsyncEngine") -> OrgFacts:
 
 async def _access(
     settings: Settings,
-    http: "Http | None",
-    engine: "AsyncEngine | None",
+    http: Http | None,
+    engine: Engine | None,
     org_id: str,
     org: OrgConfig | CadenceSyncError,
     calls: int,

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.config.settings import Settings
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import SettingsError
 from cadence_sync.ports import Clock
 from cadence_sync.web import templating
@@ -24,16 +25,13 @@ from cadence_sync.web.views import PAGES
 from cadence_sync.web.views.overview import INTERVAL, REQUEST_SYNC, SCHEDULES, RequestSync, Schedules
 from cadence_sync.web.views.runs import ALERTING
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
 LARGEST_FORM: Final = 64 * 1024
 """Bytes."""
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 def web_ui_app(
-    settings: Settings, engine: "AsyncEngine", clock: Clock, request_sync: RequestSync, schedules: Schedules = dict
+    settings: Settings, engine: Engine, clock: Clock, request_sync: RequestSync, schedules: Schedules = dict
 ) -> web.Application:
     access = Access.of(settings)
     secret = next(iter(settings.encryption_key_list), None)

@@ -3,17 +3,15 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import jinja2
 from markupsafe import Markup, escape
 
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
 from cadence_sync.core.labels import KIND_BADGES, display_name, field_title, humanize, plural, visible_changes
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
 
 NOTHING: Final = "\u2013"
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -36,7 +34,7 @@ def ago(context: jinja2.runtime.Context, at: datetime | None) -> Markup:
     return _time_element(at, context["zone"], _TIME, f"{span((context['now'] - at).total_seconds())} ago")
 
 
-def _time_element(at: datetime, zone: "ZoneInfo", title: str, text: str) -> Markup:
+def _time_element(at: datetime, zone: ZoneInfo, title: str, text: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at.astimezone(zone).strftime(title)} {zone.key}", text
     )

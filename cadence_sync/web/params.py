@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from aiohttp import web
 
+from cadence_sync.db.engine import Engine, EngineConnection
 from cadence_sync.db.queries.history import snapshot
 from cadence_sync.db.queries.orgs import check_org
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.ports import Clock
 from cadence_sync.web.sessions import session_of
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-ENGINE: "Final[web.AppKey[AsyncEngine]]" = web.AppKey("engine")
+ENGINE: Final = web.AppKey("engine", Engine)
 CLOCK: Final = web.AppKey[Clock]("clock")
 LONGEST: Final = 200
 PAGES: Final = 100_000
@@ -49,7 +47,7 @@ class TimeParam:
 
 
 @asynccontextmanager
-async def reading(request: web.Request, org: str | None = None) -> "AsyncIterator[AsyncConnection]":
+async def reading(request: web.Request, org: str | None = None) -> AsyncIterator[EngineConnection]:
     """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
     async with snapshot(request.app[ENGINE], TIMEOUT_MS) as connection:
         if org is not None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import typer
 
 from cadence_sync import wiring
+from cadence_sync.alerts.channels import Channel
 from cadence_sync.alerts.events import AlertEvent, Event
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
@@ -19,13 +20,9 @@ from cadence_sync.core.labels import plural
 from cadence_sync.core.records import FieldChange
 from cadence_sync.daemon.schedule import ScheduleSource, staleness
 from cadence_sync.db import alert_delivery, alert_outbox
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint
 from cadence_sync.orgs.registry import usable_orgs
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from cadence_sync.alerts.channels import Channel
 
 ANSWER: Final = 90.0
 """Seconds after which a channel that is tried counts as hanging."""
@@ -65,7 +62,7 @@ async def check_channels(settings: Settings, channel: str | None, *, as_json: bo
         )
 
 
-async def _try(sender: "Channel", alerts: Sequence[AlertEvent]) -> str | None:
+async def _try(sender: Channel, alerts: Sequence[AlertEvent]) -> str | None:
     try:
         async with asyncio.timeout(ANSWER):
             await sender.send(str(uuid4()), alerts)
@@ -144,7 +141,7 @@ def send(context: typer.Context, as_json: Json = False) -> None:
         )
 
 
-async def _send(settings: Settings, engine: "AsyncEngine") -> Counter[str]:
+async def _send(settings: Settings, engine: Engine) -> Counter[str]:
     """Sends what is due; what a channel refuses is retried by a later call, after a pause."""
     results: Counter[str] = Counter()
     dispatcher = await wiring.dispatcher(settings, engine, lambda _channel, result: results.update([result]))

@@ -1,7 +1,7 @@
 """`demo`: a listing goes through a real HTTP client into a real Postgres, changes, and leaves a history."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -13,7 +13,7 @@ from cadence_sync.cli.runtime import check_host, program_name, read_settings, ru
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
-from cadence_sync.db.engine import open_engine
+from cadence_sync.db.engine import Engine, open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.db.queries import current, history
 from cadence_sync.errors import CadenceSyncError
@@ -23,9 +23,6 @@ from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
 from cadence_sync.web.app import Probes, serving, web_ui_app
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 CADENCES: Final = 25
 _EDITS: Final = ("deactivate", "change_execution", "rename", "change_counts", "create", "delete", "rename_user")
@@ -73,7 +70,7 @@ async def _demo(web: Settings | None) -> None:
     print(_NEXT.format(program=program_name()))
 
 
-async def _show(simulator: Simulator, zoho: str, engine: "AsyncEngine") -> None:
+async def _show(simulator: Simulator, zoho: str, engine: Engine) -> None:
     print("1. An empty Postgres gets its tables.")
     await migrate(engine)
     print(f"2. A first sync reads {CADENCES} cadences from a simulated Zoho.")
@@ -104,7 +101,7 @@ def _edit(simulator: Simulator) -> list[Edit]:
     return edits
 
 
-async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
+async def _serve(settings: Settings, zoho: str, engine: Engine) -> None:
     """Serves the web UI until Ctrl-C; "sync now" syncs in this process, since there is no worker."""
 
     async def ask(_org_id: str) -> str:
@@ -124,7 +121,7 @@ async def _serve(settings: Settings, zoho: str, engine: "AsyncEngine") -> None:
         await asyncio.Event().wait()
 
 
-async def _sync(zoho: str, engine: "AsyncEngine") -> None:
+async def _sync(zoho: str, engine: Engine) -> None:
     given = credentials(0)
     org = OrgConfig(DEFAULT_ORG, "us", given.client_id, given.client_secret, given.refresh_token, zoho, zoho)
     # Defaults only: a demo must not touch what the environment or a settings file names.

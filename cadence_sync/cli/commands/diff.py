@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,15 +18,13 @@ from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import Axis, describe_field, one_line
 from cadence_sync.core.records import FieldChange
+from cadence_sync.db.engine import EngineConnection
 from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
-Query = Callable[["AsyncConnection"], Awaitable[Groups | None]]
+Query = Callable[[EngineConnection], Awaitable[Groups | None]]
 """Returns one object a cadence, or None where nothing can be compared."""
 _TIMES_HEAD: Final = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
 _ORGS_HEAD: Final = ("name", "difference", "left_cadence_id", "right_cadence_id")
@@ -84,7 +82,7 @@ async def _ask(settings: Settings, query: Query) -> Groups | None:
 
 
 async def _compare_times(
-    connection: "AsyncConnection", *, from_at: datetime, to_at: datetime, org: str | None, axis: Axis
+    connection: EngineConnection, *, from_at: datetime, to_at: datetime, org: str | None, axis: Axis
 ) -> Groups | None:
     watched = await history.load_history_start(connection)
     check_org(watched, org)
@@ -106,7 +104,7 @@ def _text(value: object) -> str | None:
 
 
 async def _compare_orgs(
-    connection: "AsyncConnection", *, left: str, right: str, at: datetime, axis: Axis
+    connection: EngineConnection, *, left: str, right: str, at: datetime, axis: Axis
 ) -> Groups | None:
     watched = await history.load_history_start(connection)
     for org in (left, right):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 
@@ -28,10 +28,8 @@ from cadence_sync.core.labels import (
     without_audit_fields,
 )
 from cadence_sync.core.records import FieldChange
+from cadence_sync.db.engine import Engine, EngineConnection
 from cadence_sync.db.queries import history as queries
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
 _INDENT: Final = " " * 16
@@ -57,10 +55,10 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
 
 
 async def _load(
-    engine: "AsyncEngine",
+    engine: Engine,
     org_id: str | None,
     cadence_id: str,
-    query: "Callable[[AsyncConnection, str, str], Awaitable[list[T]]]",
+    query: Callable[[EngineConnection, str, str], Awaitable[list[T]]],
 ) -> tuple[dict[str, Any], list[T]]:
     """Returns a cadence's current row and its versions by the query, oldest first."""
     row = await find_one_cadence(engine, org_id, cadence_id)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -20,11 +20,9 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import most_severe
 from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 AT_ONCE: Final = 8
 """Organizations that are proved side by side."""
@@ -131,7 +129,7 @@ async def _add_all(
     """Returns the error of each row that failed."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def attempt(engine: "AsyncEngine", row: Fields) -> CadenceSyncError | None:
+    async def attempt(engine: Engine, row: Fields) -> CadenceSyncError | None:
         async with places:
             try:
                 await add_org(settings, engine, parse(row), again=replace, prove=prove)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -13,10 +13,8 @@ from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.core.labels import one_line
 from cadence_sync.db import orgs
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60))
 app = new_app()
@@ -50,7 +48,7 @@ def schedule(
         echo(one_line(f"{org_id!r} is synced {describe_schedule(chosen)}."))
 
 
-async def _schedule(engine: "AsyncEngine", org_id: str, given: Mapping[str, str | None], *, default: bool) -> Schedule:
+async def _schedule(engine: Engine, org_id: str, given: Mapping[str, str | None], *, default: bool) -> Schedule:
     """Changes the schedule where one is given, and returns it."""
     stored = (await orgs.load_orgs(engine, [org_id])).get(org_id)
     if stored is None or stored.removed_at is not None:

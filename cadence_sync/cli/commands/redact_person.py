@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -12,10 +12,8 @@ from cadence_sync.cli.options import Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import current_user, read_settings, with_database
 from cadence_sync.core.labels import one_line
 from cadence_sync.db import redaction
+from cadence_sync.db.engine import Engine
 from cadence_sync.errors import NotFoundError, docs_hint
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _KEPT: Final = (
     "{org}: {count} version(s) name this user in unenroll_properties. That is configuration, and stays.\n"
@@ -43,7 +41,7 @@ def redact_person(
         _print(redacted)
 
 
-async def _redact(engine: "AsyncEngine", user_id: str, org_id: str | None) -> list[redaction.Redaction]:
+async def _redact(engine: Engine, user_id: str, org_id: str | None) -> list[redaction.Redaction]:
     """Redacts a user in every organization that knows the id, each in a transaction of its own."""
     orgs = await redaction.organizations(engine, org_id)
     tried = [await redaction.redact_person(engine, org, user_id, by=current_user()) for org in orgs]

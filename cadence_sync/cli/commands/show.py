@@ -1,6 +1,6 @@
 """`status`, `list` and `show`: what the tables say now, for people or as JSON."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -9,10 +9,8 @@ from cadence_sync.cli.lookup import check_org, find_one_cadence
 from cadence_sync.cli.options import CadenceId, Json, OneOrg, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.labels import one_line
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries import current, history
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _STATUS: Final = (
     "org_id", "live", "deleted", "last_success_at", "last_outcome", "last_error_code",
@@ -54,7 +52,7 @@ def list_(
     print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
 
 
-async def _list(engine: "AsyncEngine", org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
+async def _list(engine: Engine, org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
     if org_id is not None:
         async with history.snapshot(engine) as connection:
             check_org(await history.load_history_start(connection), org_id)

@@ -1,13 +1,14 @@
 """Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from cadence_sync.core.blame import blame
 from cadence_sync.core.canonical import changed_fields
 from cadence_sync.core.labels import FIELD_TITLES, Axis, displayed_fields
+from cadence_sync.db.engine import EngineConnection
 from cadence_sync.db.queries import current, history
 from cadence_sync.db.queries.as_of import read_labels
 from cadence_sync.errors import ArgumentError, NotFoundError
@@ -15,10 +16,6 @@ from cadence_sync.web import params
 from cadence_sync.web.csv_export import send_csv
 from cadence_sync.web.filters import cadence_path
 from cadence_sync.web.templating import page
-
-if TYPE_CHECKING:
-    from sqlalchemy import Row
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
 
@@ -145,7 +142,7 @@ def _key(request: web.Request) -> tuple[str, str]:
     return request.match_info["org"], request.match_info["cadence"]
 
 
-async def _load(connection: "AsyncConnection", key: tuple[str, str]) -> "Row[Any]":
+async def _load(connection: EngineConnection, key: tuple[str, str]) -> Any:
     found = None if "\0" in "".join(key) else await current.load_cadence(connection, *key)
     if found is None:
         raise NotFoundError("There is no such cadence.", hint="Look for it in the list of cadences, deleted ones too.")

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from xml.etree import ElementTree as ET
 
 import msgspec
 from aiohttp import web
 
 from cadence_sync.core.labels import CHANGE_KINDS, INVISIBLE_EDIT, KIND_BADGES, field_title, visible_changes
+from cadence_sync.db.engine import EngineConnection
 from cadence_sync.db.queries.changes import FILTER_FIELDS, FeedCursor, FeedFilter, VersionEdit, load_authors, load_feed
 from cadence_sync.db.queries.history import load_history_start
 from cadence_sync.errors import ArgumentError
@@ -21,9 +22,6 @@ from cadence_sync.web import params
 from cadence_sync.web.access import ACCESS
 from cadence_sync.web.filters import cadence_path, plain, short, with_query
 from cadence_sync.web.templating import page
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 routes = web.RouteTableDef()
 
@@ -104,7 +102,7 @@ def _filter(request: web.Request, since: params.TimeParam | None, until: params.
     )
 
 
-async def _load(connection: "AsyncConnection", filter_: FeedFilter, size: int) -> FeedPage:
+async def _load(connection: EngineConnection, filter_: FeedFilter, size: int) -> FeedPage:
     orgs = list(await load_history_start(connection))
     if len(orgs) == 1:
         filter_ = replace(filter_, org=orgs[0])  # one organization's changes are found faster
