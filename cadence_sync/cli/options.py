@@ -1,7 +1,6 @@
 """What declarations of commands share: options, arguments, examples."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +15,6 @@ class SharedOptions:
 
     config: Path | None = None
     debug: bool = False
-
-
-class Format(StrEnum):
-    """The file formats of an exported state."""
-
-    JSON = "json"
-    YAML = "yaml"
-    CSV = "csv"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -19,6 +19,7 @@ COLUMNS: Final = (
     *("execute_every_unit", "execute_every_period", "execution_interval", "unenroll_type", "unenroll_end_date"),
     *("unenroll_properties", "version", "first_seen_at", "last_changed_at"),
 )
+StateFormat = Literal["json", "yaml", "csv"]
 _SEPARATOR: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
@@ -41,7 +42,7 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def render_state(rows: Iterable[object], form: str) -> str:
+def render_state(rows: Iterable[object], form: StateFormat) -> str:
     """Renders rows that have `COLUMNS` as attributes, as `json`, `yaml` or `csv`."""
     plain = [{name: _plain(getattr(row, name)) for name in COLUMNS} for row in rows]
     if form == "csv":

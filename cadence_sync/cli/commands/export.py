@@ -12,7 +12,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_note
 from cadence_sync.cli.lookup import check_org, note_unwatched, parse_time
-from cadence_sync.cli.options import At, Format, Json, OneOrg, WhichAxis, examples, new_app
+from cadence_sync.cli.options import At, Json, OneOrg, WhichAxis, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import Axis
@@ -20,7 +20,7 @@ from cadence_sync.db.queries import as_of, history
 from cadence_sync.errors import ArgumentError
 from cadence_sync.export.fast_import import stream_commits
 from cadence_sync.export.git import Repository
-from cadence_sync.export.state import COLUMNS, render_state
+from cadence_sync.export.state import COLUMNS, StateFormat, render_state
 
 app = new_app()
 
@@ -37,7 +37,7 @@ def export(  # noqa: PLR0913 - each is an option
     at: At = "now",
     org: OneOrg = None,
     axis: WhichAxis = Axis.VALID,
-    form: Annotated[Format | None, typer.Option("--format", help="Default: json.")] = None,
+    form: Annotated[StateFormat | None, typer.Option("--format", help="Default: json.")] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", metavar="FILE", help="A file, written whole or not at all; - for stdout."),
@@ -59,14 +59,14 @@ def export(  # noqa: PLR0913 - each is an option
         repository = Repository.at(Path(git))
         run(_replay(read_settings(context), repository, org))
         return
-    if as_json and form not in (None, Format.JSON):
+    if as_json and form not in (None, "json"):
         raise ArgumentError(f"--json and --format {form} contradict each other.", hint="Leave one out.")
     time = parse_time(at, "--at", wiring.SystemClock().now())
-    run(_write_state(read_settings(context), time, org, axis, form or Format.JSON, output))
+    run(_write_state(read_settings(context), time, org, axis, form or "json", output))
 
 
 async def _write_state(
-    settings: Settings, at: datetime, org: str | None, axis: Axis, form: Format, output: str | None
+    settings: Settings, at: datetime, org: str | None, axis: Axis, form: StateFormat, output: str | None
 ) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         watched = await history.load_history_start(connection)
