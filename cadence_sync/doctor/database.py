@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from cadence_sync import wiring
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.sources import PREFIX
+from cadence_sync.core.labels import span
 from cadence_sync.daemon.migration import check_migration_rights
 from cadence_sync.db import diagnostics
 from cadence_sync.db.engine import Engine, EngineConnection, translate_errors
@@ -159,7 +160,7 @@ def queue_check(depth: Depth, daemons: diagnostics.Daemons) -> Check:
         nobody = "no daemon is connected" if not daemons.connections else "the workers are busy"
         return warning(
             "queue",
-            f"The oldest job waits for {duration(depth.oldest)}, and {nobody}.",
+            f"The oldest job waits for {span(depth.oldest)}, and {nobody}.",
             "Start `cadence-sync serve` or one more `cadence-sync worker`.",
         )
     if not leads:
@@ -184,11 +185,3 @@ async def _room(settings: Settings, engine: Engine) -> Check:
             "`cadence-sync prune` deletes old ones that changed nothing; a daemon does so by itself.",
         )
     return passed("room", f"tables and indexes take {used.bytes / 2**20:,.0f} MiB")
-
-
-def duration(seconds: float) -> str:
-    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{int(seconds)} s"

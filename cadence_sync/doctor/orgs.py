@@ -10,10 +10,11 @@ from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.digest_index import EMPTY_INDEX
+from cadence_sync.core.labels import span
 from cadence_sync.daemon.schedule import org_schedule
 from cadence_sync.db.orgs import OrgRow
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
-from cadence_sync.doctor.database import SKEW, clock_check, duration
+from cadence_sync.doctor.database import SKEW, clock_check
 from cadence_sync.errors import BudgetError, CadenceSyncError
 from cadence_sync.ports import TokenCache
 from cadence_sync.zoho.http import Http
@@ -165,4 +166,4 @@ def _drift(org_id: str, paths: Sequence[str]) -> Check:
 
 
 def ago(then: datetime, now: datetime) -> str:
-    return "just now" if now - then < 2 * SKEW else f"{duration((now - then).total_seconds())} ago"
+    return "just now" if now - then < 2 * SKEW else f"{span((now - then).total_seconds())} ago"

@@ -11,10 +11,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from cadence_sync.core.fields import FIELDS, LABELS, FieldType
-from cadence_sync.core.labels import KIND_BADGES, display_name, field_title, humanize, plural, visible_changes
+from cadence_sync.core.labels import KIND_BADGES, display_name, field_title, humanize, plural, span, visible_changes
 
 NOTHING: Final = "\u2013"
-_UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
 _LONG: Final = 160
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
@@ -38,14 +37,6 @@ def _time_element(at: datetime, zone: ZoneInfo, title: str, text: str) -> Markup
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), f"{at.astimezone(zone).strftime(title)} {zone.key}", text
     )
-
-
-def span(seconds: float) -> str:
-    for size, unit in _UNITS:
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{max(0, int(seconds))} s"
 
 
 def with_query(path: str, query: Mapping[str, str], **changes: object) -> str:

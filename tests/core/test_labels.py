@@ -18,6 +18,7 @@ from cadence_sync.core.labels import (
     json_default,
     one_line,
     plural,
+    span,
     value_in_words,
     visible_changes,
     without_audit_fields,
@@ -38,6 +39,13 @@ def test_every_known_field_has_a_title_and_an_unknown_one_its_path() -> None:
 def test_fields_come_in_the_order_of_the_settings_without_those_that_every_edit_moves() -> None:
     fields = [FieldChange(path, 1, 2) for path in ("unknown", "modified_by.id", "status", "modified_time", "name")]
     assert [field.field for field in visible_changes(fields)] == ["name", "status", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, "0 s"), (59.9, "59 s"), (60, "1 minute"), (7200, "2 hours"), (200_000, "2 days")]
+)
+def test_a_duration_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+    assert span(seconds) == words
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "\N{ZERO WIDTH SPACE}", "\N{RIGHT-TO-LEFT OVERRIDE} "])
