@@ -18,17 +18,14 @@ from cadence_sync.errors import CadenceSyncError
 
 WIDEST: Final = 100
 """Columns of a help text, however wide the terminal is: longer lines are hard to read."""
-_EXIT_CODES: Final = (
-    "Exit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
-    " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
-    " · 8 another run of the organization was first."
-)
 
 root = typer.Typer(
     name="cadence-sync",
     help="Copies the configuration of Zoho CRM cadences into Postgres and keeps its complete history.",
     epilog=examples("cadence-sync init", "cadence-sync sync", "cadence-sync status", "cadence-sync sync --help")
-    + f"\n\n{_EXIT_CODES}",
+    + "\n\nExit codes: 0 done · 1 not found, or a defect · 2 settings or arguments · 3 credentials or permission"
+    " · 4 Zoho or the network · 5 database · 6 deletions await a decision · 7 records in quarantine"
+    " · 8 another run of the organization was first.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"max_content_width": WIDEST},
@@ -66,7 +63,6 @@ class LazyCommand(TyperCommand):
         self.module = module_of(path)
 
     def load(self) -> Any:
-        """Returns the command as its module declares it, with the help of the lists."""
         command = get_group(import_module(self.module).app).commands[str(self.name)]
         command.help = self.short_help
         return command
@@ -76,7 +72,6 @@ class LazyCommand(TyperCommand):
 
 
 def build_program() -> Any:
-    """Returns the program as a group of commands none of which is imported yet."""
     program: Any = get_command(root)
     groups = {
         name: TyperGroup(name=name, help=text, short_help=text, no_args_is_help=True, rich_markup_mode=None)
@@ -98,15 +93,10 @@ def run_app() -> None:
     except CadenceSyncError as error:
         _end(error, error, debug=shared.debug)
     except Exception as error:  # noqa: BLE001 - a defect ends the program as any other error does
-        _end(error, _defect(error, debug=shared.debug), debug=shared.debug)
-
-
-def _defect(error: Exception, *, debug: bool) -> CadenceSyncError:
-    """Returns what is said of a defect: its own text may hold anything, so only the traceback has it."""
-    where = "above" if debug else "that `cadence-sync --debug …` shows"
-    return CadenceSyncError(
-        f"Unexpected {type(error).__name__}.", hint=f"This is a defect: please report it with the traceback {where}."
-    )
+        # Its own text may hold anything, so only the traceback has it.
+        where = "above" if shared.debug else "that `cadence-sync --debug …` shows"
+        hint = f"This is a defect: please report it with the traceback {where}."
+        _end(error, CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=hint), debug=shared.debug)
 
 
 def _end(cause: Exception, error: CadenceSyncError, *, debug: bool) -> None:
