@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from cadence_sync.core.report import most_severe
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")
@@ -13,8 +12,6 @@ _DEFECT: Final = "This is a defect: please report it with the traceback that `ca
 
 
 class CheckState(StrEnum):
-    """The result of a check."""
-
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
@@ -48,43 +45,34 @@ class Check:
         }
 
 
-def passed(name: str, message: str, org_id: str | None = None) -> Check:
-    return Check(name, CheckState.OK, message, org_id=org_id)
+def passed(name: str, message: str) -> Check:
+    return Check(name, CheckState.OK, message)
 
 
-def warning(name: str, message: str, hint: str, org_id: str | None = None, *, exit_code: int = 0) -> Check:
-    return Check(name, CheckState.WARNING, message, hint, org_id, exit_code=exit_code)
+def warning(name: str, message: str, hint: str, *, exit_code: int = 0) -> Check:
+    return Check(name, CheckState.WARNING, message, hint, exit_code=exit_code)
 
 
-def failed(name: str, error: CadenceSyncError, org_id: str | None = None) -> Check:
-    return Check(name, CheckState.FAILED, error.message, error.hint, org_id, error.code, error.exit_code)
+def failed(name: str, error: CadenceSyncError) -> Check:
+    return Check(name, CheckState.FAILED, error.message, error.hint, code=error.code, exit_code=error.exit_code)
 
 
-def skipped(names: Sequence[str], reason: str, org_id: str | None = None) -> list[Check]:
-    return [Check(name, CheckState.UNKNOWN, f"not checked: {reason}", org_id=org_id) for name in names]
+def skipped(names: Sequence[str], reason: str) -> list[Check]:
+    return [Check(name, CheckState.UNKNOWN, f"not checked: {reason}") for name in names]
 
 
-def exit_code_of(checks: Sequence[Check]) -> int:
-    return most_severe(check.exit_code for check in checks)
-
-
-async def run_check(
-    name: str, work: Callable[[], Awaitable[T]], org_id: str | None = None, *, debug: bool = False
-) -> T | Check:
+async def run_check(name: str, work: Callable[[], Awaitable[T]], *, debug: bool = False) -> T | Check:
     """Returns the result of the work, or a failed check: one failure never hides what comes after it."""
     try:
         return await work()
     except CadenceSyncError as error:
-        return failed(name, error, org_id)
+        return failed(name, error)
     except Exception as error:
         if debug:
             raise
-        return failed(name, CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=_DEFECT), org_id)
+        return failed(name, CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=_DEFECT))
 
 
-async def run_checks(
-    name: str, work: Callable[[], Awaitable[list[Check]]], org_id: str | None = None, *, debug: bool = False
-) -> list[Check]:
-    """Returns the checks, or a failed one in their place."""
-    checks = await run_check(name, work, org_id, debug=debug)
+async def run_checks(name: str, work: Callable[[], Awaitable[list[Check]]], *, debug: bool) -> list[Check]:
+    checks = await run_check(name, work, debug=debug)
     return [checks] if isinstance(checks, Check) else checks

@@ -94,15 +94,13 @@ async def database_checks(settings: Settings, engine: Engine, *, debug: bool) ->
     return checks, True
 
 
-def clock_check(
-    name: str, whose: str, theirs: datetime, before: datetime, after: datetime, org_id: str | None = None
-) -> Check:
+def clock_check(name: str, whose: str, theirs: datetime, before: datetime, after: datetime) -> Check:
     """Compares a clock that was read between two readings of this machine's."""
     skew = max(before - theirs, theirs - after, timedelta(0))
     if skew <= SKEW:
-        return passed(name, f"{whose} clock and this machine's agree", org_id)
+        return passed(name, f"{whose} clock and this machine's agree")
     which = "ahead of" if theirs > after else "behind"
-    return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS, org_id)
+    return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS)
 
 
 def _version(server: diagnostics.Server) -> Check:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -14,7 +15,7 @@ from cadence_sync.db import diagnostics, integrity
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.orgs import load_orgs
 from cadence_sync.db.queries.current import load_status
-from cadence_sync.doctor.checks import Check, CheckState, failed, passed, run_check, run_checks, skipped
+from cadence_sync.doctor.checks import Check, failed, passed, run_check, run_checks, skipped
 from cadence_sync.doctor.database import NAMES, database_checks, settings_checks
 from cadence_sync.doctor.orgs import STORED, ZOHO, OrgFacts, stored_checks, zoho_checks
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
@@ -77,21 +78,17 @@ def _finding(finding: integrity.Finding) -> Check:
     if finding.ok:
         return passed("history", finding.what)
     places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:_SHOWN])
-    return Check(
-        "history",
-        CheckState.FAILED,
+    error = DatabaseError(
         f"not true: {finding.what}: {len(finding.exceptions)} exceptions, such as {places}",
-        "Restore a backup from before, and please report how it came about.",
+        hint="Restore a backup from before, and please report how it came about.",
         code="INTEGRITY_VIOLATION",
-        exit_code=DatabaseError.exit_code,
-        exceptions=finding.exceptions,
     )
+    return replace(failed("history", error), exceptions=finding.exceptions)
 
 
 async def _orgs(
     settings: Settings, engine: Engine | None, org_ids: Sequence[str], *, offline: bool, debug: bool
 ) -> list[Check]:
-    """Checks each organization; without a database those that the settings name."""
     orgs = await _select_orgs(settings, engine, org_ids)
     facts = OrgFacts() if engine is None else await _load_facts(engine)
     places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_max_attempts": 1})
@@ -100,17 +97,17 @@ async def _orgs(
 
         async def examine(org_id: str, org: OrgConfig | CadenceSyncError) -> list[Check]:
             async with places:
-                access = await _access(quick, http, engine, org_id, org, facts.calls.get(org_id, 0))
+                access = await _access(quick, http, engine, org, facts.calls.get(org_id, 0))
             if engine is None:
-                return [*access, *skipped(STORED, "the database cannot be read", org_id)]
+                return [*access, *skipped(STORED, "the database cannot be read")]
             return [*access, *stored_checks(settings, org_id, facts, wiring.SystemClock().now())]
 
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(run_checks("organization", partial(examine, org_id, org), org_id, debug=debug))
+            tasks = {
+                org_id: group.create_task(run_checks("organization", partial(examine, org_id, org), debug=debug))
                 for org_id, org in orgs.items()
-            ]
-    return [check for task in tasks for check in task.result()]
+            }
+    return [replace(check, org_id=org_id) for org_id, task in tasks.items() for check in task.result()]
 
 
 async def _select_orgs(settings: Settings, engine: Engine | None, org_ids: Sequence[str]) -> OrgConfigs:
@@ -134,18 +131,13 @@ async def _load_facts(engine: Engine) -> OrgFacts:
 
 
 async def _access(
-    settings: Settings,
-    http: Http | None,
-    engine: Engine | None,
-    org_id: str,
-    org: OrgConfig | CadenceSyncError,
-    calls: int,
+    settings: Settings, http: Http | None, engine: Engine | None, org: OrgConfig | CadenceSyncError, calls: int
 ) -> list[Check]:
     """Checks an organization's credentials, and Zoho by one call unless `http` is None."""
     if isinstance(org, CadenceSyncError):
-        return [failed("credentials", org, org_id), *skipped(ZOHO, "the credentials are not known", org_id)]
-    known = passed("credentials", f"they are there, for the data center {org.data_center!r}", org_id)
+        return [failed("credentials", org), *skipped(ZOHO, "the credentials are not known")]
+    known = passed("credentials", f"they are there, for the data center {org.data_center!r}")
     if http is None:
-        return [known, *skipped(ZOHO, "--offline", org_id)]
+        return [known, *skipped(ZOHO, "--offline")]
     cache = InMemoryTokenCache() if engine is None else wiring.token_cache(settings, engine, org)
     return [known, *await zoho_checks(settings, http, org, cache, calls)]

@@ -33,8 +33,6 @@ _TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 
 @dataclass(frozen=True, slots=True)
 class OrgFacts:
-    """What the database has on all organizations."""
-
     entries: Mapping[str, OrgRow] = field(default_factory=dict)
     status: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -43,10 +41,10 @@ class OrgFacts:
 
 async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
     """Makes one call, unless the `calls` of the last 24 hours have used up the daily limit."""
-    org_id, budget = org.org_id, settings.zoho_daily_call_limit
+    budget = settings.zoho_daily_call_limit
     if budget is not None and calls >= budget:
         spent = BudgetError(f"The {budget} API calls of this day are spent.")
-        return [*skipped(ZOHO[:-1], "no call is left", org_id), failed("credits", spent, org_id)]
+        return [*skipped(ZOHO[:-1], "no call is left"), failed("credits", spent)]
     clock = wiring.SystemClock()
     http = http.with_own_counter()
     client = wiring.client(settings, http, wiring.auth(settings, http, org, clock, cache))
@@ -54,115 +52,113 @@ async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: Tok
     async def look() -> list[Check]:
         await client.auth.token()
         access = [
-            passed("token", "Zoho hands out access tokens", org_id),
-            passed("scope", "cadences may be read", org_id),
-            passed("API", "it answers with cadences", org_id),
+            passed("token", "Zoho hands out access tokens"),
+            passed("scope", "cadences may be read"),
+            passed("API", "it answers with cadences"),
         ]
         before = clock.now()
         try:
             await client.page(1, None, EMPTY_INDEX)
         except CadenceSyncError as error:
             access = refused(error, access[0])
-        clocks = _compare_clocks(org_id, client.date, before, clock.now())
-        return [*access, clocks, credits_check(org_id, client.credits_left, calls, budget)]
+        clocks = _compare_clocks(client.date, before, clock.now())
+        return [*access, clocks, credits_check(client.credits_left, calls, budget)]
 
-    found = await run_check("token", look, org_id)
-    return [found, *skipped(ZOHO[1:], "there is no access token", org_id)] if isinstance(found, Check) else found
+    found = await run_check("token", look)
+    return [found, *skipped(ZOHO[1:], "there is no access token")] if isinstance(found, Check) else found
 
 
 def refused(error: CadenceSyncError, token: Check) -> list[Check]:
-    org_id = token.org_id
     if error.code in _TOKEN_CODES:
-        return [failed("token", error, org_id), *skipped(ZOHO[1:3], "Zoho refuses the token", org_id)]
+        return [failed("token", error), *skipped(ZOHO[1:3], "Zoho refuses the token")]
     if error.code in _SCOPE_CODES:
-        return [token, failed("scope", error, org_id), passed("API", "it answers", org_id)]
-    return [token, *skipped(["scope"], "the API does not answer as it should", org_id), failed("API", error, org_id)]
+        return [token, failed("scope", error), passed("API", "it answers")]
+    return [token, *skipped(["scope"], "the API does not answer as it should"), failed("API", error)]
 
 
-def _compare_clocks(org_id: str, header: str | None, before: datetime, after: datetime) -> Check:
+def _compare_clocks(header: str | None, before: datetime, after: datetime) -> Check:
     try:
         zoho_time = parsedate_to_datetime(header or "").astimezone(UTC)
     except (ValueError, OverflowError):
-        return skipped(["Zoho's clock"], "Zoho did not tell the time", org_id)[0]
+        return skipped(["Zoho's clock"], "Zoho did not tell the time")[0]
     # The header is to the second, and may be of any time of that second.
-    return clock_check("Zoho's clock", "Zoho's", zoho_time, before - timedelta(seconds=1), after, org_id)
+    return clock_check("Zoho's clock", "Zoho's", zoho_time, before - timedelta(seconds=1), after)
 
 
-def credits_check(org_id: str, left: int | None, calls: int, budget: int | None) -> Check:
+def credits_check(left: int | None, calls: int, budget: int | None) -> Check:
     if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
         hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
-        return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint, org_id)
+        return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint)
     if left is not None and left < FEW_CREDITS:
         hint = "Zoho gives new ones within 24 hours: sync less often, or see which other program spends them."
-        return warning("credits", f"Zoho has {left} credits left for this organization.", hint, org_id)
+        return warning("credits", f"Zoho has {left} credits left for this organization.", hint)
     used = f"{calls} API call(s) in the last 24 hours" + (f", of {budget}" if budget else "")
-    return passed("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}", org_id)
+    return passed("credits", f"{used}; {f'{left} credits are left' if left is not None else 'Zoho has plenty'}")
 
 
 def stored_checks(settings: Settings, org_id: str, known: OrgFacts, now: datetime) -> list[Check]:
     row, entry = known.status.get(org_id), known.entries.get(org_id)
     if row is None:
         return [
-            warning("freshness", "It was never synced.", f"Run `cadence-sync sync --org {org_id}`.", org_id),
-            *skipped(STORED[1:], "it was never synced", org_id),
+            warning("freshness", "It was never synced.", f"Run `cadence-sync sync --org {org_id}`."),
+            *skipped(STORED[1:], "it was never synced"),
         ]
     return [
         _freshness(settings, org_id, row, entry, now),
-        _deletions(org_id, row),
-        _quarantine(org_id, row),
-        _drift(org_id, known.drift.get(org_id, ())),
+        _deletions(row),
+        _quarantine(row),
+        _drift(known.drift.get(org_id, ())),
     ]
 
 
 def _freshness(settings: Settings, org_id: str, row: Mapping[str, Any], entry: OrgRow | None, now: datetime) -> Check:
     last = row["last_success_at"]
     if entry is not None and not entry.enabled:
-        return passed("freshness", "it is paused", org_id)
+        return passed("freshness", "it is paused")
     if row["last_outcome"] == "failed":
         since = "" if last is None else f" The last success was {ago(last, now)}."
         message = f"The last run failed ({row['last_error_code']}): {row['last_error_message']}{since}"
-        return warning("freshness", message, row["last_error_hint"] or "", org_id)
+        return warning("freshness", message, row["last_error_hint"] or "")
     if last is None:
         hint = f"Run `cadence-sync sync --org {org_id}`."
-        return warning("freshness", "It was never synced to the end.", hint, org_id)
+        return warning("freshness", "It was never synced to the end.", hint)
     try:
         due = _due(settings, org_id, entry, last)
     except CadenceSyncError as error:
-        return failed("freshness", error, org_id)
+        return failed("freshness", error)
     if now > due:
         hint = "Let `cadence-sync serve` run, or something that syncs; `org schedule` says how often it should."
-        return warning("freshness", f"The last success was {ago(last, now)}: the next one is late.", hint, org_id)
-    return passed("freshness", f"synced {ago(last, now)}", org_id)
+        return warning("freshness", f"The last success was {ago(last, now)}: the next one is late.", hint)
+    return passed("freshness", f"synced {ago(last, now)}")
 
 
 def _due(settings: Settings, org_id: str, entry: OrgRow | None, last: datetime) -> datetime:
-    """Returns the time after which the next success is late."""
     row = replace(entry or OrgRow(org_id, ""), consecutive_failures=0, last_run_at=last)
     schedule = org_schedule(settings, row)
     return schedule.next_after(last) + max(PATIENCE, timedelta(seconds=schedule.seconds / 4))
 
 
-def _deletions(org_id: str, row: Mapping[str, Any]) -> Check:
+def _deletions(row: Mapping[str, Any]) -> Check:
     if not row["held"]:
-        return passed("deletions", "none await a decision", org_id)
+        return passed("deletions", "none await a decision")
     run = row["held_run_id"]
     hint = f"`cadence-sync approve {run}` deletes them, `cadence-sync reject {run}` keeps them."
-    return warning("deletions", f"{row['held']} deletion(s) are held.", hint, org_id, exit_code=6)
+    return warning("deletions", f"{row['held']} deletion(s) are held.", hint, exit_code=6)
 
 
-def _quarantine(org_id: str, row: Mapping[str, Any]) -> Check:
+def _quarantine(row: Mapping[str, Any]) -> Check:
     if not row["quarantined"]:
-        return passed("quarantine", "the last run could read every record", org_id)
+        return passed("quarantine", "the last run could read every record")
     hint = "The table quarantined_records has them and says why; a newer cadence-sync may be able to."
-    return warning("quarantine", f"{row['quarantined']} record(s) could not be read.", hint, org_id, exit_code=7)
+    return warning("quarantine", f"{row['quarantined']} record(s) could not be read.", hint, exit_code=7)
 
 
-def _drift(org_id: str, paths: Sequence[str]) -> Check:
+def _drift(paths: Sequence[str]) -> Check:
     if not paths:
-        return passed("schema drift", "every field that Zoho sends is known", org_id)
+        return passed("schema drift", "every field that Zoho sends is known")
     named = ", ".join(sorted(paths)[:SHOWN]) + (" …" if len(paths) > SHOWN else "")
     hint = "They are kept in `cadences.extra`; a newer cadence-sync may keep their history."
-    return warning("schema drift", f"Zoho sends {len(paths)} unknown field(s) or word(s): {named}.", hint, org_id)
+    return warning("schema drift", f"Zoho sends {len(paths)} unknown field(s) or word(s): {named}.", hint)
 
 
 def ago(then: datetime, now: datetime) -> str:

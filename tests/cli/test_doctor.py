@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from cadence_sync.config.settings import Settings, load_settings
+from cadence_sync.core.report import most_severe
 from cadence_sync.db import diagnostics
 from cadence_sync.db.diagnostics import Daemons
 from cadence_sync.db.queue import Depth
 from cadence_sync.doctor import orgs
-from cadence_sync.doctor.checks import Check, CheckState, exit_code_of, passed, warning
+from cadence_sync.doctor.checks import Check, CheckState
 from cadence_sync.doctor.database import clock_check, queue_check, settings_checks
 from cadence_sync.doctor.examination import examine_all
 from cadence_sync.doctor.orgs import OrgFacts, credits_check, stored_checks
@@ -51,6 +52,10 @@ async def settings_of(
 
 def states(checks: list[Check]) -> dict[str, CheckState]:
     return {check.name: check.state for check in checks}
+
+
+def exit_code_of(checks: list[Check]) -> int:
+    return most_severe(check.exit_code for check in checks)
 
 
 def bad(checks: list[Check]) -> list[Check]:
@@ -286,7 +291,7 @@ def test_the_queue_is_judged_by_who_waits_and_who_works(depth: Depth, daemons: D
     [(None, 9, None, True), (5000, 9, 100, True), (100, 9, None, False), (None, 80, 100, False)],
 )
 def test_credits_that_run_out_are_reported_before(left: int | None, calls: int, budget: int | None, well: bool) -> None:
-    assert (credits_check("acme", left, calls, budget).state is CheckState.OK) is well
+    assert (credits_check(left, calls, budget).state is CheckState.OK) is well
 
 
 @pytest.mark.parametrize(
@@ -309,11 +314,6 @@ def test_freshness_goes_by_the_schedule(row: dict[str, Any] | None, changes: dic
     settings = Settings(**changes)  # type: ignore[arg-type]
     first, *_ = stored_checks(settings, "acme", known, NOW)
     assert words in first.message
-
-
-def test_the_gravest_gives_the_exit_code() -> None:
-    assert exit_code_of([passed("a", "b")]) == 0
-    assert exit_code_of([warning("a", "b", "c", exit_code=6), warning("a", "b", "c", exit_code=7)]) == 6
 
 
 async def test_an_address_of_alerts_that_cannot_work_is_found_before_anything_is_to_be_reported(

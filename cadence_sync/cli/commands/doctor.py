@@ -13,7 +13,8 @@ from cadence_sync.cli.console import print_json
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.core.labels import one_line
-from cadence_sync.doctor.checks import Check, CheckState, exit_code_of, passed
+from cadence_sync.core.report import most_severe
+from cadence_sync.doctor.checks import Check, CheckState, passed
 from cadence_sync.doctor.examination import examine_all
 
 FEW: Final = 3
@@ -49,11 +50,10 @@ def doctor(
         print_json([check.to_json() for check in checks])
     else:
         _print(_shortened(checks, everything=bool(org_ids)), checks)
-    raise typer.Exit(exit_code_of(checks))
+    raise typer.Exit(most_severe(check.exit_code for check in checks))
 
 
 def _shortened(checks: Sequence[Check], *, everything: bool) -> list[Check]:
-    """Leaves out what is well where there are many organizations."""
     orgs = {check.org_id for check in checks if check.org_id is not None}
     if everything or len(orgs) <= FEW:
         return list(checks)
