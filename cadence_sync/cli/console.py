@@ -65,8 +65,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     show_rows(title, columns, [[one_line(cell) for cell in row] for row in rows])
 
 
-def print_rows(title: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    print_table(title, columns, [[row[name] for name in columns] for row in rows])
+def print_rows(
+    title: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, as_json: bool = False
+) -> None:
+    """Prints these columns as a table, or whole rows as JSON."""
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(title, columns, [[row[name] for name in columns] for row in rows])
 
 
 def print_fields(values: Mapping[str, object]) -> None:

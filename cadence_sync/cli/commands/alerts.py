@@ -117,10 +117,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         {"channel": name, "in_settings": name in known} | {key: found.get(name, nothing)[key] for key in _STATUS[2:]}
         for name in sorted({*found, *known})
     ]
-    if as_json:
-        print_json(rows)
-    else:
-        print_rows("Alerts", _STATUS, rows)
+    print_rows("Alerts", _STATUS, rows, as_json=as_json)
 
 
 @app.command(epilog=examples("cadence-sync alerts send"))

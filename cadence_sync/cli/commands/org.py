@@ -33,10 +33,7 @@ def list_(
     stored, named = with_database(settings, orgs.load_orgs), named_orgs(settings)
     rows = [_row(settings, org_id, stored.get(org_id), org_id in named) for org_id in sorted({*named, *stored})]
     shown = [row for row in rows if every or row["removed_at"] is None or row["credentials"] == "settings"]
-    if as_json:
-        print_json(shown)
-    else:
-        print_rows("Organizations (times in UTC)", _COLUMNS, shown)
+    print_rows("Organizations (times in UTC)", _COLUMNS, shown, as_json=as_json)
 
 
 def _row(settings: Settings, org_id: str, stored: orgs.OrgRow | None, named: bool) -> dict[str, Any]:

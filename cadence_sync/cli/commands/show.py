@@ -45,11 +45,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     rows = with_database(read_settings(context), lambda engine: _list(engine, org, deleted=deleted))
-    if as_json:
-        print_json(rows)
-        return
     several = len({row["org_id"] for row in rows}) > 1
-    print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows)
+    print_rows("Cadences (times in UTC)", ("org_id", *_LIST) if several else _LIST, rows, as_json=as_json)
 
 
 async def _list(engine: Engine, org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:

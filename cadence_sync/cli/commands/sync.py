@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import echo, print_json, print_rows, print_table, show_error
+from cadence_sync.cli.console import echo, print_json, print_rows, show_error
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.orgs import OrgConfig
@@ -63,7 +63,7 @@ def sync(
             "--queue leaves the work to a worker: no other option but --org and --json goes with it.",
             hint="Sync here, without --queue, to try something or to permit something.",
         )
-    raise typer.Exit(run(_enqueue_orgs(settings_of, org_ids, as_json=as_json)))
+    raise typer.Exit(run(_enqueue_orgs(read_settings(context), org_ids, as_json=as_json)))
 
 
 async def sync_orgs(
@@ -98,24 +98,21 @@ async def sync_orgs(
     return most_severe(report.exit_code for report in reports)
 
 
-async def _enqueue_orgs(settings_of: Callable[[], Settings], org_ids: Sequence[str], *, as_json: bool) -> int:
+async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: bool) -> int:
     """Requests a sync of these organizations, or of all; returns the exit code of the most severe error."""
     from cadence_sync.daemon.queue import request_syncs  # PgQueuer, which a plain sync does not need
     from cadence_sync.db.engine import translate_errors
     from cadence_sync.db.queue import check_queue
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 
-    settings = settings_of()
     async with wiring.long_lived_database(settings) as (engine, url):
         with translate_errors():
             async with engine.connect() as connection:
                 await check_queue(connection)
         orgs = await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
         states = await request_syncs(url, [org for org in orgs.values() if not isinstance(org, CadenceSyncError)])
-    if as_json:
-        print_json([{"org_id": org_id, "state": state} for org_id, state in states.items()])
-    else:
-        print_table("Requests", ("org_id", "state"), list(states.items()))
+    requests = [{"org_id": org_id, "state": state} for org_id, state in states.items()]
+    print_rows("Requests", ("org_id", "state"), requests, as_json=as_json)
     errors = [org for org in orgs.values() if isinstance(org, CadenceSyncError)]
     for error in errors:
         show_error(error)
