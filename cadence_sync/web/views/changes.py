@@ -5,7 +5,7 @@ import binascii
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 from xml.etree import ElementTree as ET
@@ -41,30 +41,21 @@ _Cursor: TypeAlias = tuple[
 """A cursor of values that Postgres accepts: texts without zeros, and its integers."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedPage:
-    """A page of the feed; `following` is the cursor of the next one."""
-
-    edits: Sequence[VersionEdit]
-    following: str | None
-    orgs: Sequence[str]
-
-
 @routes.get(_PATH)
 async def show_feed(request: web.Request) -> web.Response:
     since, until = _period(request)
     filter_ = _filter(request, since, until)
     async with params.reading(request, filter_.org) as connection:
-        found = await _load(connection, filter_, SIZE)
+        edits, following, orgs = await _load(connection, filter_, SIZE)
         persons = await load_authors(connection, filter_.org)
     return await page(
         request,
         "changes.html",
-        edits=found.edits,
-        following=found.following and _address(request, _PATH, after=found.following),
+        edits=edits,
+        following=following and _address(request, _PATH, after=following),
         newest=_address(request, _PATH, after=None) if filter_.after else None,
         atom=_address(request, _ATOM, after=None),
-        orgs=found.orgs,
+        orgs=orgs,
         persons=persons,
         kinds=CHANGE_KINDS,
         fields=FILTER_FIELDS,
@@ -78,8 +69,8 @@ async def show_feed(request: web.Request) -> web.Response:
 async def send_atom(request: web.Request) -> web.Response:
     filter_ = _filter(request, *_period(request))
     async with params.reading(request, filter_.org) as connection:
-        found = await _load(connection, filter_, FEED_SIZE)
-    return web.Response(body=_render_atom(request, found), content_type=_ATOM_TYPE)
+        edits, following, _ = await _load(connection, filter_, FEED_SIZE)
+    return web.Response(body=_render_atom(request, edits, following), content_type=_ATOM_TYPE)
 
 
 def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
@@ -102,12 +93,15 @@ def _filter(request: web.Request, since: params.TimeParam | None, until: params.
     )
 
 
-async def _load(connection: EngineConnection, filter_: FeedFilter, size: int) -> FeedPage:
+async def _load(
+    connection: EngineConnection, filter_: FeedFilter, size: int
+) -> tuple[list[VersionEdit], str | None, list[str]]:
+    """Returns a page of the feed, the cursor of the next one, and all organizations."""
     orgs = list(await load_history_start(connection))
     if len(orgs) == 1:
         filter_ = replace(filter_, org=orgs[0])  # one organization's changes are found faster
     found = await load_feed(connection, filter_, size + 1)
-    return FeedPage(found[:size], _encode(found[size - 1]) if len(found) > size else None, orgs)
+    return found[:size], _encode(found[size - 1]) if len(found) > size else None, orgs
 
 
 def _encode(last: VersionEdit) -> str:
@@ -129,7 +123,7 @@ def _address(request: web.Request, path: str, **changes: str | None) -> str:
     return with_query(path, dict(request.query), **changes)
 
 
-def _render_atom(request: web.Request, found: FeedPage) -> bytes:
+def _render_atom(request: web.Request, edits: Sequence[VersionEdit], following: str | None) -> bytes:
     """Renders the feed; the ids of feed and entries stay the same under any address of the web UI."""
     scheme = "https" if request.app[ACCESS].is_secure(request) else "http"
     base = (request.app[ACCESS].url or f"{scheme}://{request.host}").rstrip("/")
@@ -137,12 +131,12 @@ def _render_atom(request: web.Request, found: FeedPage) -> bytes:
     root = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _text(root, "id", _id("feed", own))
     _text(root, "title", "Changes of cadences")
-    _text(root, "updated", _time(max((edit.observed_at for edit in found.edits), default=_NEVER)))
+    _text(root, "updated", _time(max((edit.observed_at for edit in edits), default=_NEVER)))
     _link(root, "self", base + own, _ATOM_TYPE)
     _link(root, "alternate", base + _address(request, _PATH), "text/html")
-    if found.following is not None:
-        _link(root, "next", base + _address(request, _ATOM, after=found.following), _ATOM_TYPE)
-    for edit in found.edits:
+    if following is not None:
+        _link(root, "next", base + _address(request, _ATOM, after=following), _ATOM_TYPE)
+    for edit in edits:
         _add_entry(root, base, edit)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
