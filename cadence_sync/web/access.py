@@ -26,8 +26,6 @@ CLIENTS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The settings that guard the web UI."""
-
     token: str | None = field(default=None, repr=False)
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     user_header: str | None = None

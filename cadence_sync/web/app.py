@@ -6,7 +6,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -25,10 +24,6 @@ from cadence_sync.web.views import PAGES
 from cadence_sync.web.views.overview import INTERVAL, REQUEST_SYNC, SCHEDULES, RequestSync, Schedules
 from cadence_sync.web.views.runs import ALERTING
 
-LARGEST_FORM: Final = 64 * 1024
-"""Bytes."""
-_IMMUTABLE: Final = "public, max-age=31536000, immutable"
-
 
 def web_ui_app(
     settings: Settings, engine: Engine, clock: Clock, request_sync: RequestSync, schedules: Schedules = dict
@@ -38,7 +33,7 @@ def web_ui_app(
     cookies = Cookies(cookie_key(secret or access.token or secrets.token_urlsafe(32), access.token))
     # The session is outermost: an error page may change it, too.
     middlewares = [keep_session, render_errors, check_host, check_user, check_form]
-    app = web.Application(middlewares=middlewares, client_max_size=LARGEST_FORM)
+    app = web.Application(middlewares=middlewares, client_max_size=64 * 1024)
     app[ENGINE], app[CLOCK], app[REQUEST_SYNC] = engine, clock, request_sync
     app[COOKIES], app[ALERTING] = cookies, build_routing(settings)
     app[ACCESS], app[LIMITS] = access, Limits(clock)
@@ -58,7 +53,7 @@ async def send_static(request: web.Request) -> web.Response:
     if body is None:
         raise web.HTTPNotFound
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return web.Response(body=body, content_type=kind, headers={"Cache-Control": _IMMUTABLE})
+    return web.Response(body=body, content_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 @dataclass(frozen=True, slots=True)

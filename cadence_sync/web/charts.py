@@ -12,13 +12,9 @@ from pygal.style import Style
 # pygal leaves an import hook for its plugins; Python 3.11 warns of its kind at every later import.
 sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__module__ != "pygal"]
 
-WIDTH: Final = 720
-HEIGHT: Final = 240
 _LETTERS: Final = Style(label_font_size=18, major_label_font_size=18)
 """The size that labels reserve; the style sheet decides how they look."""
 _LONGEST_LABEL: Final = 18
-_THICK: Final = 34
-_LEAST: Final = 120
 _VISIBLE: Final = 0.01
 # What the policy of the web UI forbids, and what only pygal's own script could use.
 _UNWANTED_TAGS: Final = {"defs", "title"}
@@ -44,8 +40,8 @@ def draw_bars(
         js=(),
         style=_LETTERS,
         no_prefix=True,
-        width=WIDTH,
-        height=max(_LEAST, _THICK * len(labels)) if horizontal else HEIGHT,
+        width=720,
+        height=max(120, 34 * len(labels)) if horizontal else 240,
         margin=4,
         margin_right=16,
         spacing=4,
@@ -53,7 +49,7 @@ def draw_bars(
         min_scale=2,
         max_scale=5,
         truncate_label=-1,
-        value_formatter=_whole,
+        value_formatter=lambda value: f"{value:.0f}" if value == int(value) else "",
     )
     shown = [label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…" for label in labels]
     chart.x_labels = [label if place % every == 0 else "" for place, label in enumerate(shown)]
@@ -87,7 +83,3 @@ def _is_unwanted(child: ET.Element) -> bool:
         return kind != "label"
     sizes = (float(rect.get(side, 0)) for rect in child.iter("rect") for side in ("width", "height"))
     return kind == "bar" and min(sizes) < _VISIBLE
-
-
-def _whole(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else ""

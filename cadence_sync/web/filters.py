@@ -14,7 +14,6 @@ from cadence_sync.core.fields import FIELDS, LABELS, FieldType
 from cadence_sync.core.labels import KIND_BADGES, display_name, field_title, humanize, plural, span, visible_changes
 
 NOTHING: Final = "\u2013"
-_LONG: Final = 160
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -50,7 +49,7 @@ def link_with(context: jinja2.runtime.Context, path: str, **changes: object) -> 
     return with_query(path, context["query"], **changes)
 
 
-def short(text: str | None, most: int = _LONG) -> str:
+def short(text: str | None, most: int = 160) -> str:
     return _cut(display_name(text), most)
 
 

@@ -45,8 +45,6 @@ _SENTENCES: Final = {
 
 
 class RefusedRequestError(Exception):
-    """A request that is answered with this status and, as a page, a sentence and a hint."""
-
     def __init__(self, status: int, sentence: str, hint: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
         self.status = status

@@ -27,7 +27,6 @@ TIMEOUT_MS: Final = 15_000
 DEFAULT_ZONE: Final = "UTC"
 RECENT: Final = (7, 30, 90)
 _SPELLING: Final = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
-_TICK: Final = timedelta(microseconds=1)
 
 
 class Edge(Enum):
@@ -152,5 +151,5 @@ def _instant(written: str, edge: Edge, zone: ZoneInfo, now: datetime) -> datetim
     begins = datetime.combine(day, time(), zone)
     if edge is Edge.BEGIN:
         return begins.astimezone(UTC)
-    ends = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) - _TICK
+    ends = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) - timedelta(microseconds=1)
     return min(ends, now) if begins <= now else ends

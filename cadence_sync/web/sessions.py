@@ -17,15 +17,14 @@ logging.getLogger("aiohttp_session").setLevel(logging.ERROR)  # an expired cooki
 
 COOKIE: Final = "cadence_sync"
 CSRF_FIELD: Final = "csrf"
-LASTS: Final = 12 * 3600
-"""Seconds after which a person has to log in again."""
 
 
 class Cookies(EncryptedCookieStorage):
     """Sessions in a cookie, which is marked `Secure` where the browser uses TLS."""
 
     def __init__(self, secret: bytes) -> None:
-        super().__init__(secret, cookie_name=COOKIE, max_age=LASTS, httponly=True, samesite="Lax")
+        # After twelve hours a person has to log in again.
+        super().__init__(secret, cookie_name=COOKIE, max_age=12 * 3600, httponly=True, samesite="Lax")
 
     async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
         await super().save_session(request, response, session)

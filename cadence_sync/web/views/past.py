@@ -130,6 +130,5 @@ def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeP
 
 
 def _beginning(unwatched: Mapping[str, datetime | None], zone: ZoneInfo) -> datetime | None:
-    """Returns the first whole second of the history."""
     first = min((since for since in unwatched.values() if since is not None), default=None)
     return None if first is None else (first + timedelta(seconds=1)).replace(microsecond=0).astimezone(zone)
