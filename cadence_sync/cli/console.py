@@ -18,8 +18,6 @@ from cadence_sync.errors import ArgumentError, CadenceSyncError
 
 _USUAL_WIDTH: Final = 80
 _STDOUT: Final = 1
-_BY_SIGPIPE: Final = 128 + 13
-"""What a shell shows of a program that a closed pipe ended: `list | head -1` is no failure worth a word."""
 
 
 def echo(text: str, stream: TextIO | None = None, *, hang: int = 0) -> None:
@@ -135,7 +133,7 @@ class _GuardedStdout(io.FileIO):
                 written = super().write(data)
         except BrokenPipeError:
             _mute()
-            sys.exit(_BY_SIGPIPE)
+            sys.exit(128 + 13)  # as SIGPIPE ends a program: `list | head -1` is no failure worth a word
         except OSError as error:
             _mute()
             raise ArgumentError(

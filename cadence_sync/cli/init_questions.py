@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, get_args
+from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -12,7 +12,7 @@ from cadence_sync.cli.new_org import parse_new_org
 from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
 from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
-from cadence_sync.config.settings import DEFAULT_ORG, DataCenter, Settings
+from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.config.sources import variable_of
 from cadence_sync.config.urls import checked_database_url
 from cadence_sync.daemon.migration import migrate
@@ -26,7 +26,6 @@ from cadence_sync.zoho.errors import SCOPE
 _NONE: Final = "-"
 """Typed for no address, where an empty answer takes the former one."""
 _NEEDED: Final = frozenset({"database", "version", "rights", "migrations", "queue tables"})
-_CENTERS: Final = get_args(DataCenter)
 _CLIENT: Final = """\
 Open {console}
   1. Make a Self Client. Its page "Client Secret" shows the client's id and its secret.
@@ -81,7 +80,6 @@ def _url(text: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    """Returns an address as it may be shown; the embedded server's is `-`."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = "&".join(each for each in parts.query.split("&") if "password" not in each.partition("=")[0].lower())
@@ -167,6 +165,6 @@ def _ask_for_the_rest(known: dict[str, str | None], former: Mapping[str, str | N
 
 def known_data_center(text: str) -> str:
     """Returns a data center as the settings spell it; raises `ArgumentError`."""
-    if text.lower() not in _CENTERS:
-        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(_CENTERS)}.")
+    if text.lower() not in DATA_CENTERS:
+        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(DATA_CENTERS)}.")
     return text.lower()

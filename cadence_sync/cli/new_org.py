@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.prompts import has_terminal, prompt
 from cadence_sync.config.orgs import OrgConfig, Schedule
-from cadence_sync.config.settings import DataCenter, Settings, seconds_of
+from cadence_sync.config.settings import LONGEST_INTERVAL, DataCenter, Settings, seconds_of
 from cadence_sync.config.sources import PREFIX
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.daemon.schedule import cron_trigger
@@ -25,12 +25,9 @@ FIELDS: Final = (
     "interval", "cron", "time_zone", "api_url", "accounts_url",
 )  # fmt: skip
 LONGEST_ID: Final = 100
-LONGEST_INTERVAL: Final = 366 * 86400.0
-"""Seconds: a year."""
 _SELF_CLIENT: Final = f"Zoho's API console hands them out. {docs_hint('Add many organizations')}"
 _PREFIX: Final = "zoho_"
 """The prefix of the settings' tables; names are accepted with and without it."""
-_SECRETS: Final = ("client_secret", "refresh_token", "grant_code")
 _WHERE: Final = f"""\
 In Zoho's API console, of the data center where the organization lives (https://api-console.zoho.com, .eu, .in …),
 make a self client. Its page "Client Secret" has the client's id and secret; "Generate Code", with the scope
@@ -126,7 +123,7 @@ def _checked(name: str, check: Callable[[str], Any], text: str, *, code: str | N
 
 def complete_fields(settings: Settings, fields: Mapping[str, str | None], files: Mapping[str, Path | None]) -> Fields:
     """Returns the fields with secrets from files, variables and prompts; raises `ArgumentError` for a bad file."""
-    known = dict(fields) | {name: _secret(name, files[name]) for name in _SECRETS}
+    known = dict(fields) | {name: _secret(name, file) for name, file in files.items()}
     if has_terminal():
         _ask_for_missing(settings, known)
     return known

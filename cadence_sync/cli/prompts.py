@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import typer
 
@@ -13,7 +13,6 @@ from cadence_sync.core.labels import one_line
 from cadence_sync.errors import CadenceSyncError
 
 T = TypeVar("T")
-_STOPPED: Final = 128 + signal.SIGINT
 
 
 def has_terminal() -> bool:
@@ -41,11 +40,10 @@ def _stopping(*, on_its_line: bool = True) -> Iterator[None]:
     except typer.Abort:
         if on_its_line:
             print(file=sys.stderr)
-        sys.exit(_STOPPED)
+        sys.exit(128 + signal.SIGINT)
 
 
 def ask_until_valid(question: str, check: Callable[[str], T], *, hidden: bool = False, default: str | None = None) -> T:
-    """Asks until `check` accepts the answer; prints why it refuses one."""
     while True:
         try:
             return check(prompt(question, hidden=hidden, default=default))

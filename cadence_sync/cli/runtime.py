@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
-_BY_SIGNAL: Final = 128
 _NAME: Final = "cadence-sync"
 
 
@@ -68,12 +67,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         if received[:1] == [signal.SIGINT] and sys.stderr is not None and sys.stderr.isatty():
             print(file=sys.stderr)  # after the ^C that the terminal shows
-        sys.exit(_BY_SIGNAL + (received[0] if received else signal.SIGTERM))
+        sys.exit(128 + (received[0] if received else signal.SIGTERM))
 
 
 def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T]]", *, direct: bool = False) -> T:
-    """Runs work to its end with the database, `direct` past a pooler."""
-
     async def connected() -> T:
         async with wiring.database(settings, direct=direct) as engine:
             return await work(engine)

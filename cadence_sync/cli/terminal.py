@@ -19,10 +19,6 @@ LONGEST_WORD: Final = 24
 """Characters: a longer word may break; none of this program's is."""
 _WHOLE: Final = frozenset({"cadence_id", "org_id", "run_id"})
 """Columns that people copy from are never broken."""
-_BETWEEN: Final = 2
-"""Columns that stay free between two of a table."""
-_DEEPEST: Final = 3
-"""The share of a narrow terminal that an indent may take, as a divisor."""
 _INDENT: Final = re.compile(r"\s*(\d+\. |[-·] )?")
 
 
@@ -34,7 +30,7 @@ def fold(line: str, width: int, hang: int) -> list[str]:
     if not rest:
         return [first.rstrip()]
     found = _INDENT.match(line)
-    indent = " " * min(max(hang, found.end() if found else 0), width // _DEEPEST)
+    indent = " " * min(max(hang, found.end() if found else 0), width // 3)
     folded = Text(rest).wrap(console, width - len(indent))
     return [first.rstrip(), *(f"{indent}{more.plain.rstrip()}" for more in folded)]
 
@@ -61,7 +57,7 @@ def _widths(room: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         want if name in _WHOLE else min(want, max(LEAST, min(word, LONGEST_WORD)))
         for name, want, word in zip(columns, wanted, words, strict=True)
     ]
-    left = room - sum(widths) - _BETWEEN * (len(columns) - 1)
+    left = room - sum(widths) - 2 * (len(columns) - 1)  # two stay free between columns
     if left < 0:
         return None
     for number in sorted(range(len(columns)), key=wanted.__getitem__):

@@ -32,8 +32,6 @@ SILENT: Final = 30.0
 WAITING: Final = 900.0
 """Seconds that a job may wait before somebody should look."""
 MANY_RUNS: Final = 2_000_000
-LEAST_ROOM: Final = 0.05
-"""Share of the disk that should be free where the embedded server keeps its data."""
 _NO_SETTINGS: Final = ("DEBUG", "ORG_CLIENT_SECRET", "ORG_REFRESH_TOKEN", "ORG_GRANT_CODE")
 _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): versions are dated by this machine's clock."
 
@@ -170,7 +168,7 @@ async def _room(settings: Settings, engine: Engine) -> Check:
     used = await diagnostics.size(engine)
     if settings.database_url is None:
         disk = shutil.disk_usage(settings.data_dir)
-        if disk.free < disk.total * LEAST_ROOM:
+        if disk.free < disk.total * 0.05:
             return warning(
                 "room",
                 f"Of the disk of {settings.data_dir} {disk.free / disk.total:.0%} is free.",

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from cadence_sync import wiring
 from cadence_sync.config.orgs import OrgConfig, configured_orgs, named_orgs
@@ -22,11 +21,6 @@ from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 from cadence_sync.orgs.onboarding import InMemoryTokenCache
 from cadence_sync.orgs.registry import OrgConfigs, enabled_orgs, select_orgs
 from cadence_sync.zoho.http import Http
-
-AT_ONCE: Final = 8
-"""Organizations checked side by side."""
-_SHOWN: Final = 5
-"""Exceptions that a message names."""
 
 
 async def examine_all(
@@ -77,7 +71,7 @@ async def _history(engine: Engine) -> list[Check]:
 def _finding(finding: integrity.Finding) -> Check:
     if finding.ok:
         return passed("history", finding.what)
-    places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:_SHOWN])
+    places = ", ".join("/".join(str(part) for part in place) for place in finding.exceptions[:5])
     error = DatabaseError(
         f"not true: {finding.what}: {len(finding.exceptions)} exceptions, such as {places}",
         hint="Restore a backup from before, and please report how it came about.",
@@ -91,7 +85,7 @@ async def _orgs(
 ) -> list[Check]:
     orgs = await _select_orgs(settings, engine, org_ids)
     facts = OrgFacts() if engine is None else await _load_facts(engine)
-    places, quick = asyncio.Semaphore(AT_ONCE), settings.model_copy(update={"zoho_max_attempts": 1})
+    places, quick = asyncio.Semaphore(8), settings.model_copy(update={"zoho_max_attempts": 1})
     async with AsyncExitStack() as stack:
         http = None if offline else await stack.enter_async_context(wiring.session(quick))
 

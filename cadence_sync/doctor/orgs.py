@@ -24,7 +24,6 @@ STORED: Final = ("freshness", "deletions", "quarantine", "schema drift")
 PATIENCE: Final = timedelta(hours=1)
 """How late a success may be without a warning."""
 FEW_CREDITS: Final = 200
-MOST_OF_THE_BUDGET: Final = 0.8
 SHOWN: Final = 3
 """How many unknown fields are named."""
 _SCOPE_CODES: Final = frozenset({"OAUTH_SCOPE_MISMATCH", "NO_PERMISSION", "FEATURE_NOT_ENABLED"})
@@ -86,7 +85,7 @@ def _compare_clocks(header: str | None, before: datetime, after: datetime) -> Ch
 
 
 def credits_check(left: int | None, calls: int, budget: int | None) -> Check:
-    if budget is not None and calls >= budget * MOST_OF_THE_BUDGET:
+    if budget is not None and calls >= budget * 0.8:
         hint = "Sync less often, or raise CADENCE_SYNC_ZOHO_DAILY_CALL_LIMIT."
         return warning("credits", f"{calls} of {budget} API calls of this day are spent.", hint)
     if left is not None and left < FEW_CREDITS:

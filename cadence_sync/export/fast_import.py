@@ -124,7 +124,6 @@ def render_commit(group: Sequence[Version]) -> bytes:
 
 
 def _discovered_in(version: Version, before: Config) -> Config:
-    """Returns the fields discovered by themselves, or with a change of others."""
     if version["kind"] == DISCOVERED:
         return dict(version["discovered"])
     if version["kind"] != "updated":

@@ -22,8 +22,6 @@ _ALL: Final = "*"
 
 @dataclass(slots=True)
 class Repository:
-    """A folder that is, or becomes, an export."""
-
     folder: Path
     git: str
     made: tuple[Path, ...] = ()

@@ -38,7 +38,6 @@ COMMANDS: Final = {
     "alerts retry": "Retry undelivered alerts now, including dead letters.",
     "alerts drop": "Delete a channel's pending alerts.",
 }
-"""Every command with its help in one sentence, in the order of the lists."""
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
     "alerts": "Test, monitor and retry alerts.",

@@ -92,7 +92,6 @@ async def _show(simulator: Simulator, zoho: str, engine: Engine) -> None:
 
 
 def _edit(simulator: Simulator) -> list[Edit]:
-    """Makes one edit of each kind, no two to the same cadence."""
     edits: list[Edit] = []
     for kind in _EDITS:
         touched = {edit.cadence_id for edit in edits}

@@ -24,8 +24,6 @@ from cadence_sync.errors import ArgumentError
 
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
 Groups = list[dict[str, Any]]
-Query = Callable[[EngineConnection], Awaitable[Groups | None]]
-"""Returns one object a cadence, or None where nothing can be compared."""
 _TIMES_HEAD: Final = ("org_id", "cadence_id", "name", "kind", "from_version", "to_version")
 _ORGS_HEAD: Final = ("name", "difference", "left_cadence_id", "right_cadence_id")
 _ORGS_CHANGE: Final = ("field", "left_value", "right_value")
@@ -53,7 +51,6 @@ def diff(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     now = wiring.SystemClock().now()
-    query: Query
     if from_org or to_org:
         if from_org is None or to_org is None or from_ or to or org:
             raise ArgumentError(
@@ -76,7 +73,7 @@ def diff(  # noqa: PLR0913 - each is an option
         _print(groups, sides, several=org is None)
 
 
-async def _ask(settings: Settings, query: Query) -> Groups | None:
+async def _ask(settings: Settings, query: Callable[[EngineConnection], Awaitable[Groups | None]]) -> Groups | None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         return await query(connection)
 

@@ -84,7 +84,6 @@ async def _write_state(
 
 
 async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:
-    """Brings a repository to what the tables say: new commits follow those that it has."""
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         check_org(await history.load_history_start(connection), org)
         await repository.take(org, stream_commits(history.replay(connection, org)))

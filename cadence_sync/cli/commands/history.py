@@ -60,7 +60,6 @@ async def _load(
     cadence_id: str,
     query: Callable[[EngineConnection, str, str], Awaitable[list[T]]],
 ) -> tuple[dict[str, Any], list[T]]:
-    """Returns a cadence's current row and its versions by the query, oldest first."""
     row = await find_one_cadence(engine, org_id, cadence_id)
     async with queries.snapshot(engine) as connection:
         return row, await query(connection, row["org_id"], cadence_id)
@@ -76,7 +75,6 @@ def print_history(name: str, versions: Sequence[dict[str, Any]]) -> None:
 
 
 def render_timeline(versions: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yields a line for each day, each version and each changed field."""
     for day, of_day in groupby(_entries(versions), lambda entry: entry[0].date()):
         yield f"\n{day}"
         for _, lines in of_day:

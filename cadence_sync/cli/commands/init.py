@@ -27,7 +27,6 @@ from cadence_sync.errors import ArgumentError, CadenceSyncError, docs_hint
 from cadence_sync.logs import configure_logs
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
-MODE: Final = 0o600
 _HEAD: Final = "# Written by `cadence-sync init`. It holds secrets: only its owner may read it.\n"
 app = new_app()
 
@@ -49,7 +48,6 @@ def init(
 
 
 def _init(target: Path, data_center: str | None) -> int:
-    """Asks, tries, writes; returns the exit code of the first sync if one is wanted."""
     if not has_terminal():
         raise ArgumentError(
             "`init` asks questions, and there is no terminal to ask them on.",
@@ -179,4 +177,4 @@ def _keep(target: Path) -> None:
     backup = _backup_of(target)
     backup.unlink(missing_ok=True)
     backup.hardlink_to(target)
-    backup.chmod(MODE)
+    backup.chmod(0o600)

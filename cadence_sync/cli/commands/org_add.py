@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -24,8 +24,6 @@ from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
 
-AT_ONCE: Final = 8
-"""Organizations that are proved side by side."""
 SecretFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A file that holds it; - for stdin, a line each.")
 ]
@@ -126,8 +124,7 @@ def _error_json(error: CadenceSyncError) -> dict[str, str]:
 async def _add_all(
     settings: Settings, rows: list[Fields], parse: Callable[[Fields], NewOrg], *, replace: bool, prove: bool
 ) -> list[CadenceSyncError | None]:
-    """Returns the error of each row that failed."""
-    places = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(8)
 
     async def attempt(engine: Engine, row: Fields) -> CadenceSyncError | None:
         async with places:

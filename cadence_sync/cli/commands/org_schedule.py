@@ -49,7 +49,6 @@ def schedule(
 
 
 async def _schedule(engine: Engine, org_id: str, given: Mapping[str, str | None], *, default: bool) -> Schedule:
-    """Changes the schedule where one is given, and returns it."""
     stored = (await orgs.load_orgs(engine, [org_id])).get(org_id)
     if stored is None or stored.removed_at is not None:
         raise orgs.no_such_org_error(org_id)
@@ -63,7 +62,6 @@ async def _schedule(engine: Engine, org_id: str, given: Mapping[str, str | None]
 
 
 def describe_schedule(chosen: Schedule) -> str:
-    """Describes a schedule in the words of the options."""
     if chosen.cron is not None:
         return f"by the cron line {chosen.cron!r}" + (f" in {chosen.time_zone}" if chosen.time_zone else "")
     if chosen.seconds is None:
