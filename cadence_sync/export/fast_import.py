@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from cadence_sync.core.blame import DISCOVERED
 from cadence_sync.core.canonical import changed_fields, from_document, to_document
-from cadence_sync.core.fields import FIELDS
 from cadence_sync.core.labels import (
     INVISIBLE_EDIT,
     KIND_PLURALS,
@@ -18,6 +17,7 @@ from cadence_sync.core.labels import (
     without_audit_fields,
 )
 from cadence_sync.core.records import Config, FieldChange
+from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FIELDS
 from cadence_sync.export.git import NEXT
 from cadence_sync.export.state import render_yaml
 
@@ -27,7 +27,12 @@ _NAME_MAX: Final = 80
 _NAMED_FIELDS: Final = 3
 _COMMITTER: Final = "cadence-sync <cadence-sync@users.zoho.invalid>"
 _PATH_MAX: Final = 200
-_EXECUTION: Final = "execution_details."
+_COLUMNS: Final = {
+    **CADENCE_FIELDS,
+    **SUMMARY_FIELDS,
+    **{f"execution_{name}" if name in {"type", "end_date"} else name: path for name, path in EXECUTION_FIELDS.items()},
+}
+"""Column of the export → path of its field."""
 _act: Final = itemgetter("org_id", "run_id", "valid_from", "changed_by_id", "changed_by_name", "kind")
 """What the versions of one commit share. The kind too: to git a removed and an added file look like a rename."""
 Version = dict[str, Any]
@@ -141,20 +146,11 @@ def render_content(version: Version, config: Config) -> str:
 
     Labels are not part of the history, and left out: a commit never changes once it is made.
     """
-    paths = {_column(path): path for path in FIELDS if path != "id" and "unenroll" not in path.rpartition(".")[0]}
-    known = {column: config[path] for column, path in paths.items() if path in config}
+    known = {column: config[path] for column, path in _COLUMNS.items() if path in config}
     execution = to_document(config).get("execution_details")
     if isinstance(execution, dict) and "unenroll_properties" in execution:
         known["unenroll_properties"] = execution["unenroll_properties"]
     return render_yaml({"org_id": version["org_id"], "cadence_id": version["cadence_id"], **known})
-
-
-def _column(path: str) -> str:
-    if path.startswith(f"{_EXECUTION}execute_every."):
-        return path.removeprefix(_EXECUTION).replace(".", "_")
-    if path.startswith(_EXECUTION) and path != f"{_EXECUTION}automatic_unenroll":
-        return f"execution_{path.removeprefix(_EXECUTION)}"
-    return path.removeprefix(_EXECUTION).removeprefix("summary.").replace(".", "_")
 
 
 def _component(text: str) -> str:
