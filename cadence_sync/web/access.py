@@ -44,9 +44,7 @@ class Access:
         return self.token is None and self.user_header is None
 
     def is_token(self, given: str) -> bool:
-        if self.token is None:
-            return False
-        return hmac.compare_digest(_digest(given), _digest(self.token))
+        return self.token is not None and hmac.compare_digest(_digest(given), _digest(self.token))
 
     def is_proxied(self, request: web.Request) -> bool:
         return self._is_proxy(request.remote or "")

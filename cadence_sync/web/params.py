@@ -21,11 +21,9 @@ from cadence_sync.web.sessions import session_of
 ENGINE: Final = web.AppKey("engine", Engine)
 CLOCK: Final = web.AppKey[Clock]("clock")
 LONGEST: Final = 200
-PAGES: Final = 100_000
 TIMEOUT_MS: Final = 15_000
 """Milliseconds after which a query is cancelled: no reader waits longer, and the database has other work."""
 DEFAULT_ZONE: Final = "UTC"
-RECENT: Final = (7, 30, 90)
 _SPELLING: Final = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
 
 
@@ -68,7 +66,7 @@ def one_of(request: web.Request, name: str, allowed: Collection[str]) -> str | N
     return found
 
 
-def number(request: web.Request, name: str, *, default: int = 1, most: int = PAGES) -> int:
+def number(request: web.Request, name: str, *, default: int = 1, most: int = 100_000) -> int:
     found = words(request, name)
     if found is None:
         return default
@@ -134,12 +132,14 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
 
 def recent(request: web.Request) -> list[tuple[int, str]]:
     today = request.app[CLOCK].now().astimezone(zone_of(request)).date()
-    return [(days, (today - timedelta(days=days)).isoformat()) for days in RECENT]
+    return [(days, (today - timedelta(days=days)).isoformat()) for days in (7, 30, 90)]
 
 
-def check_order(begins: TimeParam | None, ends: TimeParam | None) -> None:
+def period(request: web.Request, first: str, second: str) -> tuple[TimeParam | None, TimeParam | None]:
+    begins, ends = time_param(request, first, Edge.BEGIN), time_param(request, second, Edge.END)
     if begins is not None and ends is not None and begins.at > ends.at:
         raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
+    return begins, ends
 
 
 def _instant(written: str, edge: Edge, zone: ZoneInfo, now: datetime) -> datetime:

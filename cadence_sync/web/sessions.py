@@ -20,8 +20,6 @@ CSRF_FIELD: Final = "csrf"
 
 
 class Cookies(EncryptedCookieStorage):
-    """Sessions in a cookie, which is marked `Secure` where the browser uses TLS."""
-
     def __init__(self, secret: bytes) -> None:
         # After twelve hours a person has to log in again.
         super().__init__(secret, cookie_name=COOKIE, max_age=12 * 3600, httponly=True, samesite="Lax")

@@ -16,8 +16,11 @@ from tools.reference.markdown import table
 HEADING: Final = "| request | fields | answer |\n"
 ROWS: Final = re.compile(rf"^{re.escape(HEADING)}(?:\|.*\n)+", re.MULTILINE)
 ROW: Final = re.compile(r"^\| `([A-Z]+ [^`]*)` \| [^|]* \| (.*) \|$", re.MULTILINE)
-READERS: Final = {each.__name__ for each in (params.words, params.one_of, params.number, params.time_param)}
+READERS: Final = {each.__name__ for each in (params.words, params.one_of, params.number)}
 """Functions that read a request field, named by their second argument."""
+
+TIME_READERS: Final = {each.__name__ for each in (params.time_param, params.period)}
+"""Functions that read the fields of each time that they are given the name of."""
 
 GETTERS: Final = {"given.get", "request.query.get", "(await params.form(request)).get"}
 
@@ -83,7 +86,7 @@ def read(function: ast.AST) -> Iterator[str]:
         words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         if name in READERS and words:
             yield words[0]
-            if name == params.time_param.__name__:
-                yield f"{words[0]}_time"
+        elif name in TIME_READERS:
+            yield from (field for word in words for field in (word, f"{word}_time"))
         elif name == "get" and words and ast.unparse(node.func) in GETTERS:
             yield words[0]

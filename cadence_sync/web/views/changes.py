@@ -43,7 +43,7 @@ _Cursor: TypeAlias = tuple[
 
 @routes.get(_PATH)
 async def show_feed(request: web.Request) -> web.Response:
-    since, until = _period(request)
+    since, until = params.period(request, "since", "until")
     filter_ = _filter(request, since, until)
     async with params.reading(request, filter_.org) as connection:
         edits, following, orgs = await _load(connection, filter_, SIZE)
@@ -67,17 +67,10 @@ async def show_feed(request: web.Request) -> web.Response:
 
 @routes.get(_ATOM)
 async def send_atom(request: web.Request) -> web.Response:
-    filter_ = _filter(request, *_period(request))
+    filter_ = _filter(request, *params.period(request, "since", "until"))
     async with params.reading(request, filter_.org) as connection:
         edits, following, _ = await _load(connection, filter_, FEED_SIZE)
     return web.Response(body=_render_atom(request, edits, following), content_type=_ATOM_TYPE)
-
-
-def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
-    since = params.time_param(request, "since", params.Edge.BEGIN)
-    until = params.time_param(request, "until", params.Edge.END)
-    params.check_order(since, until)
-    return since, until
 
 
 def _filter(request: web.Request, since: params.TimeParam | None, until: params.TimeParam | None) -> FeedFilter:

@@ -118,14 +118,11 @@ def _axis(request: web.Request) -> Axis:
 
 
 def _period(request: web.Request) -> tuple[params.TimeParam | None, params.TimeParam | None]:
-    begins = params.time_param(request, "from", params.Edge.BEGIN)
-    ends = params.time_param(request, "to", params.Edge.END)
+    begins, ends = params.period(request, "from", "to")
     if begins is None and ends is not None:
         raise ArgumentError("It needs the day to compare with.", hint="Choose it in the first field.", code="BAD_TIME")
-    if begins is None:
-        return None, None
-    ends = ends or params.TimeParam(request.app[params.CLOCK].now(), "", "")
-    params.check_order(begins, ends)
+    if begins is not None and ends is None:
+        ends = params.TimeParam(request.app[params.CLOCK].now(), "", "")
     return begins, ends
 
 
