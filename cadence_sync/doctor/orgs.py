@@ -26,8 +26,6 @@ PATIENCE: Final = timedelta(hours=1)
 FEW_CREDITS: Final = 200
 SHOWN: Final = 3
 """How many unknown fields are named."""
-_SCOPE_CODES: Final = frozenset({"OAUTH_SCOPE_MISMATCH", "NO_PERMISSION", "FEATURE_NOT_ENABLED"})
-_TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,9 @@ async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: Tok
 
 
 def refused(error: CadenceSyncError, token: Check) -> list[Check]:
-    if error.code in _TOKEN_CODES:
+    if error.code in {"INVALID_TOKEN", "AUTHENTICATION_FAILURE"}:
         return [failed("token", error), *skipped(ZOHO[1:3], "Zoho refuses the token")]
-    if error.code in _SCOPE_CODES:
+    if error.code in {"OAUTH_SCOPE_MISMATCH", "NO_PERMISSION", "FEATURE_NOT_ENABLED"}:
         return [token, failed("scope", error), passed("API", "it answers")]
     return [token, *skipped(["scope"], "the API does not answer as it should"), failed("API", error)]
 

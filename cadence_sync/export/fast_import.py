@@ -21,7 +21,6 @@ from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FI
 from cadence_sync.export.git import NEXT
 from cadence_sync.export.state import render_yaml
 
-_DISCOVERED: Final = "Fields that became known"
 _UNKNOWN: Final = "unknown"
 _NAME_MAX: Final = 80
 _NAMED_FIELDS: Final = 3
@@ -57,7 +56,7 @@ def render_discovery_message(discovered: Sequence[tuple[Version, Mapping[str, ob
     names = [f"{_name(v['document'])} ({v['cadence_id']}): {', '.join(sorted(more))}" for v, more in discovered]
     lines = "\n".join(one_line(name) for name in names)
     why = "They were not sent before; since when they are so is not known."
-    return f"{_DISCOVERED}\n\n{why}\n\n{lines}\n\n{_place(discovered[0][0])}"
+    return f"Fields that became known\n\n{why}\n\n{lines}\n\n{_place(discovered[0][0])}"
 
 
 def _place(version: Version) -> str:

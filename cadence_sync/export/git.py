@@ -52,7 +52,6 @@ class Repository:
         return await self._commit(_BRANCH) is not None
 
     async def _open(self, org: str | None) -> None:
-        """Makes a repository in an empty folder, or checks that this is an export without other work."""
         scope = _ALL if org is None else f"org:{org}"
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             await self._check(scope)

@@ -29,8 +29,7 @@ class _Dumper(yaml.SafeDumper):
     In Python: the C writer, where there is one, escapes other characters, and commits would differ.
     """
 
-    def ignore_aliases(self, data: object) -> bool:
-        del data
+    def ignore_aliases(self, _data: object) -> bool:
         return True
 
     def represent_text(self, value: str) -> yaml.ScalarNode:

@@ -14,8 +14,6 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.config.urls import checked_networks, is_loopback
 from cadence_sync.ports import Clock
 
-NAME_LENGTH: Final = 200
-"""Characters of a user's name from a proxy that are kept."""
 WINDOW: Final = 300.0
 """Seconds for which a failure counts."""
 PER_CLIENT: Final = 10
@@ -64,7 +62,7 @@ class Access:
     def proxy_user(self, request: web.Request) -> str | None:
         if self.user_header is None or not self.is_proxied(request):
             return None
-        return _readable(request.headers.get(self.user_header, "")).strip()[:NAME_LENGTH] or None
+        return _readable(request.headers.get(self.user_header, "")).strip()[:200] or None
 
     def knows_host(self, host: str) -> bool:
         """Whether a request names this site, not a foreign name that resolves to this machine (DNS rebinding).

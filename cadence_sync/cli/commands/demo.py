@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.commands.history import print_history
+from cadence_sync.cli.commands.history import load_history, print_history
 from cadence_sync.cli.console import print_rows
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.runtime import check_host, program_name, read_settings, run
@@ -85,9 +85,7 @@ async def _show(simulator: Simulator, zoho: str, engine: Engine) -> None:
     print_rows("Change log (times in UTC)", _LOG, await current.load_change_log(engine, DEFAULT_ORG, limit=20))
     print("6. The history of one cadence:")
     renamed = str(next(edit.cadence_id for edit in edits if edit.kind == "rename"))
-    async with history.snapshot(engine) as connection:
-        versions = await history.load_versions(connection, DEFAULT_ORG, renamed)
-    row = (await current.find_cadence(engine, DEFAULT_ORG, renamed))[0]
+    row, versions = await load_history(engine, DEFAULT_ORG, renamed, history.load_versions)
     print_history(row["name"], versions)
 
 

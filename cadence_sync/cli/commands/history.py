@@ -34,7 +34,6 @@ from cadence_sync.db.queries import history as queries
 T = TypeVar("T")
 _INDENT: Final = " " * 16
 _AT_LEAST: Final = {DISCOVERED, Kind.BASELINE.value}
-_BLAME_COLUMNS: Final = ("field", "value", "since", "kind", "by", "version", "run")
 app = new_app()
 
 
@@ -46,7 +45,7 @@ app = new_app()
 )
 def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     row, versions = with_database(
-        read_settings(context), lambda engine: _load(engine, org, cadence_id, queries.load_versions)
+        read_settings(context), lambda engine: load_history(engine, org, cadence_id, queries.load_versions)
     )
     if as_json:
         print_json(versions)
@@ -54,7 +53,7 @@ def history(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, a
         print_history(str(row["name"]), versions)
 
 
-async def _load(
+async def load_history(
     engine: Engine,
     org_id: str | None,
     cadence_id: str,
@@ -135,7 +134,7 @@ def _lines(version: dict[str, Any]) -> list[Sequence[object]]:
 @app.command(epilog=examples("cadence-sync blame 3652397000017949001"))
 def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_json: Json = False) -> None:
     row, versions = with_database(
-        read_settings(context), lambda engine: _load(engine, org, cadence_id, queries.load_observed_versions)
+        read_settings(context), lambda engine: load_history(engine, org, cadence_id, queries.load_observed_versions)
     )
     lines = blame_fields(versions)
     last = versions[-1]
@@ -160,7 +159,7 @@ def blame(context: typer.Context, cadence_id: CadenceId, org: OneOrg = None, as_
         echo(f"Blame of {one_line(row['name'])} (times in UTC)\n")
         echo("\n".join(align_lines(rows)), hang=4)
         return
-    print_table("", _BLAME_COLUMNS, rows)
+    print_table("", ("field", "value", "since", "kind", "by", "version", "run"), rows)
 
 
 def align_lines(rows: Sequence[Sequence[object]]) -> list[str]:
