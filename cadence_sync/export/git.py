@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Any, Final
 
 from cadence_sync.errors import ArgumentError
 
@@ -102,9 +102,8 @@ class Repository:
     async def _import(self, stream: AsyncIterator[bytes]) -> None:
         await self._ask("update-ref", "-d", NEXT)
         with tempfile.TemporaryFile() as complaints:
-            process = await self._start(
-                "fast-import", "--quiet", "--done", "--date-format=raw", stdin=asyncio.subprocess.PIPE, err=complaints
-            )
+            command = ("fast-import", "--quiet", "--done", "--date-format=raw")
+            process = await self._start(*command, stdin=asyncio.subprocess.PIPE, stderr=complaints)
             try:
                 # A git that died says why itself; the broken pipe does not.
                 with suppress(BrokenPipeError, ConnectionResetError):
@@ -119,30 +118,23 @@ class Repository:
             _check_code(code, "fast-import", complaints.read())
 
     async def _run(self, *arguments: str) -> None:
-        process = await self._start(*arguments, err=asyncio.subprocess.PIPE)
+        process = await self._start(*arguments, stderr=asyncio.subprocess.PIPE)
         _, complaints = await process.communicate()
         _check_code(process.returncode, arguments[0], complaints)
 
     async def _ask(self, *arguments: str) -> str | None:
         """Returns git's output, or None where it fails."""
-        process = await self._start(*arguments, out=asyncio.subprocess.PIPE)
+        process = await self._start(*arguments, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         return out.decode(errors="replace").rstrip("\n") if process.returncode == 0 else None
 
-    async def _start(
-        self,
-        *arguments: str,
-        stdin: int = asyncio.subprocess.DEVNULL,
-        out: int = asyncio.subprocess.DEVNULL,
-        err: int | IO[bytes] = asyncio.subprocess.DEVNULL,
-    ) -> asyncio.subprocess.Process:
+    async def _start(self, *arguments: str, **streams: Any) -> asyncio.subprocess.Process:
+        """Starts git; what is not in `streams` leads nowhere."""
         # It writes into this folder alone: not into the repository of a hook that calls it, nor into one around it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return await asyncio.create_subprocess_exec(
             *(self.git, "-C", str(self.folder), "-c", f"core.hooksPath={os.devnull}", *arguments),
-            stdin=stdin,
-            stdout=out,
-            stderr=err,
+            **dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.DEVNULL) | streams,
             env=environment | {"LC_ALL": "C", "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
         )
 
