@@ -1,7 +1,6 @@
 """`migrate`, `grant-reader`, `prune` and `rotate-keys`: care for the database."""
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -44,7 +43,10 @@ def prune(
     as_json: Json = False,
 ) -> None:
     settings = read_settings(context)
-    retention = settings.retention if keep is None else _parse_retention(keep)
+    try:
+        retention = settings.retention if keep is None else retention_of(keep)
+    except ValueError as error:
+        raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None
     now = wiring.SystemClock().now()
     pruned = asdict(with_database(settings, lambda engine: pruning.prune(engine, now, retention, dry_run=dry_run)))
     if as_json:
@@ -54,13 +56,6 @@ def prune(
     print_table("Rows that would go" if dry_run else "Rows deleted", list(pruned), [list(pruned.values())])
     if busy:
         show_note(f"{busy} organization(s) were being written and were left for the next time.")
-
-
-def _parse_retention(keep: str) -> timedelta:
-    try:
-        return retention_of(keep)
-    except ValueError as error:
-        raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None
 
 
 @app.command(epilog=examples("cadence-sync rotate-keys"))
