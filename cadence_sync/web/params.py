@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sized
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import Enum
 from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,17 +20,8 @@ from cadence_sync.web.sessions import session_of
 ENGINE: Final = web.AppKey("engine", Engine)
 CLOCK: Final = web.AppKey[Clock]("clock")
 LONGEST: Final = 200
-TIMEOUT_MS: Final = 15_000
-"""Milliseconds after which a query is cancelled: no reader waits longer, and the database has other work."""
 DEFAULT_ZONE: Final = "UTC"
 _SPELLING: Final = "Write a day like 2026-03-01, or a day and a time like 2026-03-01T09:00."
-
-
-class Edge(Enum):
-    """The instant that a day without a time means."""
-
-    BEGIN = "its beginning"
-    END = "its end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,8 @@ class TimeParam:
 @asynccontextmanager
 async def reading(request: web.Request, org: str | None = None) -> AsyncIterator[EngineConnection]:
     """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
-    async with snapshot(request.app[ENGINE], TIMEOUT_MS) as connection:
+    # No reader waits longer, and the database has other work.
+    async with snapshot(request.app[ENGINE], timeout_ms=15_000) as connection:
         if org is not None:
             await check_org(connection, org)
         yield connection
@@ -105,10 +96,11 @@ def zone_of(request: web.Request) -> ZoneInfo:
     return ZoneInfo(chosen if chosen in zones() else DEFAULT_ZONE)
 
 
-def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
+def time_param(request: web.Request, name: str, *, from_start: bool = False) -> TimeParam | None:
     """Returns the instant of the fields `name` and `name_time`, None where they are empty.
 
-    A local time that occurs twice, as clocks go back, is the first of the two; today ends now.
+    A day without a time means its end, which for today is now, or with `from_start` its beginning.
+    A local time that occurs twice, as clocks go back, is the first of the two.
     """
     day, clock = words(request, name), words(request, f"{name}_time")
     if day is None:
@@ -118,7 +110,7 @@ def time_param(request: web.Request, name: str, edge: Edge) -> TimeParam | None:
     written = day if clock is None else f"{day}T{clock}"
     zone, now = zone_of(request), request.app[CLOCK].now()
     try:
-        at = _instant(written, edge, zone, now)
+        at = _instant(written, zone, now, from_start=from_start)
         here = at.astimezone(zone)
     except (ValueError, OverflowError) as error:
         raise ArgumentError(f"{written!r} is no time.", hint=_SPELLING, code="BAD_TIME") from error
@@ -136,20 +128,20 @@ def recent(request: web.Request) -> list[tuple[int, str]]:
 
 
 def period(request: web.Request, first: str, second: str) -> tuple[TimeParam | None, TimeParam | None]:
-    begins, ends = time_param(request, first, Edge.BEGIN), time_param(request, second, Edge.END)
+    begins, ends = time_param(request, first, from_start=True), time_param(request, second)
     if begins is not None and ends is not None and begins.at > ends.at:
         raise ArgumentError("The first time lies after the second.", hint="Swap them.", code="BAD_TIME")
     return begins, ends
 
 
-def _instant(written: str, edge: Edge, zone: ZoneInfo, now: datetime) -> datetime:
+def _instant(written: str, zone: ZoneInfo, now: datetime, *, from_start: bool) -> datetime:
     try:
         day = date.fromisoformat(written)
     except ValueError:
         named = datetime.fromisoformat(written)
         return (named if named.tzinfo else named.replace(tzinfo=zone)).astimezone(UTC)
     begins = datetime.combine(day, time(), zone)
-    if edge is Edge.BEGIN:
+    if from_start:
         return begins.astimezone(UTC)
     ends = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC) - timedelta(microseconds=1)
     return min(ends, now) if begins <= now else ends

@@ -101,7 +101,7 @@ async def show_cadence_at(request: web.Request) -> web.Response:
     axis = Axis(params.one_of(request, "axis", tuple(Axis)) or Axis.VALID)
     wrong, then, state = None, None, None
     try:
-        then = params.time_param(request, "on", params.Edge.END)
+        then = params.time_param(request, "on")
     except ArgumentError as error:
         wrong = error
     async with params.reading(request) as connection:

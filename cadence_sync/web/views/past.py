@@ -35,7 +35,7 @@ async def list_past(request: web.Request) -> web.Response:
     wrong, then, total = None, None, 0
     rows: Sequence[object] = []
     try:
-        then = params.time_param(request, "on", params.Edge.END)
+        then = params.time_param(request, "on")
     except ArgumentError as error:
         wrong = error
     async with params.reading(request, org) as connection:
@@ -63,7 +63,7 @@ async def list_past(request: web.Request) -> web.Response:
 @routes.get("/past.csv")
 async def export_past(request: web.Request) -> web.StreamResponse:
     axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
-    then = params.time_param(request, "on", params.Edge.END)
+    then = params.time_param(request, "on")
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
     async with params.reading(request, org) as connection:
