@@ -18,9 +18,7 @@ from cadence_sync.web.templating import page
 READING: Final = frozenset({"GET", "HEAD"})
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 LOGIN: Final = "/login"
-STATIC: Final = "/static/"
 TOKEN_USER: Final = "token"  # noqa: S105 - the user in the audit log who logged in with the token
-OPEN_USER: Final = "loopback"
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -89,7 +87,7 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def check_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.path in PROBES or request.path.startswith(STATIC):
+    if request.path in PROBES or request.path.startswith("/static/"):
         return await handler(request)
     user = _user(request)
     if user is not None:
@@ -156,7 +154,7 @@ def accepts_token(request: web.Request, token: str) -> bool:
 def _user(request: web.Request) -> str | None:
     access = request.app[ACCESS]
     if access.is_open:
-        return OPEN_USER
+        return "loopback"
     named = access.proxy_user(request)
     if named is not None:
         return named

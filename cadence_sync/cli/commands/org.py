@@ -13,7 +13,6 @@ from cadence_sync.config.orgs import in_settings_error, load_or_error, named_org
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
 from cadence_sync.db import orgs
-from cadence_sync.db.orgs import purge as purge_history
 from cadence_sync.errors import ArgumentError
 
 _COLUMNS: Final = (
@@ -60,7 +59,7 @@ def remove(
         raise in_settings_error(org_id)  # the next sync would bring it back
     counts: dict[str, int] | None = None
     if purge:
-        counts = with_database(settings, lambda engine: purge_history(engine, org_id))
+        counts = with_database(settings, lambda engine: orgs.purge(engine, org_id))
     else:
         with_database(settings, lambda engine: orgs.remove_org(engine, org_id))
     if as_json:

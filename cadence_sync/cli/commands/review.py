@@ -1,13 +1,11 @@
 """`approve` and `reject`: a person decides about deletions that a run held."""
 
-from typing import Literal
-
 import typer
 
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.cli.options import RunId, examples, new_app
 from cadence_sync.cli.runtime import current_user, read_settings, with_database
-from cadence_sync.db.deletion_reviews import review_deletions
+from cadence_sync.db.deletion_reviews import Decision, review_deletions
 
 app = new_app()
 
@@ -22,7 +20,7 @@ def reject(context: typer.Context, run_id: RunId) -> None:
     _review(context, run_id, "rejected")
 
 
-def _review(context: typer.Context, run_id: int, decision: Literal["approved", "rejected"]) -> None:
+def _review(context: typer.Context, run_id: int, decision: Decision) -> None:
     settings = read_settings(context)
     by, routing = current_user(), build_routing(settings)
     org_id, count = with_database(settings, lambda engine: review_deletions(engine, run_id, decision, by, routing))

@@ -99,7 +99,6 @@ async def sync_orgs(
 
 
 async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: bool) -> int:
-    """Requests a sync of these organizations, or of all; returns the exit code of the most severe error."""
     from cadence_sync.daemon.queue import request_syncs  # PgQueuer, which a plain sync does not need
     from cadence_sync.db.engine import translate_errors
     from cadence_sync.db.queue import check_queue
