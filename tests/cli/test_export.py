@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from cadence_sync.cli.commands.export import _write_whole
+from cadence_sync.errors import ArgumentError
 from cadence_sync.export.state import COLUMNS, render_csv, render_yaml
 from cadence_sync.ports import Org
 from tests.cli.conftest import Program
@@ -87,6 +90,14 @@ async def test_a_file_is_written_whole_or_not_at_all(lab: Lab, program: Program)
     assert (result.code, result.out, result.err) == (0, "", "")
     assert [row["cadence_id"] for row in json.loads(file.read_text())] == ["1"]
     assert [path.name for path in program.cwd.iterdir()] == ["state.json"]
+
+
+def test_a_file_that_it_did_not_make_stays(tmp_path: Path) -> None:
+    other = tmp_path / f".state.json.{os.getpid()}.part"
+    other.write_bytes(b"of another program")
+    with pytest.raises(ArgumentError):
+        _write_whole(tmp_path / "state.json", b"[]")
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(other, b"of another program")]
 
 
 async def test_a_dash_is_standard_output(lab: Lab, program: Program) -> None:

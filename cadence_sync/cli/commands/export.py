@@ -2,7 +2,7 @@
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -98,17 +98,16 @@ def _write_whole(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(content)  # a device or a pipe, which must not become a file
             return
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with ExitStack() as stack:
+            with part.open("xb") as file:
+                stack.callback(part.unlink, missing_ok=True)  # not of a file that was there before
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
     except OSError as error:
         raise ArgumentError(
             f"{path} cannot be written: {error.strerror or error}.",
             hint="Nothing was left behind; name a file in a folder that you may write to.",
             code="OUTPUT_NOT_WRITABLE",
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
