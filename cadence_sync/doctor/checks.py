@@ -61,7 +61,7 @@ def skipped(names: Sequence[str], reason: str) -> list[Check]:
     return [Check(name, CheckState.UNKNOWN, f"not checked: {reason}") for name in names]
 
 
-async def run_check(name: str, work: Callable[[], Awaitable[T]], *, debug: bool = False) -> T | Check:
+async def run_check(name: str, work: Callable[[], Awaitable[T]], *, debug: bool) -> T | Check:
     """Returns the result of the work, or a failed check: one failure never hides what comes after it."""
     try:
         return await work()

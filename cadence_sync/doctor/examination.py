@@ -91,7 +91,7 @@ async def _orgs(
 
         async def examine(org_id: str, org: OrgConfig | CadenceSyncError) -> list[Check]:
             async with places:
-                access = await _access(quick, http, engine, org, facts.calls.get(org_id, 0))
+                access = await _access(quick, http, engine, org, facts.calls.get(org_id, 0), debug=debug)
             if engine is None:
                 return [*access, *skipped(STORED, "the database cannot be read")]
             return [*access, *stored_checks(settings, org_id, facts, wiring.SystemClock().now())]
@@ -125,7 +125,13 @@ async def _load_facts(engine: Engine) -> OrgFacts:
 
 
 async def _access(
-    settings: Settings, http: Http | None, engine: Engine | None, org: OrgConfig | CadenceSyncError, calls: int
+    settings: Settings,
+    http: Http | None,
+    engine: Engine | None,
+    org: OrgConfig | CadenceSyncError,
+    calls: int,
+    *,
+    debug: bool,
 ) -> list[Check]:
     """Checks an organization's credentials, and Zoho by one call unless `http` is None."""
     if isinstance(org, CadenceSyncError):
@@ -134,4 +140,4 @@ async def _access(
     if http is None:
         return [known, *skipped(ZOHO, "--offline")]
     cache = InMemoryTokenCache() if engine is None else wiring.token_cache(settings, engine, org)
-    return [known, *await zoho_checks(settings, http, org, cache, calls)]
+    return [known, *await zoho_checks(settings, http, org, cache, calls, debug=debug)]

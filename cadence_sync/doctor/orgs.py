@@ -36,7 +36,9 @@ class OrgFacts:
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: TokenCache, calls: int) -> list[Check]:
+async def zoho_checks(
+    settings: Settings, http: Http, org: OrgConfig, cache: TokenCache, calls: int, *, debug: bool
+) -> list[Check]:
     """Makes one call, unless the `calls` of the last 24 hours have used up the daily limit."""
     budget = settings.zoho_daily_call_limit
     if budget is not None and calls >= budget:
@@ -61,7 +63,7 @@ async def zoho_checks(settings: Settings, http: Http, org: OrgConfig, cache: Tok
         clocks = _compare_clocks(client.date, before, clock.now())
         return [*access, clocks, credits_check(client.credits_left, calls, budget)]
 
-    found = await run_check("token", look)
+    found = await run_check("token", look, debug=debug)
     return [found, *skipped(ZOHO[1:], "there is no access token")] if isinstance(found, Check) else found
 
 

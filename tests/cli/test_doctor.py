@@ -192,6 +192,19 @@ async def test_a_defect_in_one_look_hides_no_other(lab: Lab, settings_of: Of, mo
         await examine_all(settings_of(), debug=True)
 
 
+async def test_a_defect_in_the_look_at_zoho_is_shown_on_demand(
+    settings_of: Of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(orgs, "_compare_clocks", broken)
+    checks = await examine_all(settings_of())
+    assert [check.code for check in checks if check.name == "token"] == ["UNEXPECTED"]
+    with pytest.RaisesGroup(KeyError):
+        await examine_all(settings_of(), debug=True)
+
+
 async def test_rights_that_are_lacking_are_named(lab: Lab, settings_of: Of, database_url: str) -> None:
     role = f"reader_of_{database_url.partition('?')[0].rpartition('/')[2]}"
     await lab.execute(
