@@ -115,7 +115,7 @@ async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: 
     errors = [org for org in orgs.values() if isinstance(org, CadenceSyncError)]
     for error in errors:
         show_error(error)
-    return max((error.exit_code for error in errors), default=0)
+    return most_severe(error.exit_code for error in errors)
 
 
 def _print(reports: Sequence[Report]) -> None:
