@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from cadence_sync.cli.console import show_error
-from cadence_sync.cli.new_org import parse_new_org
+from cadence_sync.cli.new_org import known_data_center, parse_new_org
 from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
 from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
@@ -161,10 +161,3 @@ def _ask_for_the_rest(known: dict[str, str | None], former: Mapping[str, str | N
         known["grant_code"] = ask_until_valid(question, check_optional_word, hidden=True, default="")
         if not known["grant_code"]:
             known["refresh_token"] = ask_until_valid("Refresh token", check_word, hidden=True)
-
-
-def known_data_center(text: str) -> str:
-    """Returns a data center as the settings spell it; raises `ArgumentError`."""
-    if text.lower() not in DATA_CENTERS:
-        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(DATA_CENTERS)}.")
-    return text.lower()

@@ -7,17 +7,18 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from cadence_sync.cli.console import echo
 from cadence_sync.cli.prompts import has_terminal, prompt
 from cadence_sync.config.orgs import OrgConfig, Schedule
-from cadence_sync.config.settings import LONGEST_INTERVAL, DataCenter, Settings, seconds_of
+from cadence_sync.config.settings import LONGEST_INTERVAL, Settings, seconds_of
 from cadence_sync.config.sources import PREFIX
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.daemon.schedule import cron_trigger
 from cadence_sync.errors import ArgumentError, docs_hint
 from cadence_sync.orgs.onboarding import NewOrg
+from cadence_sync.zoho.data_centers import DATA_CENTERS
 from cadence_sync.zoho.errors import SCOPE
 
 FIELDS: Final = (
@@ -48,7 +49,7 @@ def parse_new_org(settings: Settings, given: Mapping[str, str | None]) -> NewOrg
         raise ArgumentError(f"There is {which}.", hint=f"Exactly one is needed. {_SELF_CLIENT}")
     org = OrgConfig(
         _org_id(found["org_id"]),
-        _data_center(found["data_center"] or settings.zoho_data_center),
+        known_data_center(found["data_center"] or settings.zoho_data_center),
         client_id,
         client_secret,
         found["refresh_token"],
@@ -79,11 +80,11 @@ def _org_id(text: str) -> str:
     return text
 
 
-def _data_center(text: str) -> str:
-    known = get_args(DataCenter)
-    if text not in known:
-        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(known)}.")
-    return text
+def known_data_center(text: str) -> str:
+    """Returns a data center as the settings spell it; raises `ArgumentError`."""
+    if text.lower() not in DATA_CENTERS:
+        raise ArgumentError(f"There is no data center {text!r}.", hint=f"Known: {', '.join(DATA_CENTERS)}.")
+    return text.lower()
 
 
 def _url(name: str, text: str) -> str | None:

@@ -98,6 +98,13 @@ async def test_from_an_empty_database_to_a_first_sync(
     assert (row["outcome"], row["seen"]) == ("succeeded", 25)
 
 
+async def test_a_data_center_may_be_named_in_capitals(program: Program) -> None:
+    settings = program.settings | UNSET
+    answers = [("Client id", cli.INTERRUPT)]
+    code, shown = await cli.conversation("init", "--data-center", "EU", answers=answers, cwd=program.cwd, **settings)
+    assert (code, "https://api-console.zoho.eu" in shown) == (130, True), shown
+
+
 async def test_an_old_file_is_kept_unless_somebody_says_otherwise(program: Program) -> None:
     file = program.cwd / FILE
     file.write_text('log_level = "DEBUG"\n')

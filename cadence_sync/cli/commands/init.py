@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from cadence_sync.cli.commands.sync import sync_orgs
 from cadence_sync.cli.console import show_error, show_warning
-from cadence_sync.cli.init_questions import ask_for_access, ask_for_database, known_data_center
+from cadence_sync.cli.init_questions import ask_for_access, ask_for_database
+from cadence_sync.cli.new_org import known_data_center
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.prompts import ask_until_valid, check_word, confirm, has_terminal, tell
 from cadence_sync.cli.runtime import run, with_database
@@ -55,7 +56,7 @@ def _init(target: Path, data_center: str | None) -> int:
             " `cadence-sync org add --grant-code-file`. " + docs_hint("Settings"),
         )
     if data_center is not None:
-        known_data_center(data_center)
+        data_center = known_data_center(data_center)
     check_target(target)
     keep_old = False
     if target.exists():
