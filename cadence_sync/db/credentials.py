@@ -5,7 +5,7 @@ The encryption is Fernet, under keys derived from those of the settings.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -33,26 +33,17 @@ class Cipher:
                 hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
                 code="NO_ENCRYPTION_KEYS",
             )
-        fernets = [_fernet(key) for key in keys]
-        self._first = fernets[0]
-        self._fernet = MultiFernet(fernets)
+        self._fernet = MultiFernet([_fernet(key) for key in keys])
 
     def encrypt(self, plain: bytes) -> bytes:
         return self._fernet.encrypt(plain)
 
     def decrypt(self, encrypted: bytes) -> bytes | None:
         """Returns the plain text, or None where no key fits."""
-        return _decrypt(self._fernet, encrypted)
-
-    def is_current(self, encrypted: bytes) -> bool:
-        return _decrypt(self._first, encrypted) is not None
-
-
-def _decrypt(fernet: Fernet | MultiFernet, encrypted: bytes) -> bytes | None:
-    try:
-        return fernet.decrypt(encrypted)
-    except InvalidToken:
-        return None
+        try:
+            return self._fernet.decrypt(encrypted)
+        except InvalidToken:
+            return None
 
 
 def _fernet(key: str) -> Fernet:
@@ -60,30 +51,18 @@ def _fernet(key: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
-class _CredentialsPayload(msgspec.Struct, omit_defaults=True):
-    """What is encrypted; with the organization, so that no row can stand in for another's."""
-
-    org_id: str
-    data_center: str
-    client_id: str
-    client_secret: str
-    refresh_token: str
-    api_url: str | None = None
-    accounts_url: str | None = None
-
-
 def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig:
     """Returns what was stored; raises `SettingsError` where no key fits, or the row is another organization's."""
     plain = Cipher(keys).decrypt(encrypted)
-    payload = None if plain is None else msgspec.json.decode(plain, type=_CredentialsPayload)
-    if payload is None or payload.org_id != org_id:
+    org = None if plain is None else msgspec.json.decode(plain, type=OrgConfig)
+    if org is None or org.org_id != org_id:
         raise _wrong_keys([f"credentials of {org_id!r}"])
-    return OrgConfig(**msgspec.structs.asdict(payload), stored=True)
+    return replace(org, stored=True)
 
 
 async def store_credentials(connection: AsyncConnection, cipher: Cipher, org: OrgConfig) -> None:
-    payload = msgspec.convert(org, _CredentialsPayload, from_attributes=True)
-    new = {"encrypted_credentials": cipher.encrypt(msgspec.json.encode(payload)), "updated_at": func.now()}
+    # Encrypted with the organization's id, so that no row can stand in for another's.
+    new = {"encrypted_credentials": cipher.encrypt(msgspec.json.encode(org)), "updated_at": func.now()}
     statement = insert(org_credentials).values(org_id=org.org_id, **new)
     await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=new))
 
@@ -111,26 +90,25 @@ class Rotation:
 
 async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     """Encrypts everything under the first key, in one transaction; rows that are so already stay untouched."""
-    cipher, done = Cipher(keys), Rotation()
+    cipher, first, done = Cipher(keys), Cipher(keys[:1]), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
     ended = oauth_tokens.c.expires_at < func.now()
     async with transaction(engine) as connection:
         await check_migrated(connection)
-        done.credentials = await _rotate(
-            connection, cipher, org_credentials.c.encrypted_credentials, "credentials", done
-        )
+        stored = org_credentials.c.encrypted_credentials
+        done.credentials = await _rotate(connection, cipher, first, stored, "credentials", done)
         await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
-        done.tokens = await _rotate(connection, cipher, oauth_tokens.c.encrypted_token, "access token", done)
+        done.tokens = await _rotate(connection, cipher, first, oauth_tokens.c.encrypted_token, "access token", done)
     return done
 
 
 async def _rotate(
-    connection: AsyncConnection, cipher: Cipher, encrypted: Column[Any], what: str, done: Rotation
+    connection: AsyncConnection, cipher: Cipher, first: Cipher, encrypted: Column[Any], what: str, done: Rotation
 ) -> int:
     key, rotated = list(encrypted.table.primary_key), 0
     stored = select(*key, encrypted.label("old")).where(func.length(encrypted) > 0).order_by(*key).with_for_update()
     for row in (await connection.execute(stored)).mappings().all():
-        if cipher.is_current(row["old"]):
+        if first.decrypt(row["old"]) is not None:
             done.current += 1
         elif (plain := cipher.decrypt(row["old"])) is None:
             done.lost.append(f"{what} of {row['org_id']!r}")
