@@ -1,22 +1,20 @@
 """Maps fields and labels to columns, and canonical values to the driver's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 from cadence_sync.core.canonical import unenroll_end_date, unenroll_type
 from cadence_sync.core.diff import CurrentRow
-from cadence_sync.core.fields import FIELDS, LABELS, PERIOD, UNIT, FieldType
+from cadence_sync.core.fields import FIELDS, LABELS, PERIOD, UNENROLL, UNIT, FieldType
 from cadence_sync.core.records import Config, FieldValue
 
-_Column: TypeAlias = tuple[str, str, Callable[[str], object] | None]
-"""A column, the path of its field, and the converter to the driver's value where that differs."""
-
-_CONVERTERS: Final[dict[FieldType, Callable[[str], object]]] = {
-    FieldType.INSTANT: datetime.fromisoformat,
-    FieldType.DAY: date.fromisoformat,
+_CONVERTERS: Final[dict[str, Callable[[str], object]]] = {
+    path: date.fromisoformat if kind is FieldType.DAY else datetime.fromisoformat
+    for path, kind in FIELDS.items()
+    if kind in {FieldType.DAY, FieldType.INSTANT}
 }
-
+"""Fields whose values the driver has as objects."""
 
 CADENCE_FIELDS: Final = {
     path.replace(".", "_"): path
@@ -32,38 +30,35 @@ EXECUTION_FIELDS: Final = {
     "execute_every_period": PERIOD,
 }
 CADENCE_LABELS: Final = {path.replace(".", "_"): path for path in LABELS}
-_CADENCE, _SUMMARY, _EXECUTION = (
-    tuple((column, path, _CONVERTERS.get(FIELDS[path])) for column, path in fields.items())
-    for fields in (CADENCE_FIELDS, SUMMARY_FIELDS, EXECUTION_FIELDS)
-)
 
 
 def cadence_values(row: CurrentRow) -> dict[str, object]:
     labels = {column: row.labels.get(path) for column, path in CADENCE_LABELS.items()}
-    return _values(_CADENCE, row.config) | labels
+    return _values(CADENCE_FIELDS, row.config) | labels
 
 
 def summary_values(config: Config) -> dict[str, object] | None:
     """Returns the `follow_up_summaries` columns, or None where Zoho sends no counts."""
-    return _or_none(_values(_SUMMARY, config))
+    return _or_none(_values(SUMMARY_FIELDS, config))
 
 
 def execution_values(config: Config) -> dict[str, object] | None:
     """Returns the `execution_details` columns, or None where Zoho sends null."""
-    end = _convert(unenroll_end_date(config), date.fromisoformat)
+    end = _convert(f"{UNENROLL}.end_date", unenroll_end_date(config))
     unenroll = {"unenroll_type": unenroll_type(config), "unenroll_end_date": end}
-    return _or_none(_values(_EXECUTION, config) | unenroll)
+    return _or_none(_values(EXECUTION_FIELDS, config) | unenroll)
 
 
 def modified_time(config: Config) -> object:
-    return _convert(config.get("modified_time"), datetime.fromisoformat)
+    return _convert("modified_time", config.get("modified_time"))
 
 
-def _values(columns: tuple[_Column, ...], config: Config) -> dict[str, object]:
-    return {column: _convert(config.get(path), converter) for column, path, converter in columns}
+def _values(fields: Mapping[str, str], config: Config) -> dict[str, object]:
+    return {column: _convert(path, config.get(path)) for column, path in fields.items()}
 
 
-def _convert(value: FieldValue, converter: Callable[[str], object] | None) -> object:
+def _convert(path: str, value: FieldValue) -> object:
+    converter = _CONVERTERS.get(path)
     return converter(value) if converter and isinstance(value, str) else value
 
 
