@@ -102,9 +102,8 @@ def _write_current(run: Run, listing: Listing, plan: Plan) -> Iterator[Write]:
     new = [v for v in plan.versions if v.number == 1]
     present = [v for v in plan.versions if v.number > 1 and v.kind is not Kind.DELETED]
     yield from copy_rows(cadences, [_current_row(run, listing, v) for v in new])
-    yield from upsert_rows(
-        cadences, [_current_row(run, listing, v) for v in present], keep=frozenset({"first_seen_at"})
-    )
+    rows = [_current_row(run, listing, v) for v in present]
+    yield from upsert_rows(cadences, rows, keep=frozenset({"first_seen_at"}))
     yield from _refresh(run, listing, plan.refreshes)
     changed = [*(v.row for v in present), *(r.row for r in plan.refreshes)]
     for table, name, values_of in _SATELLITES:
@@ -128,28 +127,20 @@ def _satellites(
 def _current_row(run: Run, listing: Listing, version: Version) -> dict[str, Any]:
     return {
         "org_id": run.org_id,
-        "cadence_id": version.row.cadence_id,
-        **cadence_values(version.row),
-        "extra": _json(version.row.extra),
+        **_refreshed_row(version.row),
         "first_seen_at": listing.started_at,
         "last_changed_at": version.valid_from,
         "deleted_at": None,
         "version": version.number,
-        "digest": version.row.digest,
     }
 
 
+def _refreshed_row(row: CurrentRow) -> dict[str, Any]:
+    return {"cadence_id": row.cadence_id, **cadence_values(row), "extra": _json(row.extra), "digest": row.digest}
+
+
 def _refresh(run: Run, listing: Listing, refreshes: list[Refresh]) -> Iterator[Write]:
-    rows = [
-        {
-            "cadence_id": refresh.row.cadence_id,
-            **cadence_values(refresh.row),
-            "extra": _json(refresh.row.extra),
-            "digest": refresh.row.digest,
-        }
-        for refresh in refreshes
-    ]
-    yield from update_rows(cadences, run.org_id, rows)
+    yield from update_rows(cadences, run.org_id, [_refreshed_row(refresh.row) for refresh in refreshes])
     yield from copy_rows(discovered_fields, list(_discovered_rows(run, listing, refreshes)))
 
 
