@@ -11,11 +11,9 @@ from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
 
 _STATEMENTS: Final = (
-    f"REVOKE ALL ON SCHEMA {SCHEMA} FROM {{role}}",
-    f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {{role}}",
+    f"REVOKE ALL ON SCHEMA {SCHEMA}, {REPORTING} FROM {{role}}",
+    f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA}, {REPORTING} FROM {{role}}",
     f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} FROM {{role}}",
-    f"REVOKE ALL ON SCHEMA {REPORTING} FROM {{role}}",
-    f"REVOKE ALL ON ALL TABLES IN SCHEMA {REPORTING} FROM {{role}}",
     f"GRANT USAGE ON SCHEMA {REPORTING} TO {{role}}",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {REPORTING} TO {{role}}",
     f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {REPORTING} TO {{role}}",
