@@ -20,8 +20,6 @@ from cadence_sync.errors import CadenceSyncError
 
 LEASE: Final = timedelta(minutes=3)
 """How long a process owns a message unless it renews the lease; then another may send it."""
-MOST_NAMES: Final = 10
-"""Held cadences that a message names."""
 
 _ROWS: Final = alert_outbox.c
 _DUE: Final = sa.text("""
@@ -135,7 +133,7 @@ _EVENTS: Final = sa.text(f"""
             FROM cadence_sync.held_deletions AS m
             JOIN cadence_sync.cadences AS k ON k.org_id = m.org_id AND k.cadence_id = m.cadence_id
             WHERE o.event = 'deletions_held' AND m.org_id = o.org_id AND m.hold_id = o.run_id
-            ORDER BY 1 LIMIT :most
+            ORDER BY 1 LIMIT 10
         ) AS n
     ) AS h ON true
     WHERE o.message_id = :message_id AND o.sent_at IS NULL AND o.dead_lettered_at IS NULL AND EXISTS (
@@ -202,7 +200,7 @@ class AlertDelivery:
     async def load_events(self, message: OutboxMessage) -> list[AlertEvent]:
         """Returns a message's events as they are known now; none if it is gone, or leased to another process."""
         async with autocommit(self.engine) as connection:
-            about = {"message_id": message.message_id, "attempts": message.attempts, "most": MOST_NAMES}
+            about = {"message_id": message.message_id, "attempts": message.attempts}
             rows = (await connection.execute(_EVENTS, about)).mappings().all()
             keys = [(row["org_id"], row["cadence_id"], row["version"]) for row in rows]
             edits = await load_edits(connection, [key for key in keys if key[2] is not None])

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.events import ENDS, AlertEvent, Event
 from cadence_sync.alerts.routing import AlertRouting, IsStale
-from cadence_sync.core.deletions import DeletionPlan
 from cadence_sync.core.diff import Plan
 from cadence_sync.db.bulk import Write, copy_rows
 from cadence_sync.db.engine import transaction
@@ -67,21 +66,15 @@ async def coalesce(connection: AsyncConnection, run: Run) -> None:
     await connection.execute(_COALESCE, {"org_id": run.org_id, "run_id": run.run_id, "flood": FLOOD})
 
 
-def hold_entries(alerting: AlertRouting, run: Run, deletions: DeletionPlan) -> Iterator[Write]:
-    """Yields the entries for a new hold; an open one was announced before."""
-    if deletions.hold and deletions.hold_id is None:
-        yield from run_entries(alerting, run, Event.HELD)
-
-
 def run_entries(alerting: AlertRouting, run: Run, event: Event) -> Iterator[Write]:
     alert = AlertEvent(event, f"{event}/{run.run_id}", run.org_id, run.started_at, run_id=run.run_id)
     return copy_rows(alert_outbox, _entries_by_rule(alerting, alert, run.started_at))
 
 
 async def enter_decision(
-    connection: AsyncConnection, alerting: AlertRouting, org_id: str, case: int, decision: int, now: datetime
+    connection: AsyncConnection, alerting: AlertRouting, org_id: str, hold_id: int, decision: int, now: datetime
 ) -> None:
-    alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=case)
+    alert = AlertEvent(Event.DECIDED, f"{Event.DECIDED}/{decision}", org_id, now, run_id=hold_id)
     await _insert(connection, _entries_by_rule(alerting, alert, now))
 
 

@@ -21,16 +21,9 @@ EngineConnection: TypeAlias = AsyncConnection
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds."""
 POOL_SIZE: Final = 2
-POOL_OVERFLOW: Final = 48
-"""Connections that stay open between two uses, and how many more may be open at a time."""
-LONG_LIVED_TIMEOUT: Final = 300.0
-"""Seconds for one statement of a daemon: the other end of its connection may be gone."""
+"""Connections that stay open between two uses."""
 LONG_LIVED_SIZE: Final = 16
 """Connections that a daemon keeps open for its runs; two more are for monitoring."""
-POOL_RECYCLE: Final = 60
-"""Seconds after which a connection is replaced: firewalls forget idle ones."""
-LONG_LIVED_RECYCLE: Final = 600
-"""The same for a daemon, whose connections are never idle."""
 
 LOCK_ORG: Final = text(
     "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
@@ -93,7 +86,7 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
     async def open_connection() -> object:
         return await connect(
             url,
-            command_timeout=None if long_lived is None else LONG_LIVED_TIMEOUT,
+            command_timeout=None if long_lived is None else 300,  # seconds: the other end may be gone
             statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},
         )
@@ -105,8 +98,8 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
         connect_args={"async_creator_fn": open_connection, **(unnamed if long_lived is None else {})},
         pool_size=POOL_SIZE if long_lived is None else min(long_lived, LONG_LIVED_SIZE) + POOL_SIZE,
         # No task waits for one: a token refresh holds a connection for as long as Zoho takes.
-        max_overflow=POOL_OVERFLOW if long_lived is None else max(0, long_lived - LONG_LIVED_SIZE),
-        pool_recycle=POOL_RECYCLE if long_lived is None else LONG_LIVED_RECYCLE,
+        max_overflow=48 if long_lived is None else max(0, long_lived - LONG_LIVED_SIZE),
+        pool_recycle=60 if long_lived is None else 600,  # seconds: firewalls forget idle connections
         pool_pre_ping=long_lived is None,
         json_deserializer=msgspec.json.decode,
     )
@@ -166,10 +159,7 @@ def translate_errors() -> Iterator[None]:
 
 
 async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
-    driver: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
-    if driver is None:
-        raise RuntimeError("the connection has no driver connection")
-    return driver
+    return (await connection.get_raw_connection()).driver_connection
 
 
 def sqlstate_of(error: DBAPIError) -> str | None:

@@ -135,7 +135,8 @@ async def _migrate(connection: AsyncConnection) -> None:
     if not await reporting_layer.is_current(connection):
         await reporting_layer.apply_layer(connection, load_reporting_layer())
         await reporting_layer.restore_grants(connection, grants)
-    await reporting_layer.renew_grants(connection)
+    for grant in await reporting_layer.load_lacking_grants(connection):
+        await connection.exec_driver_sql(grant)
 
 
 def _run_alembic(connection: Connection) -> None:

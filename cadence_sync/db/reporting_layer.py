@@ -119,8 +119,6 @@ _DEPENDENTS: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The layer that `migrate` applied last."""
-
     checksum: str = ""
     views: Sequence[str] = ()
     routines: Sequence[str] = ()
@@ -128,7 +126,6 @@ class Applied:
 
 
 async def _load_applied(connection: AsyncConnection) -> Applied:
-    """Returns the applied layer; raises `DatabaseError` where it is of a newer release."""
     row = (await connection.execute(_APPLIED)).one_or_none()
     applied = Applied() if row is None else Applied(*row)
     refuse_newer_release(applied.release)
@@ -263,8 +260,3 @@ async def restore_grants(connection: AsyncConnection, before: Sequence[str]) -> 
 async def load_lacking_grants(connection: AsyncConnection) -> list[str]:
     """Returns the grants by which the layer's readers can read what was added to it, of those this user may give."""
     return list(await connection.scalars(_LACKING, {"schema": REPORTING}))
-
-
-async def renew_grants(connection: AsyncConnection) -> None:
-    for statement in await load_lacking_grants(connection):
-        await connection.exec_driver_sql(statement)

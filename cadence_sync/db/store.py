@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Label, and_, case, exists, func, or_, select, text, update
+from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -40,9 +40,6 @@ SPENT: Final = func.coalesce(
     func.sum(case((_IS_UNKNOWN, func.coalesce(sync_runs.c.reserved_calls, 0)), else_=sync_runs.c.api_calls)), 0
 )
 """Calls of runs; one that is open or was killed counts its reservation, because its calls are unknown."""
-_SPARE_CALLS: Final = 50
-_CALLS_PER_PAGE: Final = 10
-"""A run reserves ten calls for each page of the last listing and fifty more, enough with retries."""
 
 # One row: a million rows would take ten times the memory.
 _INDEX: Final = text("""
@@ -56,10 +53,16 @@ _INDEX: Final = text("""
 """)
 
 
+_DISCOVERED: Final = (
+    select(func.jsonb_object_agg(discovered_fields.c.field, discovered_fields.c.value, type_=JSONB))
+    .where(*(discovered_fields.c[name] == cadences.c[name] for name in ("org_id", "cadence_id", "version")))
+    .scalar_subquery()
+)
+"""The fields discovered since a cadence's open version began, as one JSON object or null."""
+
+
 @dataclass(frozen=True, slots=True)
 class CadenceReader:
-    """Reads what earlier runs stored of single cadences."""
-
     connection: AsyncConnection
     run: Run
 
@@ -71,7 +74,7 @@ class CadenceReader:
         statement = (
             select(
                 cadences.c.cadence_id, cadences.c.version, cadences.c.deleted_at.is_not(None), versions.c.valid_from,
-                versions.c.document, _discovered(), cadences.c.extra, *(cadences.c[label] for label in CADENCE_LABELS),
+                versions.c.document, _DISCOVERED, cadences.c.extra, *(cadences.c[label] for label in CADENCE_LABELS),
             )
             .join(versions, and_(*of_version))
             .where(cadences.c.org_id == self.run.org_id, cadences.c.cadence_id == any_of(cadence_ids))
@@ -93,14 +96,6 @@ class CadenceReader:
         )
         quarantined = frozenset((await self.connection.scalars(found.distinct())).all())
         return PriorState(self.run.last_listed_at, quarantined, had_unreadable_ids=self.run.had_unreadable_ids)
-
-
-def _discovered() -> Label[Any]:
-    """Selects the fields discovered since a cadence's open version began, as one JSON object or null."""
-    fields = discovered_fields.c
-    found = select(func.jsonb_object_agg(fields.field, fields.value, type_=JSONB))
-    of_version = (fields[name] == cadences.c[name] for name in ("org_id", "cadence_id", "version"))
-    return found.where(*of_version).scalar_subquery().label("discovered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,8 @@ class Transaction(CadenceReader):
         await runs.finish_run(self.connection, self.run, values, usage, finished_at)
         if self.alerting.rules and counters.versions > alert_outbox.FLOOD:
             await alert_outbox.coalesce(self.connection, self.run)
-        await execute(self.connection, alert_outbox.hold_entries(self.alerting, self.run, deletions))
+        if deletions.hold and deletions.hold_id is None:  # an open hold was announced before
+            await execute(self.connection, alert_outbox.run_entries(self.alerting, self.run, Event.HELD))
         await deletion_reviews.save_held_deletions(self.connection, self.run, deletions, self.listing.started_at)
         return counters
 
@@ -246,7 +242,7 @@ async def _reserve_calls(connection: AsyncConnection, run: Run, budget: int) -> 
     left = budget - int(used or 0)
     if left <= 0:
         raise BudgetError(f"The {budget} API calls of this day are spent.")
-    reserved = min(left, _CALLS_PER_PAGE * run.paging.pages + _SPARE_CALLS)
+    reserved = min(left, 10 * run.paging.pages + 50)  # enough with retries
     await connection.execute(
         update(sync_runs)
         .where(sync_runs.c.org_id == run.org_id, sync_runs.c.run_id == run.run_id)

@@ -147,8 +147,6 @@ _NAMES: Final = text("""
         AS wanted (org_id, cadence_id, version)
     JOIN cadence_reporting.stored_versions AS v USING (org_id, cadence_id, version)
 """)
-
-
 _CHECKED: Final = text("SELECT cadence_reporting.checked_time(:at)")
 
 

@@ -18,8 +18,6 @@ from cadence_sync.db.tables.history import cadence_changes, cadences, orgs
 Key = tuple[str, str, int]
 """An organization, a cadence and a version."""
 FILTER_FIELDS: Final = tuple(path for path in FIELD_TITLES if path not in AUDIT_FIELDS)
-_RECENT: Final = 10_000
-"""Change rows that are searched for the authors of recent changes."""
 _H: Final = cadence_changes.c
 _RENAMED: Final = sa.text("renamed.field = 'name' AND octet_length(renamed.old_value #>> '{}') <= 1000")
 """The condition of the index of former names."""
@@ -54,8 +52,6 @@ class VersionEdit:
 
 
 class Choice(NamedTuple):
-    """An option of a filter."""
-
     value: str
     label: str
 
@@ -146,7 +142,7 @@ async def load_authors(connection: AsyncConnection, org: str | None) -> list[Cho
         sa.select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
         .where(*([_H.org_id == org] if org else []))
         .order_by(_H.org_id.desc(), _H.changed_at.desc())
-        .limit(_RECENT)
+        .limit(10_000)
         .subquery()
     )
     known = sa.union(sa.select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()

@@ -16,7 +16,7 @@ from cadence_sync.core.canonical import from_document
 from cadence_sync.core.diff import Kind
 from cadence_sync.core.labels import Axis
 from cadence_sync.core.records import Config
-from cadence_sync.db.engine import open_connection
+from cadence_sync.db.engine import open_connection, sqlstate_of
 from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
@@ -24,9 +24,6 @@ from cadence_sync.db.tables.history import cadence_changes, cadence_versions, di
 from cadence_sync.errors import ArgumentError
 
 QueryRows = list[dict[str, Any]]
-_FUTURE: Final = "22008"
-"""What `cadence_reporting.checked_time` raises."""
-_BATCH: Final = 500
 _LIMIT: Final = text("SELECT set_config('statement_timeout', :limit, true)")
 _D: Final = discovered_fields.c
 
@@ -112,8 +109,6 @@ _REPLAY: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """One version with everything that is known of it."""
-
     version: int
     kind: str
     valid_from: datetime
@@ -126,8 +121,6 @@ class VersionState:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A page of versions, newest first, and the fields that were discovered later."""
-
     edits: list[VersionEdit]
     discovered: Sequence[Row[*tuple[Any, ...]]]
 
@@ -143,7 +136,7 @@ async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncI
         try:
             yield connection
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _FUTURE:
+            if sqlstate_of(error) != "22008":  # from `cadence_reporting.checked_time`
                 raise
             raise ArgumentError(
                 "The time lies in the future of the database's clock.",
@@ -230,7 +223,7 @@ async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[
     Those of one run, time, person and kind are adjacent.
     """
     async with connection.stream(_REPLAY, {"org": org}) as rows:
-        async for batch in rows.mappings().partitions(_BATCH):
+        async for batch in rows.mappings().partitions(500):
             for row in batch:
                 yield dict(row)
 
