@@ -148,7 +148,6 @@ def webhook_key(secret: str) -> bytes:
 
 
 def _only(name: str, value: SecretStr | None, file: Path | None, variable: str | None) -> SecretStr | None:
-    """Returns a secret from the one place that is configured for it."""
     if sum(place is not None for place in (value, file, variable)) > 1:
         raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
     if file is not None:

@@ -14,7 +14,6 @@ from cadence_sync.db.engine import driver_connection
 
 Rows = Sequence[dict[str, Any]]
 
-
 _SPECIAL: Final[dict[type, Callable[[Any], object]]] = {
     sa.LargeBinary: lambda value: "\\x" + value.hex(),
     JSON: lambda document: msgspec.Raw(document.encode()),
@@ -71,8 +70,6 @@ def update_rows(table: sa.Table, org_id: str, rows: Rows) -> "Iterator[Write]":
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Rows to append by COPY."""
-
     table: sa.Table
     columns: list[str]
     records: list[tuple[Any, ...]]

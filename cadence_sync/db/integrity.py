@@ -120,15 +120,12 @@ INVARIANTS: Final = {
 """Invariant → SQL for (org_id, cadence_id, version) of each exception."""
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"
 
-
 _Place: TypeAlias = tuple[str, str | None, int]
 """An organization, a cadence and a version; for counters None and a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An invariant, and where it does not hold."""
-
     what: str
     exceptions: list[_Place]
 

@@ -31,8 +31,6 @@ _GUARDED: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class OrgRow:
-    """One organization as it is stored, its credentials encrypted."""
-
     org_id: str
     data_center: str
     enabled: bool = True

@@ -124,8 +124,6 @@ async def write_heartbeat(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Numbers of jobs."""
-
     queued: int
     running: int
     oldest: float

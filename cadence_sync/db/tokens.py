@@ -74,7 +74,6 @@ class TokenTable:
             await connection.execute(emptied)
 
     async def _read(self, connection: AsyncConnection) -> TokenSlot:
-        """Returns what is stored; a token that cannot be decrypted is none."""
         row = (await connection.execute(select(oauth_tokens).where(*self._key()))).one_or_none()
         if row is None:
             return TokenSlot()
