@@ -126,30 +126,28 @@ class Transaction(CadenceReader):
         return counters
 
 
+@dataclass
 class PostgresStore:
     """Stores runs and history; `lease` is the longest duration of a run in seconds, `budget` its API calls a day.
 
     Alerts that `alerting` asks for enter the outbox in the transaction that causes them.
     """
 
-    def __init__(
-        self, engine: AsyncEngine, lease: float, budget: int | None = None, alerting: AlertRouting | None = None
-    ) -> None:
-        self._engine = engine
-        self._lease = lease
-        self._budget = budget
-        self._alerting = alerting or AlertRouting()
-        self._checked = False
+    engine: AsyncEngine
+    lease: float
+    budget: int | None = None
+    alerting: AlertRouting = field(default_factory=AlertRouting)
+    _checked: bool = field(default=False, init=False)
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
         """Records a run and closes those whose processes are gone; raises `BudgetError` where no calls are left."""
         async with self._autocommit() as connection:
-            run = await runs.start_run(connection, org, trigger, started_at, self._lease)
-        if self._budget is None:
+            run = await runs.start_run(connection, org, trigger, started_at, self.lease)
+        if self.budget is None:
             return run
         try:
             async with self._connect() as connection:
-                allowance = await _reserve_calls(connection, run, self._budget)
+                allowance = await _reserve_calls(connection, run, self.budget)
         except BudgetError as error:
             await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
             raise
@@ -189,7 +187,7 @@ class PostgresStore:
         async with _busy_if_locked(), self._connect() as connection:
             await connection.execute(LOCK_ORG, {"org_id": run.org_id})
             await runs.pass_fence(connection, run, listing)
-            yield Transaction(connection, run, listing, self._alerting)
+            yield Transaction(connection, run, listing, self.alerting)
 
     async def finish_unchanged(self, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime) -> Counters:
         """Closes a run that found nothing to write; raises `OrgBusyError` if the fence has moved."""
@@ -201,19 +199,19 @@ class PostgresStore:
             await runs.finish_run(connection, run, runs.failure_values(problem), usage, finished_at)
             if problem.code not in BENIGN_FAILURES:
                 consecutive_failures = await runs.count_failure(connection, run)
-                if consecutive_failures == self._alerting.failing_after:
-                    await execute(connection, alert_outbox.run_entries(self._alerting, run, Event.FAILING))
+                if consecutive_failures == self.alerting.failing_after:
+                    await execute(connection, alert_outbox.run_entries(self.alerting, run, Event.FAILING))
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        async with transaction(self._engine) as connection:
+        async with transaction(self.engine) as connection:
             await self._check(connection)
             yield connection
 
     @asynccontextmanager
     async def _autocommit(self) -> AsyncIterator[AsyncConnection]:
         """Yields a connection on which each statement is a transaction of its own: that saves two round trips."""
-        async with autocommit(self._engine) as connection:
+        async with autocommit(self.engine) as connection:
             await self._check(connection)
             yield connection
 
