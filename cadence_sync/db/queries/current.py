@@ -85,16 +85,6 @@ class CadenceFilter:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """The options of the list's filters, those of deleted cadences included."""
-
-    orgs: list[Choice]
-    modules: list[Choice]
-    statuses: list[Choice]
-    persons: list[Choice]
-
-
 async def load_status(engine: AsyncEngine) -> QueryRows:
     return await _rows(engine, _STATUS)
 
@@ -154,22 +144,23 @@ async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) ->
     return (await connection.execute(statement)).scalar_one()
 
 
-async def load_choices(connection: AsyncConnection, org: str | None) -> Choices:
+async def load_choices(connection: AsyncConnection, org: str | None) -> dict[str, list[Choice]]:
+    """Loads the options of the list's filters, those of deleted cadences included."""
     within = [] if org is None else [_C.org_id == org]
     person = sa.union(*select_persons(org)).subquery()
     found = await connection.execute(
         sa.union_all(
-            sa.select(sa.literal("org").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
-            sa.select(sa.literal("module"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
-            sa.select(sa.literal("status"), _C.status, _C.status).where(*within).distinct(),
-            sa.select(sa.literal("person"), person.c.id, sa.func.max(person.c.name)).group_by(person.c.id),
+            sa.select(sa.literal("orgs").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            sa.select(sa.literal("modules"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
+            sa.select(sa.literal("statuses"), _C.status, _C.status).where(*within).distinct(),
+            sa.select(sa.literal("persons"), person.c.id, sa.func.max(person.c.name)).group_by(person.c.id),
         )
     )
-    by_kind: dict[str, list[Choice]] = {"org": [], "module": [], "status": [], "person": []}
+    by_kind: dict[str, list[Choice]] = {"orgs": [], "modules": [], "statuses": [], "persons": []}
     for kind, value, label in found:
         if value is not None:
             by_kind[kind].append(Choice(value, label or value))
-    return Choices(*map(sort_choices, by_kind.values()))
+    return {kind: sort_choices(choices) for kind, choices in by_kind.items()}
 
 
 def _details(org_id: str | None) -> sa.Select[Any]:
