@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import Integer, Text
 
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS, FIELD_TITLES
@@ -80,15 +79,15 @@ class FeedFilter:
 
 
 # Names of modules and views came with the record; the newest version has today's.
-_EDITS: Final = (
-    sa.text("""
+_EDITS: Final = sa.text("""
     SELECT v.org_id, v.cadence_id, v.version, c.name, c.module_api_name AS module, v.kind,
            v.valid_from AS changed_at, v.observed_at, v.run_id,
            CASE WHEN said.nobody THEN made.by_id ELSE said.by_id END AS by_id,
            CASE WHEN said.nobody THEN made.by_name ELSE said.by_name END AS by_name, said.fields,
            CASE v.kind WHEN 'restored' THEN before.document END AS before,
            CASE v.kind WHEN 'restored' THEN v.document END AS document
-    FROM unnest(:orgs, :cadences, :versions) AS wanted (org_id, cadence_id, version)
+    FROM unnest(CAST(:orgs AS text[]), CAST(:cadences AS text[]), CAST(:versions AS integer[]))
+        AS wanted (org_id, cadence_id, version)
     JOIN cadence_sync.cadence_versions AS v USING (org_id, cadence_id, version)
     JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v.cadence_id
     LEFT JOIN cadence_sync.cadence_versions AS before
@@ -111,14 +110,7 @@ _EDITS: Final = (
         FROM cadence_sync.cadence_changes AS h
         WHERE h.org_id = v.org_id AND h.cadence_id = v.cadence_id AND h.version = v.version
     ) AS said
-    """)
-    .bindparams(
-        sa.bindparam("orgs", type_=ARRAY(Text)),
-        sa.bindparam("cadences", type_=ARRAY(Text)),
-        sa.bindparam("versions", type_=ARRAY(Integer)),
-    )
-    .columns(fields=JSONB, before=JSONB, document=JSONB)
-)
+""").columns(fields=JSONB, before=JSONB, document=JSONB)
 
 
 async def load_edits(connection: AsyncConnection, keys: Sequence[Key]) -> list[VersionEdit]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -48,16 +48,12 @@ _SEEN: Final = text("""
     ORDER BY v.version
 """).columns(document=JSONB, discovered=JSONB)
 
-_STATES: Final = (
-    text("""
+_STATES: Final = text("""
     SELECT version, kind, valid_from, valid_to, observed_at, document,
            module_api_name, custom_view_name, created_by_name, modified_by_name
     FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis))
     WHERE org_id = :org AND cadence_id = :cadence AND version = ANY(:versions)
-    """)
-    .bindparams(bindparam("versions"))
-    .columns(document=JSONB)
-)
+""").columns(document=JSONB)
 _AT: Final = {axis: text(pick_versions(axis, ":at", "c.org_id = :org AND c.cadence_id = :cadence")) for axis in Axis}
 # What a restored version changed, and what was discovered with a change, shows only against what was known before.
 _REPLAY: Final = text("""

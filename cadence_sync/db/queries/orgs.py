@@ -20,18 +20,11 @@ _FRESHNESS: Final = """
     JOIN cadence_reporting.sync_freshness AS f USING (org_id)
     ORDER BY org_id COLLATE "C"
 """
-_PAGE: Final = text(
-    _FRESHNESS.format(
-        of="""
-        SELECT * FROM cadence_sync.orgs
-        WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
-        ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip"""
-    )
-)
+_FOUND: Final = "FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0"
+_COUNT: Final = text(f"SELECT count(*) {_FOUND}")
+_ONE_PAGE: Final = f'SELECT * {_FOUND} ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip'
+_PAGE: Final = text(_FRESHNESS.format(of=_ONE_PAGE))
 _ORG: Final = text(_FRESHNESS.format(of="SELECT * FROM cadence_sync.orgs WHERE org_id = :org"))
-_COUNT: Final = text("""
-    SELECT count(*) FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0
-""")
 _DRIFT: Final = text("""
     SELECT path, sample, first_seen_at, last_seen_at FROM cadence_sync.schema_drift
     WHERE org_id = :org ORDER BY last_seen_at DESC, path COLLATE "C" LIMIT 200
@@ -60,7 +53,6 @@ class Vitals:
     orgs: list[Row[Any]]
     queue: Depth
     channels: Sequence[Row[Any]]
-    """Of each channel that ever had an alert: how many are pending, and how many dead letters it has."""
 
 
 async def load_vitals(engine: AsyncEngine) -> Vitals:

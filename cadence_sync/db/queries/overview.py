@@ -58,13 +58,11 @@ _ALL: Final = """
 """
 _OF_ORG: Final = "(CAST(:org AS text) IS NULL OR org_id = :org)"
 _COUNTS: Final = text(f"{_ALL} SELECT kind, count(*) FROM found WHERE {_OF_ORG} GROUP BY kind")  # noqa: S608 - our own constants
-_ITEMS: Final = text(
-    f"""{_ALL}
+_ITEMS: Final = text(f"""{_ALL}
     SELECT kind, org_id, run_id, number, since, words FROM found
     WHERE {_OF_ORG} AND (CAST(:kind AS text) IS NULL OR kind = :kind)
     ORDER BY rank, org_id COLLATE "C" LIMIT :size OFFSET :skip
-"""  # noqa: S608 - our own constants
-)
+""")  # noqa: S608 - our own constants
 _LIVE: Final = text("""
     SELECT module_api_name AS module, status, count(*) AS cadences
     FROM cadence_sync.cadences
