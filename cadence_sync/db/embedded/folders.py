@@ -116,8 +116,11 @@ def forget_socket_folder(folder: Path) -> None:
 
 
 def _short_folder(account: Account) -> Path:
-    for candidate in _temporary_folders():
-        folder = candidate.resolve()
+    runtime = f"/run/user/{os.geteuid()}"
+    # Folders made there have random names and mode 0700.
+    places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR"), runtime, "/tmp", "/var/tmp")  # noqa: S108
+    for place in filter(None, places):
+        folder = Path(place).resolve()
         longest = len(os.fsencode(folder)) + len(f"/{_PREFIX}12345678/.s.PGSQL.{PORT}")
         is_fit = longest <= LONGEST_SOCKET and _PLAIN.fullmatch(str(folder)) is not None
         if is_fit and os.access(folder, os.W_OK | os.X_OK) and account.may_enter(folder):
@@ -126,14 +129,6 @@ def _short_folder(account: Account) -> Path:
         "The embedded Postgres finds no folder for its socket.",
         hint="Set TMPDIR to a writable folder with a short path of plain characters.",
     )
-
-
-def _temporary_folders() -> Iterator[Path]:
-    yield Path(tempfile.gettempdir())
-    if "XDG_RUNTIME_DIR" in os.environ:
-        yield Path(os.environ["XDG_RUNTIME_DIR"])
-    yield Path(f"/run/user/{os.geteuid()}")
-    yield from map(Path, ("/tmp", "/var/tmp"))  # noqa: S108 - folders made there have random names and mode 0700
 
 
 def _state() -> Path:

@@ -19,8 +19,6 @@ TOLERANCE: Final = 60.0
 """Seconds between the creation of a process and the start that it writes down, on a machine under load."""
 NO_PROCESS: Final = 2**30
 """A process number that no system gives out."""
-_LOCAL_PEER_PID: Final = 2
-_SOL_LOCAL: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +94,6 @@ def _listener(sockets: Path) -> int | None:
         client.settimeout(10)  # seconds: the server may be busy
         client.connect(str(sockets / f".s.PGSQL.{PORT}"))
         if sys.platform == "darwin":
-            return int(client.getsockopt(_SOL_LOCAL, _LOCAL_PEER_PID))
+            return int(client.getsockopt(0, 2))  # SOL_LOCAL, LOCAL_PEERPID
         return int(struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
     return None
