@@ -225,8 +225,9 @@ async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
         group, kind = ("views", "VIEW") if each.is_view else ("routines", "ROUTINE")
         comment = layer.comments[group][each.name]
         statements.append(f"COMMENT ON {kind} {REPORTING}.{each.name} IS {_quoted(comment)}")
+    columns = layer.comments["columns"]
     for view, column in await connection.execute(_COLUMNS, {"schema": REPORTING, "views": layer.views}):
-        comment = layer.column_comment(view, column)
+        comment = columns.get(f"{view}.{column}") or columns[column]
         statements.append(f"COMMENT ON COLUMN {REPORTING}.{view}.{column} IS {_quoted(comment)}")
     if await connection.scalar(_SCHEMA_OWNED, {"schema": REPORTING}):
         statements.append(f"COMMENT ON SCHEMA {REPORTING} IS {_quoted(layer.schema_comment)}")

@@ -65,10 +65,6 @@ class ReportingLayer:
     def routines(self) -> list[str]:
         return sorted(each.name for each in self.objects if not each.is_view)
 
-    def column_comment(self, view: str, column: str) -> str:
-        columns = self.comments["columns"]
-        return columns.get(f"{view}.{column}") or columns[column]
-
 
 def migrations_folder() -> Path:
     """Returns the folder migrations/: inside the package in a wheel, beside it in a checkout."""
