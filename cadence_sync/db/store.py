@@ -141,7 +141,7 @@ class PostgresStore:
 
     async def begin(self, org: Org, trigger: str, started_at: datetime) -> Run:
         """Records a run and closes those whose processes are gone; raises `BudgetError` where no calls are left."""
-        async with self._autocommit() as connection:
+        async with self._connect(autocommits=True) as connection:
             run = await runs.start_run(connection, org, trigger, started_at, self.lease)
         if self.budget is None:
             return run
@@ -159,7 +159,7 @@ class PostgresStore:
             return await runs.preview_run(connection, org, started_at)
 
     async def load_digests(self, org_id: str) -> DigestIndex:
-        async with self._autocommit() as connection:
+        async with self._connect(autocommits=True) as connection:
             row = (await connection.execute(_INDEX, {"org_id": org_id})).one()
         return DigestIndex(row.digests or b"", row.ids or "", row.lengths or (), row.deleted)
 
@@ -191,7 +191,7 @@ class PostgresStore:
 
     async def finish_unchanged(self, run: Run, listing: Listing, usage: ApiUsage, finished_at: datetime) -> Counters:
         """Closes a run that found nothing to write; raises `OrgBusyError` if the fence has moved."""
-        async with _busy_if_locked(), self._autocommit() as connection:
+        async with _busy_if_locked(), self._connect(autocommits=True) as connection:
             return await runs.finish_unchanged(connection, run, listing, usage, finished_at)
 
     async def fail(self, run: Run, problem: ErrorInfo, usage: ApiUsage, finished_at: datetime) -> None:
@@ -203,22 +203,13 @@ class PostgresStore:
                     await execute(connection, alert_outbox.run_entries(self.alerting, run, Event.FAILING))
 
     @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        async with transaction(self.engine) as connection:
-            await self._check(connection)
+    async def _connect(self, *, autocommits: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Begins a transaction, or lets each statement be one of its own, which saves two round trips."""
+        async with autocommit(self.engine) if autocommits else transaction(self.engine) as connection:
+            if not self._checked:
+                await check_migrated(connection)
+                self._checked = True
             yield connection
-
-    @asynccontextmanager
-    async def _autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """Yields a connection on which each statement is a transaction of its own: that saves two round trips."""
-        async with autocommit(self.engine) as connection:
-            await self._check(connection)
-            yield connection
-
-    async def _check(self, connection: AsyncConnection) -> None:
-        if not self._checked:
-            await check_migrated(connection)
-            self._checked = True
 
 
 @asynccontextmanager
