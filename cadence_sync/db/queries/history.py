@@ -161,16 +161,15 @@ async def load_versions(connection: AsyncConnection, org_id: str, cadence_id: st
         .where(cadence_versions.c.org_id == org_id, cadence_versions.c.cadence_id == cadence_id)
         .order_by(cadence_versions.c.version)
     )
-    rows = [dict(row) for row in found.mappings()]
+    rows = {row["version"]: {**row, "changes": [], "discovered": []} for row in found.mappings()}
     for name, table, order in (
         ("changes", cadence_changes, cadence_changes.c.change_id),
         ("discovered", discovered_fields, discovered_fields.c.field),
     ):
         statement = select(table).where(table.c.org_id == org_id, table.c.cadence_id == cadence_id).order_by(order)
-        parts = [dict(part) for part in (await connection.execute(statement)).mappings()]
-        for row in rows:
-            row[name] = [part for part in parts if part["version"] == row["version"]]
-    return rows
+        for part in (await connection.execute(statement)).mappings():
+            rows[part["version"]][name].append(dict(part))
+    return list(rows.values())
 
 
 async def load_observed_versions(connection: AsyncConnection, org_id: str, cadence_id: str) -> list[ObservedVersion]:
