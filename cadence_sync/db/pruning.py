@@ -130,15 +130,14 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
     """
     until = now - max(keep, DAY)
     runs = records = busy = alerts = 0
+    old_alerts = text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}")
     async with autocommit(engine) as connection:
         await check_migrated(connection)
         for org_id in (await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id))).all():
             about = {"org_id": org_id, "until": until}
             free, some, theirs = await _prune_runs(connection, about, dry_run=dry_run)
             runs, records, busy = runs + some, records + theirs, busy + (not free)
-            result = await connection.execute(
-                text(f"{'SELECT count(*)' if dry_run else 'DELETE'} {_OLD_ALERTS}"), about
-            )
+            result = await connection.execute(old_alerts, about)
             alerts += int(result.scalar_one()) if dry_run else result.rowcount
         log, statistics = [await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)]
     return Pruned(runs, records, log, statistics, alerts, busy)
