@@ -140,9 +140,8 @@ def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnecti
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    with translate_errors():
-        async with engine.begin() as connection:
-            yield connection
+    async with open_connection(engine) as connection, connection.begin():
+        yield connection
 
 
 @contextmanager

@@ -23,8 +23,6 @@ from cadence_sync.errors import UNKNOWN_ORG, OrgBusyError, SettingsError
 from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 
 _PROC = Path("/proc")
-_START_TICKS = 19
-"""Position of the start time after the name in /proc/<pid>/stat; see proc(5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,8 @@ def _started(pid: int) -> str | None:
         stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields[_START_TICKS]  # a zombie has ended
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state == "Z" else fields[18]  # a zombie has ended; for the start time see proc(5)
 
 
 def _started_by_psutil(pid: int) -> str | None:

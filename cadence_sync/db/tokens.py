@@ -21,8 +21,6 @@ from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import oauth_tokens
 from cadence_sync.ports import AccessToken, TokenSlot
 
-KEPT: Final = 20
-"""Times of refreshes that are remembered."""
 _LOCK: Final = text(
     "SELECT set_config('lock_timeout', :patience, true),"
     " set_config('idle_in_transaction_session_timeout', :patience, true),"
@@ -99,7 +97,7 @@ class TokenTable:
             "credential_fingerprint": self.fingerprint,
             "encrypted_token": encrypted,
             "expires_at": issued_at[-1] if token is None else token.expires_at,
-            "issued_at": list(issued_at)[-KEPT:],
+            "issued_at": list(issued_at)[-20:],
         }
         columns = [literal(value, oauth_tokens.c[name].type).label(name) for name, value in values.items()]
         known = exists().where(orgs.c.org_id == self.org_id)

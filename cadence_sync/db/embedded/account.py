@@ -15,7 +15,6 @@ from cadence_sync.errors import DatabaseError
 
 FIRST_NUMBER: Final = 54329
 """Numeric user of servers that root starts where namespaces are not allowed; the next one if it has a name."""
-_LAUNCHER: Final = Path(__file__).with_name("launch.py")
 _OVERFLOW: Final = 65534
 """The number that a namespace shows for users outside its map; excluded, so that they stay distinguishable."""
 
@@ -87,7 +86,7 @@ def _user(uid: int) -> Account:
 
 
 def _prefix(way: str, uid: int, gid: int) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", str(_LAUNCHER), way, str(uid), str(gid))
+    return (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), way, str(uid), str(gid))
 
 
 def _works(account: Account) -> bool:

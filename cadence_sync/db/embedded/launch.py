@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
-PRIVATE = 0o077
 
 
 def main(way: str, user: str, group: str, *command: str) -> None:
     """Replaces this process by the command; an `OSError` means that this machine does not allow it."""
     uid, gid = int(user), int(group)
-    os.umask(PRIVATE)
+    os.umask(0o077)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     if way == "map":

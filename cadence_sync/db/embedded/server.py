@@ -30,8 +30,6 @@ from cadence_sync.db.embedded.folders import (
 from cadence_sync.db.embedded.postmaster import PORT, Postmaster, disown, read_postmaster, running_postmaster
 from cadence_sync.errors import DatabaseError, SettingsError, docs_hint
 
-START_TIMEOUT: Final = 900
-"""Seconds that a start may take: recovery after a crash is part of it, and the machine may be busy."""
 STOP_TIMEOUT: Final = 60
 BUILTIN_LOCALE: Final = 17
 """The first major version with a locale that no update of the system changes."""
@@ -66,7 +64,8 @@ class EmbeddedServer:
         disown(self.data)
         sockets = new_socket_folder(self.account)
         options = [f'-h "" -k {sockets} -p {PORT}', *(() if self.durable else _THROWAWAY)]
-        self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT), "-l", "log", "-o", " ".join(options))
+        # Recovery after a crash is part of a start, and the machine may be busy.
+        self._run("pg_ctl", "start", "-w", "-t", "900", "-l", "log", "-o", " ".join(options))
         started = running_postmaster(self.data)
         if started is None:
             raise self.failure("it ended at once")

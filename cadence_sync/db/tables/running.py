@@ -162,9 +162,7 @@ alert_outbox = sa.Table(
     references("orgs", "org_id", name="org"),
     sa.Index(
         "ix_alert_outbox_open",
-        "org_id",
-        "channel",
-        "next_attempt_at",
+        *("org_id", "channel", "next_attempt_at"),
         postgresql_where=sa.text("sent_at IS NULL AND dead_lettered_at IS NULL"),
     ),
 )
