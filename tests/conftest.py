@@ -14,7 +14,7 @@ from cadence_sync.errors import CadenceSyncError
 from tests.support import cli
 from tests.support.databases import EMPTY, Databases
 from tests.support.lab import Lab
-from tests.support.memory import memory_folder
+from tests.support.memory import memory_folder, remove_linked_data
 
 
 def pytest_configure() -> None:
@@ -38,6 +38,13 @@ def _forks() -> Iterator[None]:
     yield
     if cli.fork_server.cache_info().currsize:
         cli.fork_server().close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove the data of servers that commands started, wherever they are."""
+    yield
+    remove_linked_data(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

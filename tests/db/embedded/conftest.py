@@ -15,7 +15,7 @@ import pytest
 from cadence_sync.db import embedded
 from cadence_sync.db.embedded import account, folders
 from cadence_sync.db.embedded.account import Account
-from tests.support.memory import memory_folder
+from tests.support.memory import memory_folder, remove_linked_data
 
 HOLD = """
 import sys
@@ -40,6 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="data folder of a test ", dir=memory_folder()) as folder:
         yield Path(folder)
+        remove_linked_data(Path(folder))
 
 
 @pytest.fixture(scope="session")

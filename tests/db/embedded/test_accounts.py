@@ -122,8 +122,6 @@ def test_an_account_without_a_name_makes_its_data(data_dir: Path, monkeypatch: p
     monkeypatch.setattr("cadence_sync.db.embedded.server.account_for", lambda _data: nameless)
     with embedded.running(data_dir, durable=False) as url:
         assert ask(url, "SELECT current_user") == "postgres"
-    if (data_dir / "postgres").is_symlink():
-        shutil.rmtree((data_dir / "postgres").resolve())
 
 
 def test_where_nothing_works_it_says_what_to_do(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
