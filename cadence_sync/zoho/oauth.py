@@ -22,6 +22,8 @@ from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 from cadence_sync.zoho.errors import RENEWAL_HINT, decode_object
 from cadence_sync.zoho.http import Http, HttpResponse
 
+LONGEST_LIFETIME: Final = 86400.0
+"""Seconds; a longer lifetime is not credible."""
 _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 """Visible ASCII: a token is sent in a header."""
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -83,8 +85,8 @@ def _api_url(addresses: Addresses, api_domain: object) -> str:
 
 
 def _seconds(lifetime: object) -> float:
-    """Returns an hour for a lifetime that is not credible, such as one of more than a day."""
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime <= 86400:  # noqa: PLR2004
+    """Returns an hour for a lifetime that is not credible."""
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime <= LONGEST_LIFETIME:
         return 3600.0
     return float(lifetime)
 
