@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
@@ -95,6 +95,7 @@ def _keys_in(keys: SecretStr) -> list[str]:
 
 
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
+_ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Url = Annotated[str | None, AfterValidator(_check_url)]
 DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_check_database_url)]
 Interval = Annotated[str, AfterValidator(_check_interval)]
@@ -108,7 +109,7 @@ class OrgSettings(SettingsTable):
     zoho_client_id: str | None = None
     zoho_client_secret: SecretStr | None = None
     zoho_refresh_token: SecretStr | None = None
-    zoho_data_center: DataCenter | None = None
+    zoho_data_center: Annotated[DataCenter | None, _ANY_CASE] = None
     zoho_api_url: Url = None
     zoho_accounts_url: Url = None
 
@@ -131,7 +132,7 @@ class Settings(BaseSettings):
     """Its secret; likewise."""
     zoho_refresh_token: SecretStr | None = None
     """Refresh token, of the organization `default` only."""
-    zoho_data_center: DataCenter = "us"
+    zoho_data_center: Annotated[DataCenter, _ANY_CASE] = "us"
     """The data center where the organization lives."""
     zoho_api_url: Url = None
     """Address of the API; beats the `api_domain` of a token answer; plain `http` for loopback only. Unset: that of the

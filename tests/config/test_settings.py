@@ -69,7 +69,7 @@ def test_an_organization_s_table_takes_what_it_leaves_out_from_above_but_never_t
 ) -> None:
     put(monkeypatch, **CREDENTIALS)
     file = tmp_path / "cadence-sync.toml"
-    file.write_text('[orgs.acme]\nzoho_refresh_token = "theirs"\nzoho_data_center = "eu"')
+    file.write_text('[orgs.acme]\nzoho_refresh_token = "theirs"\nzoho_data_center = "EU"')
     default, acme = configured_orgs(load_settings()).values()
     assert isinstance(default, OrgConfig)
     assert isinstance(acme, OrgConfig)
