@@ -74,11 +74,11 @@ def test_doctor_can_say_what_was_done(data_dir: Path, way: str) -> None:
 
 
 @pytest.fixture
-def closed_programs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Programs in an environment that only root may read."""
+def closed_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs in an environment that only root may read; in memory, where data are, none may run on some machines."""
     found = find_binaries()
     assert found.root is not None
-    private = data_dir / "environment"
+    private = tmp_path / "environment"
     for part in found.parts:
         shutil.copytree(part, private / part.relative_to(found.root), symlinks=True)
     private.chmod(0o700)

@@ -259,14 +259,14 @@ def test_it_inherits_no_secret(used_dir: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "secret-4731" not in given
 
 
-def test_programs_that_do_not_run_are_a_sentence(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = data_dir / "programs"
-    programs.mkdir()
+def test_programs_that_do_not_run_are_a_sentence(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in binaries.PROGRAMS:
-        (programs / name).write_text("#!/bin/sh\necho no libz.so.1 >&2; exit 127\n")
-        (programs / name).chmod(0o755)
+        (tmp_path / name).write_text("#!/bin/sh\necho no libz.so.1 >&2; exit 127\n")
+        (tmp_path / name).chmod(0o755)
     monkeypatch.setattr(binaries, "WHEELS", {})
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(DatabaseError) as caught, embedded.running(data_dir):
         pass
     assert (caught.value.code, "libz.so.1" in caught.value.message) == ("EMBEDDED_FAILED", True)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,17 +48,17 @@ def stranger(data_dir: Path, kind: str) -> Iterator[psutil.Process]:
     """Start a program that has nothing to do with Postgres, or looks as if it had."""
     folder = (data_dir / "postgres").resolve()
     program, cwd, user = shutil.which("sleep") or "", Path("/"), None
-    if kind == "named postgres":
-        (data_dir / "programs").mkdir()
-        program, cwd = shutil.copy(program, str(data_dir / "programs" / "postgres")), folder
-    if kind == "of the same user":
-        user = folder.stat().st_uid
-    process = subprocess.Popen([program, "600"], cwd=cwd, user=user)
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryDirectory() as programs:
+        if kind == "named postgres":
+            program, cwd = shutil.copy(program, f"{programs}/postgres"), folder
+        if kind == "of the same user":
+            user = folder.stat().st_uid
+        process = subprocess.Popen([program, "600"], cwd=cwd, user=user)
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("kind", ["sleep", "of the same user", "named postgres"])
