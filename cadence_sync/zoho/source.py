@@ -114,5 +114,5 @@ class ZohoSource:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.concurrency, len(numbers))):
                     group.create_task(work())
-        except* Exception as several:  # noqa: BLE001 - re-raised at once, as the first of its group
+        except ExceptionGroup as several:  # not `except*`: Python 3.11.2 wraps what is raised in it
             raise several.exceptions[0] from None
