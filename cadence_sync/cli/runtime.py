@@ -58,7 +58,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             received.append(number)
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # Windows has no such handlers
+            with suppress(NotImplementedError):  # on Windows, where Ctrl-C still raises KeyboardInterrupt
                 loop.add_signal_handler(number, stop, number)
         return await work
 

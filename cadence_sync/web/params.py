@@ -36,7 +36,7 @@ class TimeParam:
 @asynccontextmanager
 async def reading(request: web.Request, org: str | None = None) -> AsyncIterator[EngineConnection]:
     """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
-    # No reader waits longer, and the database has other work.
+    # A query that takes longer is canceled: the database has other work to do.
     async with snapshot(request.app[ENGINE], timeout_ms=15_000) as connection:
         if org is not None:
             await check_org(connection, org)
