@@ -1,4 +1,4 @@
-"""What arguments name: instants, organizations and cadences of the history."""
+"""Resolves arguments to instants, organizations, and cadences."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ Watched = Mapping[str, datetime | None]
 
 
 def parse_time(written: str, option: str, now: datetime) -> datetime:
-    """Returns the instant in UTC; raises `ArgumentError` for a time without zone and one that lies in the future."""
+    """Returns the instant in UTC; raises `ArgumentError` for a future time or one without a time zone."""
     if written == "now":
         return now
     try:
@@ -42,7 +42,7 @@ def parse_time(written: str, option: str, now: datetime) -> datetime:
 
 
 def parse_period(from_: str, to: str, now: datetime) -> tuple[datetime, datetime]:
-    """Returns the instants of --from and --to; raises `ArgumentError` where they are not in order."""
+    """Returns the instants of --from and --to; raises `ArgumentError` if they are out of order."""
     begins, ends = parse_time(from_, "--from", now), parse_time(to, "--to", now)
     if begins > ends:
         raise ArgumentError(
@@ -52,7 +52,7 @@ def parse_period(from_: str, to: str, now: datetime) -> tuple[datetime, datetime
 
 
 def not_before(time: datetime) -> str:
-    """Renders the first whole second at or after a time: used as an argument, it has an answer."""
+    """Renders a time rounded up to a whole second, so that it is valid as an argument."""
     return one_line(time if time.microsecond == 0 else time.replace(microsecond=0) + timedelta(seconds=1))
 
 
@@ -66,7 +66,7 @@ def check_org(watched: Watched, org: str | None) -> None:
 
 
 def note_unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]:
-    """Returns the organizations whose history starts after that time, and notes them on stderr."""
+    """Returns organizations whose history starts after that time, and prints a note about them to stderr."""
     found = find_unwatched(watched, org, at)
     for name, since in found.items():
         if since is None:
@@ -79,7 +79,7 @@ def note_unwatched(watched: Watched, org: str | None, at: datetime) -> list[str]
 
 
 async def find_one_cadence(engine: Engine, org_id: str | None, cadence_id: str) -> dict[str, Any]:
-    """Returns the current row of a cadence; raises `NotFoundError` for none and for several."""
+    """Returns the current row of a cadence; raises `NotFoundError` unless exactly one matches."""
     # Bytes that are not UTF-8 arrive as halves of surrogate pairs, which Postgres cannot be asked for.
     is_text = not any("\ud800" <= char <= "\udfff" for char in f"{cadence_id}{org_id}")
     rows = await current.find_cadence(engine, org_id, cadence_id) if is_text else []

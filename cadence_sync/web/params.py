@@ -1,4 +1,4 @@
-"""What a request asks for: its filters, read strictly, and the snapshot of the database that answers it."""
+"""Request parameters, validated strictly, and the database snapshot for a request."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sized
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ _SPELLING: Final = "Write a day like 2026-03-01, or a day and a time like 2026-0
 
 @dataclass(frozen=True, slots=True)
 class TimeParam:
-    """An instant, and the texts of its form fields."""
+    """An instant and the form values that it was parsed from."""
 
     at: datetime
     day: str
@@ -35,7 +35,7 @@ class TimeParam:
 
 @asynccontextmanager
 async def reading(request: web.Request, org: str | None = None) -> AsyncIterator[EngineConnection]:
-    """Yields a snapshot of the database; an organization that is not stored raises `NotFoundError`."""
+    """Yields a database snapshot; raises `NotFoundError` for an unknown organization."""
     # A query that takes longer is canceled: the database has other work to do.
     async with snapshot(request.app[ENGINE], timeout_ms=15_000) as connection:
         if org is not None:
@@ -67,7 +67,7 @@ def number(request: web.Request, name: str, *, default: int = 1, most: int = 100
 
 
 def check_page(page: int, rows: Sized) -> None:
-    """Refuses a page past the last: without rows, it would say that there are none at all."""
+    """Refuses a page past the last: an empty page would look like an empty result."""
     if page > 1 and not len(rows):
         raise NotFoundError(f"There is no page {page}.", hint="Start again from the first.")
 
@@ -97,7 +97,7 @@ def zone_of(request: web.Request) -> ZoneInfo:
 
 
 def time_param(request: web.Request, name: str, *, from_start: bool = False) -> TimeParam | None:
-    """Returns the instant of the fields `name` and `name_time`, None where they are empty.
+    """Parses the fields `name` and `name_time`; returns None if both are empty.
 
     A day without a time means its end, which for today is now, or with `from_start` its beginning.
     A local time that occurs twice, as clocks go back, is the first of the two.

@@ -1,4 +1,4 @@
-"""The history of cadences: versions, discovered fields, and the state of one cadence at any time."""
+"""Cadence history: versions, discovered fields, and the state of a cadence at a point in time."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -112,7 +112,7 @@ class VersionState:
     observed_at: datetime
     config: Config
     labels: Mapping[str, str | None]
-    """The names of that time by the paths of their ids."""
+    """Names as of that time, keyed by the paths of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Timeline:
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yields a read-only connection whose statements all see the same state, whatever a sync commits meanwhile."""
+    """Yields a read-only connection whose statements all see one snapshot, even if a sync commits."""
     async with open_connection(engine, "REPEATABLE READ") as connection:
         await connection.execution_options(postgresql_readonly=True)
         if timeout_ms is not None:
@@ -142,7 +142,7 @@ async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncI
 
 
 async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
-    """Returns every stored organization and since when it is watched: of the time before, nothing is known."""
+    """Returns each stored organization and when its history starts; nothing earlier is known."""
     rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
@@ -197,7 +197,7 @@ async def load_states(
     at: datetime | None = None,
     axis: Axis = Axis.VALID,
 ) -> dict[int, VersionState]:
-    """Loads versions with all that is known of them; on the observed axis, with what was known at that time."""
+    """Loads versions with everything known about them; on the observed axis, only what was known by then."""
     values = {"org": org_id, "cadence": cadence_id, "versions": versions, "at": at, "axis": axis}
     return {row.version: _state(row) for row in await connection.execute(_STATES, values)}
 
@@ -205,7 +205,7 @@ async def load_states(
 async def load_state_at(
     connection: AsyncConnection, org_id: str, cadence_id: str, at: datetime, axis: Axis
 ) -> VersionState | None:
-    """Returns the version of a time, also where it is a deletion."""
+    """Returns the version as of a time, even if it is a deletion."""
     row = (await connection.execute(_AT[axis], {"org": org_id, "cadence": cadence_id, "at": at})).one_or_none()
     if row is None:
         return None
@@ -213,7 +213,7 @@ async def load_state_at(
 
 
 async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Yields every version by its begin, and what became known in between, of the kind `discovered`.
+    """Yields every version in order of its start, and discovered fields in between as kind `discovered`.
 
     Those of one run, time, person and kind are adjacent.
     """
