@@ -12,6 +12,7 @@ from aiohttp import web
 
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.urls import checked_networks, is_loopback
+from cadence_sync.core.identity import Identity
 from cadence_sync.ports import Clock
 
 WINDOW: Final = 300.0
@@ -156,5 +157,4 @@ def _wait(failures: deque[float], most: int, now: float) -> float:
 
 ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
-USER: Final = web.RequestKey("user", str)
-"""The user's name, as the audit log has it."""
+IDENTITY: Final = web.RequestKey("identity", Identity)

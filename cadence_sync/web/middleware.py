@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from cadence_sync.core.identity import Identity
 from cadence_sync.errors import ArgumentError, CadenceSyncError, DatabaseError, NotFoundError
 from cadence_sync.logs import log
 from cadence_sync.web import params
-from cadence_sync.web.access import ACCESS, LIMITS, USER
+from cadence_sync.web.access import ACCESS, IDENTITY, LIMITS
 from cadence_sync.web.sessions import CSRF_FIELD, session_of
 from cadence_sync.web.templating import page
 
@@ -91,7 +92,7 @@ async def check_user(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     user = _user(request)
     if user is not None:
-        request[USER] = user
+        request[IDENTITY] = Identity(user, "reviewer")
     elif request.path != LOGIN:
         raise _unknown(request)
     return await handler(request)

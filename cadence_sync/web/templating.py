@@ -10,7 +10,7 @@ import jinja2
 from aiohttp import web
 
 from cadence_sync.web import filters
-from cadence_sync.web.access import ACCESS, USER
+from cadence_sync.web.access import ACCESS, IDENTITY
 from cadence_sync.web.params import CLOCK, zone_of, zones
 from cadence_sync.web.sessions import csrf, session_of
 
@@ -49,7 +49,7 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "now": request.app[CLOCK].now(),
         "zone": zone_of(request),
         "zones": zones(),
-        "user": request.get(USER),
+        "identity": request.get(IDENTITY),
         "is_open": request.app[ACCESS].is_open,
         "may_leave": bool(session.get("user")) and request.app[ACCESS].token is not None,
         "csrf": csrf(request),

@@ -16,7 +16,7 @@ from cadence_sync.db.queries import orgs, overview
 from cadence_sync.db.queries.runs import list_runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import params
-from cadence_sync.web.access import USER
+from cadence_sync.web.access import IDENTITY
 from cadence_sync.web.charts import draw_bars
 from cadence_sync.web.templating import flash, page
 
@@ -124,9 +124,9 @@ async def request_sync(request: web.Request) -> web.Response:
     try:
         state = await request.app[REQUEST_SYNC](org)
     except CadenceSyncError as error:
-        await log_action(engine, org, request[USER], "sync", None, f"refused: {error.message}")
+        await log_action(engine, org, request[IDENTITY].name, "sync", None, f"refused: {error.message}")
         raise
-    await log_action(engine, org, request[USER], "sync", None, state)
+    await log_action(engine, org, request[IDENTITY].name, "sync", None, state)
     flash(request, _STATES[state].format(org))
     raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")
 

@@ -11,7 +11,7 @@ from cadence_sync.db.deletion_reviews import Decision
 from cadence_sync.db.queries import runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.access import USER
+from cadence_sync.web.access import IDENTITY
 from cadence_sync.web.templating import flash, page
 
 routes = web.RouteTableDef()
@@ -54,7 +54,7 @@ async def show_run(request: web.Request) -> web.Response:
 
 @routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
 async def review_deletions(request: web.Request) -> web.Response:
-    engine, who, run_id = request.app[params.ENGINE], request[USER], int(request.match_info["run_id"])
+    engine, who, run_id = request.app[params.ENGINE], request[IDENTITY].name, int(request.match_info["run_id"])
     action = request.match_info["action"]
     async with params.reading(request) as connection:
         run = await runs.find_run(connection, run_id, None)

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
-from cadence_sync.web.access import ACCESS, USER
+from cadence_sync.web.access import ACCESS, IDENTITY
 from cadence_sync.web.middleware import TOKEN_USER, accepts_token, local
 from cadence_sync.web.sessions import session_of
 from cadence_sync.web.templating import page
@@ -15,7 +15,7 @@ routes = web.RouteTableDef()
 @routes.get("/login")
 async def show_login(request: web.Request) -> web.Response:
     then = local(request.query.get("next"))
-    if USER in request or request.app[ACCESS].token is None:
+    if IDENTITY in request or request.app[ACCESS].token is None:
         raise web.HTTPSeeOther(then)
     return await page(request, "login.html", then=then, wrong=False)
 

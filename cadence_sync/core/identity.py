@@ -1,0 +1,23 @@
+"""Who asks: a name for the audit log, a role, and the organizations that they may see."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Role = Literal["viewer", "reviewer"]
+"""A viewer reads; a reviewer also approves and rejects deletions and asks for syncs."""
+ROLES: Final[tuple[Role, ...]] = ("viewer", "reviewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    name: str
+    role: Role
+    orgs: frozenset[str] | None = None
+    """None for all organizations."""
+
+    @property
+    def may_review(self) -> bool:
+        return self.role == "reviewer"
+
+    def may_see(self, org_id: str) -> bool:
+        return self.orgs is None or org_id in self.orgs
