@@ -17,8 +17,6 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_warning
 from cadence_sync.config.settings import Settings, load_settings
-from cadence_sync.config.urls import is_loopback
-from cadence_sync.errors import SettingsError
 from cadence_sync.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -76,21 +74,6 @@ def with_database(settings: Settings, work: "Callable[[AsyncEngine], Awaitable[T
             return await work(engine)
 
     return run(connected())
-
-
-def check_host(settings: Settings) -> None:
-    """Raises `SettingsError` where other machines could reach the web UI without a token or a proxy that signs in."""
-    by_proxy = settings.web_user_header is not None
-    if settings.web_token is None and not by_proxy and not is_loopback(settings.web_host):
-        raise SettingsError(
-            f"Serving on {settings.web_host} needs CADENCE_SYNC_WEB_TOKEN.",
-            hint="Set one, or keep the default host 127.0.0.1.",
-        )
-    if by_proxy and not (settings.web_trusted_proxies.strip() and settings.web_url):
-        raise SettingsError(
-            "CADENCE_SYNC_WEB_USER_HEADER needs CADENCE_SYNC_WEB_TRUSTED_PROXIES and CADENCE_SYNC_WEB_URL.",
-            hint="Name the proxy that sets the header, and the address at which people reach the web UI through it.",
-        )
 
 
 def program_name() -> str:

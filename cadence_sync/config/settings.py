@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError as UnparsableError
 from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
 from cadence_sync.config.sources import PREFIX, explain, find_file, read_environment_files, read_toml, user_data_dir
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
+from cadence_sync.core.identity import Role
 from cadence_sync.errors import SettingsError
 
 DEFAULT_ORG: Final = "default"
@@ -90,6 +91,16 @@ def _check_keys(keys: SecretStr | None) -> SecretStr | None:
     return keys
 
 
+def _check_secret(secret: SecretStr | None) -> SecretStr | None:
+    """Strips a secret that opens something: given, it may be neither empty nor short enough to be guessed."""
+    if secret is None:
+        return None
+    text = secret.get_secret_value().strip()
+    if len(text) < SHORTEST_KEY:
+        raise ValueError(f"expected {SHORTEST_KEY} characters or more, such as what `openssl rand -hex 32` prints")
+    return SecretStr(text)
+
+
 def _keys_in(keys: SecretStr) -> list[str]:
     return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
 
@@ -99,6 +110,7 @@ _ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str
 Url = Annotated[str | None, AfterValidator(_check_url)]
 DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_check_database_url)]
 Interval = Annotated[str, AfterValidator(_check_interval)]
+Secret = Annotated[SecretStr | None, AfterValidator(_check_secret)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Timeout = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
@@ -112,6 +124,13 @@ class OrgSettings(SettingsTable):
     zoho_data_center: Annotated[DataCenter | None, _ANY_CASE] = None
     zoho_api_url: Url = None
     zoho_accounts_url: Url = None
+
+
+class GroupSettings(SettingsTable):
+    """What the people of a group may do whom a proxy logs in: a role, and of which organizations; unset: of all."""
+
+    role: Role
+    orgs: list[str] | None = None
 
 
 class Settings(BaseSettings):
@@ -196,7 +215,7 @@ class Settings(BaseSettings):
     `WEB_USER_HEADER`."""
     web_port: Port = 8642
     """Its port; 0 takes any free one."""
-    web_token: SecretStr | None = None
+    web_token: Secret = None
     """Opens the web UI, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
     too. `/healthz`, `/readyz` and `/metrics` do not ask for it."""
     web_url: Url = None
@@ -207,6 +226,23 @@ class Settings(BaseSettings):
     header are believed."""
     web_user_header: Annotated[str | None, AfterValidator(_check_header)] = None
     """The header in which a trusted proxy says who it is, such as `X-Forwarded-User`; needs the two above."""
+    web_groups_header: Annotated[str | None, AfterValidator(_check_header)] = None
+    """The header in which that proxy names the person's groups, separated by commas, such as `X-Forwarded-Groups`;
+    needs `web_groups`. Unset: everybody whom the proxy lets in is a reviewer."""
+    web_groups: dict[str, GroupSettings] = Field(default_factory=dict)
+    """What each group may do: tables of the TOML file such as `[web_groups.sales]` with `role = "viewer"` or
+    `"reviewer"` and, to limit it, `orgs = ["acme"]`. The first group that a person is in decides; nobody else gets
+    in."""
+    web_proxy_secret: Secret = None
+    """What a trusted proxy must send as `X-Cadence-Sync-Proxy-Secret`, where other programs have its address too, as on
+    loopback; 16 characters or more."""
+    web_tls_certificate: Path | None = None
+    """File of a certificate with its chain, in PEM format, to serve the web UI over TLS; read again when it changes.
+    Unset: plain HTTP, for loopback or a proxy that ends TLS."""
+    web_tls_key: Path | None = None
+    """File of its private key. Unset: it is in the certificate's file."""
+    metrics_token: Secret = None
+    """What `/metrics` asks for as `Authorization: Bearer …`; 16 characters or more. Unset: nothing."""
     alert_urls: Annotated[SecretStr | None, AfterValidator(_check_alert_urls)] = None
     """Apprise addresses that receive everything, separated by commas."""
     alerts: Annotated[AlertSettings, AfterValidator(_check_alerts)] = Field(default_factory=AlertSettings)

@@ -12,6 +12,7 @@ from cadence_sync.alerts.dispatcher import in_background, run_dispatcher, watch_
 from cadence_sync.alerts.routing import IsStale, build_routing
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
+from cadence_sync.config.urls import is_loopback
 from cadence_sync.daemon import metrics
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
@@ -29,7 +30,8 @@ from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs.registry import OrgConfigCache, load_org_config, usable_orgs
 from cadence_sync.ports import Clock
-from cadence_sync.web.app import Probes, serving, web_ui_app
+from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.server import Listener, Probes, serving
 
 DATABASE_PATIENCE: Final = 5.0
 """Seconds that the database has to answer a probe, or the queue to take the last words of a worker."""
@@ -56,14 +58,16 @@ async def serve(settings: Settings) -> None:
             schedules, now = scheduler.known or gauges.schedules, clock.now()
             return {org_id: schedule.max_interval(now) for org_id, schedule in schedules.items()}
 
-        web_ui = web_ui_app(settings, engine, clock, partial(_request_sync, settings, engine, url), intervals)
-        probes = Probes(unready, gauges.text)
+        ask = partial(_request_sync, settings, engine, url)
+        web_ui = web_ui_app(settings, engine, clock, ask, intervals, lambda result: metrics.LOGINS.labels(result).inc())
+        probes = Probes(unready, gauges.text, _metrics_token(settings))
         async with (
             _running_worker(settings, engine, url, orgs) as worker,
             _watching_staleness(settings, engine, is_stale),
-            serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", web_ui) as port,
+            serving(Listener.of(settings), probes, web_ui) as port,
         ):
             log.info("server_started", organizations=len(orgs), host=settings.web_host, port=port)
+            _warn_of_plain_http(settings)
             await _until_stopped(scheduler.run())
 
 
@@ -73,12 +77,25 @@ async def work(settings: Settings) -> None:
         await _check_database(engine)
         worker = await stack.enter_async_context(_running_worker(settings, engine, url, usable_orgs(settings)))
         if settings.worker_port is not None:
-            probes = Probes(lambda: _unready(engine, worker), Gauges(engine, wiring.SystemClock()).text)
-            await stack.enter_async_context(
-                serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
-            )
+            gauges = Gauges(engine, wiring.SystemClock())
+            probes = Probes(lambda: _unready(engine, worker), gauges.text, _metrics_token(settings))
+            listener = Listener(settings.web_host, settings.worker_port, "CADENCE_SYNC_WORKER_PORT")
+            await stack.enter_async_context(serving(listener, probes))
         log.info("worker_started", concurrency=settings.worker_concurrency)
         await _until_stopped(asyncio.Event().wait())
+
+
+def _metrics_token(settings: Settings) -> str | None:
+    return None if settings.metrics_token is None else settings.metrics_token.get_secret_value()
+
+
+def _warn_of_plain_http(settings: Settings) -> None:
+    """Tokens and cookies are readable on the way where neither this process nor a trusted proxy ends TLS."""
+    ends_tls = settings.web_tls_certificate is not None or settings.web_trusted_proxies
+    if not ends_tls and not is_loopback(settings.web_host):
+        log.warning(
+            "web_ui_without_tls", host=settings.web_host, hint="Set CADENCE_SYNC_WEB_TLS_CERTIFICATE, or use a proxy."
+        )
 
 
 @asynccontextmanager

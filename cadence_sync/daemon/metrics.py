@@ -36,6 +36,7 @@ TOKENS: Final = Counter(
     "cadence_sync_token_refreshes", "Access tokens that were asked for.", ["result"], registry=REGISTRY
 )
 ALERTS: Final = Counter("cadence_sync_alerts", "Tries to send a message.", ["channel", "result"], registry=REGISTRY)
+LOGINS: Final = Counter("cadence_sync_logins", "Tries to log in to the web UI.", ["result"], registry=REGISTRY)
 LEADING: Final = Gauge("cadence_sync_scheduler_leading", "1 where this process decides what is due.", registry=REGISTRY)
 
 _BY_ORG: Final = {

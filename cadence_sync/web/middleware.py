@@ -8,18 +8,17 @@ from urllib.parse import urlencode
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from cadence_sync.core.identity import Identity
 from cadence_sync.errors import ArgumentError, CadenceSyncError, DatabaseError, NotFoundError
 from cadence_sync.logs import log
 from cadence_sync.web import params
-from cadence_sync.web.access import ACCESS, IDENTITY, LIMITS
+from cadence_sync.web.access import ACCESS, IDENTITY
+from cadence_sync.web.authentication import TooManyWrongTokensError, bearer, identify
 from cadence_sync.web.sessions import CSRF_FIELD, session_of
 from cadence_sync.web.templating import page
 
 READING: Final = frozenset({"GET", "HEAD"})
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 LOGIN: Final = "/login"
-TOKEN_USER: Final = "token"  # noqa: S105 - the user in the audit log who logged in with the token
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -64,6 +63,10 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await _page(request, error.status, sentence, hint, kept)
     except RefusedRequestError as error:
         return await _page(request, error.status, error.sentence, error.hint, error.headers)
+    except TooManyWrongTokensError as error:
+        retry = {"Retry-After": str(int(error.wait) + 1)}
+        hint = f"Try again in {max(1, round(error.wait / 60))} min."
+        return await _page(request, 429, str(error), hint, retry)
     except CadenceSyncError as error:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
         if status >= 500:  # noqa: PLR2004 - the reader cannot fix those
@@ -72,6 +75,26 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:  # noqa: BLE001 - a person waits for an answer
         log.exception("web_request_failed", path=request.path)
         return await _page(request, 500, "This page failed; that is a defect.", "The log of the daemon says more.")
+
+
+@web.middleware
+async def check_place(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses other machines where no identity is asked for, and what other websites load into their pages."""
+    if not request.app[ACCESS].admits(request):
+        raise RefusedRequestError(
+            403,
+            "This web UI is open to its own machine only.",
+            "To reach it from elsewhere or through a proxy, set CADENCE_SYNC_WEB_TOKEN.",
+        )
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and not _is_visit(request):
+        raise RefusedRequestError(403, "That was sent from another website.", "Open the page by itself.")
+    return await handler(request)
+
+
+def _is_visit(request: web.Request) -> bool:
+    """Whether a browser shows what it asked for as a page of its own, as after a click on a link."""
+    headers = request.headers
+    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
 @web.middleware
@@ -90,9 +113,9 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
 async def check_user(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path in PROBES or request.path.startswith("/static/"):
         return await handler(request)
-    user = _user(request)
-    if user is not None:
-        request[IDENTITY] = Identity(user, "reviewer")
+    identity = await identify(request)
+    if identity is not None:
+        request[IDENTITY] = identity
     elif request.path != LOGIN:
         raise _unknown(request)
     return await handler(request)
@@ -103,7 +126,7 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
     """Allows changes by forms of this site only: by their origin, and by the secret that they repeat."""
     access = request.app[ACCESS]
     # Programs send the token, which `check_user` has compared, in a header; no browser does so by itself.
-    by_token = _bearer(request) is not None
+    by_token = bearer(request) is not None
     if request.method in READING or request.path in PROBES or by_token:
         return await handler(request)
     origin = request.headers.get("Origin") or request.headers.get("Referer")
@@ -115,15 +138,17 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
             "Use the forms of this page. Behind a proxy, let it pass on `Host`, or set CADENCE_SYNC_WEB_URL.",
         )
     given = (await params.form(request)).get(CSRF_FIELD, "")
-    expected = session_of(request).get(CSRF_FIELD)
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    session = session_of(request)
+    if session.is_new or not hmac.compare_digest(given.encode(), session.csrf.encode()):
         raise RefusedRequestError(403, "This form is too old to be sent.", "Go back, load the page anew, try again.")
     return await handler(request)
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.app[ACCESS].is_secure(request):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.pop("Server", None)
 
@@ -134,55 +159,20 @@ def local(path: object) -> str:
     return str(path) if is_local and str(path).isprintable() else "/"
 
 
-def accepts_token(request: web.Request, token: str) -> bool:
-    """Compares a token; raises `RefusedRequestError` for a client that tried too many wrong ones."""
-    access, limits = request.app[ACCESS], request.app[LIMITS]
-    client = access.client(request)
-    wait = limits.wait(client)
-    if wait > 0:
-        raise RefusedRequestError(
-            429,
-            "Too many wrong tokens were tried.",
-            f"Try again in {max(1, round(wait / 60))} min.",
-            {"Retry-After": str(int(wait) + 1)},
-        )
-    accepted = access.is_token(token)
-    if not accepted:
-        limits.fail(client)
-    return accepted
-
-
-def _user(request: web.Request) -> str | None:
-    access = request.app[ACCESS]
-    if access.is_open:
-        return "loopback"
-    named = access.proxy_user(request)
-    if named is not None:
-        return named
-    bearer = _bearer(request)
-    if bearer is not None:
-        return TOKEN_USER if accepts_token(request, bearer) else None
-    return session_of(request).get("user") if access.token is not None else None
-
-
-def _bearer(request: web.Request) -> str | None:
-    """Returns what is meant as our token: a proxy that authenticates users may send one of its own."""
-    access = request.app[ACCESS]
-    if access.token is None or access.proxy_user(request) is not None:
-        return None
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else None
-
-
 def _unknown(request: web.Request) -> Exception:
     access = request.app[ACCESS]
-    if access.token is None:
+    name = access.proxy_user(request)
+    if name is not None:
+        return RefusedRequestError(
+            403, f"No group of {name} may see this.", "CADENCE_SYNC_WEB_GROUPS names those that may."
+        )
+    if access.token is None and bearer(request) is None:
         return RefusedRequestError(
             403,
             "The proxy in front of this page does not say who you are.",
             f"It must be one of CADENCE_SYNC_WEB_TRUSTED_PROXIES and set {access.user_header}.",
         )
-    wants_page = "text/html" in request.headers.get("Accept", "") and _bearer(request) is None
+    wants_page = "text/html" in request.headers.get("Accept", "") and bearer(request) is None
     if request.method in READING and wants_page:
         return web.HTTPSeeOther(f"{LOGIN}?{urlencode({'next': request.path_qs})}")
     challenge = {"WWW-Authenticate": "Bearer"}

@@ -12,10 +12,9 @@ from aiohttp import web
 from cadence_sync.web import filters
 from cadence_sync.web.access import ACCESS, IDENTITY
 from cadence_sync.web.params import CLOCK, zone_of, zones
-from cadence_sync.web.sessions import csrf, session_of
+from cadence_sync.web.sessions import session_of
 
 HERE: Final = Path(__file__).parent
-FLASH: Final = "flash"
 NAVIGATION: Final = {
     "/": "Overview",
     "/cadences": "Cadences",
@@ -44,15 +43,15 @@ def set_up(app: web.Application) -> None:
 
 async def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
     session = session_of(request)
-    message = session.pop(FLASH, None) if FLASH in session else None
+    message, session.flash = session.flash, None
     frame = {
         "now": request.app[CLOCK].now(),
         "zone": zone_of(request),
         "zones": zones(),
         "identity": request.get(IDENTITY),
         "is_open": request.app[ACCESS].is_open,
-        "may_leave": bool(session.get("user")) and request.app[ACCESS].token is not None,
-        "csrf": csrf(request),
+        "may_leave": session.is_logged_in,
+        "csrf": session.csrf,
         "path": request.rel_url.raw_path,
         "here": request.path_qs,
         "query": dict(request.query),
@@ -63,7 +62,7 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
 
 
 def flash(request: web.Request, message: str) -> None:
-    session_of(request)[FLASH] = message
+    session_of(request).flash = message
 
 
 @cache

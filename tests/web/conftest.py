@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from cadence_sync.config.settings import Settings
 from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.authentication import OnLogin
 from tests.support.lab import Lab
 
 
@@ -52,14 +53,14 @@ async def opened(lab: Lab) -> AsyncIterator[Open]:
     """What serves the web UI with some settings."""
     async with AsyncExitStack() as stack:
 
-        async def serve(**settings: Any) -> Site:
+        async def serve(on_login: OnLogin = lambda _: None, **settings: Any) -> Site:
             asked: list[str] = []
 
             async def ask(org_id: str) -> str:
                 asked.append(org_id)
                 return "entered"
 
-            app = web_ui_app(Settings(**settings), lab.engine, lab.clock, ask)
+            app = web_ui_app(Settings(**settings), lab.engine, lab.clock, ask, on_login=on_login)
             server = await stack.enter_async_context(TestServer(app))
             client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
             await stack.enter_async_context(client)

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from cadence_sync.config.settings import Settings
-from cadence_sync.web.access import IN_ALL, PER_CLIENT, WINDOW, Access, Limits
+from cadence_sync.web import authentication, login_attempts
+from cadence_sync.web.access import Access
+from cadence_sync.web.authentication import Login
+from cadence_sync.web.login_attempts import PER_CLIENT, WINDOW, LoginAttempts
 from tests.support.lab import Lab, SetClock
 from tests.web.conftest import Open, Site
 
@@ -70,11 +73,11 @@ async def test_logging_in_and_out(opened: Open) -> None:
 
 
 async def test_a_session_outlives_the_process_but_not_the_token(opened: Open) -> None:
-    site = await opened(web_token=TOKEN, encryption_keys="k" * 16)
+    site = await opened(web_token=TOKEN)
     assert await log_in(site) == 303
     kept = {each.key: each.value for each in site.client.session.cookie_jar}
     for token, status in ((TOKEN, 200), (f"{TOKEN}-new", 401)):
-        other = await opened(web_token=token, encryption_keys="k" * 16)
+        other = await opened(web_token=token)
         assert (await other.get("/", cookies=kept)).status == status
 
 
@@ -94,27 +97,50 @@ async def test_the_token_in_a_header_opens_what_programs_read(opened: Open) -> N
     assert (await site.get(f"/?token={TOKEN}")).status == 401
 
 
-async def test_wrong_tokens_are_counted_and_then_refused(opened: Open, lab: Lab) -> None:
-    site = await opened(web_token=TOKEN)
+async def test_wrong_tokens_are_counted_and_the_right_one_is_never_refused(
+    opened: Open, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "PENALTY", 0.0)
+    logins: list[Login] = []
+    site = await opened(on_login=logins.append, web_token=TOKEN)
     for _ in range(PER_CLIENT - 1):
         assert await log_in(site, "wrong") == 403
-    assert (await site.get("/", headers={"Authorization": "Bearer wrong"})).status == 401
-    assert await log_in(site) == 429
-    response = await site.get("/", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert (response.status, int(response.headers["Retry-After"]) > 0) == (429, True)
-    lab.clock.move(seconds=WINDOW)
+    bad = {"Authorization": "Bearer wrong"}
+    assert (await site.get("/", headers=bad)).status == 401
+    response = await site.get("/", headers=bad)
+    assert (response.status, 0 < int(response.headers["Retry-After"]) <= WINDOW + 1) == (429, True)
+    assert await log_in(site, "wrong") == 429
+    assert (await site.get("/", headers={"Authorization": f"Bearer {TOKEN}"})).status == 200
     assert await log_in(site) == 303
+    assert logins == [Login.FAILED] * PER_CLIENT + [Login.LIMITED] * 2 + [Login.SUCCEEDED]
+    lab.clock.move(seconds=WINDOW)
+    assert (await site.get("/", headers=bad)).status == 401
 
 
-def test_all_clients_together_may_fail_so_often() -> None:
-    clock = SetClock()
-    limits = Limits(clock)
-    for number in range(IN_ALL):
-        assert limits.wait(f"10.0.{number}") == 0
-        limits.fail(f"10.0.{number}")
-    assert limits.wait("a newcomer") == WINDOW
-    clock.move(seconds=WINDOW)
-    assert limits.wait("a newcomer") == 0
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.0.0.1", "10.0.0.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("", "", True),
+    ],
+)
+def test_a_client_is_an_address_or_the_network_of_an_ipv6_one(one: str, other: str, same: bool) -> None:
+    attempts = LoginAttempts(SetClock())
+    for _ in range(PER_CLIENT):
+        attempts.fail(one)
+    assert (attempts.wait(other) > 0) is same
+
+
+def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_attempts, "CLIENTS", 2)
+    attempts = LoginAttempts(SetClock())
+    for client in ("10.0.0.1", "10.0.0.2", "10.0.0.3"):
+        for _ in range(PER_CLIENT):
+            attempts.fail(client)
+    assert [attempts.wait(client) > 0 for client in ("10.0.0.1", "10.0.0.2", "10.0.0.3")] == [False, True, True]
 
 
 async def test_behind_tls_the_cookie_is_secure_where_the_proxy_is_trusted(opened: Open) -> None:
@@ -161,7 +187,10 @@ async def test_a_proxy_may_send_a_bearer_of_its_own(opened: Open) -> None:
         assert posted.status == 403
 
 
-async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(opened: Open) -> None:
+async def test_a_client_behind_proxies_is_the_last_that_no_proxy_has(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "PENALTY", 0.0)
     site = await opened(web_token=TOKEN, web_trusted_proxies="127.0.0.1,10.0.0.0/8")
     bad = {"Authorization": "Bearer wrong"}
     for number in range(PER_CLIENT):
@@ -250,7 +279,8 @@ def test_the_token_is_in_no_text() -> None:
     assert not Access().is_token("")
 
 
-async def test_two_tries_at_once_are_counted_both(opened: Open) -> None:
+async def test_two_tries_at_once_are_counted_both(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "PENALTY", 0.0)
     site = await opened(web_token=TOKEN)
     bad = {"Authorization": "Bearer wrong"}
     async with asyncio.TaskGroup() as group:

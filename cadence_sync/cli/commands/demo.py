@@ -9,7 +9,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.commands.history import load_history, print_history
 from cadence_sync.cli.console import print_rows
 from cadence_sync.cli.options import examples, new_app
-from cadence_sync.cli.runtime import check_host, program_name, read_settings, run
+from cadence_sync.cli.runtime import program_name, read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings
 from cadence_sync.db import embedded
@@ -22,7 +22,9 @@ from cadence_sync.simulator.edits import Edit
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
-from cadence_sync.web.app import Probes, serving, web_ui_app
+from cadence_sync.web.access import check_access
+from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.server import Listener, Probes, serving
 
 CADENCES: Final = 25
 _EDITS: Final = ("deactivate", "change_execution", "rename", "change_counts", "create", "delete", "rename_user")
@@ -57,7 +59,7 @@ async def _demo(web: Settings | None) -> None:
     """Runs the whole story in a temporary folder that is removed at the end; `web` says where to serve it meanwhile."""
     configure_logs("WARNING")
     if web is not None:
-        check_host(web)
+        check_access(web)
     clock = wiring.SystemClock()
     began = clock.monotonic()
     simulator = Simulator(cadences=CADENCES, clock=clock.now)
@@ -112,9 +114,10 @@ async def _serve(settings: Settings, zoho: str, engine: Engine) -> None:
         return b""
 
     page = web_ui_app(settings, engine, wiring.SystemClock(), ask)
-    host, probes = settings.web_host, Probes(ready, nothing)
-    async with serving(host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port:
-        print(f"\nThe page: http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
+    listener, probes = Listener.of(settings), Probes(ready, nothing)
+    async with serving(listener, probes, page) as port:
+        scheme, host = "http" if listener.certificate is None else "https", listener.host
+        print(f"\nThe page: {scheme}://{host}:{port}/ (Ctrl-C ends it)", flush=True)
         await asyncio.Event().wait()
 
 

@@ -1,11 +1,11 @@
-"""The session: logging in with the token, logging out, and choosing a time zone."""
+"""The session: logging in with a token, logging out, and choosing a time zone."""
 
 from aiohttp import web
 
 from cadence_sync.errors import ArgumentError
-from cadence_sync.web import params
+from cadence_sync.web import authentication, params
 from cadence_sync.web.access import ACCESS, IDENTITY
-from cadence_sync.web.middleware import TOKEN_USER, accepts_token, local
+from cadence_sync.web.middleware import local
 from cadence_sync.web.sessions import session_of
 from cadence_sync.web.templating import page
 
@@ -15,7 +15,7 @@ routes = web.RouteTableDef()
 @routes.get("/login")
 async def show_login(request: web.Request) -> web.Response:
     then = local(request.query.get("next"))
-    if IDENTITY in request or request.app[ACCESS].token is None:
+    if IDENTITY in request or request.app[ACCESS].is_open:
         raise web.HTTPSeeOther(then)
     return await page(request, "login.html", then=then, wrong=False)
 
@@ -24,22 +24,14 @@ async def show_login(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     given = await params.form(request)
     then = local(given.get("next"))
-    if request.app[ACCESS].token is None:
-        raise web.HTTPSeeOther(then)
-    if not accepts_token(request, given.get("token", "")):
+    if not request.app[ACCESS].is_open and not await authentication.log_in(request, given.get("token", "")):
         return await page(request, "login.html", status=403, then=then, wrong=True)
-    session = session_of(request)
-    zone = session.get("zone")
-    session.invalidate()
-    session["user"] = TOKEN_USER
-    if zone:
-        session["zone"] = zone
     raise web.HTTPSeeOther(then)
 
 
 @routes.post("/logout")
 async def log_out(request: web.Request) -> web.Response:
-    session_of(request).invalidate()
+    await authentication.log_out(request)
     raise web.HTTPSeeOther("/login")
 
 
@@ -49,5 +41,5 @@ async def choose_time_zone(request: web.Request) -> web.Response:
     name = given.get("zone")
     if name not in params.zones():
         raise ArgumentError("There is no such time zone.", hint="Choose one from the list.")
-    session_of(request)["zone"] = name
+    session_of(request).zone = name
     raise web.HTTPSeeOther(local(given.get("next")))
