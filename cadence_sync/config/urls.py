@@ -14,6 +14,9 @@ DATABASE_WORDS: Final = {
 }
 """Allowed values of those parameters of a database's address that are words."""
 
+WIDEST_NETWORK: Final = {4: 8, 6: 16}
+"""Shortest prefix of a network whose members are believed, by the version of IP."""
+
 
 def checked_web_url(url: str) -> str:
     """Returns the URL without its last slash; raises `ValueError` where secrets would travel in the clear."""
@@ -62,9 +65,12 @@ def _check_parameters(url: str) -> None:
 def checked_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Returns addresses and networks, separated by commas; raises `ValueError`."""
     try:
-        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+        networks = tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
     except ValueError as error:
         raise ValueError("expected addresses or networks, such as 127.0.0.1,10.0.0.0/8") from error
+    if any(each.prefixlen < WIDEST_NETWORK[each.version] for each in networks):
+        raise ValueError("a network that wide holds strangers; name the proxies, such as 10.0.0.0/8 or narrower")
+    return networks
 
 
 def is_loopback(host: str) -> bool:

@@ -104,6 +104,10 @@ class Connection(asyncio.Protocol):
             self.requests -= 1
             self.idle_since = time.monotonic()
 
+    @property
+    def is_idle(self) -> bool:
+        return self.requests == 0 and (self.transport is None or self.transport.get_write_buffer_size() == 0)
+
     def is_overdue(self, now: float) -> bool:
         if self.head_since is not None and now - self.head_since > HEAD_SECONDS:
             return True
@@ -121,16 +125,17 @@ class Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Connections:
-    """A factory of protocols for `loop.create_server`, over the one of aiohttp."""
-
-    factory: Callable[[], asyncio.Protocol]
     bounds: Bounds
     is_exempt: Callable[[str], bool]
     """Whether an address may have any number of connections, such as a proxy's."""
     _open: dict[asyncio.BaseTransport, Connection] = field(default_factory=dict)
 
-    def __call__(self) -> Connection:
-        return Connection(self, self.factory())
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def around(self, factory: Callable[[], asyncio.Protocol]) -> Callable[[], Connection]:
+        """Returns a factory of protocols for `loop.create_server`, over the one of aiohttp."""
+        return lambda: Connection(self, factory())
 
     def add(self, connection: Connection) -> None:
         if connection.transport is None:
@@ -151,7 +156,7 @@ class Connections:
 
     def _make_room(self, among: Iterable[Connection], newest: Connection) -> None:
         """Drops the one that has been idle for longest; where all are busy, the newest."""
-        idle = [each for each in among if each.requests == 0 and each is not newest]
+        idle = [each for each in among if each.is_idle and each is not newest]
         min(idle, key=lambda each: each.idle_since, default=newest).drop()
 
     @asynccontextmanager

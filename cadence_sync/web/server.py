@@ -81,16 +81,16 @@ async def serving(listener: Listener, probes: Probes, app: web.Application | Non
     app.router.add_get("/readyz", probes.readyz)
     app.router.add_get("/metrics", probes.metricsz)
     app.middlewares.insert(0, watch)
+    is_proxy = app[ACCESS].is_proxy if ACCESS in app else (lambda _: False)
+    connections = app[CONNECTIONS] = Connections(raise_file_limit(), is_proxy)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=_GRACE)
     async with AsyncExitStack() as stack:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         if runner.server is None:
             raise RuntimeError("the runner was set up and has no server")
-        is_proxy = app[ACCESS].is_proxy if ACCESS in app else (lambda _: False)
-        connections = app[CONNECTIONS] = Connections(runner.server, raise_file_limit(), is_proxy)
         _quiet_logs()
-        server = await _listen(listener, connections)
+        server = await _listen(listener, connections.around(runner.server))
         stack.callback(server.close)
         await stack.enter_async_context(connections.sweeping())
         if listener.certificate is not None:
@@ -99,11 +99,11 @@ async def serving(listener: Listener, probes: Probes, app: web.Application | Non
         yield int(server.sockets[0].getsockname()[1])
 
 
-async def _listen(listener: Listener, connections: Connections) -> asyncio.Server:
+async def _listen(listener: Listener, factory: Callable[[], asyncio.Protocol]) -> asyncio.Server:
     certificate = listener.certificate
     try:
         return await asyncio.get_running_loop().create_server(
-            connections,
+            factory,
             listener.host,
             listener.port,
             ssl=None if certificate is None else certificate.context,
