@@ -17,7 +17,7 @@ endif
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-unit test-system torture fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
+.PHONY: help demo test test-unit test-system torture torture-web fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -43,6 +43,9 @@ screenshots: .venv/ready ## Take the pictures of the web UI in docs/images/; ins
 torture: .venv/ready ## Run 200 kills, 10,000 hostile bodies and the long model test (many minutes)
 	$(CLEAN) CADENCE_SYNC_TORTURE_KILLS=200 CADENCE_SYNC_TORTURE_BODIES=10000 CADENCE_SYNC_TORTURE_EXAMPLES=100 \
 	CADENCE_SYNC_TORTURE_STEPS=50 $(BIN)/python -m pytest -q tests/torture
+
+torture-web: .venv/ready ## Send hostile requests to a daemon for three minutes; fails where the probe waits longer than 100 ms
+	$(CLEAN) CADENCE_SYNC_TORTURE_WEB_SECONDS=180 CADENCE_SYNC_TORTURE_WEB_LATENCY=0.1 $(BIN)/python -m pytest -q -n 0 --timeout 900 tests/torture/test_web.py
 
 fuzz: .venv/ready ## Look for bodies that break the decoder, guided by coverage, for FUZZ_SECONDS
 	$(UV) run --frozen --extra embedded --group fuzz python tests/fuzz/fuzz_decode.py -max_total_time=$(FUZZ_SECONDS)

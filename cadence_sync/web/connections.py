@@ -1,14 +1,14 @@
 """Bounds on connections: how many there may be, how long a request's head may take, how long a client may read nothing.
 
 Every protocol of aiohttp is wrapped in one that only watches. Where there are too many connections, the one that has
-been idle for longest goes: so those who hold many shut out nobody else.
+been useless for longest goes: so those who hold many shut out nobody else.
 """
 
 import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -22,6 +22,8 @@ HEAD_SECONDS: Final = 10.0
 """For the head of a request, from its first byte; for the first one from the connection's beginning."""
 STALLED_SECONDS: Final = 30.0
 """Without the client reading a byte of what waits for it."""
+SLOW_SECONDS: Final = 2.0
+"""After which a client that reads nothing makes room for others."""
 MOST: Final = 1000
 PER_CLIENT: Final = 100
 _SWEEP: Final = 1.0
@@ -104,17 +106,24 @@ class Connection(asyncio.Protocol):
             self.requests -= 1
             self.idle_since = time.monotonic()
 
-    @property
-    def is_idle(self) -> bool:
-        return self.requests == 0 and (self.transport is None or self.transport.get_write_buffer_size() == 0)
+    def useless_seconds(self, now: float) -> float:
+        """Returns how long nobody has asked for anything here, or read anything of what they asked for."""
+        stalled = self._stalled_seconds(now)
+        if stalled is not None:
+            return stalled - SLOW_SECONDS
+        return 0.0 if self.requests else now - self.idle_since
 
     def is_overdue(self, now: float) -> bool:
         if self.head_since is not None and now - self.head_since > HEAD_SECONDS:
             return True
+        return (self._stalled_seconds(now) or 0) > STALLED_SECONDS
+
+    def _stalled_seconds(self, now: float) -> float | None:
+        """Returns how long the client has read nothing of what waits for it; None where nothing waits."""
         unread = 0 if self.transport is None else self.transport.get_write_buffer_size()
-        if unread == 0 or unread != self._unread[0]:
+        if unread != self._unread[0]:
             self._unread = unread, now
-        return unread > 0 and now - self._unread[1] > STALLED_SECONDS
+        return now - self._unread[1] if unread else None
 
     def drop(self) -> None:
         """Ends the connection now: what the client did not read is lost."""
@@ -140,12 +149,13 @@ class Connections:
     def add(self, connection: Connection) -> None:
         if connection.transport is None:
             return
-        self._open[connection.transport] = connection
         theirs = [each for each in self._open.values() if each.client == connection.client]
-        if len(theirs) > self.bounds.per_client and not self.is_exempt(connection.client):
-            self._make_room(theirs, connection)
-        elif len(self._open) > self.bounds.most:
-            self._make_room(self._open.values(), connection)
+        if len(theirs) >= self.bounds.per_client and not self.is_exempt(connection.client):
+            self._make_room(theirs)
+        is_full = len(self._open) >= self.bounds.most and not self._make_room(list(self._open.values()))
+        self._open[connection.transport] = connection
+        if is_full:
+            connection.drop()
 
     def remove(self, connection: Connection) -> None:
         if connection.transport is not None:
@@ -154,10 +164,14 @@ class Connections:
     def of(self, transport: asyncio.BaseTransport | None) -> Connection | None:
         return None if transport is None else self._open.get(transport)
 
-    def _make_room(self, among: Iterable[Connection], newest: Connection) -> None:
-        """Drops the one that has been idle for longest; where all are busy, the newest."""
-        idle = [each for each in among if each.is_idle and each is not newest]
-        min(idle, key=lambda each: each.idle_since, default=newest).drop()
+    def _make_room(self, among: Sequence[Connection]) -> bool:
+        """Drops the one that has been useless for longest; returns whether there is any."""
+        now = time.monotonic()
+        longest = max(among, key=lambda each: each.useless_seconds(now))
+        if longest.useless_seconds(now) <= 0:
+            return False
+        longest.drop()
+        return True
 
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[None]:

@@ -91,6 +91,9 @@ async def test_channels_that_hang_delay_no_other_and_no_end(lab: Lab, hanging: l
         async with sending(post.dispatcher(), grace=0.1):
             await receiver.until(1)
             await until(lab, "leased_until > now() OR channel = 'b'")
+            async with asyncio.timeout(WAIT):
+                while len(hanging) < 6:  # a lease begins before its thread does
+                    await asyncio.sleep(0.01)
         assert [got.path for got in receiver.got] == ["/chat"]
         rows = [row for row in await post.rows() if row["channel"] != "b"]
     # Left to its lease: whether it is taken after all, nobody knows yet.
