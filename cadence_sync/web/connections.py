@@ -149,12 +149,14 @@ class Connections:
     def add(self, connection: Connection) -> None:
         if connection.transport is None:
             return
-        theirs = [each for each in self._open.values() if each.client == connection.client]
-        if len(theirs) >= self.bounds.per_client and not self.is_exempt(connection.client):
-            self._make_room(theirs)
-        is_full = len(self._open) >= self.bounds.most and not self._make_room(list(self._open.values()))
+        others = list(self._open.values())
+        theirs = [each for each in others if each.client == connection.client]
         self._open[connection.transport] = connection
-        if is_full:
+        if len(theirs) >= self.bounds.per_client and not self.is_exempt(connection.client):
+            has_room = self._make_room(theirs)
+        else:
+            has_room = len(others) < self.bounds.most or self._make_room(others)
+        if not has_room:
             connection.drop()
 
     def remove(self, connection: Connection) -> None:

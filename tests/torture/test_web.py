@@ -8,9 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -121,8 +121,11 @@ class Watch:
     def run(self, ends: float) -> None:
         while time.monotonic() < ends:
             began = time.monotonic()
-            with urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=30) as response:
-                assert response.status == 200
+            # Of another address than the attacker's, as an orchestrator is.
+            probe = HTTPConnection("127.0.0.1", self._port, timeout=30, source_address=("127.0.0.2", 0))
+            with closing(probe):
+                probe.request("GET", "/healthz")
+                assert probe.getresponse().status == 200
             self.latencies.append(time.monotonic() - began)
             self.files = max(self.files, self._process.num_fds())
 
