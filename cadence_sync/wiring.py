@@ -101,7 +101,7 @@ def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
     """Returns an organization's own hosts, else those at the top level of the settings, else its data center's."""
     default = DATA_CENTERS[org.data_center]
     api, accounts = org.api_url or settings.zoho_api_url, org.accounts_url or settings.zoho_accounts_url
-    return Addresses(accounts or default.accounts, api or default.api, api_is_fixed=api is not None)
+    return Addresses(accounts or default.accounts, api or default.api, api is not None, default.api_domains)
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
