@@ -204,11 +204,11 @@ def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
 
 
 def _open_channel(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
-    if channel.webhook is not None and channel.secret is not None:
+    if channel.webhook is not None:
         from cadence_sync.alerts.webhook import WebhookChannel
 
-        url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
-        return WebhookChannel(name, url, secret, settings.web_url, clock)
+        secrets = [secret.get_secret_value() for secret in channel.secret or ()]
+        return WebhookChannel(name, channel.webhook.get_secret_value(), secrets, settings.web_url, clock)
     from cadence_sync.alerts.apprise import open_service
 
     return open_service(name, "" if channel.url is None else channel.url.get_secret_value(), settings.web_url)
