@@ -204,6 +204,13 @@ def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
 
 
 def _open_channel(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
+    from cadence_sync.alerts.channels import NamelessChannel
+
+    opened = _open_receiver(settings, clock, name, channel)
+    return opened if channel.names else NamelessChannel(opened)
+
+
+def _open_receiver(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
     if channel.webhook is not None:
         from cadence_sync.alerts.webhook import WebhookChannel
 

@@ -67,6 +67,8 @@ class ChannelSettings(SettingsTable):
     secret_file: Path | None = None
     secret_env: str | None = None
     digest: Literal["off", "1h", "1d"] = "off"
+    names: bool = True
+    """Whether messages name people."""
 
     @model_validator(mode="after")
     def _read(self) -> "ChannelSettings":
