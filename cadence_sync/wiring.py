@@ -101,7 +101,7 @@ def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
     """Returns an organization's own hosts, else those at the top level of the settings, else its data center's."""
     default = DATA_CENTERS[org.data_center]
     api, accounts = org.api_url or settings.zoho_api_url, org.accounts_url or settings.zoho_accounts_url
-    return Addresses(accounts or default.accounts, api or default.api, api_is_fixed=api is not None)
+    return Addresses(accounts or default.accounts, api or default.api, api is not None, default.api_domains)
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
@@ -204,11 +204,18 @@ def open_channels(settings: Settings, clock: Clock) -> "dict[str, Channel]":
 
 
 def _open_channel(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
-    if channel.webhook is not None and channel.secret is not None:
+    from cadence_sync.alerts.channels import NamelessChannel
+
+    opened = _open_receiver(settings, clock, name, channel)
+    return opened if channel.names else NamelessChannel(opened)
+
+
+def _open_receiver(settings: Settings, clock: Clock, name: str, channel: ChannelSettings) -> "Channel":
+    if channel.webhook is not None:
         from cadence_sync.alerts.webhook import WebhookChannel
 
-        url, secret = channel.webhook.get_secret_value(), channel.secret.get_secret_value()
-        return WebhookChannel(name, url, secret, settings.web_url, clock)
+        secrets = [secret.get_secret_value() for secret in channel.secret or ()]
+        return WebhookChannel(name, channel.webhook.get_secret_value(), secrets, settings.web_url, clock)
     from cadence_sync.alerts.apprise import open_service
 
     return open_service(name, "" if channel.url is None else channel.url.get_secret_value(), settings.web_url)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Thread
 from typing import Protocol
 
@@ -20,6 +21,20 @@ class Channel(Protocol):
 
         Raises `TransientError` where the receiver refused it, or where its answer is unknown.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class NamelessChannel:
+    """A channel whose messages name no people."""
+
+    inner: Channel
+
+    @property
+    def kind(self) -> str:
+        return self.inner.kind
+
+    async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
+        await self.inner.send(message_id, [alert.without_names() for alert in alerts])
 
 
 def not_sent(why: str, retry_after: float | None = None) -> TransientError:

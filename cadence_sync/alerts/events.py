@@ -1,7 +1,7 @@
 """Alert events, enriched when they are sent. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -23,6 +23,10 @@ class Event(StrEnum):
 
 ENDS: Final = {Event.FAILING: Event.RECOVERED, Event.STALE: Event.FRESH}
 """The event that ends the episode which another began."""
+
+
+_PEOPLE: Final = frozenset({"created_by.id", "modified_by.id"})
+"""Fields whose labels are names of people."""
 
 
 class HoldState(StrEnum):
@@ -65,3 +69,12 @@ class AlertEvent:
     error_code: str | None = None
     error: str | None = None
     hint: str | None = None
+    hides_names: bool = False
+
+    def without_names(self) -> "AlertEvent":
+        """Returns the event without names of people; their ids at Zoho stay."""
+        changes = [
+            change._replace(old_label=None, new_label=None) if change.field in _PEOPLE else change
+            for change in self.changes
+        ]
+        return replace(self, changes=changes, changed_by_name=None, decided_by=None, hides_names=True)

@@ -140,7 +140,7 @@ def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
     match alert.event:
         case Event.CHANGE:
             author = alert.changed_by_name or alert.changed_by_id
-            who = "somebody unknown" if author is None else sanitize(author)
+            who = "somebody unknown" if author is None else _person(alert, author)
             head = f"{_name(alert)} {_KINDS.get(alert.kind or '', _CHANGED)[1]}"
             return [head, *_fields(alert, most), f"{who} · {at} · {org}"]
         case Event.HELD:
@@ -149,7 +149,7 @@ def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
             stay = "it stays live" if alert.count == 1 else "they stay live"
             then = "the next sync deletes what is still missing" if alert.decision == "approved" else stay
             what = f"The deletion of {labels.plural(alert.count, 'cadence')} was {sanitize(alert.decision)}: {then}."
-            return [what, f"{sanitize(alert.decided_by)} · {at} · {org}"]
+            return [what, f"{_person(alert, alert.decided_by)} · {at} · {org}"]
         case Event.FAILING:
             why = [sanitize(text) for text in (alert.error, alert.hint) if text]
             return [_state(alert)[1], *why, f"since {at} · {org}"]
@@ -157,6 +157,10 @@ def _lines(alert: AlertEvent, most: int, *, has_link: bool) -> list[str]:
             return [_state(alert)[1], *_fields(alert, most), at]
         case _:
             return [_state(alert)[1], f"last read {at} · {org}"]
+
+
+def _person(alert: AlertEvent, name: str | None) -> str:
+    return "someone" if alert.hides_names else sanitize(name)
 
 
 def _name(alert: AlertEvent) -> str:
@@ -214,8 +218,8 @@ def _hold_state(alert: AlertEvent, *, has_link: bool) -> str:
     commands = f"`cadence-sync approve {alert.run_id}` or `cadence-sync reject {alert.run_id}`"
     return {
         HoldState.OPEN: "Approve or reject that in the web UI." if has_link else f"Decide: {commands}",
-        HoldState.APPROVED: f"Decided since: approved by {sanitize(alert.decided_by)}.",
-        HoldState.REJECTED: f"Decided since: rejected by {sanitize(alert.decided_by)}.",
+        HoldState.APPROVED: f"Decided since: approved by {_person(alert, alert.decided_by)}.",
+        HoldState.REJECTED: f"Decided since: rejected by {_person(alert, alert.decided_by)}.",
         HoldState.REPLACED: "Nothing to decide here: a newer case has taken its place.",
         HoldState.SETTLED: "Nothing to decide any more: they are there again, or deleted.",
     }[alert.hold_state]

@@ -26,13 +26,14 @@ _BEGINNINGS: Final = {end: begin for begin, end in ENDS.items()}
 class WebhookChannel:
     name: str
     url: str = field(repr=False)
-    secret: str = field(repr=False)
+    secrets: Sequence[str] = field(repr=False)
     web_url: str | None
     clock: Clock
     kind: str = "webhook"
 
     async def send(self, message_id: str, alerts: Sequence[AlertEvent]) -> None:
         """Posts a message; a redirect is a refusal, since the message is for the configured address only."""
+        keys = [Webhook(webhook_key(secret)) for secret in self.secrets]
         body = msgspec.json.encode(render_payload(alerts, self.web_url, channel=self.name, message_id=message_id))
         now = self.clock.now()
         headers = {
@@ -41,7 +42,7 @@ class WebhookChannel:
             "Idempotency-Key": message_id,
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(webhook_key(self.secret)).sign(message_id, now, body.decode()),
+            "webhook-signature": " ".join(key.sign(message_id, now, body.decode()) for key in keys),
         }
         try:
             async with (

@@ -4,7 +4,6 @@ Standard output that is full, broken or closed ends a command with one sentence 
 """
 
 import io
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from select import select
 from typing import Any, Final, TextIO
 
-from cadence_sync.core.labels import json_default, one_line
+from cadence_sync.core.labels import one_line, render_json
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 
 _USUAL_WIDTH: Final = 80
@@ -48,8 +47,7 @@ def _width(stream: TextIO) -> int:
 
 
 def print_json(value: object) -> None:
-    json.dump(value, sys.stdout, default=json_default, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(render_json(value, for_terminal=sys.stdout.isatty()))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

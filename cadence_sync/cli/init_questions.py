@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from cadence_sync.cli.console import show_error
-from cadence_sync.cli.new_org import known_data_center, parse_new_org
+from cadence_sync.cli.new_org import known_data_center, parse_data_centers, parse_new_org
 from cadence_sync.cli.prompts import ask_until_valid, check_optional_word, check_word, confirm, prompt, tell
 from cadence_sync.cli.runtime import run, with_database
 from cadence_sync.config.orgs import OrgConfig
@@ -18,10 +18,11 @@ from cadence_sync.config.urls import checked_database_url
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.doctor.checks import CheckState
 from cadence_sync.doctor.database import database_checks
-from cadence_sync.errors import ArgumentError, CadenceSyncError, TransientError
-from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, verify_credentials
+from cadence_sync.errors import AccessError, ArgumentError, CadenceSyncError, TransientError
+from cadence_sync.orgs.onboarding import SPENT, InMemoryTokenCache, NewOrg, verify_credentials
 from cadence_sync.zoho.data_centers import DATA_CENTERS, sites
 from cadence_sync.zoho.errors import SCOPE
+from cadence_sync.zoho.oauth import WRONG_DC_CODES
 
 _NONE: Final = "-"
 """Typed for no address, where an empty answer takes the former one."""
@@ -42,6 +43,10 @@ _AGAIN: Final = {
     "INVALID_CLIENT_SECRET": ("client_secret",),
 }
 """Error code → the answers it refuses; any other refuses the grant code and refresh token."""
+
+
+_ELSEWHERE: Final = WRONG_DC_CODES | {"INVALID_GRANT_CODE"}
+"""Refusals that another data center might not give."""
 
 
 def ask_for_database(settings: Settings, values: dict[str, str]) -> Settings:
@@ -127,7 +132,7 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
         _ask_for_the_rest(known, former)
         former, held = dict(known), InMemoryTokenCache()
         try:
-            org = run(verify_credentials(quick, parse_new_org(settings, known), held))
+            org = _verify(quick, parse_new_org(settings, known), held)
         except CadenceSyncError as error:
             _forget_what_is_wrong(error, known, held)
             if error.code == "WRONG_DATA_CENTER":
@@ -135,6 +140,20 @@ def ask_for_access(settings: Settings, data_center: str | None) -> OrgConfig:
             continue
         tell("   Zoho lets cadence-sync read the cadences.")
         return org
+
+
+def _verify(settings: Settings, new_org: NewOrg, held: InMemoryTokenCache) -> OrgConfig:
+    """Proves the credentials; where they are refused, asks which other data centers may be tried."""
+    try:
+        return run(verify_credentials(settings, new_org, held))
+    except AccessError as error:
+        if error.code not in _ELSEWHERE or settings.zoho_accounts_url is not None:
+            raise
+        tell(f"   {new_org.org.data_center!r} refuses them. Others get the client secret only if you name them.")
+        others = ask_until_valid("Data centers to try, like eu,in; empty for none", parse_data_centers, default="")
+        if not others:
+            raise
+    return run(verify_credentials(settings, new_org, held, others))
 
 
 def _forget_what_is_wrong(error: CadenceSyncError, known: dict[str, str | None], held: InMemoryTokenCache) -> None:

@@ -87,6 +87,11 @@ def known_data_center(text: str) -> str:
     return text.lower()
 
 
+def parse_data_centers(text: str) -> list[str]:
+    """Returns data centers that are separated by commas or blanks; raises `ArgumentError`."""
+    return [known_data_center(name) for name in text.replace(",", " ").split()]
+
+
 def _url(name: str, text: str) -> str | None:
     return _checked(name, checked_web_url, text) if text else None
 

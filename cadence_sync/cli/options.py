@@ -26,6 +26,12 @@ At = Annotated[str, typer.Option("--at", metavar="T", help="A time with a zone, 
 WhichAxis = Annotated[
     Axis, typer.Option("--axis", help="By when it was so at Zoho (valid), or by when a sync saw it (observed).")
 ]
+Probe = Annotated[
+    str,
+    typer.Option(
+        metavar="LIST", help="Where Zoho refuses, try these data centers too, like eu,in: each gets the client secret."
+    ),
+]
 OrgId = Annotated[str, typer.Argument(metavar="ID", help="The organization's id, as `org list` shows it.")]
 Interval = Annotated[str | None, typer.Option(help="How often to sync it: 90s, 15m, 2h, 1d.")]
 Cron = Annotated[str | None, typer.Option(help="A cron line of five fields instead.")]

@@ -4,16 +4,17 @@ import binascii
 import os
 import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.core.fields import FIELDS, UNENROLL
 
+T = TypeVar("T")
 DIGESTS: Final = {"off": 0, "1h": 3600, "1d": 86400}
 SHORTEST_SECRET: Final = 16
 Topic: TypeAlias = Literal["changes", "held", "failing", "stale"]
@@ -23,6 +24,7 @@ WEBHOOK_PREFIX: Final = "whsec_"
 URL_CHANNEL: Final = "url-"
 """Channels with addresses from the environment are called `url-1`, `url-2` …"""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_BETWEEN_SECRETS: Final = re.compile(r"[,\n]")
 _NEXT: Final = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)")
 
 
@@ -39,6 +41,11 @@ def _check_pattern(pattern: str | None) -> str | None:
     return pattern
 
 
+def _split_secrets(text: str) -> list[SecretStr]:
+    """Returns the secrets of a text, which separates them by commas or lines; an empty one is refused later."""
+    return [SecretStr(secret.strip()) for secret in _BETWEEN_SECRETS.split(text)]
+
+
 class SettingsTable(BaseModel):
     """A table of the settings file; errors about it never show a value."""
 
@@ -52,21 +59,28 @@ class ChannelSettings(SettingsTable):
     url_file: Path | None = None
     url_env: str | None = None
     webhook: SecretStr | None = None
-    secret: SecretStr | None = None
+    secret: Annotated[
+        list[SecretStr] | None,
+        BeforeValidator(lambda given: _split_secrets(given) if isinstance(given, str) else given),
+    ] = None
+    """The first signs first. Several at a time let a receiver go from one to the next without losing a message."""
     secret_file: Path | None = None
     secret_env: str | None = None
     digest: Literal["off", "1h", "1d"] = "off"
+    names: bool = True
+    """Whether messages name people."""
 
     @model_validator(mode="after")
     def _read(self) -> "ChannelSettings":
-        self.url = _only("url", self.url, self.url_file, self.url_env)
-        self.secret = _only("secret", self.secret, self.secret_file, self.secret_env)
+        self.url = _only("url", self.url, self.url_file, self.url_env, SecretStr)
+        self.secret = _only("secret", self.secret, self.secret_file, self.secret_env, _split_secrets)
         if (self.url is None) == (self.webhook is None):
             raise ValueError("a channel has either url or webhook")
         if self.webhook is not None:
             self.webhook = SecretStr(checked_web_url(self.webhook.get_secret_value()))
-            if self.secret is None or len(webhook_key(self.secret.get_secret_value())) < SHORTEST_SECRET:
-                raise ValueError(f"a webhook needs a secret of at least {SHORTEST_SECRET} characters")
+            keys = [webhook_key(secret.get_secret_value()) for secret in self.secret or ()]
+            if not keys or min(map(len, keys)) < SHORTEST_SECRET:
+                raise ValueError(f"a webhook needs a secret of at least {SHORTEST_SECRET} characters, or several")
         elif self.secret is not None:
             raise ValueError("only a webhook has a secret")
         elif self.url is not None and "://" not in self.url.get_secret_value():
@@ -147,16 +161,17 @@ def webhook_key(secret: str) -> bytes:
         raise ValueError(f"the secret after {WEBHOOK_PREFIX} is not base64") from error
 
 
-def _only(name: str, value: SecretStr | None, file: Path | None, variable: str | None) -> SecretStr | None:
+def _only(name: str, value: T | None, file: Path | None, variable: str | None, parse: Callable[[str], T]) -> T | None:
+    """Returns what one of three places holds; raises `ValueError`."""
     if sum(place is not None for place in (value, file, variable)) > 1:
         raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
     if file is not None:
         try:
-            return SecretStr(file.read_text(encoding="utf-8").strip())
+            return parse(file.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{name}_file names a file that cannot be read ({type(error).__name__})") from error
     if variable is not None:
         if not os.environ.get(variable):
             raise ValueError(f"{name}_env names the variable {variable}, which is not set")
-        return SecretStr(os.environ[variable])
+        return parse(os.environ[variable])
     return value

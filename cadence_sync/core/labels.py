@@ -1,6 +1,7 @@
 """The history as people read it: titles of fields, words for kinds of versions, values and changes on one line."""
 
 import json
+import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -71,6 +72,8 @@ AUDIT_FIELDS: Final = frozenset({"modified_time", "modified_by.id"})
 UNNAMED: Final = "(without a name)"
 _WORDS: Final = frozenset({"type", PERIOD, "execution_details.type", f"{UNENROLL}.type"})
 """Fields whose values are words of Zoho's, such as `complete_task`."""
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""C0 without tab and line breaks, DEL, C1, line separators, and what reorders the text around it."""
 _PLACES: Final = {path: place for place, path in enumerate(FIELD_TITLES)}
 
 
@@ -125,6 +128,16 @@ def one_line(value: object) -> str:
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False, default=json_default)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value))
+
+
+def replace_controls(text: str) -> str:
+    """Returns text of several lines in which no character moves the cursor or reorders the text around it."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def render_json(value: object, *, for_terminal: bool = False) -> str:
+    """Renders a JSON document; for a terminal in ASCII, since it would obey C1, DEL and bidi overrides."""
+    return json.dumps(value, default=json_default, ensure_ascii=for_terminal, indent=2) + "\n"
 
 
 def json_default(value: object) -> str:

@@ -10,6 +10,9 @@ from typing import Any, Final, Literal
 
 import yaml
 
+from cadence_sync.core.labels import render_json, replace_controls
+from cadence_sync.core.spreadsheet import SpreadsheetWriter
+
 COLUMNS: Final = (
     *("org_id", "cadence_id", "name", "description", "type", "status", "active", "published"),
     *("module_id", "module_api_name", "custom_view_id", "custom_view_name"),
@@ -41,27 +44,32 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def render_state(rows: Iterable[object], form: StateFormat) -> str:
-    """Renders rows that have `COLUMNS` as attributes, as `json`, `yaml` or `csv`."""
+def render_state(rows: Iterable[object], form: StateFormat, *, raw: bool = False, for_terminal: bool = False) -> str:
+    """Renders rows that have `COLUMNS` as attributes, as `json`, `yaml` or `csv`.
+
+    `raw` keeps the values of the CSV as they are stored; a terminal gets no control characters in any form.
+    """
     plain = [{name: _plain(getattr(row, name)) for name in COLUMNS} for row in rows]
     if form == "csv":
-        return render_csv(plain)
+        text = render_csv(plain, raw=raw)
+        return replace_controls(text) if for_terminal else text
     if form == "yaml":  # one row after the other: the writer keeps a tree of all that it writes at once
-        return "".join(render_yaml([row]) for row in plain) or render_yaml([])
-    return json.dumps(plain, ensure_ascii=False, indent=2) + "\n"
+        return "".join(render_yaml([row], ascii_only=for_terminal) for row in plain) or render_yaml([])
+    return render_json(plain, for_terminal=for_terminal)
 
 
-def render_yaml(value: object) -> str:
+def render_yaml(value: object, *, ascii_only: bool = False) -> str:
     """Renders a YAML document that says the same as the JSON: a time is text in both."""
-    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**6)
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=not ascii_only, sort_keys=False, width=10**6)
 
 
-def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Renders lines by RFC 4180; null is empty, since no stored text is."""
+def render_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> str:
+    """Renders lines by RFC 4180, for a spreadsheet unless `raw`; null is empty, since no stored text is."""
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    writer.writerows([{name: _cell(value) for name, value in row.items()} for row in rows])
+    write_row = csv.writer(out).writerow if raw else SpreadsheetWriter(out).write_row
+    write_row(COLUMNS)
+    for row in rows:
+        write_row([_cell(row[name]) for name in COLUMNS])
     return out.getvalue()
 
 

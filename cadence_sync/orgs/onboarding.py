@@ -1,6 +1,6 @@
 """How an organization is added: everything about it is checked, and proved by one call, before anything is stored."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -50,9 +50,18 @@ class InMemoryTokenCache(TokenSlot):
 
 
 async def add_org(
-    settings: Settings, engine: Engine, new_org: NewOrg, *, again: bool = False, prove: bool = True
+    settings: Settings,
+    engine: Engine,
+    new_org: NewOrg,
+    *,
+    again: bool = False,
+    prove: bool = True,
+    probe: Collection[str] = (),
 ) -> None:
-    """Adds an organization, or with `again` gives it new credentials; raises where anything about it is wrong."""
+    """Adds an organization, or with `again` gives it new credentials; raises where anything about it is wrong.
+
+    Only the data centers in `probe` are asked whether refused credentials are theirs.
+    """
     cipher, org = Cipher(settings.encryption_key_list), new_org.org
     if org.org_id in named_orgs(settings):
         raise in_settings_error(org.org_id)
@@ -60,7 +69,7 @@ async def add_org(
     await orgs.check_free(engine, org.org_id, replace=again)
     held = InMemoryTokenCache()
     if prove:
-        org = await verify_credentials(settings, new_org, held)
+        org = await verify_credentials(settings, new_org, held, probe)
     try:
         await orgs.upsert_org(engine, cipher, org, new_org.schedule, replace=again)
     except CadenceSyncError as error:
@@ -74,12 +83,14 @@ async def add_org(
                 slot.keep(held.token, issued_at)
 
 
-async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemoryTokenCache) -> OrgConfig:
+async def verify_credentials(
+    settings: Settings, new_org: NewOrg, held: InMemoryTokenCache, probe: Collection[str] = ()
+) -> OrgConfig:
     """Returns the organization with a refresh token that may read cadences; raises where one call does not prove it."""
     async with wiring.session(settings) as http:
         org = new_org.org
         if new_org.grant_code is not None:
-            held.refresh_token = await _exchange_grant_code(settings, http, new_org, held)
+            held.refresh_token = await _exchange_grant_code(settings, http, new_org, held, probe)
             org = replace(org, refresh_token=held.refresh_token)
         try:
             client = wiring.client(settings, http, wiring.auth(settings, http, org, wiring.SystemClock(), held))
@@ -88,18 +99,20 @@ async def verify_credentials(settings: Settings, new_org: NewOrg, held: InMemory
             if new_org.grant_code is not None:
                 error.hint = f"{error.hint} {SPENT}".lstrip()
                 raise
-            raise await _diagnose(settings, http, org, token_form(org), error) from error
+            raise await _diagnose(settings, http, org, token_form(org), error, probe) from error
     return org
 
 
-async def _exchange_grant_code(settings: Settings, http: Http, new_org: NewOrg, held: InMemoryTokenCache) -> str:
+async def _exchange_grant_code(
+    settings: Settings, http: Http, new_org: NewOrg, held: InMemoryTokenCache, probe: Collection[str]
+) -> str:
     """Returns a refresh token; the access token that comes with it serves for the proof."""
     org, now = new_org.org, wiring.SystemClock().now
     form = token_form(org, new_org.grant_code or "")
     try:
         grant = await request_token(http, wiring.addresses_of(settings, org), form, now())
     except AccessError as error:
-        raise await _diagnose(settings, http, org, form, error) from error
+        raise await _diagnose(settings, http, org, form, error, probe) from error
     if grant.refresh_token is None:
         raise InvalidResponseError(
             "Zoho answered the grant code without a refresh token.",
@@ -111,14 +124,20 @@ async def _exchange_grant_code(settings: Settings, http: Http, new_org: NewOrg, 
 
 
 async def _diagnose(
-    settings: Settings, http: Http, org: OrgConfig, form: dict[str, str], error: CadenceSyncError
+    settings: Settings,
+    http: Http,
+    org: OrgConfig,
+    form: dict[str, str],
+    error: CadenceSyncError,
+    probe: Collection[str],
 ) -> CadenceSyncError:
     """Returns the error, or the one that names the data center of these credentials if that is another."""
     if error.code not in WRONG_DC_CODES:
         return error
     invalid_grant_code = form["grant_type"] == "authorization_code" and error.code == "INVALID_CODE"
-    if not (org.accounts_url or settings.zoho_accounts_url):
-        found = await matching_data_centers(http, org.data_center, form, error.code, wiring.SystemClock().now())
+    candidates = [] if org.accounts_url or settings.zoho_accounts_url else sorted({*probe} - {org.data_center})
+    if candidates:
+        found = await matching_data_centers(http, candidates, form, error.code, wiring.SystemClock().now())
         if found:
             again = " and a new code: this one is used now" if invalid_grant_code else ""
             return AccessError(

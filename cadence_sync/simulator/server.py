@@ -1,17 +1,20 @@
 """The simulator as a server on loopback: both of Zoho's hosts under one address, and the control.
 
-Requests under `/_simulator/` control it, for tests in other processes and for experiments.
+Requests under `/_simulator/` control it, for tests in other processes and for experiments; those of web pages are
+refused.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from cadence_sync.config.urls import is_loopback
 from cadence_sync.simulator import api
 from cadence_sync.simulator.faults import FAULT_HANDLERS, Fault, FaultContext
 from cadence_sync.simulator.org import SimOrg
@@ -78,6 +81,8 @@ async def _intercept(request: web.Request, handler: Handler) -> web.StreamRespon
     kind = _kind(request)
     if kind == "control":
         try:
+            if _may_be_cross_site(request):
+                return json_response({"error": "control is for programs of this machine, by its loopback address"}, 403)
             return await handler(request)
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
@@ -101,6 +106,14 @@ async def _intercept(request: web.Request, handler: Handler) -> web.StreamRespon
                 org=org.index if org else None,
             )
         )
+
+
+def _may_be_cross_site(request: web.Request) -> bool:
+    """Whether a web page may have sent a request, also one whose host name resolves to this machine (DNS rebinding)."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    own = f"{request.scheme}://{request.host}"
+    is_own = is_loopback(urlsplit(own).hostname or "")
+    return not is_own or site not in {"same-origin", "none"} or origin not in {None, own}
 
 
 def _kind(request: web.Request) -> str:

@@ -1,6 +1,5 @@
 """Lists as CSV, for spreadsheets."""
 
-import csv
 import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -8,10 +7,10 @@ from typing import Final
 
 from aiohttp import web
 
+from cadence_sync.core.spreadsheet import SpreadsheetWriter
 from cadence_sync.web.params import zone_of
 
 _BOM: Final = "\ufeff"  # without it spreadsheets take the bytes for another encoding
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _BATCH: Final = 500
 
 
@@ -29,17 +28,17 @@ async def send_csv(
             return value.astimezone(zone).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        return value
 
     response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
     response.content_type, response.charset = "text/csv", "utf-8"
     text = io.StringIO(_BOM, newline="")
     text.seek(0, io.SEEK_END)
-    writer = csv.writer(text)
-    writer.writerow(columns)
+    writer = SpreadsheetWriter(text)
+    writer.write_row(columns)
     count = 0
     async for row in rows:
-        writer.writerow([cell(value) for value in row[: len(columns)]])
+        writer.write_row([cell(value) for value in row[: len(columns)]])
         count += 1
         if count % _BATCH == 0:
             await _send(request, response, text)

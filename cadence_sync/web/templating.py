@@ -9,6 +9,7 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
+from cadence_sync.core.labels import replace_controls
 from cadence_sync.web import filters
 from cadence_sync.web.access import ACCESS, IDENTITY
 from cadence_sync.web.params import CLOCK, zone_of, zones
@@ -58,7 +59,10 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "flash": message,
         "status": status,
     }
-    return aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
+    response = aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
+    # Names may hold escape sequences, which a page that is saved or fetched by `curl` would hand to a terminal.
+    response.text = replace_controls(response.text or "")
+    return response
 
 
 def flash(request: web.Request, message: str) -> None:

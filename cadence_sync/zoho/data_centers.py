@@ -5,6 +5,9 @@ Source: Zoho's "Multi-DC" page, as of November 2026.
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
+
+from cadence_sync.config.urls import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,18 +17,33 @@ class Addresses:
     accounts: str
     api: str
     api_is_fixed: bool = False
+    api_domains: tuple[str, ...] = ()
+    """Zoho's domains, below which a token response may name another API host, such as that of a sandbox."""
+
+    def trusts(self, api_url: str) -> bool:
+        """Whether the access token may be sent to a valid address that a token response names."""
+        parts, accounts = urlsplit(api_url), urlsplit(self.accounts)
+        host, own = parts.hostname or "", accounts.hostname or ""
+        if host == own or (is_loopback(own) and is_loopback(host)):
+            return True
+        is_zoho = any(f".{host}".endswith(f".{domain}") for domain in self.api_domains)
+        return is_zoho and parts.scheme == "https" and parts.port in {None, 443}
+
+
+def _addresses(accounts: str, *api_domains: str) -> Addresses:
+    return Addresses(f"https://{accounts}", f"https://www.{api_domains[0]}", api_domains=api_domains)
 
 
 DATA_CENTERS: Final[dict[str, Addresses]] = {
-    "us": Addresses("https://accounts.zoho.com", "https://www.zohoapis.com"),
-    "eu": Addresses("https://accounts.zoho.eu", "https://www.zohoapis.eu"),
-    "in": Addresses("https://accounts.zoho.in", "https://www.zohoapis.in"),
-    "au": Addresses("https://accounts.zoho.com.au", "https://www.zohoapis.com.au"),
-    "jp": Addresses("https://accounts.zoho.jp", "https://www.zohoapis.jp"),
-    "cn": Addresses("https://accounts.zoho.com.cn", "https://www.zohoapis.com.cn"),
-    "ca": Addresses("https://accounts.zohocloud.ca", "https://www.zohoapis.ca"),
-    "sa": Addresses("https://accounts.zoho.sa", "https://www.zohoapis.sa"),
-    "uk": Addresses("https://accounts.zoho.uk", "https://www.zohoapis.uk"),
+    "us": _addresses("accounts.zoho.com", "zohoapis.com"),
+    "eu": _addresses("accounts.zoho.eu", "zohoapis.eu"),
+    "in": _addresses("accounts.zoho.in", "zohoapis.in"),
+    "au": _addresses("accounts.zoho.com.au", "zohoapis.com.au"),
+    "jp": _addresses("accounts.zoho.jp", "zohoapis.jp"),
+    "cn": _addresses("accounts.zoho.com.cn", "zohoapis.com.cn"),
+    "ca": _addresses("accounts.zohocloud.ca", "zohoapis.ca", "zohocloud.ca"),
+    "sa": _addresses("accounts.zoho.sa", "zohoapis.sa"),
+    "uk": _addresses("accounts.zoho.uk", "zohoapis.uk"),
 }
 
 

@@ -7,10 +7,11 @@ up in logs.
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +25,7 @@ from cadence_sync.zoho.http import Http, HttpResponse
 
 LONGEST_LIFETIME: Final = 86400.0
 """Seconds; a longer lifetime is not credible."""
+FOREIGN_API_HOST: Final = "FOREIGN_API_HOST"
 _TOKEN: Final = re.compile(r"[!-~]{1,2048}")
 """Visible ASCII: a token is sent in a header."""
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
@@ -33,7 +35,7 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     ),
     "invalid_client": (
         "Zoho does not know the client id.",
-        "Check client id and data center in Zoho's API console.",
+        "Check client id and data center in Zoho's API console; `org add --probe eu,in` tries other data centers.",
     ),
     "invalid_client_secret": ("The client secret is wrong.", "Copy it again from Zoho's API console."),
 }
@@ -79,9 +81,16 @@ def _api_url(addresses: Addresses, api_domain: object) -> str:
     if addresses.api_is_fixed or not isinstance(api_domain, str):
         return addresses.api
     try:
-        return checked_web_url(api_domain)
+        url = checked_web_url(api_domain)
     except ValueError as error:
         raise InvalidResponseError(f"The token answer names an API address that cannot be used: {error}.") from error
+    if not addresses.trusts(url):
+        raise InvalidResponseError(
+            f"The token answer names {urlsplit(url).netloc!r} as the API host, which is none of this data center's.",
+            hint="No token was sent there. Check data center and accounts address, or set the API address.",
+            code=FOREIGN_API_HOST,
+        )
+    return url
 
 
 def _seconds(lifetime: object) -> float:
@@ -110,7 +119,7 @@ def _refusal(answer: HttpResponse, fields: dict[str, object]) -> CadenceSyncErro
 MOST_IN_WINDOW: Final = 10
 WINDOW: Final = timedelta(minutes=10)
 """Zoho's limit: access tokens from one refresh token in a window."""
-_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_LOST", "INVALID_RESPONSE", "BODY_TOO_LARGE"}
+_ANSWER_LOST: Final = {"TIMEOUT", "CONNECTION_LOST", "INVALID_RESPONSE", "BODY_TOO_LARGE", FOREIGN_API_HOST}
 """Failures after which Zoho may have issued a token that was not received; it counts towards the limit."""
 
 OnRefresh: TypeAlias = Callable[[str], None]
@@ -183,9 +192,9 @@ WRONG_DC_CODES: Final = frozenset({"INVALID_CLIENT", "INVALID_CODE"})
 
 
 async def matching_data_centers(
-    http: Http, refused_by: str, form: dict[str, str], refusal: str, now: datetime
+    http: Http, candidates: Iterable[str], form: dict[str, str], refusal: str, now: datetime
 ) -> list[str]:
-    """Returns the other data centers that accept this form.
+    """Returns those of the data centers that accept this form, which sends the client's secret to each.
 
     Where the client was refused, it is tried with a made-up code or token, so that a grant code stays unused. Where
     the code or token was refused, that is tried.
@@ -204,9 +213,8 @@ async def matching_data_centers(
 
     try:
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-            for data_center in DATA_CENTERS:
-                if data_center != refused_by:
-                    group.create_task(probe(data_center))
+            for data_center in candidates:
+                group.create_task(probe(data_center))
     except TimeoutError:
         pass  # those that answered are in the list
     return sorted(found)

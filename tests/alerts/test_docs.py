@@ -58,12 +58,27 @@ async def test_the_code_of_the_docs_takes_what_is_sent_and_nothing_else(lab: Lab
 async def test_a_secret_in_base64_signs_with_its_bytes() -> None:
     secret = f"whsec_{b64encode(bytes(range(24))).decode()}"
     async with receiving() as receiver:
-        channel = WebhookChannel("hook", receiver.url, secret, None, SystemClock())
+        channel = WebhookChannel("hook", receiver.url, [secret], None, SystemClock())
         await channel.send("m1", [])
     (got,) = receiver.got
     Webhook(secret).verify(got.body, dict(got.headers))
     with pytest.raises(WebhookVerificationError):
         Webhook(secret.encode()).verify(got.body, dict(got.headers))
+
+
+async def test_each_message_is_signed_by_every_secret_so_that_a_rotation_drops_none() -> None:
+    former, latter = "the-former-secret-of-a-hook", f"whsec_{b64encode(bytes(range(24))).decode()}"
+    async with receiving() as receiver:
+        channel = WebhookChannel("hook", receiver.url, [latter, former], None, SystemClock())
+        await channel.send("m1", [])
+    (got,) = receiver.got
+    for key in (latter, former.encode()):
+        Webhook(key).verify(got.body, dict(got.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(b"another-secret-of-a-hook").verify(got.body, dict(got.headers))
+    first, second = got.headers["webhook-signature"].split(" ")
+    Webhook(latter).verify(got.body, {**got.headers, "webhook-signature": first})
+    Webhook(former.encode()).verify(got.body, {**got.headers, "webhook-signature": second})
 
 
 @pytest.mark.parametrize("secret", ["whsec_c2hvcnQ=", "whsec_not base64, but long enough", "whsec_"])

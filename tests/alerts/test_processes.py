@@ -107,7 +107,7 @@ async def test_a_test_message_shows_the_way_and_no_secret(receiver: Receiver, tm
     assert bad.code == 4
     assert bad.json == [{"channel": "hook", "kind": "webhook", "error": "The webhook answers 403."}]
     listed = await cli.run("alerts", "list", "--json", cwd=tmp_path)
-    assert listed.json["channels"] == [{"channel": "hook", "kind": "webhook", "digest": "off"}]
+    assert listed.json["channels"] == [{"channel": "hook", "kind": "webhook", "digest": "off", "names": True}]
     assert listed.json["rules"][0]["events"] == ["changes", "failing", "held", "stale"]
     shown = await cli.run("alerts", "list", cwd=tmp_path)
     unknown = await cli.run("alerts", "test", "--channel", "nobody", cwd=tmp_path)

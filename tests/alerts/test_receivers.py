@@ -38,6 +38,18 @@ async def test_a_receiver_that_is_down_is_tried_again_until_it_is_up(lab: Lab) -
     assert post.results == [("hook", "failed"), ("hook", "failed"), ("hook", "sent")]
 
 
+async def test_a_channel_gets_names_of_people_unless_it_is_set_otherwise(lab: Lab) -> None:
+    async with receiving() as receiver, receiving() as other:
+        post = Post(lab, {"hook": webhook(receiver), "nameless": webhook(other, names=False)})
+        await lab.sync(record("1"))
+        later = lab.clock.move(seconds=1).isoformat()
+        await lab.sync(record("1", name="New", modified_time=later, modified_by={"name": "Ann Example", "id": "77"}))
+        await post.send()
+    assert "Ann Example" in receiver.got[0].json["text"]
+    assert b"Ann Example" not in other.got[0].body
+    assert other.got[0].json["events"][0]["changed_by"] == {"id": "77", "name": None}
+
+
 async def test_nobody_listens(lab: Lab) -> None:
     post = Post(lab, {"hook": webhook(Receiver("http://127.0.0.1:9"))})
     await changed(lab)

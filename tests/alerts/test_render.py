@@ -344,3 +344,26 @@ def test_the_webhook_gets_what_was_stored_untouched() -> None:
         "event": "deletions_held", "key": "key", "org_id": "emea", "at": NOW.isoformat(), "url": f"{PAGE}/runs/7",
         "run_id": 7, "count": 1, "names": ["<b>"], "state": "open", "decided_by": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("hold_state", HoldState)
+def test_a_channel_without_names_is_told_of_no_person(event: Event, hold_state: HoldState) -> None:
+    changes = tuple(
+        FieldChange(field, "41", "42", "Kim Park", "Dana Smith") for field in ("created_by.id", "modified_by.id")
+    )
+    module = FieldChange("module.id", "1", "2", "Leads", "Deals")
+    named = replace(
+        CHANGED, event=event, hold_state=hold_state, count=2, decision="approved", decided_by="Dana Smith",
+        changes=(*changes, module),
+    )  # fmt: skip
+    hidden = named.without_names()
+    payload: Any = json.loads(json.dumps(render_payload([hidden], None, channel="c", message_id="m")))
+    assert [name for name in ("Dana", "Kim") if name in json.dumps(payload)] == []
+    names = "Dana" in json.dumps(render_payload([named], None, channel="c", message_id="m"))
+    assert names or event not in {Event.CHANGE, Event.DECIDED}
+    if event is Event.CHANGE:
+        assert payload["events"][0]["changed_by"] == {"id": "42", "name": None}
+        assert ("someone · " in payload["text"], "Leads → Deals" in payload["text"]) == (True, True)
+    nobody = replace(CHANGED, changed_by_id=None, changed_by_name=None).without_names()
+    assert "somebody unknown" in render_message([nobody], None, 1000).body

@@ -34,6 +34,11 @@ WRONG = [
     ('[alerts.channels.b]\ndigest = "1h"', "either url or webhook"),
     ('[alerts.channels.b]\nurl = "json://4722"\ndigest = "2h"', "alerts.channels.b.digest"),
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = "short-4722"', "at least 16 characters"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = "long-enough-secret-4722,short-4722"', "at least 16"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = "long-enough-secret-4722,"', "at least 16"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ["long-enough-secret-4722", ""]', "at least 16"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = []', "at least 16"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ""', "at least 16"),
     ('[alerts.channels.b]\nwebhook = "http://h.test/4722"\nsecret = "long-enough-secret"', "plain http"),
     ('[alerts.channels.b]\nurl = "json://4722"\nsecret = "long-enough-secret-4722"', "only a webhook"),
     ('[alerts.channels.b]\nurl_env = "NOT_SET_ANYWHERE"', "NOT_SET_ANYWHERE, which is not set"),
@@ -46,7 +51,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "words"), WRONG, ids=[words for _, words in WRONG])
+@pytest.mark.parametrize(("text", "words"), WRONG, ids=[text[-60:] for text, _ in WRONG])
 def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         loaded(tmp_path, f"{CHANNEL}{text}")
@@ -67,8 +72,25 @@ def test_secrets_may_come_from_files_and_variables(tmp_path: Path, monkeypatch: 
     assert chat.url is not None
     assert hook.secret is not None
     assert chat.url.get_secret_value() == "slack://from-a-variable"
-    assert hook.secret.get_secret_value() == "the-secret-of-a-webhook"
+    assert [secret.get_secret_value() for secret in hook.secret] == ["the-secret-of-a-webhook"]
     assert not [word for word in ("from-a", "h.test", "the-secret") if word in repr(settings)]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        'secret = "new-secret-of-a-hook, old-secret-of-a-hook"',
+        'secret = ["new-secret-of-a-hook", "old-secret-of-a-hook"]',
+        'secret_env = "HOOK_SECRETS"',
+        'secret_file = "{folder}/secrets"',
+    ],
+)
+def test_a_webhook_may_have_several_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelled: str) -> None:
+    monkeypatch.setenv("HOOK_SECRETS", "new-secret-of-a-hook,old-secret-of-a-hook")
+    (tmp_path / "secrets").write_text("new-secret-of-a-hook\nold-secret-of-a-hook\n")
+    text = f'[alerts.channels.hook]\nwebhook = "https://h.test/x"\n{spelled.format(folder=tmp_path)}'
+    secrets = loaded(tmp_path, text).alert_channels["hook"].secret or []
+    assert [secret.get_secret_value() for secret in secrets] == ["new-secret-of-a-hook", "old-secret-of-a-hook"]
 
 
 def test_a_list_of_addresses_is_reported_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def test_the_three_forms_say_the_same(lab: Lab, program: Program) -> None:
     assert (await program.run("export")).out == result.out
     in_yaml = await program.run("export", "--format", "yaml")
     assert yaml.safe_load(in_yaml.out) == rows
-    process = await program.start("export", "--format", "csv", LANG="C")
+    process = await program.start("export", "--format", "csv", "--raw", LANG="C")
     out, _ = await process.communicate()
     header, *lines = csv.reader(io.StringIO(out.decode(), newline=""))
     assert header == list(COLUMNS)
@@ -59,6 +59,47 @@ async def test_the_three_forms_say_the_same(lab: Lab, program: Program) -> None:
     assert out.count(b"\r\n") == 5 + 1
 
 
+async def test_a_spreadsheet_gets_no_formula_and_a_program_gets_values_as_stored(lab: Lab, program: Program) -> None:
+    name = "Q3;=cmd|' /C calc'!A0;"
+    await lab.sync(record("1", name=name), record("2", summary={"email_follow_up_count": -7}))
+    found = {}
+    for option in ([], ["--raw"]):
+        result = await program.run("export", "--format", "csv", *option)
+        assert result.code == 0
+        found[bool(option)] = list(csv.DictReader(io.StringIO(result.out, newline="")))
+    assert [row["name"] for row in found[True]] == [name, "Welcome"]
+    assert [row["name"] for row in found[False]] == ["Q3;'=cmd|' /C calc'!A0;", "Welcome"]
+    assert [row["email_follow_up_count"] for row in found[False]][1] == "-7"
+    for others in (["--format", "yaml"], ["--json"], ["--git", "x"], []):
+        assert (await program.run("export", "--raw", *others)).code == 2
+
+
+HIDDEN = "a\x1b[2J\x07\x7f\x85\x9b31m\u202egnp.exe\u2066\u2028\u0627 Île \U0001f600"
+ALLOWED = {"\t", "\n", "\r"}
+
+
+async def test_a_terminal_gets_no_character_that_it_would_obey(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1", name=HIDDEN))
+    first = lab.clock.time.isoformat()
+    await lab.sync(record("1", name=f"{HIDDEN}!"))
+    commands = [
+        ["export"],
+        ["export", "--format", "yaml"],
+        ["export", "--format", "csv"],
+        ["export", "--format", "csv", "--raw"],
+        *(["list", "--json"], ["show", "1", "--json"], ["history", "1", "--json"], ["blame", "1", "--json"]),
+        ["diff", "--from", first, "--to", "now", "--json"],
+    ]
+    for command in commands:
+        shown = "\n".join(await program.on_a_terminal(*command))
+        assert "gnp.exe" in shown, command
+        assert [char for char in shown if not char.isprintable() and char not in ALLOWED] == [], command
+        if "csv" not in command:
+            assert shown.isascii(), command
+    piped = await program.run("list", "--json")
+    assert (piped.json[0]["name"], "Île" in piped.out) == (f"{HIDDEN}!", True)
+
+
 async def test_the_state_at_a_time(lab: Lab, program: Program) -> None:
     first = await two_organizations(lab)
     result = await program.run("export", "--at", first.isoformat())
@@ -67,7 +108,7 @@ async def test_the_state_at_a_time(lab: Lab, program: Program) -> None:
     one = await program.run("export", "--at", first.isoformat(), "--org", "zeta")
     assert (one.out, one.err) == (result.out, "")
     early = await program.run("export", "--at", "2020-01-01T00:00Z", "--format", "csv")
-    assert (early.code, early.out) == (0, ",".join(COLUMNS) + "\r\n")
+    assert (early.code, early.out) == (0, ",".join(f'"{name}"' for name in COLUMNS) + "\r\n")
     assert early.err.count("Note: ") == 2
 
 
@@ -121,7 +162,7 @@ def test_every_character_survives_yaml_and_csv(tmp_path: Path) -> None:
     assert yaml.safe_load(render_yaml(texts)) == texts
     # A BOM or a control character at the beginning of a file must not be taken for something else.
     file = tmp_path / "x.csv"
-    file.write_bytes(render_csv([dict.fromkeys(COLUMNS, text) for text in texts]).encode())
+    file.write_bytes(render_csv([dict.fromkeys(COLUMNS, text) for text in texts], raw=True).encode())
     with file.open(newline="", encoding="utf-8") as lines:
         assert [row["name"] for row in csv.DictReader(lines)] == texts
 

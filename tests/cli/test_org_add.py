@@ -87,6 +87,7 @@ async def test_an_organization_that_is_locked_leaves_the_grant_code_unused(agenc
 async def test_what_cannot_work_is_refused_before_zoho_is_asked(agency: Program, agencys_zoho: Simulator) -> None:
     refused: list[tuple[list[str], dict[str, str | None], str]] = [
         (["--cron", "0 0 31 2 *"], {}, "never comes"),
+        (["--probe", "eu,mars"], {}, "no data center 'mars'"),
         (["--client-secret-file", "/nowhere"], {}, "/nowhere cannot be read"),
         ([], {"ENCRYPTION_KEYS": None}, "CADENCE_SYNC_ENCRYPTION_KEYS"),
     ]

@@ -18,6 +18,8 @@ from cadence_sync.core.labels import (
     json_default,
     one_line,
     plural,
+    render_json,
+    replace_controls,
     span,
     value_in_words,
     visible_changes,
@@ -113,3 +115,11 @@ def test_a_draft_and_its_parent_are_named(
     before: dict[str, Any] | None, version: dict[str, Any], text: str | None
 ) -> None:
     assert draft_in_words(before, {"kind": "updated"} | version) == text
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\u2066"])
+def test_text_of_several_lines_obeys_no_character(char: str) -> None:
+    assert replace_controls(f"a{char}\tb\r\nc\rÎ") == "a\ufffd\tb\nc\nÎ"
+    shown = render_json({"x": f"é{char}", "at": TIME}, for_terminal=True)
+    assert (shown.isascii(), char in shown, json.loads(shown)["x"]) == (True, False, f"é{char}")
+    assert "é" in render_json(["é"])

@@ -5,6 +5,7 @@ import aiohttp
 import pytest
 
 from cadence_sync.simulator import edits
+from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.settings import SimulatorSettings
 from cadence_sync.simulator.simulator import Simulator
@@ -24,6 +25,57 @@ async def test_state_counts(caller: Caller) -> None:
     assert state["orgs"][1]["calls"] == 0
     assert state["settings"]["max_per_page"] == 200
     assert state["faults"] == []
+
+
+OWN = [
+    {},
+    {"Host": "localhost:8787"},
+    {"Host": "[::1]:8787"},
+    {"Origin": "http://localhost:8787", "Host": "localhost:8787", "Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+]
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "evil.example"},
+    {"Host": "evil.example:8787", "Origin": "http://evil.example:8787", "Sec-Fetch-Site": "same-origin"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "127.0.0.1@evil.example"},
+]
+CONTROL = [
+    ("GET", "state"),
+    ("GET", "requests"),
+    ("POST", "edits"),
+    ("POST", "faults"),
+    ("POST", "settings"),
+    ("DELETE", "faults"),
+    ("DELETE", "requests"),
+    ("DELETE", "tokens"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CONTROL)
+async def test_control_takes_nothing_from_another_site(caller: Caller, sim: Simulator, method: str, path: str) -> None:
+    sim.faults.add(Fault("html"))
+    before = (len(sim.orgs[0].cadences), sim.settings, len(sim.faults.waiting()), len(sim.journal.requests))
+    for headers in FOREIGN:
+        async with caller.session.request(
+            method, f"{caller.base}/_simulator/{path}", data=b'{"count": 3, "kind": "create"}', headers=headers
+        ) as answer:
+            assert answer.status == 403, headers
+    assert (len(sim.orgs[0].cadences), sim.settings, len(sim.faults.waiting()), len(sim.journal.requests)) == before
+    sim.faults.clear()
+    assert len(ids(await caller.page())) == 25, "the token is still good"
+
+
+@pytest.mark.parametrize("headers", OWN)
+async def test_control_takes_what_comes_from_this_machine(caller: Caller, headers: dict[str, str]) -> None:
+    url = f"{caller.base}/_simulator/edits"
+    async with caller.session.post(url, data=b'{"count": 1}', headers=headers) as answer:
+        assert answer.status == 200
 
 
 async def test_edits_at_random_and_by_kind(caller: Caller, sim: Simulator) -> None:

@@ -20,7 +20,7 @@ HOSTILE = (
     '"><img src=x onerror=alert(1)>',
     "</script><script>alert(1)//",
     "javascript:alert(1)",
-    "\u202egnp.exe\u202c \u0001\u0007",
+    "\u202egnp.exe\u202c \u0001\u0007\x1b[2J\x9b31m\x7f",
     "{{ 7 * 7 }}{% raw %}",
     "long " * 2_000,
 )
@@ -94,12 +94,14 @@ async def test_a_name_is_never_markup(lab: Lab, site: Site) -> None:
     assert "<script" not in text
     assert "<img" not in text
     assert "{{ 7 * 7 }}{% raw %}" in text
+    assert "gnp.exe" in text
+    assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text) is None
     assert "(without a name)" in text
     assert len(text) < 60_000, "a name of 10,000 characters is cut"
 
 
 async def test_a_spreadsheet_gets_everything_and_runs_nothing(lab: Lab, site: Site) -> None:
-    formulas = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0", "\uff1d1"]
+    formulas = ["Q3;=1", 'a, "@SUM(A1)"', "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0", "\uff1d1"]
     await lab.sync(*(record(str(number), name=name) for number, name in enumerate([*formulas, 'a,"b"\nc', "ü"])))
     response = await site.get("/cadences.csv")
     assert response.headers["Content-Disposition"] == 'attachment; filename="cadences.csv"'
@@ -107,7 +109,8 @@ async def test_a_spreadsheet_gets_everything_and_runs_nothing(lab: Lab, site: Si
     body = await response.read()
     assert body.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
-    assert {row["name"] for row in rows} == {*(f"'{formula}" for formula in formulas), 'a,"b"\nc', "ü"}
+    inert = {"Q3;'=1", 'a,\' "@SUM(A1)"', "'\t'=1", *(f"'{text}" for text in formulas[2:] if text[0] != "\t")}
+    assert {row["name"] for row in rows} == {*inert, 'a,"b"\nc', "ü"}
     assert {row["created_time"] for row in rows} == {"2024-07-18T03:38:22+00:00"}
     assert {row["active"] for row in rows} == {"yes"}
 

@@ -66,8 +66,8 @@ async def test_an_odd_token_answer_is_recognized(
 
 
 async def test_a_token_answer_without_a_lifetime_and_with_an_api_domain_is_used(mock: aioresponses) -> None:
-    answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "https://api.zoho.test"})
-    page = re.compile(r"https://api\.zoho\.test/crm/v7/settings/automation/cadences\?.*")
+    answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "https://sandbox.zohoapis.com"})
+    page = re.compile(r"https://sandbox\.zohoapis\.com/crm/v7/settings/automation/cadences\?.*")
     answer(mock, "GET", page, body=listing([record("1")]))
     async with zoho_source(org()) as source:
         assert [s.cadence_id for s in (await source.fetch_listing(PagingHint(), EMPTY_INDEX)).changed] == ["1"]
@@ -78,6 +78,19 @@ async def test_a_token_answer_without_a_lifetime_and_with_an_api_domain_is_used(
 async def test_an_api_domain_in_plain_http_is_refused(mock: aioresponses) -> None:
     answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": "http://api.zoho.test"})
     assert (await failure()).code == "INVALID_RESPONSE"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "www.zohoapis.eu", "www.zohoapis.com.evil.example", "127.0.0.1"])
+async def test_a_token_is_not_sent_to_a_foreign_host(mock: aioresponses, host: str) -> None:
+    answer(mock, "POST", TOKEN, payload={"access_token": "t", "api_domain": f"https://{host}"})
+    cache = MemoryTokens()
+    async with zoho_source(org(), cache, zoho_max_attempts=1) as source:
+        with pytest.raises(CadenceSyncError) as caught:
+            await source.fetch_listing(PagingHint(), EMPTY_INDEX)
+    assert (caught.value.code, caught.value.exit_code) == ("FOREIGN_API_HOST", 4)
+    assert [method for method, _ in mock.requests] == ["POST"]
+    # Zoho counts the token that is thrown away.
+    assert (cache.token, len(cache.issued_at)) == (None, 1)
 
 
 async def test_the_configured_api_address_beats_the_api_domain(zoho: Zoho) -> None:

@@ -83,6 +83,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
             "channel": name,
             "kind": "webhook" if channel.url is None else channel.url.get_secret_value().partition("://")[0].lower(),
             "digest": channel.digest,
+            "names": channel.names,
         }
         for name, channel in settings.alert_channels.items()
     ]

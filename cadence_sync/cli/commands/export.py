@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,15 +47,19 @@ def export(  # noqa: PLR0913 - each is an option
     git: Annotated[
         str | None, typer.Option("--git", metavar="DIR", help="Replay the whole history as commits in this folder.")
     ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="CSV for programs: values as stored, which a spreadsheet may run as formulas."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     for option, name in (("--output", output), ("--git", git)):
         if name == "":  # it would be the folder that one is in
             raise ArgumentError(f"{option} has no name.", hint="Name a file or folder, or leave the option out.")
     if git is not None:
-        if (at, axis, form, output, as_json) != ("now", Axis.VALID, None, None, False):
+        if (at, axis, form, output, raw, as_json) != ("now", Axis.VALID, None, None, False, False):
             raise ArgumentError(
-                "--git replays the whole history: --at, --axis, --format, --output and --json do not go with it.",
+                "--git replays the whole history: no option but --org goes with it.",
                 hint="`export --git DIR [--org ID]`.",
             )
         repository = Repository.at(Path(git))
@@ -61,12 +67,23 @@ def export(  # noqa: PLR0913 - each is an option
         return
     if as_json and form not in (None, "json"):
         raise ArgumentError(f"--json and --format {form} contradict each other.", hint="Leave one out.")
+    if raw and form != "csv":
+        raise ArgumentError("--raw is for CSV only.", hint="Add --format csv; JSON and YAML hold values as stored.")
     time = parse_time(at, "--at", wiring.SystemClock().now())
-    run(_write_state(read_settings(context), time, org, axis, form or "json", output))
+    run(
+        _write_state(
+            read_settings(context), time, org, axis, partial(render_state, form=form or "json", raw=raw), output
+        )
+    )
 
 
 async def _write_state(
-    settings: Settings, at: datetime, org: str | None, axis: Axis, form: StateFormat, output: str | None
+    settings: Settings,
+    at: datetime,
+    org: str | None,
+    axis: Axis,
+    render: Callable[..., str],
+    output: str | None,
 ) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
         watched = await history.load_history_start(connection)
@@ -75,12 +92,11 @@ async def _write_state(
         await as_of.check_time(connection, at)
         rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
     rows = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
-    content = render_state(rows, form).encode()
     if output is None or output == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(render(rows, for_terminal=sys.stdout.isatty()).encode())
     else:
-        _write_whole(Path(output), content)
+        _write_whole(Path(output), render(rows).encode())
 
 
 async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ import typer
 
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
-from cadence_sync.cli.new_org import Fields, complete_fields, parse_new_org, read_orgs
-from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
+from cadence_sync.cli.new_org import Fields, complete_fields, parse_data_centers, parse_new_org, read_orgs
+from cadence_sync.cli.options import Cron, Interval, Json, Probe, TimeZone, examples, new_app
 from cadence_sync.cli.runtime import read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
@@ -52,6 +53,7 @@ def add(  # noqa: PLR0913 - each is an option
     time_zone: TimeZone = None,
     api_url: Annotated[str | None, typer.Option(help="Another address of the API.")] = None,
     accounts_url: Annotated[str | None, typer.Option(help="Another address that hands out tokens.")] = None,
+    probe: Probe = "",
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
@@ -70,9 +72,9 @@ def add(  # noqa: PLR0913 - each is an option
         "refresh_token": refresh_token_file,
         "grant_code": grant_code_file,
     }
-    settings = read_settings(context)
+    settings, others = read_settings(context), parse_data_centers(probe)
     wanted = parse_new_org(settings, complete_fields(settings, fields, files))
-    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace))
+    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace, probe=others))
     org = wanted.org
     if as_json:
         print_json({"org_id": org.org_id, "data_center": org.data_center, **asdict(wanted.schedule or Schedule())})
@@ -89,9 +91,10 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .toml or .csv file; its form is in the docs.")],
     replace: Replace = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Store without asking Zoho.")] = False,
+    probe: Probe = "",
     as_json: Json = False,
 ) -> None:
-    settings = read_settings(context)
+    settings, others = read_settings(context), parse_data_centers(probe)
     Cipher(settings.encryption_key_list)  # without a key no organization can be stored
     rows = read_orgs(file)
     org_ids = [(row["org_id"] or "").strip() for row in rows]
@@ -105,7 +108,8 @@ def import_(
             raise ArgumentError("A grant code cannot be swapped without asking Zoho.", hint="Leave out --no-check.")
         return wanted
 
-    errors = run(_add_all(settings, rows, parse, replace=replace, prove=not no_check))
+    add = partial(add_org, settings, again=replace, prove=not no_check, probe=others)
+    errors = run(_add_all(settings, rows, lambda engine, row: add(engine, parse(row))))
     results = list(zip(org_ids, errors, strict=True))
     failed = [(org_id, error) for org_id, error in results if error is not None]
     for org_id, error in failed:
@@ -122,14 +126,14 @@ def _error_json(error: CadenceSyncError) -> dict[str, str]:
 
 
 async def _add_all(
-    settings: Settings, rows: list[Fields], parse: Callable[[Fields], NewOrg], *, replace: bool, prove: bool
+    settings: Settings, rows: list[Fields], add: Callable[[Engine, Fields], Awaitable[None]]
 ) -> list[CadenceSyncError | None]:
     places = asyncio.Semaphore(8)
 
     async def attempt(engine: Engine, row: Fields) -> CadenceSyncError | None:
         async with places:
             try:
-                await add_org(settings, engine, parse(row), again=replace, prove=prove)
+                await add(engine, row)
             except CadenceSyncError as error:
                 return error
         return None
