@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from cadence_sync.config.secrecy import Secret
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.core.fields import FIELDS, UNENROLL
 
@@ -39,23 +40,38 @@ def _check_pattern(pattern: str | None) -> str | None:
     return pattern
 
 
+def strip(value: object) -> object:
+    """White space around a value never counts, wherever it comes from."""
+    return value.strip() if isinstance(value, str) else value
+
+
 class SettingsTable(BaseModel):
     """A table of the settings file; errors about it never show a value."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        return strip(value)
+
 
 class ChannelSettings(SettingsTable):
     """A receiver of messages: an address of Apprise, or a webhook whose messages are signed."""
 
-    url: SecretStr | None = None
+    url: Secret = None
     url_file: Path | None = None
     url_env: str | None = None
-    webhook: SecretStr | None = None
-    secret: SecretStr | None = None
+    webhook: Secret = None
+    secret: Secret = None
     secret_file: Path | None = None
     secret_env: str | None = None
     digest: Literal["off", "1h", "1d"] = "off"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold its secrets."""
+        return [file for file in (self.url_file, self.secret_file) if file is not None]
 
     @model_validator(mode="after")
     def _read(self) -> "ChannelSettings":
@@ -152,11 +168,15 @@ def _only(name: str, value: SecretStr | None, file: Path | None, variable: str |
         raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
     if file is not None:
         try:
-            return SecretStr(file.read_text(encoding="utf-8").strip())
+            return _given(f"{name}_file names an empty file", file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{name}_file names a file that cannot be read ({type(error).__name__})") from error
     if variable is not None:
-        if not os.environ.get(variable):
-            raise ValueError(f"{name}_env names the variable {variable}, which is not set")
-        return SecretStr(os.environ[variable])
+        return _given(f"{name}_env names the variable {variable}, which is not set", os.environ.get(variable, ""))
     return value
+
+
+def _given(problem: str, text: str) -> SecretStr:
+    if not text.strip():
+        raise ValueError(problem)
+    return SecretStr(text.strip())

@@ -37,12 +37,11 @@ _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): version
 
 
 def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    if settings.exposed_file is None:
-        source = f"{settings.file} and the environment" if settings.file else "the environment"
-        checks = [passed("settings", f"read from {source}")]
-    else:
-        message = f"Other users of this machine may read the secrets in {settings.exposed_file}."
-        checks = [warning("settings", message, f"Close it with: chmod 600 {settings.exposed_file}")]
+    source = f"{settings.file} and the environment" if settings.file else "the environment"
+    checks = [passed("settings", f"read from {source}")]
+    for file in settings.exposed_files:
+        message = f"Other users of this machine may read the secrets in {file}."
+        checks.append(warning("settings", message, f"Close it with: chmod 600 {file}"))
     known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *map(str.lower, _NO_SETTINGS))]
     for variable in sorted(environ):
         name = variable.upper().removesuffix("_FILE")

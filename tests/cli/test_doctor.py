@@ -270,7 +270,7 @@ def test_a_file_that_others_may_read_and_a_variable_that_nothing_reads(
     file.chmod(0o644)
     monkeypatch.delenv("CADENCE_SYNC_ZOHO_CLIENT_SECRET", raising=False)
     environ = {"CADENCE_SYNC_ZOHO_REFRESHTOKEN": "x", "CADENCE_SYNC_WEB_TOKEN_FILE": "x", "PATH": os.environ["PATH"]}
-    mode, variable = settings_checks(load_settings(file), environ)
+    _, mode, variable = settings_checks(load_settings(file), environ)
     assert (mode.state, f"chmod 600 {file}" in mode.hint) == (CheckState.WARNING, True)
     assert (variable.state, variable.hint) == (CheckState.WARNING, "Did you mean CADENCE_SYNC_ZOHO_REFRESH_TOKEN?")
 
