@@ -124,7 +124,7 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = None
     """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
-    `sslmode`, sockets, several hosts. Unset: the embedded server."""
+    `sslmode` (`verify-full` for a server elsewhere), sockets, several hosts. Unset: the embedded server."""
     data_dir: Path = Field(default_factory=user_data_dir)
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
