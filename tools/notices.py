@@ -9,6 +9,7 @@ from importlib.metadata import Distribution, distributions
 from typing import Final
 
 OWN: Final = "cadence-sync"
+_FIELDS: Final = ("License-Expression", "Classifier", "License")
 _RULE: Final = "=" * 100
 
 
@@ -37,9 +38,9 @@ def is_license(name: str) -> bool:
 
 def license_of(package: Distribution) -> str:
     """Returns what the metadata state, in the order in which they came into use; the latest first."""
-    metadata = package.metadata
-    kinds = [each.rpartition(" :: ")[2] for each in metadata.get_all("Classifier") or () if each.startswith("License")]
-    stated = (metadata.get("License-Expression"), ", ".join(kinds), (metadata.get("License") or "").partition("\n")[0])
+    expression, kinds, license_text = (package.metadata.get_all(name) or [] for name in _FIELDS)
+    named = [kind.rpartition(" :: ")[2] for kind in kinds if kind.startswith("License")]
+    stated = (*expression, ", ".join(named), *(text.partition("\n")[0] for text in license_text))
     return next((each for each in stated if each), "see its source")
 
 

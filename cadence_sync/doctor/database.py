@@ -48,9 +48,10 @@ def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ)
     known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *map(str.lower, _NO_SETTINGS))]
     if weak := weak_keys(settings.encryption_key_list):
         numbers = ", ".join(map(str, weak))
-        message = f"{PREFIX}ENCRYPTION_KEYS has a key that is no 32 random bytes (number {numbers}): it may be guessed."
+        message = f"Key number {numbers} in {PREFIX}ENCRYPTION_KEYS is not 32 random bytes: it could be guessed."
         hint = f"Make one with `{KEY_COMMAND}`, put it first, run `cadence-sync rotate-keys`, then remove the old one."
         checks.append(warning("encryption keys", message, hint))
+    checks += encryption_checks(settings, environ)
     for variable in sorted(environ):
         name = variable.upper().removesuffix("_FILE")
         if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_"):
@@ -82,7 +83,7 @@ async def database_checks(settings: Settings, engine: Engine, *, debug: bool) ->
         from cadence_sync.db import embedded  # noqa: PLC0415 - Windows lacks what it stands on
 
         checks.append(passed("embedded server", embedded.describe(settings.data_dir)))
-    checks += [*encryption_checks(settings), version_check(server)]
+    checks.append(version_check(server))
     at_head = passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
     migrated = await run_check("migrations", partial(_check_tables, engine, check_migrated, at_head), debug=debug)
     checks += [await run_check("rights", partial(_rights, engine, server), debug=debug), migrated]
@@ -118,7 +119,7 @@ def version_check(server: diagnostics.Server) -> Check:
     return warning("version", *advice) if advice else passed("version", f"Postgres {server.version}")
 
 
-def encryption_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
+def encryption_checks(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
     """Checks the connections that leave this machine."""
     urls = {"DATABASE_URL": settings.database_url, "DATABASE_DIRECT_URL": settings.database_direct_url}
     checks = []
