@@ -1,8 +1,14 @@
 # The daemon: uv builds an environment from uv.lock, and only that environment reaches the final image.
-# Both stages start from the same Python image, for the environment points at its interpreter.
-FROM python:3.13-slim AS build
+# Both stages start from the same Python image, for the environment points at its interpreter. `make pin-images` writes
+# images.env with the digests of today's images, for --build-arg.
+ARG PYTHON_IMAGE=python:3.13-slim
+ARG UV_IMAGE=ghcr.io/astral-sh/uv:0.13
+FROM ${UV_IMAGE} AS uv
 
-COPY --from=ghcr.io/astral-sh/uv:0.13 /uv /usr/local/bin/uv
+
+FROM ${PYTHON_IMAGE} AS build
+
+COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PYTHON_DOWNLOADS=never
@@ -19,13 +25,18 @@ COPY cadence_sync ./cadence_sync
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable
 
+# The licenses of all that the image redistributes.
+COPY tools/notices.py ./tools/
+RUN .venv/bin/python tools/notices.py > THIRD-PARTY-NOTICES
 
-FROM python:3.13-slim
+
+FROM ${PYTHON_IMAGE}
 
 # A number rather than a name lets an orchestrator check that the user is not root.
 RUN groupadd --system --gid 10001 cadence-sync \
     && useradd --system --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin cadence-sync
 COPY --from=build /app/.venv /app/.venv
+COPY --from=build /app/LICENSE /app/THIRD-PARTY-NOTICES /app/
 ENV PATH="/app/.venv/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -17,7 +17,7 @@ endif
 # The settings of whoever runs this must not reach the tests.
 CLEAN := env -u DATABASE_URL -u CADENCE_SYNC_DATABASE_URL -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-unit test-system torture torture-web fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
+.PHONY: help demo test test-unit test-system torture torture-web fuzz bench bench-guard bench-cli bench-reporting bench-fleet bench-month check lint types layers lock coverage schema format build constraints sbom notices audit pin-images clean bi bi-test bi-describe dbt-test deploy-test alerts-test systemd-score screenshots bench-web docs docs-serve docs-generate pictures
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -142,6 +142,25 @@ format: .venv/ready ## Format the code
 
 build: .venv/ready ## Build the wheel into dist/
 	$(UV) build --wheel --out-dir dist
+
+constraints: .venv/ready ## Write dist/constraints.txt, for `pip install --constraint`: the tested versions
+	@mkdir -p dist
+	$(UV) export --frozen --quiet --no-dev --all-extras --no-emit-project --no-hashes --output-file dist/constraints.txt
+
+sbom: .venv/ready ## Write dist/sbom.cdx.json: what is installed with every extra, as CycloneDX
+	@mkdir -p dist
+	$(UV) export --frozen --quiet --no-dev --all-extras --preview-features sbom-export --format cyclonedx1.5 --output-file dist/sbom.cdx.json
+
+notices: .venv/ready ## Write dist/THIRD-PARTY-NOTICES: the licenses of what the image redistributes
+	@mkdir -p dist
+	UV_PROJECT_ENVIRONMENT=.tools/notices $(UV) sync --frozen --no-dev --no-editable --quiet
+	.tools/notices/bin/python tools/notices.py > dist/THIRD-PARTY-NOTICES
+
+audit: .venv/ready ## Ask osv.dev for known vulnerabilities of what uv.lock names; needs the internet
+	$(UV) audit --frozen $(AUDIT_OPTIONS)
+
+pin-images: ## Write images.env: the container images by digest; needs docker and the registries
+	sh deploy/pin-images.sh
 
 clean: ## Remove what was built here
 	rm -rf .venv .tools .bi .cache dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

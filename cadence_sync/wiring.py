@@ -105,12 +105,13 @@ def addresses_of(settings: Settings, org: OrgConfig) -> Addresses:
 
 
 def token_cache(settings: Settings, engine: "AsyncEngine", org: OrgConfig) -> TokenCache:
-    from cadence_sync.db.credentials import Cipher
+    from cadence_sync.db.cipher import Cipher, ClientSecretCipher
     from cadence_sync.db.tokens import TokenTable
     from cadence_sync.zoho.oauth import fingerprint
 
     # Without configured keys the cache is locked with what a thief of the database does not have either.
-    cipher = Cipher(settings.encryption_key_list or [org.client_secret])
+    keys = settings.encryption_key_list
+    cipher = Cipher(keys) if keys else ClientSecretCipher(org.client_secret)
     identity = fingerprint(org, addresses_of(settings, org))
     patience = settings.zoho_timeout + 10  # a refresh is more than waiting for Zoho's answer
     return TokenTable(engine, cipher, org.org_id, identity, patience)

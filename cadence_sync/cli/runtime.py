@@ -17,7 +17,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_warning
 from cadence_sync.config.settings import Settings, load_settings
-from cadence_sync.logs import configure_logs
+from cadence_sync.logs import configure_logs, log
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,11 +30,10 @@ def read_settings(context: typer.Context, *, daemon: bool = False) -> Settings:
     """Reads the settings and configures logs by them; a daemon's failures cannot be repeated, so it logs tracebacks."""
     settings = load_settings(context.obj.config)
     configure_logs(settings.log_level, tracebacks=daemon or context.obj.debug)
-    if settings.exposed_file is not None:
-        show_warning(
-            f"Other users of this machine may read the secrets in {settings.exposed_file}.",
-            f"Close it with: chmod 600 {settings.exposed_file}",
-        )
+    if daemon or settings.log_level == "DEBUG":  # else no command would start without loading the logs
+        log.info("settings_read", file=None if settings.file is None else str(settings.file))
+    for file in settings.exposed_files:
+        show_warning(f"Other users of this machine may read the secrets in {file}.", f"Close it with: chmod 600 {file}")
     return settings
 
 

@@ -9,8 +9,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from cadence_sync.config.secrecy import Secret
 from cadence_sync.config.urls import checked_web_url
 from cadence_sync.core.fields import FIELDS, UNENROLL
 
@@ -46,19 +56,29 @@ def _split_secrets(text: str) -> list[SecretStr]:
     return [SecretStr(secret.strip()) for secret in _BETWEEN_SECRETS.split(text)]
 
 
+def strip(value: object) -> object:
+    """White space around a value never counts, wherever it comes from."""
+    return value.strip() if isinstance(value, str) else value
+
+
 class SettingsTable(BaseModel):
     """A table of the settings file; errors about it never show a value."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        return strip(value)
+
 
 class ChannelSettings(SettingsTable):
     """A receiver of messages: an address of Apprise, or a webhook whose messages are signed."""
 
-    url: SecretStr | None = None
+    url: Secret = None
     url_file: Path | None = None
     url_env: str | None = None
-    webhook: SecretStr | None = None
+    webhook: Secret = None
     secret: Annotated[
         list[SecretStr] | None,
         BeforeValidator(lambda given: _split_secrets(given) if isinstance(given, str) else given),
@@ -69,6 +89,11 @@ class ChannelSettings(SettingsTable):
     digest: Literal["off", "1h", "1d"] = "off"
     names: bool = True
     """Whether messages name people."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold its secrets."""
+        return [file for file in (self.url_file, self.secret_file) if file is not None]
 
     @model_validator(mode="after")
     def _read(self) -> "ChannelSettings":
@@ -167,11 +192,16 @@ def _only(name: str, value: T | None, file: Path | None, variable: str | None, p
         raise ValueError(f"{name}, {name}_file and {name}_env exclude each other")
     if file is not None:
         try:
-            return parse(file.read_text(encoding="utf-8").strip())
+            return parse(_given(f"{name}_file names an empty file", file.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{name}_file names a file that cannot be read ({type(error).__name__})") from error
     if variable is not None:
-        if not os.environ.get(variable):
-            raise ValueError(f"{name}_env names the variable {variable}, which is not set")
-        return parse(os.environ[variable])
+        text = os.environ.get(variable, "")
+        return parse(_given(f"{name}_env names the variable {variable}, which is not set", text))
     return value
+
+
+def _given(problem: str, text: str) -> str:
+    if not text.strip():
+        raise ValueError(problem)
+    return text.strip()

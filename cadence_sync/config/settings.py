@@ -1,18 +1,28 @@
 """Settings from the environment (`CADENCE_SYNC_…`, `…_FILE`) and from `cadence-sync.toml`; the environment wins."""
 
+import os
 import re
-import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnparsableError
 
-from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in
-from cadence_sync.config.sources import PREFIX, explain, find_file, read_environment_files, read_toml, user_data_dir
+from cadence_sync.config.alerts import AlertSettings, ChannelSettings, SettingsTable, addresses_in, strip
+from cadence_sync.config.file_trust import check_addresses, is_exposed, read_toml
+from cadence_sync.config.secrecy import Secret, check_keys, check_token, keys_in
+from cadence_sync.config.sources import (
+    PREFIX,
+    environment_files,
+    explain,
+    find_file,
+    is_chosen,
+    read_environment_files,
+    user_data_dir,
+)
 from cadence_sync.config.urls import checked_database_url, checked_networks, checked_web_url
 from cadence_sync.core.identity import Role
 from cadence_sync.errors import SettingsError
@@ -21,7 +31,6 @@ DEFAULT_ORG: Final = "default"
 LONGEST: Final = 86400
 """Seconds that may be waited for anything: a day."""
 LONGEST_INTERVAL: Final = 366 * 86400
-SHORTEST_KEY: Final = 16
 SHORTEST_RETENTION: Final = 86400
 LONGEST_RETENTION: Final = 36500 * 86400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -56,7 +65,7 @@ def _check_url(url: str | None) -> str | None:
 
 
 def _check_database_url(url: SecretStr | None) -> SecretStr | None:
-    return SecretStr(checked_database_url(url.get_secret_value())) if url and url.get_secret_value() else None
+    return None if url is None else SecretStr(checked_database_url(url.get_secret_value()))
 
 
 def _check_interval(text: str) -> str:
@@ -73,9 +82,11 @@ def _check_alerts(alerts: AlertSettings) -> AlertSettings:
 
 def _check_alert_urls(urls: SecretStr | None) -> SecretStr | None:
     try:
-        addresses_in(urls)
+        found = addresses_in(urls)
     except ValueError:
-        raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas") from None
+        found = {}
+    if urls is not None and not found:
+        raise ValueError("expected addresses of Apprise, such as slack://…, separated by commas")
     return urls
 
 
@@ -85,32 +96,12 @@ def _check_header(name: str | None) -> str | None:
     return name or None
 
 
-def _check_keys(keys: SecretStr | None) -> SecretStr | None:
-    if keys is not None and any(len(key) < SHORTEST_KEY for key in _keys_in(keys)):
-        raise ValueError(f"expected keys of at least {SHORTEST_KEY} characters, separated by commas")
-    return keys
-
-
-def _check_secret(secret: SecretStr | None) -> SecretStr | None:
-    """Strips a secret that opens something: given, it may be neither empty nor short enough to be guessed."""
-    if secret is None:
-        return None
-    text = secret.get_secret_value().strip()
-    if len(text) < SHORTEST_KEY:
-        raise ValueError(f"expected {SHORTEST_KEY} characters or more, such as what `openssl rand -hex 32` prints")
-    return SecretStr(text)
-
-
-def _keys_in(keys: SecretStr) -> list[str]:
-    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]
-
-
 DataCenter = Literal["us", "eu", "in", "au", "jp", "cn", "ca", "sa", "uk"]
 _ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 Url = Annotated[str | None, AfterValidator(_check_url)]
-DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_check_database_url)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_check_database_url)]
 Interval = Annotated[str, AfterValidator(_check_interval)]
-Secret = Annotated[SecretStr | None, AfterValidator(_check_secret)]
+Token = Annotated[Secret, AfterValidator(check_token)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Timeout = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
@@ -119,8 +110,8 @@ class OrgSettings(SettingsTable):
     """How one organization is reached; what a table `[orgs.<org_id>]` leaves out comes from the top level."""
 
     zoho_client_id: str | None = None
-    zoho_client_secret: SecretStr | None = None
-    zoho_refresh_token: SecretStr | None = None
+    zoho_client_secret: Secret = None
+    zoho_refresh_token: Secret = None
     zoho_data_center: Annotated[DataCenter | None, _ANY_CASE] = None
     zoho_api_url: Url = None
     zoho_accounts_url: Url = None
@@ -142,14 +133,14 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = None
     """`postgresql://…`; plain `DATABASE_URL` counts too, and yields to this one. What asyncpg understands works:
-    `sslmode`, sockets, several hosts. Unset: the embedded server."""
+    `sslmode` (`verify-full` for a server elsewhere), sockets, several hosts. Unset: the embedded server."""
     data_dir: Path = Field(default_factory=user_data_dir)
     """Folder of the embedded server. Unset: the user's data folder, on Linux `~/.local/share/cadence-sync`."""
     zoho_client_id: str | None = None
     """OAuth client id, of the organization `default` and of those that name no other."""
-    zoho_client_secret: SecretStr | None = None
+    zoho_client_secret: Secret = None
     """Its secret; likewise."""
-    zoho_refresh_token: SecretStr | None = None
+    zoho_refresh_token: Secret = None
     """Refresh token, of the organization `default` only."""
     zoho_data_center: Annotated[DataCenter, _ANY_CASE] = "us"
     """The data center where the organization lives."""
@@ -174,10 +165,10 @@ class Settings(BaseSettings):
     """Largest answer, in MiB."""
     zoho_daily_call_limit: Annotated[int, Field(ge=1)] | None = None
     """API calls that all runs of an organization may make in 24 hours. Unset: no limit."""
-    encryption_keys: Annotated[SecretStr | None, AfterValidator(_check_keys)] = None
-    """Keys of 16 characters or more, separated by commas, that encrypt what is stored; the first encrypts, all decrypt.
-    Unset: access tokens are encrypted under the client secret, and credentials of added organizations are not
-    stored."""
+    encryption_keys: Annotated[Secret, AfterValidator(check_keys)] = None
+    """Keys, separated by commas, that encrypt what is stored; the first encrypts, all decrypt. Each is 32 random bytes
+    in base64 or hexadecimal; another text of 16 characters or more works, and `doctor` warns. Unset: access tokens are
+    encrypted under the client secret, and credentials of added organizations are not stored."""
     delete_threshold_count: Annotated[int, Field(ge=0)] = 5
     """So many cadences may be deleted in 24 hours without asking, …"""
     delete_threshold_percent: Annotated[float, Field(ge=0, le=100)] = 20
@@ -215,9 +206,9 @@ class Settings(BaseSettings):
     `WEB_USER_HEADER`."""
     web_port: Port = 8642
     """Its port; 0 takes any free one."""
-    web_token: Secret = None
+    web_token: Token = None
     """Opens the web UI, in its login form or as `Authorization: Bearer …`; if it is set, it is asked for on loopback
-    too. `/healthz`, `/readyz` and `/metrics` do not ask for it."""
+    too. `/healthz`, `/readyz` and `/metrics` do not ask for it. At least 16 characters; an empty one is an error."""
     web_url: Url = None
     """Where people reach the web UI if that is another address, such as `https://cadences.example.com`; alerts link to
     it; plain `http` for loopback only."""
@@ -233,7 +224,7 @@ class Settings(BaseSettings):
     """What each group may do: tables of the TOML file such as `[web_groups.sales]` with `role = "viewer"` or
     `"reviewer"` and, to limit it, `orgs = ["acme"]`. The first group that a person is in decides; nobody else gets
     in."""
-    web_proxy_secret: Secret = None
+    web_proxy_secret: Token = None
     """What a trusted proxy must send as `X-Cadence-Sync-Proxy-Secret`, where other programs have its address too, as on
     loopback; 16 characters or more."""
     web_tls_certificate: Path | None = None
@@ -241,9 +232,9 @@ class Settings(BaseSettings):
     Unset: plain HTTP, for loopback or a proxy that ends TLS."""
     web_tls_key: Path | None = None
     """File of its private key. Unset: it is in the certificate's file."""
-    metrics_token: Secret = None
+    metrics_token: Token = None
     """What `/metrics` asks for as `Authorization: Bearer …`; 16 characters or more. Unset: nothing."""
-    alert_urls: Annotated[SecretStr | None, AfterValidator(_check_alert_urls)] = None
+    alert_urls: Annotated[Secret, AfterValidator(_check_alert_urls)] = None
     """Apprise addresses that receive everything, separated by commas."""
     alerts: Annotated[AlertSettings, AfterValidator(_check_alerts)] = Field(default_factory=AlertSettings)
     """Alert routing; a table of the TOML file."""
@@ -251,11 +242,16 @@ class Settings(BaseSettings):
     """More organizations, by id."""
 
     _file: Path | None = PrivateAttr(default=None)
-    _exposed_file: Path | None = PrivateAttr(default=None)
+    _exposed_files: tuple[Path, ...] = PrivateAttr(default=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        return strip(value)
 
     @property
     def encryption_key_list(self) -> list[str]:
-        return [] if self.encryption_keys is None else _keys_in(self.encryption_keys)
+        return [] if self.encryption_keys is None else keys_in(self.encryption_keys)
 
     @property
     def alert_channels(self) -> dict[str, ChannelSettings]:
@@ -266,9 +262,9 @@ class Settings(BaseSettings):
         return self._file
 
     @property
-    def exposed_file(self) -> Path | None:
-        """The settings file, where it holds secrets that other users of this machine may read."""
-        return self._exposed_file
+    def exposed_files(self) -> tuple[Path, ...]:
+        """Files with secrets that other users of this machine may read: the settings file, and those of `…_FILE`."""
+        return self._exposed_files
 
     @property
     def interval_seconds(self) -> float:
@@ -292,11 +288,15 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(_is_secret(each) for each in get_args(annotation))
+
+
 _SECRET_NAMES: Final = {
     name
     for model in (Settings, OrgSettings, ChannelSettings)
     for name, field in model.model_fields.items()
-    if SecretStr in get_args(field.annotation)
+    if _is_secret(field.annotation)
 }
 
 
@@ -304,8 +304,11 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
     """Reads all settings; raises `SettingsError` with one sentence that never repeats a value."""
     path = find_file(config) if from_file else None
     values: dict[str, Any] = {} if path is None else read_toml(path)
+    if path is not None and not is_chosen(path, config):
+        check_addresses(path, values, os.environ)
+    files = environment_files(Settings.model_fields)
     try:
-        settings = Settings(**(values | read_environment_files(Settings.model_fields)))
+        settings = Settings(**(values | read_environment_files(files)))
     except ValidationError as error:
         raise explain(error, path) from None
     except UnparsableError as error:
@@ -313,9 +316,10 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
             f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
             hint="Organizations and alerts are easier to write in cadence-sync.toml.",
         ) from None
-    settings._file = path  # noqa: SLF001 - no setting: it must not come from outside
-    if path is not None and _holds_secret(values) and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        settings._exposed_file = path  # noqa: SLF001 - nor this
+    secret = [file for name, file in files.items() if name in _SECRET_NAMES]
+    secret += [file for channel in settings.alerts.channels.values() for file in channel.files]
+    secret += [path] if path is not None and _holds_secret(values) else []
+    settings._file, settings._exposed_files = path, tuple(filter(is_exposed, secret))  # noqa: SLF001 - no settings
     return settings
 
 

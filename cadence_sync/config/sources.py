@@ -1,7 +1,6 @@
 """Where settings come from (environment, secrets in files, `cadence-sync.toml`), and errors that name the place."""
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,8 @@ PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
 GENERAL_DATABASE_URL: Final = "DATABASE_URL"
 """What hosting platforms set; it beats a settings file as every variable does, and no variable of our own."""
+_NEVER_EMPTY: Final = frozenset({"web_token"})
+"""Without it a door is open: here an empty variable is a script that failed. Others that are empty count as unset."""
 
 
 def user_data_dir() -> Path:
@@ -32,34 +33,59 @@ def find_file(config: Path | None) -> Path | None:
         if not config.is_file():
             raise SettingsError(f"There is no settings file {config}.", hint="Check the path after --config.")
         return config
-    places = [Path.cwd() / FILE_NAME]
+    return next((place for place in (Path.cwd() / FILE_NAME, *_user_file()) if place.is_file()), None)
+
+
+def is_chosen(path: Path, config: Path | None) -> bool:
+    """Whether a person chose this file, which otherwise just was in the working directory."""
+    return config is not None or path in _user_file()
+
+
+def _user_file() -> list[Path]:
     with suppress(RuntimeError):  # a user without a home folder, as in some containers
-        places.append(user_config_path("cadence-sync", appauthor=False) / FILE_NAME)
-    return next((place for place in places if place.is_file()), None)
+        return [user_config_path("cadence-sync", appauthor=False) / FILE_NAME]
+    return []
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.", hint="It must be TOML.") from error
+def environment_files(names: Iterable[str]) -> dict[str, Path]:
+    """Returns the files that `CADENCE_SYNC_<NAME>_FILE` name; the plain variable of our own wins.
 
-
-def read_environment_files(names: Iterable[str]) -> dict[str, str]:
-    """Reads `CADENCE_SYNC_<NAME>_FILE` and `DATABASE_URL`; the plain variable of our own wins."""
-    found: dict[str, str] = {}
+    Raises `SettingsError` for an empty variable of a setting that guards something.
+    """
+    files: dict[str, Path] = {}
+    given = {name.upper(): value for name, value in os.environ.items()}
     for name in names:
+        plain, variable = f"{PREFIX}{name.upper()}", f"{PREFIX}{name.upper()}_FILE"
+        for each in (plain, variable) if name in _NEVER_EMPTY else ():
+            if not given.get(each, "set").strip():
+                raise _empty(each, "cannot work: it must not be empty")
+        if given.get(variable) and not given.get(plain):
+            files[name] = Path(given[variable])
+    return files
+
+
+def read_environment_files(files: Mapping[str, Path]) -> dict[str, str]:
+    """Reads the files of variables, and `DATABASE_URL`; raises `SettingsError` for an empty file."""
+    found: dict[str, str] = {}
+    for name, file in files.items():
         variable = f"{PREFIX}{name.upper()}_FILE"
-        file = os.environ.get(variable)
-        if file and not os.environ.get(variable.removesuffix("_FILE")):
-            try:
-                found[name] = Path(file).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"{variable} names a file that cannot be read.", hint=str(error)) from error
+        try:
+            found[name] = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{variable} names a file that cannot be read.", hint=str(error)) from error
+        if not found[name]:
+            raise _empty(variable, "names an empty file")
     general = os.environ.get(GENERAL_DATABASE_URL)
-    if general and not os.environ.get(f"{PREFIX}DATABASE_URL_FILE"):
+    if general and "database_url" not in files:
         found["database_url"] = general
     return found
+
+
+def _empty(variable: str, problem: str) -> SettingsError:
+    return SettingsError(
+        f"{variable} {problem}.",
+        hint="Did the command that should have made it fail? Unset the variable if none is meant.",
+    )
 
 
 def variable_of(name: str) -> str | None:

@@ -1,5 +1,6 @@
 """Valid addresses: https everywhere, plain http on loopback only, and PostgreSQL databases."""
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
@@ -44,6 +45,16 @@ def checked_database_url(url: str) -> str:
     checked = f"postgresql://{rest}"
     _check_parameters(checked)
     return checked
+
+
+def remote_hosts(url: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Returns the `sslmode` of a database's URL, and those of its hosts that are neither loopback nor a socket."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    named = parts.netloc.rpartition("@")[2] or query.get("host") or environ.get("PGHOST", "")
+    hosts = [urlsplit(f"//{each}").hostname or "" for each in named.split(",") if not each.startswith("/")]
+    mode = (query.get("sslmode") or environ.get("PGSSLMODE") or "prefer").replace("_", "-")
+    return mode, [host for host in hosts if host and not is_loopback(host)]
 
 
 def _check_parameters(url: str) -> None:

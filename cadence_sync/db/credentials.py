@@ -1,54 +1,20 @@
-"""Credentials of organizations that were added: encrypted, and only under keys that the database does not hold.
+"""Credentials of organizations that were added: encrypted, and only under keys that the database does not hold."""
 
-The encryption is Fernet, under keys derived from those of the settings.
-"""
-
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Column, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.running import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
-
-
-class Cipher:
-    """Encrypts under the first key and decrypts under any; raises `SettingsError` without a key."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        if not keys:
-            raise SettingsError(
-                "Without CADENCE_SYNC_ENCRYPTION_KEYS no credentials are stored or read.",
-                hint="Make a key with `openssl rand -base64 32`, set it wherever cadence-sync runs, and keep a copy.",
-                code="NO_ENCRYPTION_KEYS",
-            )
-        self._fernet = MultiFernet([_fernet(key) for key in keys])
-
-    def encrypt(self, plain: bytes) -> bytes:
-        return self._fernet.encrypt(plain)
-
-    def decrypt(self, encrypted: bytes) -> bytes | None:
-        """Returns the plain text, or None where no key fits."""
-        try:
-            return self._fernet.decrypt(encrypted)
-        except InvalidToken:
-            return None
-
-
-def _fernet(key: str) -> Fernet:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"cadence-sync").derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig:
@@ -90,25 +56,25 @@ class Rotation:
 
 async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
     """Encrypts everything under the first key, in one transaction; rows that are so already stay untouched."""
-    cipher, first, done = Cipher(keys), Cipher(keys[:1]), Rotation()
+    cipher, done = Cipher(keys), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
     ended = oauth_tokens.c.expires_at < func.now()
     async with transaction(engine) as connection:
         await check_migrated(connection)
         stored = org_credentials.c.encrypted_credentials
-        done.credentials = await _rotate(connection, cipher, first, stored, "credentials", done)
+        done.credentials = await _rotate(connection, cipher, stored, "credentials", done)
         await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
-        done.tokens = await _rotate(connection, cipher, first, oauth_tokens.c.encrypted_token, "access token", done)
+        done.tokens = await _rotate(connection, cipher, oauth_tokens.c.encrypted_token, "access token", done)
     return done
 
 
 async def _rotate(
-    connection: AsyncConnection, cipher: Cipher, first: Cipher, encrypted: Column[Any], what: str, done: Rotation
+    connection: AsyncConnection, cipher: Cipher, encrypted: Column[Any], what: str, done: Rotation
 ) -> int:
     key, rotated = list(encrypted.table.primary_key), 0
     stored = select(*key, encrypted.label("old")).where(func.length(encrypted) > 0).order_by(*key).with_for_update()
     for row in (await connection.execute(stored)).mappings().all():
-        if first.decrypt(row["old"]) is not None:
+        if cipher.is_current(row["old"]):
             done.current += 1
         elif (plain := cipher.decrypt(row["old"])) is None:
             done.lost.append(f"{what} of {row['org_id']!r}")

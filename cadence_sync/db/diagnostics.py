@@ -18,7 +18,9 @@ _SERVER: Final = text("""
     SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
            current_database()::text AS database, current_user::text AS user,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean AS read_only,
-           clock_timestamp() AS now
+           clock_timestamp() AS now,
+           (SELECT count(DISTINCT a.grantee) FROM pg_namespace AS n CROSS JOIN aclexplode(n.nspacl) AS a
+            WHERE n.nspname = 'cadence_reporting' AND a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner) AS readers
 """)
 _LACKING: Final = text("""
     SELECT p.privilege || ' on ' || n.nspname || '.' || c.relname
@@ -47,7 +49,7 @@ _SIZE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server and the session; `now` is its clock."""
+    """The server and the session; `now` is its clock, `readers` are the roles that `grant-reader` let in."""
 
     number: int
     version: str
@@ -55,6 +57,7 @@ class Server:
     user: str
     read_only: bool
     now: datetime
+    readers: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db import reporting_layer
+from cadence_sync.db import reporting_layer, server_versions
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, open_connection
 from cadence_sync.db.revision import (
     HEAD,
@@ -19,8 +19,6 @@ from cadence_sync.db.revision import (
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
-OLDEST_SERVER: Final = 150000
-"""Postgres 15, as a `server_version_num`."""
 _MISSING: Final = text("""
     WITH wanted AS (
         SELECT s.name, n.oid, n.nspowner FROM unnest(CAST(:schemas AS text[])) AS s (name)
@@ -72,7 +70,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
     """
     async with open_connection(engine) as connection:
         number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
-        if number < OLDEST_SERVER:
+        if number < server_versions.OLDEST:
             raise DatabaseError(
                 f"Postgres {number // 10000} is too old.", hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"
             )

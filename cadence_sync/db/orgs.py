@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig, Schedule
 from cadence_sync.db import credentials
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction, translate_errors
 from cadence_sync.db.queue import drop_job
 from cadence_sync.db.revision import check_migrated

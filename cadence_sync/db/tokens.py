@@ -15,7 +15,7 @@ from sqlalchemy import exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import open_connection, transaction
 from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import oauth_tokens

@@ -10,13 +10,14 @@ from typing import Final
 from urllib.parse import unquote
 
 from cadence_sync import wiring
+from cadence_sync.config.secrecy import KEY_COMMAND, weak_keys
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.sources import PREFIX
+from cadence_sync.config.urls import remote_hosts
 from cadence_sync.core.labels import span
 from cadence_sync.daemon.migration import check_migration_rights
-from cadence_sync.db import diagnostics
+from cadence_sync.db import diagnostics, server_versions
 from cadence_sync.db.engine import Engine, EngineConnection, translate_errors
-from cadence_sync.db.migrate import OLDEST_SERVER
 from cadence_sync.db.queue import Depth, check_queue
 from cadence_sync.db.revision import HEAD, check_migrated
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
@@ -24,8 +25,6 @@ from cadence_sync.errors import DatabaseError, docs_hint
 
 NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room")
 """What needs the database."""
-NEWEST_SERVER: Final = 180000
-"""Postgres 18: newer ones may do, and no test says so."""
 SKEW: Final = timedelta(seconds=5)
 SILENT: Final = 30.0
 """Seconds without a sign of life after which a scheduler does not count."""
@@ -33,17 +32,26 @@ WAITING: Final = 900.0
 """Seconds that a job may wait before somebody should look."""
 MANY_RUNS: Final = 2_000_000
 _NO_SETTINGS: Final = ("DEBUG", "ORG_CLIENT_SECRET", "ORG_REFRESH_TOKEN", "ORG_GRANT_CODE")
+_EXPOSURE: Final = dict.fromkeys(("disable", "allow", "prefer"), "it may be read, and altered, on its way") | {
+    "require": "nothing proves that it leads to that server",
+    "verify-ca": "any host with a certificate of that authority may pose as it",
+}
 _CLOCKS: Final = "Let both keep time by NTP (chrony, systemd-timesyncd): versions are dated by this machine's clock."
 
 
 def settings_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    if settings.exposed_file is None:
-        source = f"{settings.file} and the environment" if settings.file else "the environment"
-        checks = [passed("settings", f"read from {source}")]
-    else:
-        message = f"Other users of this machine may read the secrets in {settings.exposed_file}."
-        checks = [warning("settings", message, f"Close it with: chmod 600 {settings.exposed_file}")]
+    source = f"{settings.file} and the environment" if settings.file else "the environment"
+    checks = [passed("settings", f"read from {source}")]
+    for file in settings.exposed_files:
+        message = f"Other users of this machine may read the secrets in {file}."
+        checks.append(warning("settings", message, f"Close it with: chmod 600 {file}"))
     known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *map(str.lower, _NO_SETTINGS))]
+    if weak := weak_keys(settings.encryption_key_list):
+        numbers = ", ".join(map(str, weak))
+        message = f"Key number {numbers} in {PREFIX}ENCRYPTION_KEYS is not 32 random bytes: it could be guessed."
+        hint = f"Make one with `{KEY_COMMAND}`, put it first, run `cadence-sync rotate-keys`, then remove the old one."
+        checks.append(warning("encryption keys", message, hint))
+    checks += encryption_checks(settings, environ)
     for variable in sorted(environ):
         name = variable.upper().removesuffix("_FILE")
         if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_"):
@@ -75,7 +83,7 @@ async def database_checks(settings: Settings, engine: Engine, *, debug: bool) ->
         from cadence_sync.db import embedded  # noqa: PLC0415 - Windows lacks what it stands on
 
         checks.append(passed("embedded server", embedded.describe(settings.data_dir)))
-    checks.append(_version(server))
+    checks.append(version_check(server))
     at_head = passed("migrations", f"at revision {HEAD}, as this cadence-sync needs it")
     migrated = await run_check("migrations", partial(_check_tables, engine, check_migrated, at_head), debug=debug)
     checks += [await run_check("rights", partial(_rights, engine, server), debug=debug), migrated]
@@ -101,13 +109,36 @@ def clock_check(name: str, whose: str, theirs: datetime, before: datetime, after
     return warning(name, f"{whose} clock is {skew.total_seconds():.0f} s {which} this machine's.", _CLOCKS)
 
 
-def _version(server: diagnostics.Server) -> Check:
-    if server.number < OLDEST_SERVER:
+def version_check(server: diagnostics.Server) -> Check:
+    if server.number < server_versions.OLDEST:
         error = f"Postgres {server.version} is too old."
         return failed("version", DatabaseError(error, hint="Use Postgres 15 to 18.", code="DATABASE_TOO_OLD"))
-    if server.number >= NEWEST_SERVER + 10000:
+    if server.number >= server_versions.NEWEST + 10000:
         return warning("version", f"Postgres {server.version} is newer than any that was tried.", "Use 15 to 18.")
-    return passed("version", f"Postgres {server.version}")
+    advice = server_versions.upgrade_advice(server.number, server.readers)
+    return warning("version", *advice) if advice else passed("version", f"Postgres {server.version}")
+
+
+def encryption_checks(settings: Settings, environ: Mapping[str, str]) -> list[Check]:
+    """Checks the connections that leave this machine."""
+    urls = {"DATABASE_URL": settings.database_url, "DATABASE_DIRECT_URL": settings.database_direct_url}
+    checks = []
+    for name, url in urls.items():
+        mode, hosts = remote_hosts("" if url is None else url.get_secret_value(), environ)
+        if url is None or not hosts:
+            continue
+        place = f"{', '.join(hosts)} ({PREFIX}{name})"
+        if mode == "verify-full":
+            checks.append(passed("encryption", f"the connection to {place} is encrypted, and its host is verified"))
+        else:
+            checks.append(
+                warning(
+                    "encryption",
+                    f"The connection to {place} has sslmode={mode}: {_EXPOSURE[mode]}.",
+                    "Add sslmode=verify-full&sslrootcert=/path/to/ca.pem to the URL.",
+                )
+            )
+    return checks
 
 
 async def _rights(engine: Engine, server: diagnostics.Server) -> Check:

@@ -58,7 +58,8 @@ class Repository:
             return
         existed = self.folder.exists()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # it names people
         except OSError as error:
             raise _folder_error(
                 f"{self.folder} cannot be made: {error.strerror or error}.", "Name another folder."

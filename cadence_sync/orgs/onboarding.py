@@ -10,7 +10,7 @@ from cadence_sync.config.orgs import OrgConfig, Schedule, in_settings_error, nam
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.digest_index import EMPTY_INDEX
 from cadence_sync.db import orgs
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import Engine
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
 from cadence_sync.ports import AccessToken, TokenSlot

@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from cadence_sync.web.params import CLOCK, zone_of, zones
 from cadence_sync.web.sessions import session_of
 
 HERE: Final = Path(__file__).parent
+_TEMPLATES: Final = web.AppKey("templates", jinja2.Environment)
 NAVIGATION: Final = {
     "/": "Overview",
     "/cadences": "Cadences",
@@ -27,8 +27,7 @@ NAVIGATION: Final = {
 
 
 def set_up(app: web.Application) -> None:
-    environment = aiohttp_jinja2.setup(
-        app,
+    environment = app[_TEMPLATES] = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -59,10 +58,9 @@ async def page(request: web.Request, template: str, *, status: int = 200, **valu
         "flash": message,
         "status": status,
     }
-    response = aiohttp_jinja2.render_template(template, request, {**frame, **values}, status=status)
+    text = request.app[_TEMPLATES].get_template(template).render(frame | values)
     # Names may hold escape sequences, which a page that is saved or fetched by `curl` would hand to a terminal.
-    response.text = replace_controls(response.text or "")
-    return response
+    return web.Response(text=replace_controls(text), content_type="text/html", charset="utf-8", status=status)
 
 
 def flash(request: web.Request, message: str) -> None:

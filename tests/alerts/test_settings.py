@@ -41,6 +41,10 @@ WRONG = [
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ""', "at least 16"),
     ('[alerts.channels.b]\nwebhook = "http://h.test/4722"\nsecret = "long-enough-secret"', "plain http"),
     ('[alerts.channels.b]\nurl = "json://4722"\nsecret = "long-enough-secret-4722"', "only a webhook"),
+    ('[alerts.channels.b]\nurl = "  "', "alerts.channels.b.url in {file} cannot work: it must not be empty"),
+    ('[alerts.channels.b]\nwebhook = ""', "alerts.channels.b.webhook in {file} cannot work: it must not be empty"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = " "', "channels.b.secret in {file} cannot work"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret_file = "/dev/null"', "secret_file names an empty file"),
     ('[alerts.channels.b]\nurl_env = "NOT_SET_ANYWHERE"', "NOT_SET_ANYWHERE, which is not set"),
     ('[alerts.channels.b]\nurl_file = "/nowhere/at/all"', "cannot be read"),
     ('[alerts.channels.b]\nurl = "json://4722"\nurl_env = "HOME"', "exclude each other"),
@@ -125,6 +129,6 @@ def test_a_variable_that_is_no_json_is_named(tmp_path: Path, monkeypatch: pytest
 def test_a_file_with_addresses_that_others_may_read_is_warned_of(tmp_path: Path) -> None:
     loaded(tmp_path, CHANNEL)
     file = tmp_path / "settings.toml"
-    assert load_settings(file).exposed_file is None
+    assert load_settings(file).exposed_files == ()
     file.chmod(0o644)
-    assert load_settings(file).exposed_file == file
+    assert load_settings(file).exposed_files == (file,)

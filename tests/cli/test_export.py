@@ -141,6 +141,24 @@ def test_a_file_that_it_did_not_make_stays(tmp_path: Path) -> None:
     assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(other, b"of another program")]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o000, 0o077])
+@pytest.mark.parametrize("mode", [None, 0o600, 0o640, 0o644])
+def test_a_file_keeps_its_mode_and_a_new_one_is_for_its_owner_alone(
+    tmp_path: Path, mode: int | None, umask: int
+) -> None:
+    file = tmp_path / "state.json"
+    if mode is not None:
+        file.touch()
+        file.chmod(mode)
+    before = os.umask(umask)
+    try:
+        _write_whole(file, b"new")
+    finally:
+        os.umask(before)
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", mode or 0o600)
+    assert list(tmp_path.iterdir()) == [file]
+
+
 async def test_a_dash_is_standard_output(lab: Lab, program: Program) -> None:
     await lab.sync(record("1"))
     assert [row["cadence_id"] for row in (await program.run("export", "--output", "-")).json] == ["1"]

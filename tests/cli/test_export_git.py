@@ -174,6 +174,12 @@ def fake_git(tools: Path, script: str) -> None:
     (tools / "git").chmod(0o755)
 
 
+async def test_a_new_folder_is_for_its_owner_alone(lab: Lab, program: Program) -> None:
+    await lab.sync(record("1"))
+    assert (await program.run("export", "--git", "new/history")).code == 0
+    assert (program.cwd / "new/history").stat().st_mode & 0o777 == 0o700
+
+
 async def test_two_exports_of_one_history_are_the_same(lab: Lab, program: Program) -> None:
     await some_history(lab)
     heads = []

@@ -21,7 +21,7 @@ SECRETS = {
     "ZOHO_CLIENT_SECRET": "client-secret-4711",
     "ZOHO_REFRESH_TOKEN": "refresh-token-4712",
     "ENCRYPTION_KEYS": "a-key-for-the-cache-4713",
-    "WEB_TOKEN": "web-token-4714",
+    "WEB_TOKEN": "the-web-token-4714",
 }
 PASSWORD = "db-password-4715"
 TOKEN = "access-token-4716"

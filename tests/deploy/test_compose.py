@@ -47,6 +47,15 @@ def test_the_program_is_confined_and_its_settings_are_spelled_right(project: dic
     assert service["image"] == "cadence-sync"
 
 
+def test_no_process_has_a_secret_in_its_environment(project: dict[str, Any]) -> None:
+    for name in ("migrate", *PROCESSES):
+        words = ("DATABASE_URL", "KEYS", "TOKEN", "SECRET")
+        named = {each for each in project["services"][name]["environment"] if any(word in each for word in words)}
+        assert {each for each in named if not each.endswith("_FILE")} == set(), name
+    for name in PROCESSES:
+        assert "CADENCE_SYNC_WEB_TOKEN_FILE" in project["services"][name]["environment"]
+
+
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_starts_on_migrated_tables_and_stops_after_its_runs(project: dict[str, Any], name: str) -> None:
     service = project["services"][name]

@@ -130,3 +130,15 @@ def test_the_service_leads_to_the_daemon_alone() -> None:
         and service["selector"].items() <= each["spec"]["template"]["metadata"]["labels"].items()
     ]
     assert matching == ["cadence-sync-serve"]
+
+
+def test_the_network_policy_names_who_comes_in_and_keeps_https_out_of_private_networks() -> None:
+    (policy,) = [each["spec"] for each in resources() if each["kind"] == "NetworkPolicy"]
+    sources = [source for rule in policy["ingress"] for source in rule["from"]]
+    assert sources
+    assert all(source["namespaceSelector"]["matchLabels"] for source in sources)
+    by_port = {port["port"]: rule.get("to") for rule in policy["egress"] for port in rule["ports"]}
+    assert set(by_port) == {53, 443, 5432, 6432}
+    assert {"namespaceSelector", "ipBlock"} == {key for place in by_port[53] for key in place}
+    kept_out = {network for place in by_port[443] for network in place["ipBlock"]["except"]}
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7"} <= kept_out

@@ -82,9 +82,17 @@ def test_nothing_secret_stands_in_the_unit_and_no_setting_is_misspelled(unit: Pa
     assert unknown_settings(named) == set()
 
 
-def test_the_example_names_settings() -> None:
+@each_unit
+def test_every_secret_is_a_credential(unit: Path) -> None:
+    credentials = {value.partition(":")[0] for name, value in settings(unit) if name == "LoadCredential"}
+    assert credentials == {"database_url", "encryption_keys", "web_token"}
+    assert {f"CADENCE_SYNC_{name.upper()}_FILE" for name in credentials} <= variables(unit.read_text(encoding="utf-8"))
+
+
+def test_the_example_names_settings_and_no_secret() -> None:
     example = (DEPLOY / "systemd/environment.example").read_text(encoding="utf-8")
     assert unknown_settings(variables(example)) == set()
+    assert not re.search(r"TOKEN=|KEYS=|SECRET=", example)
 
 
 def test_both_units_are_confined_alike() -> None:

@@ -7,7 +7,7 @@ import pytest
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.errors import UNKNOWN_ORG, SettingsError
 from cadence_sync.orgs.registry import OrgConfigCache
 from tests.support.lab import Lab

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from cadence_sync import wiring
-from cadence_sync.cli.console import print_json, print_table, show_note
+from cadence_sync.cli.console import print_json, print_table, show_note, show_warning
 from cadence_sync.cli.options import Json, examples, new_app
 from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.config.settings import retention_of
 from cadence_sync.daemon import migration
-from cadence_sync.db import credentials, grants, pruning
+from cadence_sync.db import credentials, diagnostics, grants, pruning, server_versions
+from cadence_sync.db.engine import Engine
 from cadence_sync.db.revision import REPORTING
 from cadence_sync.errors import SettingsError
 
@@ -20,8 +21,14 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync migrate"))
 def migrate(context: typer.Context) -> None:
-    revision = with_database(read_settings(context), migration.migrate, direct=True)
+    revision, server = with_database(read_settings(context), _migrate, direct=True)
+    if advice := server_versions.upgrade_advice(server.number, server.readers):
+        show_warning(*advice)
     print(f"The database is at revision {revision}.")
+
+
+async def _migrate(engine: Engine) -> tuple[str, diagnostics.Server]:
+    return await migration.migrate(engine), await diagnostics.server(engine)
 
 
 @app.command(epilog=examples("cadence-sync grant-reader metabase"))

@@ -1,6 +1,7 @@
 """`export`: the state at a time as JSON, YAML or CSV; or, with --git, the whole history."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -108,16 +109,22 @@ async def _replay(settings: Settings, repository: Repository, org: str | None) -
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a temporary file next to the target and moves it there: a reader never sees a part."""
+    """Writes a temporary file next to the target and moves it there: a reader never sees a part.
+
+    It names people: a new file is for its owner alone, and one that is replaced keeps its mode.
+    """
     part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)  # a device or a pipe, which must not become a file
             return
         with ExitStack() as stack:
-            with part.open("xb") as file:
-                stack.callback(part.unlink, missing_ok=True)  # not of a file that was there before
+            mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+            part.touch(mode=0o600, exist_ok=False)
+            stack.callback(part.unlink, missing_ok=True)  # not of a file that was there before
+            with part.open("wb") as file:
                 file.write(content)
+                part.chmod(mode)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)

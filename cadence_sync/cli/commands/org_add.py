@@ -20,7 +20,7 @@ from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
 from cadence_sync.core.report import most_severe
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
