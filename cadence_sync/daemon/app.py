@@ -13,6 +13,7 @@ from cadence_sync.alerts.routing import IsStale, build_routing
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.daemon import metrics
+from cadence_sync.daemon.health import Liveness, Readiness
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
 from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
@@ -39,7 +40,8 @@ async def serve(settings: Settings) -> None:
     forward_libraries()
     check_default(settings)
     orgs, clock = usable_orgs(settings), wiring.SystemClock()
-    async with wiring.long_lived_database(settings) as (engine, url):
+    async with wiring.long_lived_database(settings) as database:
+        engine, url = database.engine, database.direct_url
         await _check_database(engine)
         source = ScheduleSource(settings, engine, orgs)
         gauges = Gauges(engine, clock, source.look)
@@ -56,29 +58,40 @@ async def serve(settings: Settings) -> None:
             schedules, now = scheduler.known or gauges.schedules, clock.now()
             return {org_id: schedule.max_interval(now) for org_id, schedule in schedules.items()}
 
-        web_ui = web_ui_app(settings, engine, clock, partial(_request_sync, settings, engine, url), intervals)
-        probes = Probes(unready, gauges.text)
+        request_sync = partial(_request_sync, settings, database, asyncio.Lock())
+        web_ui = web_ui_app(settings, database.web_engine, clock, request_sync, intervals)
         async with (
             _running_worker(settings, engine, url, orgs) as worker,
+            _watching_liveness(database, clock, worker) as liveness,
             _watching_staleness(settings, engine, is_stale),
-            serving(settings.web_host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", web_ui) as port,
+            serving(
+                settings.web_host,
+                settings.web_port,
+                Probes(Readiness(unready, clock).missing, gauges.text, liveness.failure),
+                "CADENCE_SYNC_WEB_PORT",
+                web_ui,
+            ) as port,
         ):
             log.info("server_started", organizations=len(orgs), host=settings.web_host, port=port)
-            await _until_stopped(scheduler.run())
+            await _until_stopped(scheduler.run(), liveness)
 
 
 async def work(settings: Settings) -> None:
     forward_libraries()
-    async with wiring.long_lived_database(settings) as (engine, url), AsyncExitStack() as stack:
+    clock = wiring.SystemClock()
+    async with wiring.long_lived_database(settings) as database, AsyncExitStack() as stack:
+        engine, url = database.engine, database.direct_url
         await _check_database(engine)
         worker = await stack.enter_async_context(_running_worker(settings, engine, url, usable_orgs(settings)))
+        liveness = await stack.enter_async_context(_watching_liveness(database, clock, worker))
         if settings.worker_port is not None:
-            probes = Probes(lambda: _unready(engine, worker), Gauges(engine, wiring.SystemClock()).text)
+            readiness = Readiness(lambda: _unready(engine, worker), clock)
+            probes = Probes(readiness.missing, Gauges(engine, clock).text, liveness.failure)
             await stack.enter_async_context(
                 serving(settings.web_host, settings.worker_port, probes, "CADENCE_SYNC_WORKER_PORT")
             )
         log.info("worker_started", concurrency=settings.worker_concurrency)
-        await _until_stopped(asyncio.Event().wait())
+        await _until_stopped(asyncio.Event().wait(), liveness)
 
 
 @asynccontextmanager
@@ -116,19 +129,28 @@ def _watching_staleness(
     return in_background(watch_staleness(enter, wiring.SystemClock(), predicate))
 
 
-async def _until_stopped(work: Coroutine[object, object, object]) -> None:
+@asynccontextmanager
+async def _watching_liveness(database: wiring.DaemonDatabase, clock: Clock, worker: Worker) -> AsyncIterator[Liveness]:
+    liveness = Liveness(database.engine, database.url, clock, lambda: worker.ended_by_itself)
+    async with in_background(liveness.watch()):
+        yield liveness
+
+
+async def _until_stopped(work: Coroutine[object, object, object], liveness: Liveness) -> None:
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(watchdog())
+            group.create_task(watchdog(liveness.is_alive))
             await work
     finally:
         notify(STOPPING)
 
 
-async def _request_sync(settings: Settings, engine: Engine, url: str, org_id: str) -> str:
-    org = await load_org_config(settings, engine, org_id)
-    return (await request_syncs(url, [org]))[org_id]
+async def _request_sync(settings: Settings, database: wiring.DaemonDatabase, one: asyncio.Lock, org_id: str) -> str:
+    """Asks for a sync as a reader of the web UI, over one connection for all of them."""
+    async with one:
+        org = await load_org_config(settings, database.web_engine, org_id)
+        return (await request_syncs(database.direct_url, [org]))[org_id]
 
 
 async def _clean_up(settings: Settings, engine: Engine, clock: Clock) -> None:

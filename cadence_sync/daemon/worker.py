@@ -61,17 +61,29 @@ class Worker:
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
     _handing_back: bool = False
+    _ended: bool = False
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it takes no more jobs, although nobody stopped it."""
+        return self._ended and not self._stopping
 
     async def run(self) -> None:
-        while not self._stopping:
-            with log_and_continue("worker_stopped"):
-                try:
-                    async with direct(self.url) as connection:
-                        await self._take(connection)
-                finally:
-                    self.taking = False
-            if not self._stopping:
-                await asyncio.sleep(RETRY)
+        try:
+            while not self._stopping:
+                await self._take_while_connected()
+                if not self._stopping:
+                    await asyncio.sleep(RETRY)
+        finally:
+            self._ended = True
+
+    async def _take_while_connected(self) -> None:
+        with log_and_continue("worker_stopped"):
+            try:
+                async with direct(self.url) as connection:
+                    await self._take(connection)
+            finally:
+                self.taking = False
 
     async def drain(self, grace: float) -> None:
         """Takes no more jobs, waits `grace` seconds for running ones, and hands back the rest."""

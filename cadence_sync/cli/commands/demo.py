@@ -112,7 +112,7 @@ async def _serve(settings: Settings, zoho: str, engine: Engine) -> None:
         return b""
 
     page = web_ui_app(settings, engine, wiring.SystemClock(), ask)
-    host, probes = settings.web_host, Probes(ready, nothing)
+    host, probes = settings.web_host, Probes(ready, nothing, lambda: None)
     async with serving(host, settings.web_port, probes, "CADENCE_SYNC_WEB_PORT", page) as port:
         print(f"\nThe page: http://{host}:{port}/ (Ctrl-C ends it)", flush=True)
         await asyncio.Event().wait()
