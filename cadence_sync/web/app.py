@@ -1,5 +1,6 @@
 """HTTP of a daemon: the web UI as an aiohttp application, and the server with `/healthz`, `/readyz` and `/metrics`."""
 
+import asyncio
 import logging
 import mimetypes
 import secrets
@@ -17,6 +18,7 @@ from cadence_sync.errors import SettingsError
 from cadence_sync.ports import Clock
 from cadence_sync.web import templating
 from cadence_sync.web.access import ACCESS, LIMITS, Access, Limits
+from cadence_sync.web.downloads import AT_ONCE, DOWNLOADS
 from cadence_sync.web.middleware import add_headers, check_form, check_host, check_user, render_errors
 from cadence_sync.web.params import CLOCK, ENGINE
 from cadence_sync.web.sessions import COOKIES, Cookies, cookie_key, keep_session
@@ -38,6 +40,7 @@ def web_ui_app(
     app[COOKIES], app[ALERTING] = cookies, build_routing(settings)
     app[ACCESS], app[LIMITS] = access, Limits(clock)
     app[INTERVAL], app[SCHEDULES] = settings.interval_seconds, schedules
+    app[DOWNLOADS] = asyncio.Semaphore(AT_ONCE)
     templating.set_up(app)
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", send_static)
