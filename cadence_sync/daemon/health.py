@@ -14,6 +14,8 @@ TICK: Final = 30.0
 """Seconds between two looks at the pool."""
 STARVED: Final = 900.0
 """Seconds without a free connection after which this process counts as stuck: longer than any statement may take."""
+CHECKOUT_TIMEOUT: Final = 60.0
+"""Seconds for one look; a connection without another end may never answer."""
 FRESH: Final = 1.0
 """Seconds for which one answer serves all who ask whether this process is ready."""
 
@@ -60,8 +62,10 @@ class Liveness:
 
     async def _is_starved(self) -> bool:
         try:
-            async with autocommit(self.engine):
+            async with asyncio.timeout(CHECKOUT_TIMEOUT), autocommit(self.engine):
                 return False
+        except TimeoutError:
+            pass
         except CadenceSyncError as error:
             if error.code != "DATABASE_BUSY":
                 return False  # the database refuses connections, or is away

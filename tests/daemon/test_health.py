@@ -12,6 +12,7 @@ from cadence_sync.daemon.worker import Worker
 from cadence_sync.db.engine import WEB_UI, PoolSize, open_engine
 from cadence_sync.web.app import Probes
 from tests.support.lab import SetClock
+from tests.support.wire import counted
 
 POOL = PoolSize(1, 1, timeout=0.1)
 AWAY = "postgresql://nobody@127.0.0.1:1/none"
@@ -29,6 +30,21 @@ async def test_a_pool_that_stays_empty_while_the_database_answers_is_a_failure(d
             assert not liveness.is_alive()
         await liveness.look()
         assert liveness.is_alive()
+
+
+async def test_connections_without_another_end_are_a_failure_too(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence_sync.daemon.health.CHECKOUT_TIMEOUT", 0.2)
+    clock = SetClock()
+    async with counted(database_url) as (url, wire), open_engine(url, POOL) as engine:
+        async with engine.connect():
+            pass
+        liveness = Liveness(engine, database_url, clock, lambda: False)
+        wire.frozen = True
+        await liveness.look()
+        clock.move(seconds=STARVED)
+        assert not liveness.is_alive()
 
 
 async def test_a_database_that_is_away_is_none(database_url: str) -> None:
