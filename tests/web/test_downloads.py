@@ -9,10 +9,12 @@ import pytest
 from aiohttp import ClientError
 
 from cadence_sync.db.engine import PoolSize, open_engine
+from cadence_sync.web import downloads
 from tests.support.cli import PATIENCE
 from tests.support.lab import Lab
 from tests.support.records import record
 from tests.web.conftest import Open, Site
+from tools.paths import DOCS
 
 NAME = "x" * 4_000
 CADENCES = 3_000
@@ -98,3 +100,15 @@ async def test_a_busy_pool_is_told_from_a_defect(opened: Open, lab: Lab, databas
                 response = await site.get(path)
                 assert (response.status, response.headers["Retry-After"]) == (503, "10"), path
         assert (await site.get("/cadences.csv")).status == 200
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        f"waits {downloads.PATIENCE:g} seconds for its turn",
+        f"more than {downloads.CHUNK_TIMEOUT:g} seconds to read {downloads.CHUNK // 1024} KB",
+        f"or {downloads.TIMEOUT / 60:g} minutes for the file",
+    ],
+)
+def test_the_page_on_http_has_the_figures_of_the_code(figure: str) -> None:
+    assert figure in (DOCS / "reference/http.md").read_text(encoding="utf-8")
