@@ -27,7 +27,7 @@ from cadence_sync.config.settings import load_settings
 from cadence_sync.daemon import queue
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
-from cadence_sync.db.engine import open_engine
+from cadence_sync.db.engine import PoolSize, open_engine
 from cadence_sync.simulator.tokens import credentials
 from tests.support.wire import counted
 
@@ -157,7 +157,7 @@ async def round_trips(url: str, config: Path) -> float:
         raise org
     async with (
         counted(url) as (address, wire),
-        open_engine(address, 2) as engine,
+        open_engine(address, PoolSize.of_daemon(2, direct=True), direct=True) as engine,
         wiring.sync_factory(chosen, engine) as sync_of,
     ):
         for _ in range(3):

@@ -19,7 +19,7 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.daemon import queue
 from cadence_sync.daemon.migration import migrate
 from cadence_sync.daemon.worker import Worker
-from cadence_sync.db.engine import open_engine
+from cadence_sync.db.engine import PoolSize, open_engine
 from cadence_sync.db.integrity import examine
 from cadence_sync.db.pruning import prune
 from cadence_sync.simulator.server import running
@@ -59,7 +59,10 @@ async def main() -> int:
     simulator = Simulator(ORGS, CADENCES, clock=clock.now)
     memory: list[int] = []
     with database() as (url, _):
-        async with open_engine(url, 18) as engine, running(simulator) as zoho:
+        async with (
+            open_engine(url, PoolSize.of_daemon(18, direct=True), direct=True) as engine,
+            running(simulator) as zoho,
+        ):
             await migrate(engine)
             connection = await asyncpg.connect(url)
             async with wiring.sync_factory(Settings(), engine, clock=clock) as sync_of:

@@ -23,7 +23,7 @@ from aiohttp import ClientSession, web
 from bench.decade import EDITED, WIDE, Size, fill
 from bench.place import database
 from cadence_sync.config.settings import Settings
-from cadence_sync.db.engine import open_engine
+from cadence_sync.db.engine import WEB_UI, open_engine
 from cadence_sync.db.migrate import migrate
 from cadence_sync.web.app import web_ui_app
 from cadence_sync.wiring import SystemClock
@@ -33,7 +33,6 @@ GOAL = 100
 """Milliseconds that the median of any page may take."""
 WHOLE_LIST = 1000
 """The same for a file of 10,000 cadences."""
-CONNECTIONS = 4
 _LINK = re.compile(r'<li><a href="(/[a-z-]*)"')
 
 
@@ -145,7 +144,7 @@ async def serve(url: str) -> None:
     async def ask_for(org_id: str) -> str:
         raise RuntimeError(f"nobody asks for a sync of {org_id} here")
 
-    async with open_engine(url, CONNECTIONS) as engine:
+    async with open_engine(url, WEB_UI, direct=True) as engine:
         runner = web.AppRunner(web_ui_app(Settings(), engine, SystemClock(), ask_for), access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

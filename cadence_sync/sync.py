@@ -71,7 +71,7 @@ class Sync:
             raise
         except Exception as error:  # noqa: BLE001 - a defect is logged and closes its run
             log.exception("run_failed", org_id=run.org_id, run_id=run.run_id)
-            unexpected = _unexpected(error)
+            unexpected = unexpected_error(error)
             await self._close(run, unexpected)
             return self._report(run.run_id, began, Counters(), unexpected)
         return self._report(run.run_id, began, counters)
@@ -178,7 +178,7 @@ def _retrieve_error(planning: asyncio.Task[Plan]) -> None:
         planning.exception()
 
 
-def _unexpected(error: Exception) -> CadenceSyncError:
+def unexpected_error(error: Exception) -> CadenceSyncError:
     """Reports a defect without its text, which may hold anything: only the log has it."""
     hint = "Please report it with its traceback: the daemon's log has it, and `cadence-sync --debug sync` shows it."
     return CadenceSyncError(f"Unexpected {type(error).__name__}.", hint=hint, code="UNEXPECTED")

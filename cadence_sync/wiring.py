@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -70,18 +71,31 @@ async def database(settings: Settings, *, direct: bool = False) -> "AsyncIterato
             yield engine
 
 
+@dataclass(frozen=True, slots=True)
+class DaemonDatabase:
+    engine: "AsyncEngine"
+    web_engine: "AsyncEngine"
+    """Opens its first connection with the first page."""
+    url: str
+    """The engines' address, which may lead to a pooler."""
+    direct_url: str
+    """The address of connections that may listen and hold locks."""
+
+
 @asynccontextmanager
-async def long_lived_database(settings: Settings) -> "AsyncIterator[tuple[AsyncEngine, str]]":
-    """Yields an engine for a daemon, and the address of direct connections, which may listen and hold locks.
+async def long_lived_database(settings: Settings) -> AsyncIterator[DaemonDatabase]:
+    """Yields the engines of a daemon.
 
-    Where the settings have an address for these, the database's own leads to a pooler, which keeps connections itself.
+    Where the settings have a direct address, the database's own leads to a pooler, which keeps connections itself.
     """
-    from cadence_sync.db.engine import open_engine
+    from cadence_sync.db.engine import WEB_UI, PoolSize, open_engine
 
+    direct_url = _direct_url(settings)
+    direct = direct_url is None
+    size = PoolSize.of_daemon(settings.worker_concurrency, direct=direct)
     with database_url(settings) as url:
-        direct = _direct_url(settings)
-        async with open_engine(url, None if direct else settings.worker_concurrency) as engine:
-            yield engine, direct or url
+        async with open_engine(url, size, direct=direct) as engine, open_engine(url, WEB_UI, direct=direct) as web:
+            yield DaemonDatabase(engine, web, url, direct_url or url)
 
 
 def _direct_url(settings: Settings) -> str | None:

@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`."""
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
     """Organizations that one process syncs at once; it opens at most so many connections to the database, and 4
-    more."""
+    more; `serve` another 8 for the web UI."""
     worker_port: Port | None = None
     """Port on `WEB_HOST` where `worker` answers `/healthz`, `/readyz` and `/metrics`. Unset: nowhere."""
     data_center_concurrency: Annotated[int, Field(ge=0)] = 0

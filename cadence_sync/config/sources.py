@@ -15,7 +15,7 @@ PREFIX: Final = "CADENCE_SYNC_"
 FILE_NAME: Final = "cadence-sync.toml"
 GENERAL_DATABASE_URL: Final = "DATABASE_URL"
 """What hosting platforms set; it beats a settings file as every variable does, and no variable of our own."""
-_NEVER_EMPTY: Final = frozenset({"web_token"})
+_NEVER_EMPTY: Final = frozenset({"web_token", "web_proxy_secret", "metrics_token"})
 """Without it a door is open: here an empty variable is a script that failed. Others that are empty count as unset."""
 
 

@@ -1,7 +1,7 @@
 """Composes the daemons: `serve` is a scheduler, a worker and the web UI in one process, `worker` a worker alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -14,6 +14,7 @@ from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings, seconds_of
 from cadence_sync.config.urls import is_loopback
 from cadence_sync.daemon import metrics
+from cadence_sync.daemon.health import Liveness, Readiness
 from cadence_sync.daemon.metrics import Gauges
 from cadence_sync.daemon.queue import request_syncs
 from cadence_sync.daemon.schedule import ScheduleSource, check_default, staleness
@@ -31,6 +32,7 @@ from cadence_sync.logs import forward_libraries, log
 from cadence_sync.orgs.registry import OrgConfigCache, load_org_config, usable_orgs
 from cadence_sync.ports import Clock
 from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.authentication import Login
 from cadence_sync.web.server import Listener, Probes, serving
 
 DATABASE_PATIENCE: Final = 5.0
@@ -41,7 +43,8 @@ async def serve(settings: Settings) -> None:
     forward_libraries()
     check_default(settings)
     orgs, clock = usable_orgs(settings), wiring.SystemClock()
-    async with wiring.long_lived_database(settings) as (engine, url):
+    async with wiring.long_lived_database(settings) as database:
+        engine, url = database.engine, database.direct_url
         await _check_database(engine)
         source = ScheduleSource(settings, engine, orgs)
         gauges = Gauges(engine, clock, source.look)
@@ -58,35 +61,44 @@ async def serve(settings: Settings) -> None:
             schedules, now = scheduler.known or gauges.schedules, clock.now()
             return {org_id: schedule.max_interval(now) for org_id, schedule in schedules.items()}
 
-        ask = partial(_request_sync, settings, engine, url)
-        web_ui = web_ui_app(settings, engine, clock, ask, intervals, lambda result: metrics.LOGINS.labels(result).inc())
-        probes = Probes(unready, gauges.text, _metrics_token(settings))
+        request_sync = partial(_request_sync, settings, database, asyncio.Lock())
+        web_ui = web_ui_app(settings, database.web_engine, clock, request_sync, intervals, _count_login)
         async with (
             _running_worker(settings, engine, url, orgs) as worker,
+            _watching_liveness(database, clock, worker) as liveness,
             _watching_staleness(settings, engine, is_stale),
-            serving(Listener.of(settings), probes, web_ui) as port,
+            serving(Listener.of(settings), _probes(settings, unready, gauges, liveness), web_ui) as port,
         ):
             log.info("server_started", organizations=len(orgs), host=settings.web_host, port=port)
             _warn_of_plain_http(settings)
-            await _until_stopped(scheduler.run())
+            await _until_stopped(scheduler.run(), liveness)
 
 
 async def work(settings: Settings) -> None:
     forward_libraries()
-    async with wiring.long_lived_database(settings) as (engine, url), AsyncExitStack() as stack:
+    clock = wiring.SystemClock()
+    async with wiring.long_lived_database(settings) as database, AsyncExitStack() as stack:
+        engine, url = database.engine, database.direct_url
         await _check_database(engine)
         worker = await stack.enter_async_context(_running_worker(settings, engine, url, usable_orgs(settings)))
+        liveness = await stack.enter_async_context(_watching_liveness(database, clock, worker))
         if settings.worker_port is not None:
-            gauges = Gauges(engine, wiring.SystemClock())
-            probes = Probes(lambda: _unready(engine, worker), gauges.text, _metrics_token(settings))
             listener = Listener(settings.web_host, settings.worker_port, "CADENCE_SYNC_WORKER_PORT")
+            probes = _probes(settings, lambda: _unready(engine, worker), Gauges(engine, clock), liveness)
             await stack.enter_async_context(serving(listener, probes))
         log.info("worker_started", concurrency=settings.worker_concurrency)
-        await _until_stopped(asyncio.Event().wait())
+        await _until_stopped(asyncio.Event().wait(), liveness)
 
 
-def _metrics_token(settings: Settings) -> str | None:
-    return None if settings.metrics_token is None else settings.metrics_token.get_secret_value()
+def _probes(
+    settings: Settings, unready: Callable[[], Awaitable[str | None]], gauges: Gauges, liveness: Liveness
+) -> Probes:
+    token = None if settings.metrics_token is None else settings.metrics_token.get_secret_value()
+    return Probes(Readiness(unready, gauges.clock).missing, gauges.text, liveness.failure, token)
+
+
+def _count_login(result: Login) -> None:
+    metrics.LOGINS.labels(result).inc()
 
 
 def _warn_of_plain_http(settings: Settings) -> None:
@@ -133,19 +145,28 @@ def _watching_staleness(
     return in_background(watch_staleness(enter, wiring.SystemClock(), predicate))
 
 
-async def _until_stopped(work: Coroutine[object, object, object]) -> None:
+@asynccontextmanager
+async def _watching_liveness(database: wiring.DaemonDatabase, clock: Clock, worker: Worker) -> AsyncIterator[Liveness]:
+    liveness = Liveness(database.engine, database.url, clock, lambda: worker.ended_by_itself)
+    async with in_background(liveness.watch()):
+        yield liveness
+
+
+async def _until_stopped(work: Coroutine[object, object, object], liveness: Liveness) -> None:
     notify(READY)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(watchdog())
+            group.create_task(watchdog(liveness.is_alive))
             await work
     finally:
         notify(STOPPING)
 
 
-async def _request_sync(settings: Settings, engine: Engine, url: str, org_id: str) -> str:
-    org = await load_org_config(settings, engine, org_id)
-    return (await request_syncs(url, [org]))[org_id]
+async def _request_sync(settings: Settings, database: wiring.DaemonDatabase, one: asyncio.Lock, org_id: str) -> str:
+    """Asks for a sync as a reader of the web UI, over one connection for all of them."""
+    async with one:
+        org = await load_org_config(settings, database.web_engine, org_id)
+        return (await request_syncs(database.direct_url, [org]))[org_id]
 
 
 async def _clean_up(settings: Settings, engine: Engine, clock: Clock) -> None:

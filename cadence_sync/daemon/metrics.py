@@ -93,16 +93,16 @@ class Gauges:
     async def text(self) -> bytes:
         """Returns all metrics in Prometheus's text format; without the database, those of this process."""
         async with self._lock:
-            now = self.clock.monotonic()
-            if self._looked is None or now - self._looked >= FRESH:
+            if self._looked is None or self.clock.monotonic() - self._looked >= FRESH:
                 try:
                     async with asyncio.timeout(8):  # Prometheus waits for ten seconds
                         if self.look is not None:
                             self.schedules = await self.look()
                         self._set(await load_vitals(self.engine))
-                    self._looked = now
                 except (CadenceSyncError, TimeoutError):
                     self._clear()
+                # Also where it failed: scrapers that are waiting must not try one after the other.
+                self._looked = self.clock.monotonic()
         return generate_latest(REGISTRY)
 
     def _set(self, seen: Vitals) -> None:

@@ -6,14 +6,16 @@ decide which run counts.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
 from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import Job, TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import Channel
+from pgqueuer.domain.types import JOB_STATUS, Channel
 
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.db.engine import translate_errors
@@ -23,6 +25,9 @@ SCHEMA: Final = "cadence_queue"
 CHANNEL: Final = Channel("cadence_queue")
 REQUESTED: Final = 10
 """Priority of what a person asked for; what the schedule asks for has 0."""
+
+AFTER_FAILURE: Final = timedelta(seconds=10)
+"""After which a job is offered again whose worker met a defect."""
 
 # The log and the statistics of the queue may be lost in a crash: the ledger of runs is not among them.
 _SETTINGS: Final = DBSettings(prefix="", db_schema=SCHEMA, channel=CHANNEL, durability=Durability.balanced)
@@ -34,13 +39,28 @@ class SyncJob(msgspec.Struct, frozen=True):
     trigger: str
 
 
+class SafeQueries(Queries):
+    """Lets a job leave the queue only when it is done.
+
+    PgQueuer also deletes one that ended with an exception or was canceled, or could not be handed back.
+    """
+
+    async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
+        done = [entry for entry in job_status if entry[1] == "successful"]
+        if done:
+            await super().log_jobs(done)
+        for job, status, traceback in job_status:
+            if status != "successful":
+                await self.retry_job(job, AFTER_FAILURE, traceback)
+
+
 def entrypoint(data_center: str) -> str:
     """Returns the kind of job: one for each data center, so that each has its own limit."""
     return f"sync_{data_center}"
 
 
 def queries_on(connection: Connection) -> Queries:
-    return Queries(
+    return SafeQueries(
         AsyncpgDriver(connection),
         QueryBuilderEnvironment(_SETTINGS),
         QueryQueueBuilder(_SETTINGS),

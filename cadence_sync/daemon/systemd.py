@@ -7,6 +7,7 @@ libsystemd.
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from cadence_sync.logs import log
@@ -41,11 +42,12 @@ def watchdog_seconds() -> float | None:
     return int(timeout) / 2 / 1_000_000
 
 
-async def watchdog() -> None:
-    """Pings while the event loop turns, until canceled; returns at once without a watchdog."""
+async def watchdog(is_alive: Callable[[], bool]) -> None:
+    """Pings while the event loop turns and the process works, until canceled; returns at once without a watchdog."""
     seconds = watchdog_seconds()
     if seconds is None or not os.environ.get("NOTIFY_SOCKET"):
         return
     while True:
-        notify(WATCHDOG)
+        if is_alive():
+            notify(WATCHDOG)
         await asyncio.sleep(seconds)

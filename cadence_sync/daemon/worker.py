@@ -23,11 +23,11 @@ from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.tracing import Tracing
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.queue import Connection, direct
-from cadence_sync.errors import UNKNOWN_ORG, CadenceSyncError, DatabaseError
+from cadence_sync.errors import UNKNOWN_ORG, BudgetError, CadenceSyncError, DatabaseError
 from cadence_sync.logs import log, log_and_continue
 from cadence_sync.orgs.registry import OrgConfigCache
 from cadence_sync.ports import ApiUsage, Org
-from cadence_sync.sync import Sync
+from cadence_sync.sync import Sync, unexpected_error
 
 HEARTBEAT: Final = timedelta(seconds=20)
 """Time without a heartbeat after which another worker takes over a job."""
@@ -61,17 +61,29 @@ class Worker:
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
     _handing_back: bool = False
+    _ended: bool = False
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it takes no more jobs, although nobody stopped it."""
+        return self._ended and not self._stopping
 
     async def run(self) -> None:
-        while not self._stopping:
-            with log_and_continue("worker_stopped"):
-                try:
-                    async with direct(self.url) as connection:
-                        await self._take(connection)
-                finally:
-                    self.taking = False
-            if not self._stopping:
-                await asyncio.sleep(RETRY)
+        try:
+            while not self._stopping:
+                await self._take_while_connected()
+                if not self._stopping:
+                    await asyncio.sleep(RETRY)
+        finally:
+            self._ended = True
+
+    async def _take_while_connected(self) -> None:
+        with log_and_continue("worker_stopped"):
+            try:
+                async with direct(self.url) as connection:
+                    await self._take(connection)
+            finally:
+                self.taking = False
 
     async def drain(self, grace: float) -> None:
         """Takes no more jobs, waits `grace` seconds for running ones, and hands back the rest."""
@@ -162,31 +174,47 @@ class JobRunner:
     async def run(self, job: SyncJob, attempts: int) -> bool:
         """Returns whether a job is done; else it is handed back, and another worker may try."""
         with bound_contextvars(org_id=job.org_id), self.traced(job.org_id, job.trigger) as end_span:
-            try:
-                org = await self.orgs.get(job.org_id)
-            except CadenceSyncError as error:
+            report = await self._sync(job)
+            error = report.error
+            if error is not None and not _is_recorded(report):
                 if error.code == UNKNOWN_ORG:
                     log.info("org_removed")
                     return True
-                if attempts < ATTEMPTS or isinstance(error, DatabaseError):
+                if attempts < ATTEMPTS or error.exit_code == DatabaseError.exit_code:
                     log.error("job_released", error=error.message, hint=error.hint)
                     return False
                 report = await self._record_failure(job, error)
-            else:
-                report = await self.sync_of(org).run(job.trigger)
             end_span(report)
         metrics.count(report, job.data_center, job.trigger)
         fields = {name: value for name, value in report.to_json().items() if value}
         (log.warning if report.error else log.info)("sync_finished", **fields)
-        return report.run_id is not None or report.exit_code != DatabaseError.exit_code
+        return _is_recorded(report)
 
-    async def _record_failure(self, job: SyncJob, error: CadenceSyncError) -> Report:
+    async def _sync(self, job: SyncJob) -> Report:
+        try:
+            return await self.sync_of(await self.orgs.get(job.org_id)).run(job.trigger)
+        except CadenceSyncError as error:
+            return _failed(job, ErrorInfo.of(error))
+        except Exception as error:  # noqa: BLE001 - a defect must not cost a run
+            log.exception("job_failed")
+            return _failed(job, ErrorInfo.of(unexpected_error(error)))
+
+    async def _record_failure(self, job: SyncJob, error: ErrorInfo) -> Report:
         now, store = wiring.SystemClock().now(), wiring.store(self.settings, self.engine)
         run_id = None
         try:
             run = await store.begin(Org(job.org_id, job.data_center, stored=True), job.trigger, now)
             run_id = run.run_id
-            await store.fail(run, ErrorInfo.of(error), ApiUsage(), now)
+            await store.fail(run, error, ApiUsage(), now)
         except CadenceSyncError as second:
-            error = second  # a run that cannot be recorded is worse
-        return Report(job.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, ErrorInfo.of(error))
+            error = ErrorInfo.of(second)  # a run that cannot be recorded is worse
+        return _failed(job, error, run_id)
+
+
+def _failed(job: SyncJob, error: ErrorInfo, run_id: int | None = None) -> Report:
+    return Report(job.org_id, run_id, Outcome.FAILED, Counters(), 0, 0.0, error)
+
+
+def _is_recorded(report: Report) -> bool:
+    """Returns whether a run was entered; where the budget is spent, its report does not name it."""
+    return report.run_id is not None or (report.error is not None and report.error.code == BudgetError.default_code)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,6 +10,7 @@ import asyncpg
 import msgspec
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cadence_sync.config.urls import DATABASE_WORDS
@@ -24,6 +26,30 @@ POOL_SIZE: Final = 2
 """Connections that stay open between two uses."""
 LONG_LIVED_SIZE: Final = 16
 """Connections that a daemon keeps open for its runs; two more are for monitoring."""
+POOL_TIMEOUT: Final = 30.0
+"""Seconds that a task waits until a connection of the pool is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    kept: int
+    """Connections that stay open between two uses."""
+    most: int
+    timeout: float = POOL_TIMEOUT
+    """Seconds."""
+
+    @classmethod
+    def of_daemon(cls, tasks: int, *, direct: bool) -> "PoolSize":
+        """Returns the size at which no task waits for another: a token refresh holds a connection while Zoho answers.
+
+        A pooler keeps connections itself.
+        """
+        return cls(POOL_SIZE + (min(tasks, LONG_LIVED_SIZE) if direct else 0), POOL_SIZE + tasks)
+
+
+ONE_COMMAND: Final = PoolSize(POOL_SIZE, 50)
+WEB_UI: Final = PoolSize(POOL_SIZE, 6, timeout=10.0)
+"""A pool of its own: pages wait for each other, and no sync waits for a page."""
 
 LOCK_ORG: Final = text(
     "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
@@ -50,6 +76,7 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
     "42501": ("DATABASE_PERMISSION", "The database user lacks a right.", "Run `migrate` and `sync` as the same user."),
     "25006": ("DATABASE_READ_ONLY", "The database is read-only.", "Connect to the primary server."),
     "53100": ("DISK_FULL", "The database server's disk is full.", "Free space on it; nothing was written."),
+    "25P03": ("DATABASE_TIMEOUT", "The database ended a transaction that stood still.", "Nothing was written."),
     "57014": ("DATABASE_TIMEOUT", "The database took too long and the statement was ended.", "Nothing was written."),
     "55P03": ("LOCKED", "Another session holds a lock for too long.", "Look at pg_locks for who does."),
     "53300": ("TOO_MANY_CONNECTIONS", "Postgres has no free connection.", "Raise max_connections or use a pooler."),
@@ -75,18 +102,18 @@ async def connect(url: str, **options: Any) -> Any:
         raise SettingsError("The database URL or a variable PG… cannot work.", hint=_REACH) from None
 
 
-def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
+def create_engine(url: str, pool: PoolSize = ONE_COMMAND, *, direct: bool = False) -> AsyncEngine:
     """Returns an engine for a `postgresql://` URL; asyncpg parses the URL, `sslmode` and sockets included.
 
     Statements have no names and are not cached: behind a pooler in transaction mode one session of the server serves
-    many clients, whose names would collide. `long_lived` is the number of tasks of a daemon that use direct
-    connections: some of these stay open, prepare their statements once and are used without a ping.
+    many clients, whose names would collide. `direct` connections, which are a daemon's without a pooler, stay open,
+    prepare their statements once and are used without a ping.
     """
 
     async def open_connection() -> object:
         return await connect(
             url,
-            command_timeout=None if long_lived is None else 300,  # seconds: the other end may be gone
+            command_timeout=300 if direct else None,  # seconds: the other end may be gone
             statement_cache_size=0,  # the dialect has its own
             server_settings={"application_name": "cadence-sync"},
         )
@@ -95,15 +122,15 @@ def create_engine(url: str, long_lived: int | None = None) -> AsyncEngine:
     unnamed = {"prepared_statement_name_func": lambda: "", "prepared_statement_cache_size": 0}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"async_creator_fn": open_connection, **(unnamed if long_lived is None else {})},
-        pool_size=POOL_SIZE if long_lived is None else min(long_lived, LONG_LIVED_SIZE) + POOL_SIZE,
-        # No task waits for one: a token refresh holds a connection for as long as Zoho takes.
-        max_overflow=48 if long_lived is None else max(0, long_lived - LONG_LIVED_SIZE),
-        pool_recycle=60 if long_lived is None else 600,  # seconds: firewalls forget idle connections
-        pool_pre_ping=long_lived is None,
+        connect_args={"async_creator_fn": open_connection, **({} if direct else unnamed)},
+        pool_size=pool.kept,
+        max_overflow=pool.most - pool.kept,
+        pool_timeout=pool.timeout,
+        pool_recycle=600 if direct else 60,  # seconds: firewalls forget idle connections
+        pool_pre_ping=not direct,
         json_deserializer=msgspec.json.decode,
     )
-    if long_lived is not None:
+    if direct:
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
@@ -115,8 +142,8 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 
 @asynccontextmanager
-async def open_engine(url: str, long_lived: int | None = None) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(url, long_lived)
+async def open_engine(url: str, pool: PoolSize = ONE_COMMAND, *, direct: bool = False) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, pool, direct=direct)
     try:
         yield engine
     finally:
@@ -153,12 +180,28 @@ def translate_errors() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise _translate(_driver_error(error)) from error
+    except PoolTimeoutError as error:  # no DBAPIError: the database was not even asked
+        raise DatabaseError(
+            "All connections of this process to the database are in use.",
+            hint="Nothing was written; try again. If it persists, look at pg_stat_activity for what they wait for.",
+            code="DATABASE_BUSY",
+        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, InterfaceError, OSError, TimeoutError) as error:
         raise _translate(error) from error
 
 
 async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
     return (await connection.get_raw_connection()).driver_connection
+
+
+async def ping(url: str) -> None:
+    """Asks the server over a connection of its own, past any pool of this process."""
+    with translate_errors():
+        connection = await connect(url, server_settings={"application_name": "cadence-sync probe"})
+        try:
+            await connection.fetchval("SELECT 1", timeout=CONNECT_TIMEOUT)
+        finally:
+            connection.terminate()  # the answer is here; the other end may be gone
 
 
 def sqlstate_of(error: DBAPIError) -> str | None:

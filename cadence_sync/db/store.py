@@ -29,7 +29,7 @@ from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables.history import cadence_versions, cadences, discovered_fields
 from cadence_sync.db.tables.running import quarantined_records, sync_runs
-from cadence_sync.errors import BudgetError, DatabaseError, OrgBusyError
+from cadence_sync.errors import BudgetError, CadenceSyncError, DatabaseError, OrgBusyError
 from cadence_sync.ports import ApiUsage, Org, Run
 
 BENIGN_FAILURES: Final = {"ORG_BUSY", "INTERRUPTED"}
@@ -148,7 +148,7 @@ class PostgresStore:
         try:
             async with self._connect() as connection:
                 allowance = await _reserve_calls(connection, run, self.budget)
-        except BudgetError as error:
+        except CadenceSyncError as error:
             await self.fail(run, ErrorInfo.of(error), ApiUsage(), run.started_at)
             raise
         return replace(run, paging=replace(run.paging, allowance=allowance))

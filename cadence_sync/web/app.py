@@ -1,5 +1,6 @@
 """The web UI as an aiohttp application."""
 
+import asyncio
 import mimetypes
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from cadence_sync.ports import Clock
 from cadence_sync.web import templating
 from cadence_sync.web.access import ACCESS, Access
 from cadence_sync.web.authentication import ON_LOGIN, OnLogin
+from cadence_sync.web.downloads import AT_ONCE, DOWNLOADS
 from cadence_sync.web.login_attempts import LOGIN_ATTEMPTS, LoginAttempts
 from cadence_sync.web.middleware import add_headers, check_form, check_host, check_place, check_user, render_errors
 from cadence_sync.web.params import CLOCK, ENGINE
@@ -35,6 +37,7 @@ def web_ui_app(
     app[ACCESS], app[LOGIN_ATTEMPTS], app[ON_LOGIN] = Access.of(settings), LoginAttempts(clock), on_login
     app[ALERTING] = build_routing(settings)
     app[INTERVAL], app[SCHEDULES] = settings.interval_seconds, schedules
+    app[DOWNLOADS] = asyncio.Semaphore(AT_ONCE)
     templating.set_up(app)
     app.on_response_prepare.append(add_headers)
     app.router.add_get("/static/{name}", send_static)

@@ -1,23 +1,24 @@
 """Lists as CSV, for spreadsheets."""
 
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
 from cadence_sync.core.spreadsheet import SpreadsheetWriter
+from cadence_sync.web.downloads import send_parts
 from cadence_sync.web.params import zone_of
 
 _BOM: Final = "\ufeff"  # without it spreadsheets take the bytes for another encoding
-_BATCH: Final = 500
+
+Batches: TypeAlias = AsyncGenerator[Sequence[Sequence[object]], None]
 
 
-async def send_csv(
-    request: web.Request, name: str, columns: Sequence[str], rows: AsyncIterator[Sequence[object]]
-) -> web.StreamResponse:
-    """Sends rows, which begin with the columns, as they come.
+async def send_csv(request: web.Request, name: str, columns: Sequence[str], batches: Batches) -> web.StreamResponse:
+    """Sends rows, which begin with the columns, a batch at a time; no batch is read while another is being sent.
 
     No cell is a formula, and times carry the offset of the reader's zone.
     """
@@ -36,21 +37,15 @@ async def send_csv(
     text.seek(0, io.SEEK_END)
     writer = SpreadsheetWriter(text)
     writer.write_row(columns)
-    count = 0
-    async for row in rows:
-        writer.write_row([cell(value) for value in row[: len(columns)]])
-        count += 1
-        if count % _BATCH == 0:
-            await _send(request, response, text)
-    await _send(request, response, text)
-    await response.write_eof()
-    return response
 
+    async def parts() -> AsyncGenerator[bytes, None]:
+        async with aclosing(batches):
+            async for rows in batches:
+                for row in rows:
+                    writer.write_row([cell(value) for value in row[: len(columns)]])
+                yield text.getvalue().encode()
+                text.seek(0)
+                text.truncate()
+        yield text.getvalue().encode()  # the columns, where there is no row
 
-async def _send(request: web.Request, response: web.StreamResponse, text: io.StringIO) -> None:
-    # Not prepared before there is something to send: an earlier error becomes a page of its own.
-    if not response.prepared:
-        await response.prepare(request)
-    await response.write(text.getvalue().encode())
-    text.seek(0)
-    text.truncate()
+    return await send_parts(request, response, parts())

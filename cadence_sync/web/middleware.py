@@ -19,6 +19,8 @@ from cadence_sync.web.templating import page
 READING: Final = frozenset({"GET", "HEAD"})
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 LOGIN: Final = "/login"
+RETRY_AFTER: Final = "10"
+"""Seconds until it makes sense to ask a database again that is away or busy."""
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -71,7 +73,8 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
         if status >= 500:  # noqa: PLR2004 - the reader cannot fix those
             log.warning("web_request_failed", path=request.path, code=error.code, error=error.message)
-        return await _page(request, status, error.message, error.hint)
+        again = {"Retry-After": RETRY_AFTER} if status == 503 else {}  # noqa: PLR2004 - the database may come back
+        return await _page(request, status, error.message, error.hint, again)
     except Exception:  # noqa: BLE001 - a person waits for an answer
         log.exception("web_request_failed", path=request.path)
         return await _page(request, 500, "This page failed; that is a defect.", "The log of the daemon says more.")

@@ -24,14 +24,21 @@ _GRACE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """`unready` returns what is missing, or None; `metrics` returns Prometheus's text format."""
+    """`unready` returns what is missing, or None; `metrics` returns Prometheus's text format.
+
+    `failure` returns why only a restart helps, or None, and asks nobody for it.
+    """
 
     unready: Callable[[], Awaitable[str | None]]
     metrics: Callable[[], Awaitable[bytes]]
+    failure: Callable[[], str | None]
     metrics_token: str | None = field(default=None, repr=False)
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        reason = self.failure()
+        if reason is None:
+            return web.json_response({"status": "ok"})
+        return web.json_response({"status": "stuck", "reason": reason}, status=503)
 
     async def readyz(self, _request: web.Request) -> web.Response:
         reason = await self.unready()

@@ -12,7 +12,7 @@ from cadence_sync.errors import SettingsError
 
 SECRET_NAMES = [
     "database_url", "database_direct_url", "zoho_client_secret", "zoho_refresh_token", "encryption_keys", "web_token",
-    "alert_urls",
+    "alert_urls", "web_proxy_secret", "metrics_token",
 ]  # fmt: skip
 BLANKS = ["", "   ", "\t\r\n"]
 
@@ -64,15 +64,22 @@ def test_a_variable_of_blanks_is_refused(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 @pytest.mark.parametrize(
-    "variable", ["CADENCE_SYNC_WEB_TOKEN", "CADENCE_SYNC_WEB_TOKEN_FILE", "cadence_sync_web_token"]
+    "variable",
+    [
+        "CADENCE_SYNC_WEB_TOKEN",
+        "CADENCE_SYNC_WEB_TOKEN_FILE",
+        "cadence_sync_web_token",
+        "CADENCE_SYNC_METRICS_TOKEN",
+        "CADENCE_SYNC_WEB_PROXY_SECRET_FILE",
+    ],
 )
 @pytest.mark.parametrize("blank", ["", "   "])
-def test_an_empty_web_token_never_means_none(monkeypatch: pytest.MonkeyPatch, variable: str, blank: str) -> None:
+def test_an_empty_token_never_means_none(monkeypatch: pytest.MonkeyPatch, variable: str, blank: str) -> None:
     monkeypatch.setenv(variable, blank)
     assert variable.upper() in refusal().message
 
 
-@pytest.mark.parametrize("name", sorted({*SECRET_NAMES} - {"web_token"}))
+@pytest.mark.parametrize("name", sorted({*SECRET_NAMES} - {"web_token", "web_proxy_secret", "metrics_token"}))
 def test_any_other_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"CADENCE_SYNC_{name.upper()}", "")
     assert getattr(load_settings(), name) is None

@@ -49,7 +49,7 @@ async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, monk
     monkeypatch.setenv("WATCHDOG_USEC", str(200 * MILLISECOND))
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(watchdog(), 0.35)
+        await asyncio.wait_for(watchdog(lambda: True), 0.35)
     messages = heard(manager)
     assert set(messages) == {WATCHDOG.encode()}
     assert 2 <= len(messages) <= 4
@@ -57,7 +57,7 @@ async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, monk
 
 async def test_it_starves_while_the_loop_stands_still(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", str(40 * MILLISECOND))
-    task = asyncio.create_task(watchdog())
+    task = asyncio.create_task(watchdog(lambda: True))
     await asyncio.sleep(0.05)
     assert heard(manager)
     time.sleep(0.2)  # noqa: TID251 - it is the loop that must not turn
@@ -67,10 +67,28 @@ async def test_it_starves_while_the_loop_stands_still(manager: socket.socket, mo
     task.cancel()
 
 
+async def test_it_starves_while_the_process_is_stuck(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", str(2 * MILLISECOND))
+    looks, looked = 0, asyncio.Event()
+
+    def is_alive() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 10:
+            looked.set()
+        return looks <= 3
+
+    task = asyncio.create_task(watchdog(is_alive))
+    async with asyncio.timeout(5):
+        await looked.wait()
+    assert len(heard(manager)) == 3
+    task.cancel()
+
+
 async def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not notify(READY)
     monkeypatch.setenv("WATCHDOG_USEC", str(MILLISECOND))
-    await asyncio.wait_for(watchdog(), 1)
+    await asyncio.wait_for(watchdog(lambda: True), 1)
 
 
 @pytest.mark.parametrize("address", ["", "relative", "vsock:2:1234"])

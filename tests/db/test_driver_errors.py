@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cadence_sync.db.engine import open_engine, translate_errors
 from cadence_sync.errors import DatabaseError, OrgBusyError
@@ -30,6 +31,8 @@ ERRORS: list[tuple[Exception, str]] = [
     (InterfaceError("SELECT 1", {}, Exception("x")), "DATABASE_UNREACHABLE"),
     (ConnectionRefusedError("x"), "DATABASE_UNREACHABLE"),
     (TimeoutError("x"), "DATABASE_UNREACHABLE"),
+    (PoolTimeoutError("x"), "DATABASE_BUSY"),
+    (asyncpg.IdleInTransactionSessionTimeoutError("x"), "DATABASE_TIMEOUT"),
 ]
 
 

@@ -7,8 +7,9 @@ import pytest
 from cadence_sync.core.report import Report
 from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.db.store import PostgresStore
-from cadence_sync.errors import BudgetError
+from cadence_sync.errors import BudgetError, DatabaseError
 from cadence_sync.ports import ApiUsage, Org
+from tests.support.cli import PATIENCE
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -83,3 +84,21 @@ async def test_what_zoho_says_of_the_credits_left_is_recorded(lab: Lab) -> None:
     await spend(lab, 1)
     runs = await lab.rows("SELECT credits_left FROM cadence_sync.sync_runs ORDER BY run_id")
     assert [run["credits_left"] for run in runs] == [1234, None]
+
+
+async def test_a_run_whose_reservation_is_cut_is_closed(frugal: Lab) -> None:
+    assert (await spend(frugal, 1)).exit_code == 0
+    end_waiting = (
+        "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    async with frugal.engine.connect() as holder:
+        await holder.execute(LOCK_ORG, {"org_id": ORG.org_id})
+        began = asyncio.create_task(frugal.store.begin(ORG, "test", frugal.clock.now()))
+        async with asyncio.timeout(PATIENCE):
+            while not (await frugal.row(end_waiting))["ended"]:
+                await asyncio.sleep(0.02)
+        with pytest.raises(DatabaseError):
+            await began
+    last = await frugal.row("SELECT outcome, error_code FROM cadence_sync.sync_runs WHERE run_id = 2")
+    assert last == {"outcome": "failed", "error_code": "DATABASE_UNREACHABLE"}

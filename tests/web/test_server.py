@@ -54,7 +54,9 @@ async def serve() -> AsyncIterator[Serve]:
             app = web.Application()
             app.router.add_get("/large", large)
             listener = listener or Listener(HOST, 0, "PORT")
-            port = await stack.enter_async_context(serving(listener, Probes(ready, figures, **probes), app))
+            port = await stack.enter_async_context(
+                serving(listener, Probes(ready, figures, lambda: None, **probes), app)
+            )
             return port, app
 
         yield started
@@ -165,7 +167,7 @@ async def test_few_files_are_enough() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
         from cadence_sync.web.server import Listener, Probes, serving
         async def main():
-            async with serving(Listener("127.0.0.1", 0, "PORT"), Probes(None, None)) as port:
+            async with serving(Listener("127.0.0.1", 0, "PORT"), Probes(None, None, lambda: None)) as port:
                 print(port, flush=True)
                 await asyncio.to_thread(sys.stdin.read)
         asyncio.run(main())

@@ -114,7 +114,7 @@ async def _serve(settings: Settings, zoho: str, engine: Engine) -> None:
         return b""
 
     page = web_ui_app(settings, engine, wiring.SystemClock(), ask)
-    listener, probes = Listener.of(settings), Probes(ready, nothing)
+    listener, probes = Listener.of(settings), Probes(ready, nothing, lambda: None)
     async with serving(listener, probes, page) as port:
         scheme, host = "http" if listener.certificate is None else "https", listener.host
         print(f"\nThe page: {scheme}://{host}:{port}/ (Ctrl-C ends it)", flush=True)

@@ -104,12 +104,15 @@ async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: 
     from cadence_sync.db.queue import check_queue
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs
 
-    async with wiring.long_lived_database(settings) as (engine, url):
+    async with wiring.long_lived_database(settings) as database:
+        engine = database.engine
         with translate_errors():
             async with engine.connect() as connection:
                 await check_queue(connection)
         orgs = await (select_orgs(settings, engine, org_ids) if org_ids else enabled_orgs(settings, engine))
-        states = await request_syncs(url, [org for org in orgs.values() if not isinstance(org, CadenceSyncError)])
+        states = await request_syncs(
+            database.direct_url, [org for org in orgs.values() if not isinstance(org, CadenceSyncError)]
+        )
     requests = [{"org_id": org_id, "state": state} for org_id, state in states.items()]
     print_rows("Requests", ("org_id", "state"), requests, as_json=as_json)
     errors = [org for org in orgs.values() if isinstance(org, CadenceSyncError)]

@@ -95,6 +95,9 @@ _SEEN: Final = {
         ORDER BY version DESC LIMIT 1
     """,
 }
+_NAMED: Final = """
+    (CAST(:words AS text) IS NULL OR strpos(lower(h.name), lower(:words)) > 0 OR h.cadence_id = :words)
+"""
 _LIST: Final = """
     WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'), known AS NOT MATERIALIZED (
         SELECT h.*, h.document #> '{{execution_details,unenroll_properties}}' AS unenroll_properties
@@ -103,13 +106,38 @@ _LIST: Final = """
     page AS MATERIALIZED (
         SELECT h.org_id, h.cadence_id, h.version, count(*) OVER () AS total
         FROM picked JOIN known AS h USING (org_id, cadence_id, version)
-        WHERE CAST(:words AS text) IS NULL OR strpos(lower(h.name), lower(:words)) > 0 OR h.cadence_id = :words
+        WHERE {named}
         ORDER BY lower(h.name), h.org_id, h.cadence_id
         LIMIT :limit OFFSET :offset
     )
     SELECT {columns}, page.total
     FROM page JOIN known AS h USING (org_id, cadence_id, version)
     ORDER BY lower(h.name), h.org_id, h.cadence_id
+"""
+BATCH: Final = 500
+"""Cadences that an export reads at once."""
+_KEYS: Final = """
+    WITH picked AS MATERIALIZED ({picked} AND v.kind <> 'deleted'), known AS NOT MATERIALIZED (
+        SELECT * FROM cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis))
+    ),
+    listed AS (
+        SELECT json_build_array(h.org_id, h.cadence_id, h.version) AS key,
+               row_number() OVER (ORDER BY lower(h.name), h.org_id, h.cadence_id) AS place
+        FROM picked JOIN known AS h USING (org_id, cadence_id, version)
+        WHERE {named}
+    )
+    SELECT CAST(json_agg(key ORDER BY place) AS text) FROM listed
+    GROUP BY (place - 1) / {batch} ORDER BY (place - 1) / {batch}
+"""
+_OF_KEYS: Final = """
+    WITH wanted AS MATERIALIZED (
+        SELECT key ->> 0 AS org_id, key ->> 1 AS cadence_id, CAST(key ->> 2 AS integer) AS version, place
+        FROM json_array_elements(CAST(:keys AS json)) WITH ORDINALITY AS each (key, place)
+    )
+    SELECT {columns}
+    FROM wanted JOIN cadence_reporting.history_known_by(cadence_reporting.seen_by(:at, :axis)) AS h
+        USING (org_id, cadence_id, version)
+    ORDER BY wanted.place
 """
 _DIFFERENT: Final = """
     WITH earlier AS MATERIALIZED ({earlier} AND v.kind <> 'deleted'),
@@ -157,9 +185,21 @@ async def check_time(connection: AsyncConnection, at: datetime) -> None:
 
 async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:
     columns = ", ".join(f"h.{name}" for name in query.columns)
-    statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns))
+    statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns, named=_NAMED))
     rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), asdict(query))).all()
     return rows, (rows[0].total if rows else 0)
+
+
+async def load_keys(connection: AsyncConnection, query: PastQuery) -> Sequence[str]:
+    """Loads the keys of the whole list, in its order, as JSON arrays of at most `BATCH`; `limit` is not heeded."""
+    statement = text(_KEYS.format(picked=pick_versions(query.axis, ":at"), named=_NAMED, batch=BATCH))
+    return (await connection.scalars(statement, asdict(query))).all()
+
+
+async def load_listed(connection: AsyncConnection, query: PastQuery, keys: str) -> Sequence[Row[Any]]:
+    """Loads the rows of `load_keys`, in the same order; they do not change, except that a person may be redacted."""
+    statement = text(_OF_KEYS.format(columns=", ".join(f"h.{name}" for name in query.columns)))
+    return (await connection.execute(statement, {"keys": keys, "at": query.at, "axis": query.axis})).all()
 
 
 async def compare_times(

@@ -1,11 +1,12 @@
 """The current state: each organization's status, and cadences as they are stored now."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
@@ -13,7 +14,8 @@ from cadence_sync.db.queries.history import QueryRows, snapshot
 from cadence_sync.db.tables.history import cadence_changes, cadences, execution_details, follow_up_summaries, orgs
 from cadence_sync.db.tables.running import held_deletions
 
-_BATCH: Final = 1000
+BATCH: Final = 500
+"""Cadences that an export reads at once."""
 _C: Final = cadences.c
 _H: Final = held_deletions.c
 _INTERNAL: Final = {"version", "digest"}
@@ -132,11 +134,29 @@ async def list_page(
     return rows
 
 
-async def stream_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> AsyncIterator[sa.Row[Any]]:
-    async with connection.stream(_listed(filter_)) as rows:
-        async for batch in rows.partitions(_BATCH):
-            for row in batch:
-                yield row
+async def load_keys(connection: AsyncConnection, filter_: CadenceFilter) -> Sequence[str]:
+    """Loads the keys of the whole list, in its order, as JSON arrays of at most `BATCH`: some 40 bytes a cadence.
+
+    Names and times change while a list is exported, keys never: what was listed at the beginning comes once.
+    """
+    place = sa.func.row_number().over(order_by=_order(filter_)).label("place")
+    listed = sa.select(_C.org_id, _C.cadence_id, place).where(*_conditions(filter_)).subquery()
+    key, number = sa.func.json_build_array(listed.c.org_id, listed.c.cadence_id), (listed.c.place - 1) // BATCH
+    keys = sa.cast(sa.func.json_agg(aggregate_order_by(key, listed.c.place)), sa.Text)
+    return (await connection.scalars(sa.select(keys).group_by(number).order_by(number))).all()
+
+
+async def load_listed(connection: AsyncConnection, keys: str) -> Sequence[sa.Row[Any]]:
+    """Loads the rows of `load_keys` in the same order, with `LIST_COLUMNS`, as they are now."""
+    elements = sa.func.json_array_elements(sa.cast(sa.literal(keys, sa.Text), JSON))
+    wanted = elements.table_valued(sa.column("value", JSON), with_ordinality="place", name="wanted").render_derived()
+    same = (_C.org_id == wanted.c.value[0].astext, _C.cadence_id == wanted.c.value[1].astext)
+    tables = wanted.join(cadences, sa.and_(*same))
+    for table in (follow_up_summaries, execution_details, held_deletions):
+        tables = tables.outerjoin(table, _same_cadence(table))
+    statement = sa.select(*_list_columns()).select_from(tables).order_by(wanted.c.place)
+    rows: Sequence[sa.Row[Any]] = (await connection.execute(statement)).all()
+    return rows
 
 
 async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) -> int:
@@ -172,17 +192,24 @@ def _details(org_id: str | None) -> sa.Select[Any]:
 
 
 def _listed(filter_: CadenceFilter) -> sa.Select[Any]:
+    return (
+        sa.select(*_list_columns())
+        .select_from(_with_details().outerjoin(held_deletions, _same_cadence(held_deletions)))
+        .where(*_conditions(filter_))
+        .order_by(*_order(filter_))
+    )
+
+
+def _list_columns() -> list[sa.ColumnElement[Any]]:
     tables = (follow_up_summaries, execution_details, cadences)
     columns: dict[str, sa.ColumnElement[Any]] = {column.name: column for table in tables for column in table.c}
     columns |= {"last_changed_at": _CHANGED, "missing_since": _H.missing_since}
+    return [columns[name].label(name) for name in LIST_COLUMNS]
+
+
+def _order(filter_: CadenceFilter) -> tuple[sa.ColumnElement[Any], ...]:
     by = SORTS[filter_.sort]
-    order = by.desc().nulls_last() if filter_.descending else by.asc().nulls_last()
-    return (
-        sa.select(*(columns[name].label(name) for name in LIST_COLUMNS))
-        .select_from(_with_details().outerjoin(held_deletions, _same_cadence(held_deletions)))
-        .where(*_conditions(filter_))
-        .order_by(order, _C.org_id, _C.cadence_id)
-    )
+    return (by.desc().nulls_last() if filter_.descending else by.asc().nulls_last(), _C.org_id, _C.cadence_id)
 
 
 def _with_details() -> sa.Join:

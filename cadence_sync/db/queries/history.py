@@ -24,7 +24,13 @@ from cadence_sync.db.tables.history import cadence_changes, cadence_versions, di
 from cadence_sync.errors import ArgumentError
 
 QueryRows = list[dict[str, Any]]
-_LIMIT: Final = text("SELECT set_config('statement_timeout', :limit, true)")
+# The server ends a transaction whose reader stands still: an old snapshot keeps dead rows from being removed.
+_LIMITS: Final = text("""
+    SELECT set_config('idle_in_transaction_session_timeout', :idle, true),
+           set_config('statement_timeout', coalesce(:limit, current_setting('statement_timeout')), true)
+""")
+_IDLE: Final = "300000"
+"""Milliseconds."""
 _D: Final = discovered_fields.c
 
 # Each change row of a version names the same author.
@@ -123,11 +129,14 @@ class Timeline:
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
-    """Yields a read-only connection whose statements all see one snapshot, even if a sync commits."""
+    """Yields a read-only connection whose statements all see one snapshot, even if a sync commits.
+
+    The timeout is for one statement, and for the time between two of them, which is 5 minutes at most.
+    """
     async with open_connection(engine, "REPEATABLE READ") as connection:
         await connection.execution_options(postgresql_readonly=True)
-        if timeout_ms is not None:
-            await connection.execute(_LIMIT, {"limit": str(timeout_ms)})
+        limit = None if timeout_ms is None else str(timeout_ms)
+        await connection.execute(_LIMITS, {"limit": limit, "idle": limit or _IDLE})
         await check_migrated(connection)
         try:
             yield connection

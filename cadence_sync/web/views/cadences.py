@@ -1,6 +1,5 @@
 """Cadences: the list, and of one its settings, its timeline, any two versions, and its state at a time."""
 
-from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,7 +12,8 @@ from cadence_sync.db.queries import current, history
 from cadence_sync.db.queries.as_of import read_labels
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.csv_export import send_csv
+from cadence_sync.web.csv_export import Batches, send_csv
+from cadence_sync.web.downloads import exporting
 from cadence_sync.web.filters import cadence_path
 from cadence_sync.web.templating import page
 
@@ -40,13 +40,17 @@ async def list_cadences(request: web.Request) -> web.Response:
 @routes.get("/cadences.csv")
 async def export_cadences(request: web.Request) -> web.StreamResponse:
     filter_ = _filter(request)
-
-    async def rows() -> AsyncIterator[Sequence[object]]:
+    async with exporting(request):
         async with params.reading(request, filter_.org) as connection:
-            async for row in current.stream_cadences(connection, filter_):
-                yield row
+            parts = await current.load_keys(connection, filter_)
 
-    return await send_csv(request, "cadences", current.LIST_COLUMNS, rows())
+        async def batches() -> Batches:
+            for keys in parts:
+                async with params.reading(request) as connection:
+                    rows = await current.load_listed(connection, keys)
+                yield rows
+
+        return await send_csv(request, "cadences", current.LIST_COLUMNS, batches())
 
 
 @routes.get(_PATH)

@@ -1,6 +1,6 @@
 """Time travel: all cadences as they were at a time, and what differs between two times."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,7 +12,8 @@ from cadence_sync.db.queries import as_of
 from cadence_sync.db.queries.history import find_unwatched, load_history_start
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
-from cadence_sync.web.csv_export import send_csv
+from cadence_sync.web.csv_export import Batches, send_csv
+from cadence_sync.web.downloads import exporting
 from cadence_sync.web.templating import page
 
 routes = web.RouteTableDef()
@@ -66,14 +67,18 @@ async def export_past(request: web.Request) -> web.StreamResponse:
     then = params.time_param(request, "on")
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
-    async with params.reading(request, org) as connection:
-        found, _ = await as_of.list_as_of(connection, as_of.PastQuery(then.at, axis, COLUMNS, org, words))
+    query = as_of.PastQuery(then.at, axis, COLUMNS, org, words)
+    async with exporting(request):
+        async with params.reading(request, org) as connection:
+            parts = await as_of.load_keys(connection, query)
 
-    async def rows() -> AsyncIterator[Sequence[object]]:
-        for row in found:
-            yield row
+        async def batches() -> Batches:
+            for keys in parts:
+                async with params.reading(request) as connection:
+                    rows = await as_of.load_listed(connection, query, keys)
+                yield rows
 
-    return await send_csv(request, "cadences-then", COLUMNS, rows())
+        return await send_csv(request, "cadences-then", COLUMNS, batches())
 
 
 @routes.get("/past/difference")
