@@ -19,7 +19,7 @@ from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.tracing import tracing
 from cadence_sync.daemon.worker import JobRunner, Worker
 from cadence_sync.db import orgs
-from cadence_sync.db.credentials import Cipher
+from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import PoolSize, open_engine
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.orgs.registry import OrgConfigCache
