@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a command with CADENCE_SYNC_TEST_DATABASE_URL naming a fresh server of Debian's Postgres. Installs that
-# server and the pooler pgbouncer where they are missing.
+# server, the pooler pgbouncer and the proxy nginx where they are missing.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where runuser is
 
@@ -8,10 +8,10 @@ newest() { ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1; }
 
 as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 
-if [ -z "$(newest)" ] || ! command -v pgbouncer >/dev/null; then
+if [ -z "$(newest)" ] || ! command -v pgbouncer >/dev/null || ! command -v nginx >/dev/null; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql pgbouncer
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql pgbouncer nginx-light
 fi
 
 # Databases are made ten times as fast in memory, where there are the 2 GiB that they take.
