@@ -1,8 +1,8 @@
 """Connections to Postgres, and the translation of its errors."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cadence_sync.config.urls import DATABASE_WORDS
+from cadence_sync.db.session import Session, open_session
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 
 Engine: TypeAlias = AsyncEngine
@@ -57,10 +58,10 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-async def connect(url: str, **options: Any) -> Any:
-    """Opens a connection; raises `SettingsError` for a parameter of the URL that the server refuses."""
+async def connect(url: str, **options: Any) -> Session:
+    """Opens a session; raises `SettingsError` for a parameter of the URL that the server refuses."""
     try:
-        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
+        return await open_session(url, timeout=CONNECT_TIMEOUT, **options)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
         names = [name for name, _ in parse_qsl(urlsplit(url).query) if f'"{name}"' in str(error)]
         if not names:
@@ -133,9 +134,19 @@ async def open_connection(engine: AsyncEngine, isolation_level: str | None = Non
             yield connection
 
 
-def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Yields a connection on which each statement is a transaction of its own."""
-    return open_connection(engine, "AUTOCOMMIT")
+    async with open_connection(engine) as connection:
+        if (await driver_connection(connection)).is_pooled:  # its search_path holds within a transaction only
+            event.listen(connection.sync_connection, "after_cursor_execute", _commit)
+        else:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
+
+
+def _commit(connection: Any, *_statement: object) -> None:
+    connection.connection.commit()
 
 
 @asynccontextmanager
@@ -157,8 +168,9 @@ def translate_errors() -> Iterator[None]:
         raise _translate(error) from error
 
 
-async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
-    return (await connection.get_raw_connection()).driver_connection
+async def driver_connection(connection: AsyncConnection) -> Session:
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    return cast("Session", driver)
 
 
 def sqlstate_of(error: DBAPIError) -> str | None:
