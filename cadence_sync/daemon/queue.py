@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 
 from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.daemon.notifications import FilteringDriver
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.queue import Connection, direct, move_ahead
 
@@ -41,7 +41,7 @@ def entrypoint(data_center: str) -> str:
 
 def queries_on(connection: Connection) -> Queries:
     return Queries(
-        AsyncpgDriver(connection),
+        FilteringDriver(connection),
         QueryBuilderEnvironment(_SETTINGS),
         QueryQueueBuilder(_SETTINGS),
         QuerySchedulerBuilder(_SETTINGS),
