@@ -26,15 +26,24 @@ POOL_SIZE: Final = 2
 LONG_LIVED_SIZE: Final = 16
 """Connections that a daemon keeps open for its runs; two more are for monitoring."""
 
-LOCK_ORG: Final = text(
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
-    " set_config('idle_in_transaction_session_timeout', '60s', true),"
-    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
-)
-"""Taken by the writer of an organization; the server ends a writer that freezes."""
+# All locks are on our own tables, and need the privilege to write them: every role could hold an advisory lock.
+LOCK_ORG: Final = text("""
+    SELECT org_id FROM cadence_sync.orgs WHERE org_id = :org_id AND (
+        SELECT num_nulls(
+            set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),
+            set_config('idle_in_transaction_session_timeout', '60s', true)
+        ) = 0
+    )
+    FOR NO KEY UPDATE
+""")
+"""Taken by the writer of an organization; the server ends a writer that freezes.
 
-LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
-"""Taken by `migrate`, so that several at once run one after the other."""
+The limits are set first, even where the organization is unknown. Runs can begin meanwhile: the lock that a foreign key
+takes is a weaker one.
+"""
+
+LOCK_MIGRATION: Final = "LOCK TABLE cadence_sync.alembic_version IN SHARE ROW EXCLUSIVE MODE"
+"""Taken by `migrate` on a database that has tables, so that several at once run one after the other."""
 SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
 """A table lock that others hold for long fails the migration, not them."""
 

@@ -18,7 +18,7 @@ from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
 REPORTING: Final = "cadence_reporting"
-HEAD: Final = "0001"
+HEAD: Final = "0003"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 # The catalog answers everybody; to_regclass() is refused without USAGE on the schema.
 _EXISTS: Final = text("""
@@ -102,14 +102,17 @@ def _parse(file: Path) -> ReportingObject:
     return ReportingObject(file.stem, found[1] == "VIEW", sql)
 
 
+async def has_revision_table(connection: AsyncConnection) -> bool:
+    return bool(await connection.scalar(_EXISTS, {"schema": SCHEMA}))
+
+
 async def current_revision(connection: AsyncConnection) -> str | None:
-    exists = await connection.scalar(_EXISTS, {"schema": SCHEMA})
-    return await connection.scalar(_REVISION) if exists else None
+    return await connection.scalar(_REVISION) if await has_revision_table(connection) else None
 
 
 async def check_migrated(connection: AsyncConnection) -> None:
     """Raises `DatabaseError` unless revision and reporting layer are those of this code."""
-    if not await connection.scalar(_EXISTS, {"schema": SCHEMA}):
+    if not await has_revision_table(connection):
         raise _not_migrated("The database has no tables of cadence-sync.")
     state = (await connection.execute(_STATE)).one()
     refuse_newer_revision(state.revision)
