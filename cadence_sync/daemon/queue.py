@@ -72,5 +72,5 @@ async def enqueue_now(connection: Connection, jobs: Sequence[SyncJob]) -> dict[s
 
 
 async def request_syncs(url: str, orgs: Iterable[OrgConfig]) -> dict[str, str]:
-    async with direct(url) as connection, connection.transaction():
+    async with direct(url) as connection:
         return await enqueue_now(connection, [SyncJob(org.org_id, org.data_center, "request") for org in orgs])

@@ -100,7 +100,7 @@ class ScheduleSource:
         return found
 
     async def look(self) -> Mapping[str, OrgSchedule]:
-        async with driver_of(self.engine) as connection, connection.transaction():
+        async with driver_of(self.engine) as connection:
             return org_schedules(self.settings, self.configured, await load_scheduled_orgs(connection))
 
     def _log_once(self, org_id: str, error: SettingsError) -> None:

@@ -6,6 +6,7 @@ could make a daemon call them. pgbouncer refuses a startup parameter, and a sett
 applications that share it.
 """
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
 import asyncpg
@@ -31,10 +32,30 @@ class Session(asyncpg.Connection):  # type: ignore[misc]
     is_pooled: bool = False
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        status: str
         if self.is_pooled and query.startswith("BEGIN"):  # by `transaction()`; in the same round trip
-            query = query.removesuffix(";") + _IN_TRANSACTION
-        status: str = await super().execute(query, *args, **options)
-        return status
+            status = await super().execute(query.removesuffix(";") + _IN_TRANSACTION, *args, **options)
+            return status
+        async with self._with_path():
+            status = await super().execute(query, *args, **options)
+            return status
+
+    async def fetch(self, *args: Any, **options: Any) -> Any:
+        async with self._with_path():
+            return await super().fetch(*args, **options)
+
+    async def fetchrow(self, *args: Any, **options: Any) -> Any:
+        async with self._with_path():
+            return await super().fetchrow(*args, **options)
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        async with self._with_path():
+            return await super().fetchval(*args, **options)
+
+    def _with_path(self) -> AbstractAsyncContextManager[None]:
+        """Begins a transaction where a statement would otherwise run with the path of the server's session."""
+        needs_one = self.is_pooled and not self.is_in_transaction()
+        return self.transaction() if needs_one else nullcontext()
 
 
 async def open_session(url: str, **options: Any) -> Session:

@@ -29,11 +29,16 @@ async def test_behind_a_pooler_each_transaction_has_the_path_and_the_session_has
     async with pooled(database_url) as url, open_engine(url) as engine:
         session = await connect(url)
         assert session.is_pooled
-        assert await session.fetchval(SHOW) == USUAL
+        assert await asyncpg.Connection.fetchval(session, SHOW) == USUAL
+        assert await session.fetchval(SHOW) == PATH
+        assert await session.fetchrow(SHOW) == (PATH,)
+        assert await session.fetch(SHOW) == [(PATH,)]
+        await session.execute("CREATE TEMPORARY TABLE t AS SELECT current_setting('search_path') AS path")
+        assert await session.fetchval("SELECT path FROM t") == PATH
         async with session.transaction(isolation="serializable", readonly=True):
             assert await session.fetchval(SHOW) == PATH
             assert await session.fetchval("SHOW transaction_isolation") == "serializable"
-        assert await session.fetchval(SHOW) == USUAL
+        assert await asyncpg.Connection.fetchval(session, SHOW) == USUAL
         await session.close()
         for opened in (transaction, autocommit):
             async with opened(engine) as connection:
