@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +81,7 @@ async def shadow(url: str) -> None:
     """Make them as a role without rights to our schemas, and see that they are called where a path leads there."""
     connection = await asyncpg.connect(url)
     try:
-        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", ROLE):
+        with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):  # it belongs to the whole server
             await connection.execute(f"CREATE ROLE {ROLE}")
         for statement in _statements():
             await connection.execute(statement)
