@@ -49,13 +49,19 @@ class Scheduler:
             with log_and_continue("scheduler_stopped"):
                 try:
                     async with direct(self.url) as connection:
-                        while not await try_acquire_leadership(connection):
-                            self.following = await is_led(connection)
-                            await asyncio.sleep(RETRY)
+                        await self._follow(connection)
                         await self._lead(connection)
                 finally:
                     self._set(leading=False)
                     self.following = False
+            await asyncio.sleep(RETRY)
+
+    async def _follow(self, connection: Connection) -> None:
+        """Returns when this scheduler has become the leader."""
+        while True:
+            self.following = await is_led(connection)
+            if not self.following and await try_acquire_leadership(connection):
+                return
             await asyncio.sleep(RETRY)
 
     async def _lead(self, connection: Connection) -> None:

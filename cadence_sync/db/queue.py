@@ -56,9 +56,11 @@ LEADER_COLUMNS: Final = """
     WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader' AND a.attnum > 0 AND NOT a.attisdropped
 """
 _ITS_SESSION: Final = "s.pid = f.backend_pid AND s.backend_start = f.backend_start"  # numbers are used again
+# The start of a session of another role is hidden.
+_MAY_BE_ITS: Final = "s.pid = f.backend_pid AND coalesce(s.backend_start, f.backend_start) = f.backend_start"
 _IS_FRESH: Final = f"f.beat_at >= clock_timestamp() - make_interval(secs => {LEADER_STALE})"
 _IS_LED: Final = f"""
-    SELECT EXISTS (SELECT FROM cadence_queue.leader AS f JOIN pg_stat_activity AS s ON {_ITS_SESSION} WHERE {_IS_FRESH})
+    SELECT EXISTS (SELECT FROM cadence_queue.leader AS f JOIN pg_stat_activity AS s ON {_MAY_BE_ITS} WHERE {_IS_FRESH})
 """  # noqa: S608 - our own words
 _END_FROZEN: Final = f"""
     SELECT pg_terminate_backend(s.pid) FROM cadence_queue.leader AS f JOIN pg_stat_activity AS s ON {_ITS_SESSION}
@@ -70,7 +72,7 @@ _ACQUIRE: Final = f"""
     SELECT pid, backend_start, clock_timestamp() FROM pg_stat_get_activity(pg_backend_pid())
     ON CONFLICT (one) DO UPDATE
     SET backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, beat_at = excluded.beat_at
-    WHERE NOT EXISTS (SELECT FROM pg_stat_activity AS s WHERE {_ITS_SESSION})
+    WHERE NOT EXISTS (SELECT FROM pg_stat_activity AS s WHERE {_ITS_SESSION} OR {_MAY_BE_ITS} AND {_IS_FRESH})
     RETURNING true
 """  # noqa: S608 - our own words
 _HEARTBEAT: Final = f"""
@@ -119,10 +121,11 @@ async def drop_job(connection: AsyncConnection, org_id: str) -> None:
 
 
 async def try_acquire_leadership(connection: Connection) -> bool:
-    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
+    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds.
+
+    It locks the leader's row: ask `is_led` first.
+    """
     with translate_errors():
-        if await connection.fetchval(_IS_LED):  # else each attempt would lock the row
-            return False
         await connection.fetch(_END_FROZEN)
         return bool(await connection.fetchval(_ACQUIRE))
 

@@ -14,6 +14,7 @@ from cadence_sync.db.queue import Connection, direct, is_led, try_acquire_leader
 from cadence_sync.errors import DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.cli import PATIENCE
+from tests.support.reader import reader
 
 CLOCK = SystemClock()
 LEADERS = """
@@ -153,6 +154,19 @@ async def test_a_leader_whose_session_is_gone_is_replaced_though_its_heartbeat_i
         assert await try_acquire_leadership(other)
         assert await is_led(other)
         assert await write_heartbeat(other)
+
+
+async def test_a_leader_of_another_role_is_followed_until_its_heartbeats_stop(database_url: str) -> None:
+    async with direct(database_url) as first, reader(database_url) as other:
+        role = await other.fetchval("SELECT current_user")
+        await first.execute(f"GRANT USAGE ON SCHEMA cadence_queue TO {role}")
+        await first.execute(f"GRANT SELECT, INSERT, UPDATE ON cadence_queue.leader TO {role}")
+        assert await try_acquire_leadership(first)
+        assert not await try_acquire_leadership(other)
+        assert await is_led(other)
+        await first.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
+        assert await try_acquire_leadership(other)
+        assert not await write_heartbeat(first)
 
 
 async def gone_from_the_server(connection: Connection) -> None:
