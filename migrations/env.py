@@ -3,9 +3,10 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS
+from cadence_sync.db.engine import SHORT_LOCKS
+from cadence_sync.db.migrate import lock_migration
 from cadence_sync.db.tables import SCHEMA, metadata
 
 BOOKKEEPING = {"reporting_layer"}
@@ -28,9 +29,6 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
-        # IF NOT EXISTS would need CREATE on the database even where the schema exists.
-        if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": SCHEMA}) is None:
-            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
         context.run_migrations()
 
 
@@ -39,10 +37,11 @@ async def run_on_configured_database() -> None:
     from cadence_sync.config.settings import load_settings  # noqa: PLC0415 - only this path reads settings
     from cadence_sync.wiring import database  # noqa: PLC0415
 
-    async with database(load_settings()) as engine, engine.begin() as connection:
-        await connection.exec_driver_sql(LOCK_MIGRATION)
+    async with database(load_settings()) as engine, engine.connect() as connection:
+        await lock_migration(connection)
         await connection.exec_driver_sql(SHORT_LOCKS)
         await connection.run_sync(run)
+        await connection.commit()
 
 
 given = context.config.attributes.get("connection")

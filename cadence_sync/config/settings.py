@@ -184,7 +184,7 @@ class Settings(BaseSettings):
     sync_misfire_grace: Interval = "1d"
     """How late a start may be (after sleep, or while nobody led) and still take place, once."""
     database_direct_url: DatabaseUrl = None
-    """A direct connection for `migrate`, and for `serve` and `worker`, which listen and hold a session lock; both
+    """A direct connection for `migrate`, and for `serve` and `worker`, which listen and need a session; both
     need it where `DATABASE_URL` leads to a pooler in transaction mode. Unset: `DATABASE_URL`."""
     worker_concurrency: Annotated[int, Field(ge=2, le=500)] = 32
     """Organizations that one process syncs at once; it opens at most so many connections to the database, and 4

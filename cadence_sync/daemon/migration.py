@@ -3,7 +3,7 @@
 from cadence_sync.daemon.queue import SCHEMA, queries_on
 from cadence_sync.db import migrate as history
 from cadence_sync.db.engine import LOCK_MIGRATION, Engine, translate_errors
-from cadence_sync.db.queue import LEADER_EXISTS, LEADER_TABLE, Connection, driver_of
+from cadence_sync.db.queue import LEADER_COLUMNS, LEADER_TABLE, Connection, driver_of
 
 
 async def migrate(engine: Engine) -> str:
@@ -59,5 +59,8 @@ async def _converge(connection: Connection) -> bool:
 
 async def _pending(connection: Connection) -> list[str]:
     plan = await queries_on(connection).plan_upgrade()
-    leads = await connection.fetchval(LEADER_EXISTS)
-    return [*plan.statements, *([] if leads else [LEADER_TABLE])]
+    columns = await connection.fetchval(LEADER_COLUMNS)
+    if columns is None:
+        return [*plan.statements, LEADER_TABLE]
+    # Nothing in an older table is worth keeping: its leader has gone.
+    return [*plan.statements, *([] if "backend_start" in columns else [f"DROP TABLE {SCHEMA}.leader", LEADER_TABLE])]

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.models import Job, TracebackRecord
@@ -18,6 +17,7 @@ from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import JOB_STATUS, Channel
 
 from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.daemon.notifications import FilteringDriver
 from cadence_sync.db.engine import translate_errors
 from cadence_sync.db.queue import Connection, direct, move_ahead
 
@@ -61,7 +61,7 @@ def entrypoint(data_center: str) -> str:
 
 def queries_on(connection: Connection) -> Queries:
     return SafeQueries(
-        AsyncpgDriver(connection),
+        FilteringDriver(connection),
         QueryBuilderEnvironment(_SETTINGS),
         QueryQueueBuilder(_SETTINGS),
         QuerySchedulerBuilder(_SETTINGS),

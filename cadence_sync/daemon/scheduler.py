@@ -12,7 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from cadence_sync.daemon import metrics, queue
 from cadence_sync.daemon.queue import SyncJob
 from cadence_sync.daemon.schedule import OrgSchedule
-from cadence_sync.db.queue import Connection, direct, try_acquire_leadership, write_heartbeat
+from cadence_sync.db.queue import Connection, direct, is_led, try_acquire_leadership, write_heartbeat
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log, log_and_continue
 from cadence_sync.ports import Clock
@@ -36,6 +36,7 @@ class Scheduler:
     """Called once an hour, by the leader alone."""
     leading: bool = False
     following: bool = False
+    """Whether another scheduler leads, by its heartbeats."""
     known: Mapping[str, OrgSchedule] = field(default_factory=dict)
 
     @property
@@ -48,17 +49,23 @@ class Scheduler:
             with log_and_continue("scheduler_stopped"):
                 try:
                     async with direct(self.url) as connection:
-                        while not await try_acquire_leadership(connection):
-                            self.following = True
-                            await asyncio.sleep(RETRY)
+                        await self._follow(connection)
                         await self._lead(connection)
                 finally:
                     self._set(leading=False)
                     self.following = False
             await asyncio.sleep(RETRY)
 
+    async def _follow(self, connection: Connection) -> None:
+        """Returns when this scheduler has become the leader."""
+        while True:
+            self.following = await is_led(connection)
+            if not self.following and await try_acquire_leadership(connection):
+                return
+            await asyncio.sleep(RETRY)
+
     async def _lead(self, connection: Connection) -> None:
-        """Enqueues what is due, until the connection fails: the lead ends with it."""
+        """Enqueues what is due until the connection fails, which ends the lead, or another session has it."""
         log.info("leader_elected")
         scheduler = AsyncIOScheduler(timezone=UTC)
         due: set[str] = set()
@@ -76,8 +83,7 @@ class Scheduler:
         scheduler.start()
         self._set(leading=True)
         try:
-            while True:
-                await write_heartbeat(connection)
+            while await write_heartbeat(connection):
                 self._arrange(scheduler, await self.load_schedules(connection), due, fire)
                 wake.clear()
                 await self._enqueue(connection, due)
@@ -87,6 +93,7 @@ class Scheduler:
                         await asyncio.sleep(0)  # those that are due at the same time come together
                 except TimeoutError:
                     pass
+            log.warning("leadership_lost")
         finally:
             scheduler.shutdown(wait=False)
 

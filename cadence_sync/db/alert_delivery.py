@@ -29,7 +29,11 @@ _DUE: Final = sa.text("""
         AND (is_bundle_head OR message_id IS NULL)
     GROUP BY channel, org_id ORDER BY channel, min(next_attempt_at), org_id
 """).bindparams(sa.bindparam("channels", type_=sa.ARRAY(sa.Text)))
-_LOCK_CHANNEL: Final = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/alerts/' || :channel, 0))")
+# Under an id that no organization has. A row that exists is locked and stays as it is.
+_LOCK_CHANNEL: Final = sa.text("""
+    INSERT INTO cadence_sync.locks (org_id, name) VALUES ('*', 'alerts/' || :channel)
+    ON CONFLICT (org_id, name) DO UPDATE SET name = excluded.name WHERE false
+""")
 _POSTPONE_LATE: Final = sa.text("""
     UPDATE cadence_sync.alert_outbox AS late SET due_at = :next, next_attempt_at = :next
     WHERE channel = :channel AND sent_at IS NULL AND dead_lettered_at IS NULL AND next_attempt_at <= now()

@@ -1,9 +1,9 @@
 """Connections to Postgres, and the translation of its errors."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cadence_sync.config.urls import DATABASE_WORDS
+from cadence_sync.db.session import Session, open_session
 from cadence_sync.errors import CadenceSyncError, DatabaseError, SettingsError
 
 Engine: TypeAlias = AsyncEngine
@@ -51,15 +52,24 @@ ONE_COMMAND: Final = PoolSize(POOL_SIZE, 50)
 WEB_UI: Final = PoolSize(POOL_SIZE, 6, timeout=10.0)
 """A pool of its own: pages wait for each other, and no sync waits for a page."""
 
-LOCK_ORG: Final = text(
-    "SELECT set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),"
-    " set_config('idle_in_transaction_session_timeout', '60s', true),"
-    " pg_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0))"
-)
-"""Taken by the writer of an organization; the server ends a writer that freezes."""
+# All locks are on our own tables, and need the privilege to write them: every role could hold an advisory lock.
+LOCK_ORG: Final = text("""
+    SELECT org_id FROM cadence_sync.orgs WHERE org_id = :org_id AND (
+        SELECT num_nulls(
+            set_config('lock_timeout', '10s', true), set_config('statement_timeout', '10min', true),
+            set_config('idle_in_transaction_session_timeout', '60s', true)
+        ) = 0
+    )
+    FOR NO KEY UPDATE
+""")
+"""Taken by the writer of an organization; the server ends a writer that freezes.
 
-LOCK_MIGRATION: Final = "SELECT pg_advisory_xact_lock(5203881477310421)"
-"""Taken by `migrate`, so that several at once run one after the other."""
+The limits are set first, even where the organization is unknown. Runs can begin meanwhile: the lock that a foreign key
+takes is a weaker one.
+"""
+
+LOCK_MIGRATION: Final = "LOCK TABLE cadence_sync.alembic_version IN SHARE ROW EXCLUSIVE MODE"
+"""Taken by `migrate` on a database that has tables, so that several at once run one after the other."""
 SHORT_LOCKS: Final = "SET LOCAL lock_timeout = '5s'"
 """A table lock that others hold for long fails the migration, not them."""
 
@@ -84,10 +94,10 @@ _BY_SQLSTATE: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-async def connect(url: str, **options: Any) -> Any:
-    """Opens a connection; raises `SettingsError` for a parameter of the URL that the server refuses."""
+async def connect(url: str, **options: Any) -> Session:
+    """Opens a session; raises `SettingsError` for a parameter of the URL that the server refuses."""
     try:
-        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **options)
+        return await open_session(url, timeout=CONNECT_TIMEOUT, **options)
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError) as error:
         names = [name for name, _ in parse_qsl(urlsplit(url).query) if f'"{name}"' in str(error)]
         if not names:
@@ -160,9 +170,19 @@ async def open_connection(engine: AsyncEngine, isolation_level: str | None = Non
             yield connection
 
 
-def autocommit(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Yields a connection on which each statement is a transaction of its own."""
-    return open_connection(engine, "AUTOCOMMIT")
+    async with open_connection(engine) as connection:
+        if (await driver_connection(connection)).is_pooled:  # its search_path holds within a transaction only
+            event.listen(connection.sync_connection, "after_cursor_execute", _commit)
+        else:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
+
+
+def _commit(connection: Any, *_statement: object) -> None:
+    connection.connection.commit()
 
 
 @asynccontextmanager
@@ -190,8 +210,9 @@ def translate_errors() -> Iterator[None]:
         raise _translate(error) from error
 
 
-async def driver_connection(connection: AsyncConnection) -> asyncpg.Connection:
-    return (await connection.get_raw_connection()).driver_connection
+async def driver_connection(connection: AsyncConnection) -> Session:
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    return cast("Session", driver)
 
 
 async def ping(url: str) -> None:

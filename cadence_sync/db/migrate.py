@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import Final
 
+import asyncpg
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db import reporting_layer, server_versions
-from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, open_connection
+from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, driver_connection, open_connection
 from cadence_sync.db.revision import (
     HEAD,
     REPORTING,
     current_revision,
+    has_revision_table,
     load_reporting_layer,
     migrations_folder,
     refuse_newer_revision,
@@ -19,6 +21,12 @@ from cadence_sync.db.revision import (
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
+# As Alembic would create it. Two that do so at once wait for each other, as for a lock.
+_REVISION_TABLE: Final = f"""
+    CREATE TABLE {SCHEMA}.alembic_version (
+        version_num varchar(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+    )
+"""
 _MISSING: Final = text("""
     WITH wanted AS (
         SELECT s.name, n.oid, n.nspowner FROM unnest(CAST(:schemas AS text[])) AS s (name)
@@ -79,11 +87,31 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
         pending = bool(schemas) or bool(await reporting_layer.load_lacking_grants(connection))
     if pending:
         # It must see what another `migrate` committed while this one waited for the lock.
-        async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
-            await connection.exec_driver_sql(LOCK_MIGRATION)
+        async with open_connection(engine, "READ COMMITTED") as connection:
+            await lock_migration(connection)
             await connection.exec_driver_sql(SHORT_LOCKS)
             await _migrate(connection)
+            await connection.commit()
     return HEAD
+
+
+async def lock_migration(connection: AsyncConnection) -> None:
+    """Lets one migration at a time go on, in the transaction that it begins.
+
+    On a database without tables that is the one which creates the first of them; it may fail and leave nothing.
+    """
+    while not await has_revision_table(connection):
+        driver = await driver_connection(connection)
+        try:
+            # IF NOT EXISTS would need CREATE on the database even where the schema exists.
+            if not await connection.scalar(text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": SCHEMA}):
+                await driver.execute(f"CREATE SCHEMA {SCHEMA}")
+            await driver.execute(_REVISION_TABLE)
+        except (asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError, asyncpg.DuplicateTableError):
+            await connection.rollback()  # another one was first, and has ended
+        else:
+            return
+    await connection.exec_driver_sql(LOCK_MIGRATION)
 
 
 async def check_migration_rights(engine: AsyncEngine, also: Sequence[str] = ()) -> None:

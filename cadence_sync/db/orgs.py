@@ -92,8 +92,9 @@ async def upsert_org(
     enabled = or_(orgs.c.enabled, orgs.c.removed_at.is_not(None))
     again = row | {"consecutive_failures": 0, "removed_at": None, "enabled": enabled}
     async with org_transaction(engine, org.org_id) as connection:
-        await _check_free(connection, org.org_id, replace=replace)
+        # First, because two may add the same organization: the second one waits here.
         await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=again))
+        await _check_free(connection, org.org_id, replace=replace)
         await credentials.store_credentials(connection, cipher, org)
 
 

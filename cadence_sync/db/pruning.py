@@ -68,10 +68,10 @@ _PRUNABLE: Final = """
 # A day's totals grow by what this statement itself deleted.
 _PRUNE: Final = text(f"""
     WITH mine AS MATERIALIZED (
-        SELECT pg_try_advisory_xact_lock(hashtextextended('cadence_sync/' || :org_id, 0)) AS free
+        SELECT org_id FROM cadence_sync.orgs WHERE org_id = :org_id FOR NO KEY UPDATE SKIP LOCKED
     ), doomed AS MATERIALIZED (
         SELECT r.run_id FROM cadence_sync.sync_runs AS r
-        WHERE (SELECT mine.free FROM mine) AND {_PRUNABLE}
+        WHERE EXISTS (SELECT FROM mine) AND {_PRUNABLE}
         LIMIT :batch
     ), records AS (
         DELETE FROM cadence_sync.quarantined_records AS q USING doomed
@@ -94,7 +94,7 @@ _PRUNE: Final = text(f"""
             first_good_at = least(d.first_good_at, excluded.first_good_at),
             last_good_at = greatest(d.last_good_at, excluded.last_good_at)
     )
-    SELECT (SELECT free FROM mine), (SELECT count(*) FROM gone), (SELECT count(*) FROM records)
+    SELECT EXISTS (SELECT FROM mine), (SELECT count(*) FROM gone), (SELECT count(*) FROM records)
 """)  # noqa: S608 - built from our own words
 
 _COUNT: Final = text(f"""

@@ -1,4 +1,4 @@
-"""Direct connections of the daemons, which listen and hold session locks, and statements on the queue's tables."""
+"""Direct connections of the daemons, which listen and lead, and statements on the queue's tables."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -35,9 +35,10 @@ STATISTICS: Final = "cadence_queue.pgqueuer_statistics"
 _BATCH: Final = 10_000
 """Rows of the queue's log that one statement may delete."""
 
-# The scheduler leads whose session holds an advisory lock, while its heartbeats arrive. A process that dies loses its
-# session and with it the lock. One that freezes keeps both: so another scheduler that finds its heartbeat too old ends
-# that session. The leader enqueues through the same session: one that wakes up later enqueues nothing.
+# The scheduler leads whose session is named in the table, while its heartbeats arrive. A process that dies loses its
+# session, and another one enters its own. One that freezes keeps it: so another scheduler that finds its heartbeat too
+# old ends that session. The leader enqueues through the same session: one that wakes up later enqueues nothing.
+# Readers have no privilege on the table; an advisory lock could be held by every role.
 LEADER_STALE: Final = 10
 """Seconds without a heartbeat after which a leader counts as frozen."""
 
@@ -45,33 +46,45 @@ LEADER_TABLE: Final = """
     CREATE TABLE cadence_queue.leader (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
         backend_pid integer NOT NULL,
+        backend_start timestamptz NOT NULL,
         beat_at timestamptz NOT NULL
     )
 """
-LEADER_EXISTS: Final = """
-    SELECT EXISTS (
-        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader'
-    )
+LEADER_COLUMNS: Final = """
+    SELECT array_agg(a.attname::text) FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'cadence_queue' AND c.relname = 'leader' AND a.attnum > 0 AND NOT a.attisdropped
 """
-_ACQUIRE: Final = "SELECT pg_try_advisory_lock(hashtextextended('cadence_sync/leader', 0))"
-_HEARTBEAT: Final = """
-    INSERT INTO cadence_queue.leader (backend_pid, beat_at) VALUES (pg_backend_pid(), clock_timestamp())
-    ON CONFLICT (one) DO UPDATE SET backend_pid = excluded.backend_pid, beat_at = excluded.beat_at
-"""
-_END_FROZEN: Final = """
-    SELECT pg_terminate_backend(f.backend_pid)
-    FROM cadence_queue.leader AS f
-    JOIN pg_locks AS l ON l.pid = f.backend_pid AND l.locktype = 'advisory' AND l.granted
-    WHERE f.beat_at < clock_timestamp() - make_interval(secs => $1)
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('cadence_sync/leader', 0)
-"""
+_ITS_SESSION: Final = "s.pid = f.backend_pid AND s.backend_start = f.backend_start"  # numbers are used again
+# The start of a session of another role is hidden.
+_MAY_BE_ITS: Final = "s.pid = f.backend_pid AND coalesce(s.backend_start, f.backend_start) = f.backend_start"
+_IS_FRESH: Final = f"f.beat_at >= clock_timestamp() - make_interval(secs => {LEADER_STALE})"
+_IS_LED: Final = f"""
+    SELECT EXISTS (SELECT FROM cadence_queue.leader AS f JOIN pg_stat_activity AS s ON {_MAY_BE_ITS} WHERE {_IS_FRESH})
+"""  # noqa: S608 - our own words
+_END_FROZEN: Final = f"""
+    SELECT pg_terminate_backend(s.pid) FROM cadence_queue.leader AS f JOIN pg_stat_activity AS s ON {_ITS_SESSION}
+    WHERE NOT {_IS_FRESH}
+"""  # noqa: S608 - our own words
+# Two that try at once wait for each other at the row, and the second one finds the session of the first.
+_ACQUIRE: Final = f"""
+    INSERT INTO cadence_queue.leader AS f (backend_pid, backend_start, beat_at)
+    SELECT pid, backend_start, clock_timestamp() FROM pg_stat_get_activity(pg_backend_pid())
+    ON CONFLICT (one) DO UPDATE
+    SET backend_pid = excluded.backend_pid, backend_start = excluded.backend_start, beat_at = excluded.beat_at
+    WHERE NOT EXISTS (SELECT FROM pg_stat_activity AS s WHERE {_ITS_SESSION} OR {_MAY_BE_ITS} AND {_IS_FRESH})
+    RETURNING true
+"""  # noqa: S608 - our own words
+_HEARTBEAT: Final = f"""
+    UPDATE cadence_queue.leader AS f SET beat_at = clock_timestamp()
+    FROM pg_stat_get_activity(pg_backend_pid()) AS s WHERE {_ITS_SESSION}
+    RETURNING true
+"""  # noqa: S608 - our own words
 
 
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Connection]:
-    """Yields a connection that can listen and hold session locks, which is impossible behind a pooler."""
+    """Yields a connection that can listen and lead, which is impossible behind a pooler."""
     with translate_errors():
         names = {"application_name": "cadence-sync queue"}
         connection = await connect(url, command_timeout=STATEMENT_TIMEOUT, server_settings=names)
@@ -108,18 +121,25 @@ async def drop_job(connection: AsyncConnection, org_id: str) -> None:
 
 
 async def try_acquire_leadership(connection: Connection) -> bool:
-    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds."""
+    """Tries to become the leader; ends the session of one that has frozen, so that the next attempt succeeds.
+
+    It locks the leader's row: ask `is_led` first.
+    """
     with translate_errors():
-        if await connection.fetchval(_ACQUIRE):
-            await connection.execute(_HEARTBEAT)
-            return True
-        await connection.fetch(_END_FROZEN, float(LEADER_STALE))
-        return False
+        await connection.fetch(_END_FROZEN)
+        return bool(await connection.fetchval(_ACQUIRE))
 
 
-async def write_heartbeat(connection: Connection) -> None:
+async def is_led(connection: Connection) -> bool:
+    """Returns whether a leader is alive, by its session and its last heartbeat."""
     with translate_errors():
-        await connection.execute(_HEARTBEAT)
+        return bool(await connection.fetchval(_IS_LED))
+
+
+async def write_heartbeat(connection: Connection) -> bool:
+    """Returns whether this session still leads."""
+    with translate_errors():
+        return bool(await connection.fetchval(_HEARTBEAT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,14 +102,17 @@ def _parse(file: Path) -> ReportingObject:
     return ReportingObject(file.stem, found[1] == "VIEW", sql)
 
 
+async def has_revision_table(connection: AsyncConnection) -> bool:
+    return bool(await connection.scalar(_EXISTS, {"schema": SCHEMA}))
+
+
 async def current_revision(connection: AsyncConnection) -> str | None:
-    exists = await connection.scalar(_EXISTS, {"schema": SCHEMA})
-    return await connection.scalar(_REVISION) if exists else None
+    return await connection.scalar(_REVISION) if await has_revision_table(connection) else None
 
 
 async def check_migrated(connection: AsyncConnection) -> None:
     """Raises `DatabaseError` unless revision and reporting layer are those of this code."""
-    if not await connection.scalar(_EXISTS, {"schema": SCHEMA}):
+    if not await has_revision_table(connection):
         raise _not_migrated("The database has no tables of cadence-sync.")
     state = (await connection.execute(_STATE)).one()
     refuse_newer_revision(state.revision)

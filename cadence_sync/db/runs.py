@@ -23,6 +23,8 @@ from cadence_sync.errors import UNKNOWN_ORG, OrgBusyError, SettingsError
 from cadence_sync.ports import ApiUsage, Org, PagingHint, Run
 
 _PROC = Path("/proc")
+_LIMITED: Final = select(func.set_config("lock_timeout", "10s", true()).is_not(None)).scalar_subquery()
+"""Comes before the lock that a statement takes, and ends with its transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +180,14 @@ async def finish_unchanged(
 ) -> Counters:
     """Passes the fence and closes a run that has nothing else to write, in one statement; raises `OrgBusyError`.
 
-    It does not wait: another session that locks the organization's row is writing it.
+    It waits for a session that locks the organization's row: that one may write it, or only prune its runs.
     """
     counters = Counters.of(listing, DeletionPlan(), Counter())
     values = success_values(run, counters, DeletionPlan())
     free = (
         select(orgs.c.org_id)
-        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence)
-        .with_for_update(nowait=True, key_share=True)
+        .where(orgs.c.org_id == run.org_id, orgs.c.fence == run.fence, _LIMITED)
+        .with_for_update(key_share=True)
         .cte("free")
     )
     closed = (

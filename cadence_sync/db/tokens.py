@@ -21,12 +21,20 @@ from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import oauth_tokens
 from cadence_sync.ports import AccessToken, TokenSlot
 
-_LOCK: Final = text(
-    "SELECT set_config('lock_timeout', :patience, true),"
-    " set_config('idle_in_transaction_session_timeout', :patience, true),"
-    " pg_advisory_xact_lock(hashtextextended('cadence_sync/token/' || :org_id, 0))"
-)
-"""The server cuts off a process that freezes while it refreshes, and the next one refreshes."""
+_LOCK: Final = text("""
+    INSERT INTO cadence_sync.locks (org_id, name)
+    SELECT :org_id, 'token' WHERE (
+        SELECT num_nulls(
+            set_config('lock_timeout', :patience, true),
+            set_config('idle_in_transaction_session_timeout', :patience, true)
+        ) = 0
+    )
+    ON CONFLICT (org_id, name) DO UPDATE SET name = excluded.name WHERE false
+""")
+"""The server cuts off a process that freezes while it refreshes, and the next one refreshes.
+
+A row that exists is locked and stays as it is. It is not the organization's own: runs go on while Zoho answers.
+"""
 
 
 class _TokenPayload(msgspec.Struct):

@@ -78,8 +78,11 @@ async def test_whatever_can_be_refused_without_the_grant_code_leaves_it_unused(a
 @pytest.mark.long
 async def test_an_organization_that_is_locked_leaves_the_grant_code_unused(agency: Program) -> None:
     code = by_code(agency, credentials(0).grant_code)
-    async with direct(agency.settings["DATABASE_URL"] or "") as other, other.transaction():
-        await other.execute("SELECT pg_advisory_xact_lock(hashtextextended('cadence_sync/new', 0))")
+    async with direct(agency.settings["DATABASE_URL"] or "") as other:
+        await other.execute("INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('new', 'us')")
+        lock = other.transaction()
+        await lock.start()
+        await other.execute("SELECT FROM cadence_sync.orgs FOR NO KEY UPDATE")
         assert (await agency.run("org", "add", "new", *code)).code == 5
     assert (await agency.run("org", "add", "new", *code)).code == 0
 

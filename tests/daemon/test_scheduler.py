@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from apscheduler.triggers.cron import CronTrigger
@@ -10,16 +10,16 @@ from apscheduler.triggers.cron import CronTrigger
 from cadence_sync.daemon.schedule import OrgSchedule
 from cadence_sync.daemon.scheduler import Scheduler
 from cadence_sync.db.orgs import OrgRow
-from cadence_sync.db.queue import Connection, direct, try_acquire_leadership
+from cadence_sync.db.queue import Connection, direct, is_led, try_acquire_leadership, write_heartbeat
 from cadence_sync.errors import DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.cli import PATIENCE
+from tests.support.reader import reader
 
 CLOCK = SystemClock()
 LEADERS = """
-    SELECT pid FROM pg_locks
-    WHERE locktype = 'advisory' AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    SELECT pid FROM cadence_queue.leader AS l
+    JOIN pg_stat_activity AS s ON s.pid = l.backend_pid AND s.backend_start = l.backend_start
 """
 
 
@@ -133,13 +133,85 @@ async def test_a_leader_that_is_frozen_is_ended(database_url: str) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_lock_of_somebody_else_is_left_alone(database_url: str) -> None:
-    async with direct(database_url) as mine, direct(database_url) as other, direct(database_url) as stranger:
-        await stranger.execute("SELECT pg_advisory_lock(42)")
-        assert await try_acquire_leadership(mine)
-        await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
-        await try_acquire_leadership(other)
+async def test_a_session_that_has_the_number_of_a_leader_that_is_gone_is_left_alone(database_url: str) -> None:
+    async with direct(database_url) as other, direct(database_url) as stranger:
+        pid = await stranger.fetchval("SELECT pg_backend_pid()")
+        await other.execute(
+            "INSERT INTO cadence_queue.leader (backend_pid, backend_start, beat_at)"
+            " SELECT $1, now() - interval '1 day', now() - interval '1 hour'",
+            pid,
+        )
+        assert await try_acquire_leadership(other)
         assert await stranger.fetchval("SELECT 1") == 1
+
+
+async def test_a_leader_whose_session_is_gone_is_replaced_though_its_heartbeat_is_fresh(database_url: str) -> None:
+    async with direct(database_url) as gone:
+        assert await try_acquire_leadership(gone)
+    async with direct(database_url) as other:
+        await gone_from_the_server(other)
+        assert not await is_led(other)
+        assert await try_acquire_leadership(other)
+        assert await is_led(other)
+        assert await write_heartbeat(other)
+
+
+async def test_a_leader_of_another_role_is_followed_until_its_heartbeats_stop(database_url: str) -> None:
+    async with direct(database_url) as first, reader(database_url) as other:
+        role = await other.fetchval("SELECT current_user")
+        await first.execute(f"GRANT USAGE ON SCHEMA cadence_queue TO {role}")
+        await first.execute(f"GRANT SELECT, INSERT, UPDATE ON cadence_queue.leader TO {role}")
+        assert await try_acquire_leadership(first)
+        assert not await try_acquire_leadership(other)
+        assert await is_led(other)
+        await first.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
+        assert await try_acquire_leadership(other)
+        assert not await write_heartbeat(first)
+
+
+async def gone_from_the_server(connection: Connection) -> None:
+    """Wait until the server has ended the leader's session."""
+    async with asyncio.timeout(PATIENCE):
+        while await connection.fetch(LEADERS):
+            await asyncio.sleep(0.02)
+
+
+async def test_of_many_that_try_at_once_one_leads(database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(direct(database_url)) for _ in range(8)]
+        for _ in range(5):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(try_acquire_leadership(connection)) for connection in connections]
+            assert [task.result() for task in tasks].count(True) == 1
+            await connections[0].execute("TRUNCATE cadence_queue.leader")
+
+
+async def test_the_lead_ends_where_another_session_has_it(database_url: str) -> None:
+    plans = Plans(often("a"))
+    async with direct(database_url) as other, scheduling(database_url, plans) as scheduler:
+        await until(lambda: scheduler.leading)
+        await other.execute(
+            "UPDATE cadence_queue.leader SET (backend_pid, backend_start) ="
+            " (SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+        )
+        await until(lambda: not scheduler.leading)
+        assert await write_heartbeat(other)
+        await until(lambda: scheduler.following)
+        await other.execute("UPDATE cadence_queue.leader SET beat_at = now() - interval '1 hour'")
+
+
+async def test_a_follower_is_ready_only_while_heartbeats_arrive(database_url: str) -> None:
+    """A session that cannot be ended, as one of another role, leads nobody."""
+    async with direct(database_url) as frozen, direct(database_url) as other:
+        assert await try_acquire_leadership(frozen)
+        async with scheduling(database_url, Plans(often("a"))) as scheduler:
+            await until(lambda: scheduler.ready)
+            assert (scheduler.following, scheduler.leading) == (True, False)
+            async with other.transaction():  # nobody can take the lead meanwhile
+                await other.execute("UPDATE cadence_queue.leader SET beat_at = now() + interval '1 day'")
+                await other.execute("SELECT pg_terminate_backend($1)", frozen.get_server_pid())
+                await until(lambda: not scheduler.ready)
+            await until(lambda: scheduler.leading)
 
 
 async def test_the_leader_cleans_up_and_outlives_what_goes_wrong(

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from cadence_sync.daemon.migration import migrate
-from cadence_sync.db.engine import open_engine
+from cadence_sync.db.engine import LOCK_MIGRATION, open_engine
 from cadence_sync.errors import DatabaseError
 
 SCHEMAS = ("cadence_sync", "cadence_reporting", "cadence_queue")
@@ -103,7 +103,7 @@ async def test_what_there_was_to_do_once_is_not_needed_again(database: Database)
 async def test_a_migration_with_nothing_to_do_waits_for_no_other(database: Database) -> None:
     await database.execute("GRANT CREATE ON DATABASE {database} TO {role}")
     reached = await database.migrate()
-    await database.execute("BEGIN", "SELECT pg_advisory_xact_lock(5203881477310421)")
+    await database.execute("BEGIN", LOCK_MIGRATION)
     try:
         async with asyncio.timeout(20):
             assert await database.migrate() == reached

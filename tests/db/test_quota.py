@@ -69,7 +69,8 @@ async def test_what_one_organization_spends_is_not_taken_from_another(frugal: La
 
 
 async def test_two_runs_reserve_one_after_the_other(frugal: Lab) -> None:
-    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted"
+    await frugal.execute("INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('default', 'us')")
     async with frugal.engine.begin() as other, asyncio.timeout(9):
         await other.execute(LOCK_ORG, {"org_id": ORG.org_id})
         begun = asyncio.create_task(frugal.store.begin(ORG, "test", frugal.clock.now()))

@@ -63,8 +63,14 @@ class Wire:
 async def counted(url: str) -> AsyncIterator[tuple[str, Wire]]:
     """Yield an address that leads to the same database, and what counts there."""
     wire = Wire(url)
+    async with serving_wire(wire) as address:
+        yield address, wire
+
+
+@asynccontextmanager
+async def serving_wire(wire: Wire) -> AsyncIterator[str]:
     server = await asyncio.start_server(wire.handle, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     async with server:
-        yield f"postgresql://{wire.user}:unused@{host}:{port}{wire.name}?sslmode=disable", wire
+        yield f"postgresql://{wire.user}:unused@{host}:{port}{wire.name}?sslmode=disable"
         await wire.close()

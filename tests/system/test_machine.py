@@ -18,6 +18,7 @@ from cadence_sync.wiring import SystemClock
 from tests.support import cli
 from tests.support.interrupted import ended, fetching
 from tests.support.invariants import broken, names, runs, version_count
+from tests.support.shadows import CALLED, shadow
 from tests.system.servers import POOLER_PORT, Server, fill, own_folder, pooler, postgres, small_disk
 
 pytestmark = pytest.mark.system
@@ -111,11 +112,27 @@ async def test_everything_works_behind_a_pooler_in_transaction_mode(
     await _is_whole(bare, simulator)
 
 
+async def test_behind_a_pooler_nothing_of_a_stranger_is_called_and_no_path_is_left(
+    bare: Place, simulator: Simulator
+) -> None:
+    await shadow(bare.url)
+    async with pooler(bare.server, 1) as folder:
+        url = f"postgresql://postgres@/{bare.database}?host={folder}&port={POOLER_PORT}"
+        for command in ("migrate", "sync", "sync", "status", "doctor"):
+            simulator.edit(5)
+            result = await bare.run(command, url=url)
+            assert result.code == 0, (command, result.err)
+        other = await asyncpg.connect(url, statement_cache_size=0)
+        assert await other.fetchval("SHOW search_path") == '"$user", public'
+        await other.close()
+    assert await bare.server.value(f"SELECT is_called FROM {CALLED}", bare.database) is False
+
+
 async def test_migrations_at_once_behind_a_pooler_end_well_and_strand_no_lock(bare: Place) -> None:
     """A lock of the session would stay with a connection of the pooler, and the next `migrate` would wait for it."""
     locks = """
         SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
-        WHERE l.locktype = 'advisory' AND d.datname = current_database()
+        WHERE l.mode = 'ShareRowExclusiveLock' AND d.datname = current_database()
     """
     async with pooler(bare.server, 3) as folder:
         url = f"postgresql://postgres@/{bare.database}?host={folder}&port={POOLER_PORT}"

@@ -4,6 +4,13 @@ import sqlalchemy as sa
 
 from cadence_sync.db.tables.history import count, instant, metadata, references
 
+locks = sa.Table(
+    "locks",
+    metadata,
+    sa.Column("org_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+)
+
 org_credentials = sa.Table(
     "org_credentials",
     metadata,
