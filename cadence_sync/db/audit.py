@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, text
+from sqlalchemy import Row, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
 from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
 from cadence_sync.db.engine import transaction
+from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import audit_log
 
 _ACTIONS: Final = text("""
@@ -22,6 +23,16 @@ _ACTIONS: Final = text("""
 async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
     async with transaction(engine) as connection:
         await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
+
+
+async def log_token_action(
+    connection: AsyncConnection, who: str, action: str, org_ids: Sequence[str] | None, result: str
+) -> None:
+    """Logs what was done to an access token, in the caller's transaction and once for each organization it opens."""
+    if org_ids is None:
+        org_ids = list(await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id)))
+    for org_id in org_ids:
+        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=None, result=result)
 
 
 async def review_and_log(
