@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, CookieJar
+from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
 
 from cadence_sync.config.settings import Settings
+from cadence_sync.db.access_tokens import find_token
+from cadence_sync.web.access import IDENTITY
 from cadence_sync.web.app import web_ui_app
+from cadence_sync.web.params import CLOCK, ENGINE
+from cadence_sync.web.roles import check_role
 from tests.support.lab import Lab
 
 
@@ -47,12 +52,22 @@ class Site:
 Open = Callable[..., Awaitable[Site]]
 
 
+@web.middleware
+async def check_named_token(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a named token in, in place of `check_user`: it may go as soon as that does so itself."""
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    found = await find_token(request.app[ENGINE], bearer, request.app[CLOCK].now())
+    if found is not None:
+        request[IDENTITY] = found.identity
+    return await handler(request)
+
+
 @pytest.fixture
 async def opened(lab: Lab) -> AsyncIterator[Open]:
-    """What serves the web UI with some settings."""
+    """What serves the web UI with some settings; a `token` is sent with every request."""
     async with AsyncExitStack() as stack:
 
-        async def serve(**settings: Any) -> Site:
+        async def serve(token: str | None = None, **settings: Any) -> Site:
             asked: list[str] = []
 
             async def ask(org_id: str) -> str:
@@ -60,8 +75,11 @@ async def opened(lab: Lab) -> AsyncIterator[Open]:
                 return "entered"
 
             app = web_ui_app(Settings(**settings), lab.engine, lab.clock, ask)
+            if check_role not in app.middlewares:
+                app.middlewares.extend([check_named_token, check_role])
             server = await stack.enter_async_context(TestServer(app))
-            client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+            headers = {"Authorization": f"Bearer {token}"} if token else None
+            client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True), headers=headers)
             await stack.enter_async_context(client)
             return Site(client, asked)
 
