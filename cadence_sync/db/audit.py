@@ -10,14 +10,15 @@ from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
 from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
 from cadence_sync.db.engine import transaction
+from cadence_sync.db.scope import OrgScope, in_scope
 from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import audit_log
 
-_ACTIONS: Final = text("""
+_ACTIONS: Final = text(f"""
     SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.audit_log
-    WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
+    WHERE {in_scope("org_id")} AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
     ORDER BY action_id DESC LIMIT :size OFFSET :skip
-""")
+""")  # noqa: S608 - our own constants
 
 
 async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
@@ -47,10 +48,10 @@ async def review_and_log(
 
 
 async def list_actions(
-    connection: AsyncConnection, page: int, size: int, org: str | None = None, run_id: int | None = None
+    connection: AsyncConnection, scope: OrgScope, page: int, size: int, run_id: int | None = None
 ) -> tuple[Sequence[Row[Any]], bool]:
     """Loads a page of the log, newest first, and whether another page follows."""
-    values = {"org": org, "run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
+    values = scope.values | {"run_id": run_id, "size": size + 1, "skip": (page - 1) * size}
     found = (await connection.execute(_ACTIONS, values)).all()
     return found[:size], len(found) > size
 
