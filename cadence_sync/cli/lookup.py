@@ -9,6 +9,7 @@ from cadence_sync.core.labels import one_line
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries import current
 from cadence_sync.db.queries.history import find_unwatched
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError, NotFoundError
 
 _SPELLING: Final = "Write it like 2026-03-01T09:00Z or 2026-03-01T09:00+02:00, or `now`."
@@ -82,7 +83,7 @@ async def find_one_cadence(engine: Engine, org_id: str | None, cadence_id: str) 
     """Returns the current row of a cadence; raises `NotFoundError` unless exactly one matches."""
     # Bytes that are not UTF-8 arrive as halves of surrogate pairs, which Postgres cannot be asked for.
     is_text = not any("\ud800" <= char <= "\udfff" for char in f"{cadence_id}{org_id}")
-    rows = await current.find_cadence(engine, org_id, cadence_id) if is_text else []
+    rows = await current.find_cadence(engine, OrgScope(org_id), cadence_id) if is_text else []
     if not rows:
         where = "" if org_id is None else f" in the organization {org_id!r}"
         raise NotFoundError(

@@ -132,9 +132,10 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
         await connection.execute(text(f"LOCK TABLE {SCHEMA}.orgs IN SHARE ROW EXCLUSIVE MODE"))
         guarded = list(await connection.scalars(_GUARDED, {"schema": SCHEMA}))
         await _switch_triggers(connection, guarded, "DISABLE")
-        counts = {table.name: 0 for table in metadata.sorted_tables}
+        tables = [table for table in metadata.sorted_tables if "org_id" in table.c]
+        counts = {table.name: 0 for table in tables}
         # Those that refer to others come last in that order.
-        for table in reversed(metadata.sorted_tables):
+        for table in reversed(tables):
             deleted = await connection.execute(table.delete().where(table.c.org_id == org_id))
             counts[table.name] = deleted.rowcount
         if not counts["orgs"]:

@@ -16,6 +16,7 @@ from cadence_sync.web.downloads import AT_ONCE, DOWNLOADS
 from cadence_sync.web.login_attempts import LOGIN_ATTEMPTS, LoginAttempts
 from cadence_sync.web.middleware import add_headers, check_form, check_host, check_place, check_user, render_errors
 from cadence_sync.web.params import CLOCK, ENGINE
+from cadence_sync.web.roles import check_role
 from cadence_sync.web.sessions import keep_session
 from cadence_sync.web.views import PAGES
 from cadence_sync.web.views.overview import INTERVAL, REQUEST_SYNC, SCHEDULES, RequestSync, Schedules
@@ -31,7 +32,7 @@ def web_ui_app(
     on_login: OnLogin = lambda _: None,
 ) -> web.Application:
     # The session is outermost: an error page may change it, too.
-    middlewares = [keep_session, render_errors, check_place, check_host, check_user, check_form]
+    middlewares = [keep_session, render_errors, check_place, check_host, check_user, check_role, check_form]
     app = web.Application(middlewares=middlewares, client_max_size=64 * 1024)
     app[ENGINE], app[CLOCK], app[REQUEST_SYNC] = engine, clock, request_sync
     app[ACCESS], app[LOGIN_ATTEMPTS], app[ON_LOGIN] = Access.of(settings), LoginAttempts(clock), on_login

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from cadence_sync.core.identity import Identity
+from cadence_sync.db.access_tokens import NamedToken, find_token, load_token
 from cadence_sync.db.web_sessions import WebSession, end_session, load_session, start_session
 from cadence_sync.logs import log
 from cadence_sync.web.access import ACCESS, IDENTITY
@@ -120,12 +121,22 @@ async def _of_session(request: web.Request) -> Identity | None:
     row = await load_session(request.app[ENGINE], session.secret, request.app[CLOCK].now())
     if row is None or not hmac.compare_digest(row.proof, _proof(request, row.token_id)):
         return None
-    session.is_logged_in = True
-    return _MASTER
+    if row.token_id is None:
+        holder: Holder | None = Holder(_MASTER)
+    else:
+        holder = _holder(await load_token(request.app[ENGINE], row.token_id, request.app[CLOCK].now()))
+    session.is_logged_in = holder is not None
+    return None if holder is None else holder.identity
 
 
 async def _find_holder(request: web.Request, token: str) -> Holder | None:
-    return Holder(_MASTER) if request.app[ACCESS].is_token(token) else None
+    if request.app[ACCESS].is_token(token):
+        return Holder(_MASTER)
+    return _holder(await find_token(request.app[ENGINE], token, request.app[CLOCK].now()))
+
+
+def _holder(token: NamedToken | None) -> Holder | None:
+    return None if token is None else Holder(token.identity, token.token_id)
 
 
 def _proof(request: web.Request, token_id: int | None) -> bytes:

@@ -15,8 +15,10 @@ from aiohttp import web
 from cadence_sync.db.engine import Engine, EngineConnection
 from cadence_sync.db.queries.history import snapshot
 from cadence_sync.db.queries.orgs import check_org
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError, NotFoundError
 from cadence_sync.ports import Clock
+from cadence_sync.web.access import IDENTITY
 from cadence_sync.web.sessions import session_of
 
 ENGINE: Final = web.AppKey("engine", Engine)
@@ -41,13 +43,21 @@ class TimeParam:
     time: str
 
 
+def scope_of(request: web.Request, org: str | None = None) -> OrgScope:
+    """Returns one organization or all that the identity may see; raises `NotFoundError` for one that it may not.
+
+    Views get a scope nowhere else, and no query of lists runs without one.
+    """
+    return OrgScope(org, request[IDENTITY].orgs)
+
+
 @asynccontextmanager
-async def reading(request: web.Request, org: str | None = None) -> AsyncIterator[EngineConnection]:
+async def reading(request: web.Request, scope: OrgScope) -> AsyncIterator[EngineConnection]:
     """Yields a database snapshot; raises `NotFoundError` for an unknown organization."""
     # A query that takes longer is canceled: the database has other work to do.
     async with snapshot(request.app[ENGINE], timeout_ms=15_000) as connection:
-        if org is not None:
-            await check_org(connection, org)
+        if scope.org is not None:
+            await check_org(connection, scope.org)
         yield connection
 
 

@@ -50,19 +50,22 @@ Open = Callable[..., Awaitable[Site]]
 
 @pytest.fixture
 async def opened(lab: Lab) -> AsyncIterator[Open]:
-    """What serves the web UI with some settings."""
+    """What serves the web UI with some settings; a `token` is sent with every request."""
     async with AsyncExitStack() as stack:
 
-        async def serve(on_login: OnLogin = lambda _: None, **settings: Any) -> Site:
+        async def serve(token: str | None = None, on_login: OnLogin = lambda _: None, **settings: Any) -> Site:
             asked: list[str] = []
 
             async def ask(org_id: str) -> str:
                 asked.append(org_id)
                 return "entered"
 
+            if token is not None:
+                settings.setdefault("web_token", "not-the-one-that-is-sent")
             app = web_ui_app(Settings(**settings), lab.engine, lab.clock, ask, on_login=on_login)
             server = await stack.enter_async_context(TestServer(app))
-            client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+            headers = {"Authorization": f"Bearer {token}"} if token else None
+            client: TestClient[Any, Any] = TestClient(server, cookie_jar=CookieJar(unsafe=True), headers=headers)
             await stack.enter_async_context(client)
             return Site(client, asked)
 

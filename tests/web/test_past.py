@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries.as_of import PastQuery, compare_times, list_as_of
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.ports import Org
 from cadence_sync.simulator.edits import make_random_edits
 from cadence_sync.simulator.org import SimOrg
@@ -59,7 +60,9 @@ async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:
             for org in ("", *ORGS):
                 asked = {"org": org or None, "axis": axis.value}
                 for time in times:
-                    rows, total = await list_as_of(connection, PastQuery(time, axis, COLUMNS, org or None, None, 1000))
+                    rows, total = await list_as_of(
+                        connection, PastQuery(time, axis, COLUMNS, OrgScope(org or None), None, 1000)
+                    )
                     reported = await lab.rows(
                         f"SELECT {columns} FROM cadence_reporting.cadences_as_of(:at, :org, :axis)", at=time, **asked
                     )
@@ -67,7 +70,9 @@ async def test_the_answers_are_those_of_the_reporting_layer(lab: Lab) -> None:
                     assert total == len(reported)
                     assert sorted(mine, key=str) == sorted(reported, key=str), (axis, org, time)
                 for begins, ends in zip(times, [*times[3:], *times[-3:]], strict=True):
-                    differences = await compare_times(connection, begins, max(begins, ends), axis, org or None)
+                    differences = await compare_times(
+                        connection, begins, max(begins, ends), axis, OrgScope(org or None)
+                    )
                     reported = await lab.rows(
                         "SELECT org_id, cadence_id, kind, field, from_version, to_version"
                         " FROM cadence_reporting.cadence_diff(:begins, :ends, :org, :axis)",
@@ -88,7 +93,7 @@ async def test_what_had_been_seen_is_found_also_where_the_clock_was_set_back(lab
         await look(lab, f"2026-02-{day} 06:00:00", record("1", name=f"of the {day}"))
     async with lab.engine.connect() as connection:
         for time in (at("2026-02-05 12:00:00"), at("2026-02-07 12:00:00")):
-            rows, _ = await list_as_of(connection, PastQuery(time, Axis.OBSERVED, COLUMNS))
+            rows, _ = await list_as_of(connection, PastQuery(time, Axis.OBSERVED, COLUMNS, OrgScope()))
             reported = await lab.rows(
                 "SELECT name FROM cadence_reporting.cadences_as_of(:at, NULL, 'observed')", at=time
             )
@@ -102,7 +107,7 @@ async def test_a_clock_may_be_set_back_before_many_edits(lab: Lab) -> None:
     for minute in range(40):
         await look(lab, f"2026-02-04 06:{minute:02}:30", record("1", name=f"then {minute}"))
     async with lab.engine.connect() as connection:
-        rows, _ = await list_as_of(connection, PastQuery(at("2026-02-04 07:00:00"), Axis.OBSERVED, COLUMNS))
+        rows, _ = await list_as_of(connection, PastQuery(at("2026-02-04 07:00:00"), Axis.OBSERVED, COLUMNS, OrgScope()))
     assert [row.name for row in rows] == ["then 39"]
 
 

@@ -31,6 +31,9 @@ COMMANDS: Final = {
     "org remove": "Stop syncing an organization and delete its credentials; its history stays unless purged.",
     "org pause": "Pause an organization; `sync --org` still syncs it.",
     "org resume": "Resume an organization's schedule and reset its failure count.",
+    "token create": "Create an access token of the web UI and print its secret, once.",
+    "token list": "List access tokens with role, organizations, expiry and last use, never their secrets.",
+    "token revoke": "Revoke an access token; sessions that began with it end.",
     "alerts test": "Send a test message to every channel and report the results.",
     "alerts list": "List channels, without their addresses, and rules.",
     "alerts status": "Show pending, sent and dead-lettered alerts of each channel.",
@@ -40,6 +43,7 @@ COMMANDS: Final = {
 }
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
+    "token": "Create, list and revoke named access tokens of the web UI.",
     "alerts": "Test, monitor and retry alerts.",
 }
 _MODULES: Final = {
@@ -52,6 +56,7 @@ _MODULES: Final = {
     "blame": "history",
     "org import": "org_add",
     **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
+    **{name: "token" for name in COMMANDS if name.startswith("token ")},
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 

@@ -20,6 +20,7 @@ from cadence_sync.core.labels import Axis, describe_field, one_line
 from cadence_sync.core.records import FieldChange
 from cadence_sync.db.engine import EngineConnection
 from cadence_sync.db.queries import as_of, history
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError
 
 _WAYS: Final = "Either `diff --from T [--to T] [--org ID]`, or `diff --from-org ID --to-org ID [--at T]`."
@@ -81,13 +82,13 @@ async def _ask(settings: Settings, query: Callable[[EngineConnection], Awaitable
 async def _compare_times(
     connection: EngineConnection, *, from_at: datetime, to_at: datetime, org: str | None, axis: Axis
 ) -> Groups | None:
-    watched = await history.load_history_start(connection)
+    watched = await history.load_history_start(connection, OrgScope())
     check_org(watched, org)
     asked_for = [name for name in watched if org in {None, name}]
     if len(note_unwatched(watched, org, from_at)) == len(asked_for):
         return None
     await as_of.check_time(connection, to_at)
-    found = await as_of.compare_times(connection, from_at, to_at, axis, org)
+    found = await as_of.compare_times(connection, from_at, to_at, axis, OrgScope(org))
     found.sort(key=lambda each: (each.org_id, each.name is None, each.name, each.cadence_id))
     return [
         {name: getattr(each, name) for name in _TIMES_HEAD}
@@ -103,7 +104,7 @@ def _text(value: object) -> str | None:
 async def _compare_orgs(
     connection: EngineConnection, *, left: str, right: str, at: datetime, axis: Axis
 ) -> Groups | None:
-    watched = await history.load_history_start(connection)
+    watched = await history.load_history_start(connection, OrgScope())
     for org in (left, right):
         check_org(watched, org)
     # Against an organization of which nothing is known, everything would look as if only the other had it.

@@ -20,6 +20,7 @@ from cadence_sync.cli.runtime import read_settings, run
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of, history
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError
 from cadence_sync.export.fast_import import stream_commits
 from cadence_sync.export.git import Repository
@@ -87,11 +88,11 @@ async def _write_state(
     output: str | None,
 ) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
-        watched = await history.load_history_start(connection)
+        watched = await history.load_history_start(connection, OrgScope())
         check_org(watched, org)
         note_unwatched(watched, org, at)
         await as_of.check_time(connection, at)
-        rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, org))
+        rows, _ = await as_of.list_as_of(connection, as_of.PastQuery(at, axis, COLUMNS, OrgScope(org)))
     rows = sorted(rows, key=lambda row: (row.org_id, row.name is None, row.name, row.cadence_id))
     if output is None or output == "-":
         sys.stdout.flush()
@@ -102,8 +103,8 @@ async def _write_state(
 
 async def _replay(settings: Settings, repository: Repository, org: str | None) -> None:
     async with wiring.database(settings) as engine, history.snapshot(engine) as connection:
-        check_org(await history.load_history_start(connection), org)
-        await repository.take(org, stream_commits(history.replay(connection, org)))
+        check_org(await history.load_history_start(connection, OrgScope()), org)
+        await repository.take(org, stream_commits(history.replay(connection, OrgScope(org))))
     if not await repository.has_commits():
         show_note("No cadence is stored yet: the repository has no commit.")
 

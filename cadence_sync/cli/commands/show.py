@@ -11,6 +11,7 @@ from cadence_sync.cli.runtime import read_settings, with_database
 from cadence_sync.core.labels import one_line
 from cadence_sync.db.engine import Engine
 from cadence_sync.db.queries import current, history
+from cadence_sync.db.scope import OrgScope
 
 _STATUS: Final = (
     "org_id", "live", "deleted", "last_success_at", "last_outcome", "last_error_code",
@@ -52,8 +53,8 @@ def list_(
 async def _list(engine: Engine, org_id: str | None, *, deleted: bool) -> list[dict[str, Any]]:
     if org_id is not None:
         async with history.snapshot(engine) as connection:
-            check_org(await history.load_history_start(connection), org_id)
-    return await current.list_cadences(engine, org_id, deleted=deleted)
+            check_org(await history.load_history_start(connection, OrgScope()), org_id)
+    return await current.list_cadences(engine, OrgScope(org_id), deleted=deleted)
 
 
 @app.command(epilog=examples("cadence-sync show 3652397000017949001"))

@@ -6,7 +6,7 @@ versions of each. What is known of the versions comes from `cadence_reporting`, 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.fields import LABELS
 from cadence_sync.core.labels import Axis
 from cadence_sync.core.records import FieldChange
+from cadence_sync.db.scope import OrgScope, in_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,15 @@ class PastQuery:
     at: datetime
     axis: Axis
     columns: Sequence[str]
-    org: str | None = None
+    scope: OrgScope
     words: str | None = None
     limit: int | None = None
     offset: int = 0
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Returns the parameters of what is picked."""
+        return {"at": self.at, "axis": self.axis, "words": self.words} | self.scope.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,9 @@ _PICKED: Final = """
     CROSS JOIN LATERAL ({seen}) AS v
     WHERE {where}
 """
-_ORG: Final = """
-    (CAST(:org AS text) IS NULL OR c.org_id = :org AND (SELECT cadence_reporting.checked_org(:org)) IS NOT NULL)
+_ORG: Final = f"""
+    {in_scope("c.org_id")}
+    AND (CAST(:org AS text) IS NULL OR (SELECT cadence_reporting.checked_org(:org)) IS NOT NULL)
 """
 _SEEN: Final = {
     Axis.VALID: """
@@ -185,15 +192,16 @@ async def check_time(connection: AsyncConnection, at: datetime) -> None:
 
 async def list_as_of(connection: AsyncConnection, query: PastQuery) -> tuple[Sequence[Row[Any]], int]:
     columns = ", ".join(f"h.{name}" for name in query.columns)
+    values = query.values | {"limit": query.limit, "offset": query.offset}
     statement = text(_LIST.format(picked=pick_versions(query.axis, ":at"), columns=columns, named=_NAMED))
-    rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), asdict(query))).all()
+    rows = (await connection.execute(statement.columns(unenroll_properties=JSONB), values)).all()
     return rows, (rows[0].total if rows else 0)
 
 
 async def load_keys(connection: AsyncConnection, query: PastQuery) -> Sequence[str]:
     """Loads the keys of the whole list, in its order, as JSON arrays of at most `BATCH`; `limit` is not heeded."""
     statement = text(_KEYS.format(picked=pick_versions(query.axis, ":at"), named=_NAMED, batch=BATCH))
-    return (await connection.scalars(statement, asdict(query))).all()
+    return (await connection.scalars(statement, query.values)).all()
 
 
 async def load_listed(connection: AsyncConnection, query: PastQuery, keys: str) -> Sequence[Row[Any]]:
@@ -203,12 +211,12 @@ async def load_listed(connection: AsyncConnection, query: PastQuery, keys: str) 
 
 
 async def compare_times(
-    connection: AsyncConnection, from_at: datetime, to_at: datetime, axis: Axis, org: str | None
+    connection: AsyncConnection, from_at: datetime, to_at: datetime, axis: Axis, scope: OrgScope
 ) -> list[Difference]:
     """Returns what differs between two times, by name; what was changed and changed back is left out."""
     earlier, later = (pick_versions(axis, time) for time in (":from_at", ":to_at"))
     statement = text(_DIFFERENT.format(earlier=earlier, later=later)).columns(before=JSONB, after=JSONB)
-    values = {"from_at": from_at, "to_at": to_at, "axis": axis, "org": org}
+    values = {"from_at": from_at, "to_at": to_at, "axis": axis} | scope.values
     found = [_difference(row) for row in await connection.execute(statement, values)]
     different = [each for each in found if each.kind != "updated" or each.fields]
     return sorted(different, key=lambda each: ((each.name or "").casefold(), each.org_id, each.cadence_id))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cadence_sync.core.canonical import changed_fields, from_document
 from cadence_sync.core.labels import AUDIT_FIELDS, FIELD_TITLES
 from cadence_sync.core.records import FieldChange
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.db.tables.history import cadence_changes, cadences, orgs
 
 Key = tuple[str, str, int]
@@ -68,7 +69,7 @@ class FeedCursor(NamedTuple):
 class FeedFilter:
     """What the feed shows; None filters nothing."""
 
-    org: str | None = None
+    scope: OrgScope
     person: str | None = None
     field: str | None = None
     kind: str | None = None
@@ -129,23 +130,23 @@ async def load_feed(connection: AsyncConnection, filter_: FeedFilter, limit: int
     return await load_edits(connection, [(row.org_id, row.cadence_id, row.version) for row in keys])
 
 
-async def load_authors(connection: AsyncConnection, org: str | None) -> list[Choice]:
+async def load_authors(connection: AsyncConnection, scope: OrgScope) -> list[Choice]:
     recent = (
         sa.select(_H.changed_by_id.label("id"), _H.changed_by_name.label("name"))
-        .where(*([_H.org_id == org] if org else []))
+        .where(*scope.conditions(_H.org_id))
         .order_by(_H.org_id.desc(), _H.changed_at.desc())
         .limit(10_000)
         .subquery()
     )
-    known = sa.union(sa.select(recent.c.id, recent.c.name).distinct(), *select_persons(org)).subquery()
+    known = sa.union(sa.select(recent.c.id, recent.c.name).distinct(), *select_persons(scope)).subquery()
     rows = await connection.execute(
         sa.select(known.c.id, sa.func.max(known.c.name)).where(known.c.id.is_not(None)).group_by(known.c.id)
     )
     return sort_choices(Choice(value, label or value) for value, label in rows)
 
 
-def select_persons(org: str | None) -> list[sa.Select[Any]]:
-    within = [cadences.c.org_id == org] if org else []
+def select_persons(scope: OrgScope) -> list[sa.Select[Any]]:
+    within = scope.conditions(cadences.c.org_id)
     return [
         sa.select(cadences.c.created_by_id.label("id"), cadences.c.created_by_name.label("name"))
         .where(*within)
@@ -170,14 +171,16 @@ def _edit(row: sa.Row[Any]) -> VersionEdit:
 
 def _keys(filter_: FeedFilter, limit: int) -> sa.Select[Any]:
     """Selects a page's versions: the newest of at most one page an organization, each read along its index."""
-    if filter_.org:
+    only = filter_.scope.single
+    if only is not None:
         # Postgres may choose a parallel plan of its own here, where a filter lets hardly anything through.
-        one = _of_org(sa.literal(filter_.org), filter_, limit).subquery()
-        return sa.select(sa.literal(filter_.org).label("org_id"), one.c.cadence_id, one.c.version)
+        one = _of_org(sa.literal(only), filter_, limit).subquery()
+        return sa.select(sa.literal(only).label("org_id"), one.c.cadence_id, one.c.version)
     each = _of_org(orgs.c.org_id, filter_, limit).correlate(orgs).lateral()
     return (
         sa.select(orgs.c.org_id, each.c.cadence_id, each.c.version)
         .select_from(orgs.join(each, sa.true()))
+        .where(*filter_.scope.conditions(orgs.c.org_id))
         .order_by(each.c.changed_at.desc(), orgs.c.org_id.desc(), each.c.cadence_id.desc(), each.c.version.desc())
         .limit(limit)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.queries.changes import Choice, select_persons, sort_choices
 from cadence_sync.db.queries.history import QueryRows, snapshot
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.db.tables.history import cadence_changes, cadences, execution_details, follow_up_summaries, orgs
 from cadence_sync.db.tables.running import held_deletions
 
@@ -77,8 +78,8 @@ class CadenceState(StrEnum):
 class CadenceFilter:
     """What is listed; None filters nothing. A person is a cadence's creator or last editor."""
 
+    scope: OrgScope
     text: str | None = None
-    org: str | None = None
     module: str | None = None
     status: str | None = None
     person: str | None = None
@@ -91,15 +92,15 @@ async def load_status(engine: AsyncEngine) -> QueryRows:
     return await _rows(engine, _STATUS)
 
 
-async def list_cadences(engine: AsyncEngine, org_id: str | None, *, deleted: bool) -> QueryRows:
-    statement = _details(org_id).order_by(_C.org_id, _C.name, _C.cadence_id)
+async def list_cadences(engine: AsyncEngine, scope: OrgScope, *, deleted: bool) -> QueryRows:
+    statement = _details(scope).order_by(_C.org_id, _C.name, _C.cadence_id)
     if not deleted:
         statement = statement.where(_C.deleted_at.is_(None))
     return await _rows(engine, statement)
 
 
-async def find_cadence(engine: AsyncEngine, org_id: str | None, cadence_id: str) -> QueryRows:
-    return await _rows(engine, _details(org_id).where(_C.cadence_id == cadence_id))
+async def find_cadence(engine: AsyncEngine, scope: OrgScope, cadence_id: str) -> QueryRows:
+    return await _rows(engine, _details(scope).where(_C.cadence_id == cadence_id))
 
 
 async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> QueryRows:
@@ -113,11 +114,13 @@ async def load_change_log(engine: AsyncEngine, org_id: str, limit: int) -> Query
     return await _rows(engine, statement)
 
 
-async def load_cadence(connection: AsyncConnection, org_id: str, cadence_id: str) -> sa.Row[Any] | None:
+async def load_cadence(
+    connection: AsyncConnection, scope: OrgScope, org_id: str, cadence_id: str
+) -> sa.Row[Any] | None:
     found = await connection.execute(
         sa.select(cadences, _CHANGED.label("changed_at"), _H.missing_since, _H.decision)
         .outerjoin(held_deletions, _same_cadence(held_deletions))
-        .where(_C.org_id == org_id, _C.cadence_id == cadence_id)
+        .where(_C.org_id == org_id, _C.cadence_id == cadence_id, *scope.conditions(_C.org_id))
     )
     return found.one_or_none()
 
@@ -164,13 +167,15 @@ async def count_cadences(connection: AsyncConnection, filter_: CadenceFilter) ->
     return (await connection.execute(statement)).scalar_one()
 
 
-async def load_choices(connection: AsyncConnection, org: str | None) -> dict[str, list[Choice]]:
+async def load_choices(connection: AsyncConnection, scope: OrgScope) -> dict[str, list[Choice]]:
     """Loads the options of the list's filters, those of deleted cadences included."""
-    within = [] if org is None else [_C.org_id == org]
-    person = sa.union(*select_persons(org)).subquery()
+    within, org_id = scope.conditions(_C.org_id), orgs.c.org_id
+    person = sa.union(*select_persons(scope)).subquery()
     found = await connection.execute(
         sa.union_all(
-            sa.select(sa.literal("orgs").label("kind"), orgs.c.org_id.label("value"), orgs.c.org_id.label("label")),
+            sa.select(sa.literal("orgs").label("kind"), org_id.label("value"), org_id.label("label")).where(
+                *scope.whole.conditions(org_id)
+            ),
             sa.select(sa.literal("modules"), _C.module_api_name, _C.module_api_name).where(*within).distinct(),
             sa.select(sa.literal("statuses"), _C.status, _C.status).where(*within).distinct(),
             sa.select(sa.literal("persons"), person.c.id, sa.func.max(person.c.name)).group_by(person.c.id),
@@ -183,12 +188,12 @@ async def load_choices(connection: AsyncConnection, org: str | None) -> dict[str
     return {kind: sort_choices(choices) for kind, choices in by_kind.items()}
 
 
-def _details(org_id: str | None) -> sa.Select[Any]:
+def _details(scope: OrgScope) -> sa.Select[Any]:
     own = [column for column in _C if column.name not in _INTERNAL]
     counts = [column for column in follow_up_summaries.c if not column.primary_key]
     execution = [column.label(f"execution_{column.name}") for column in execution_details.c if not column.primary_key]
     statement = sa.select(*own, *counts, *execution, _C.version).select_from(_with_details())
-    return statement if org_id is None else statement.where(_C.org_id == org_id)
+    return statement.where(*scope.conditions(_C.org_id))
 
 
 def _listed(filter_: CadenceFilter) -> sa.Select[Any]:
@@ -223,8 +228,8 @@ def _same_cadence(table: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def _conditions(filter_: CadenceFilter) -> list[sa.ColumnElement[bool]]:
-    equal = ((_C.org_id, filter_.org), (_C.module_api_name, filter_.module), (_C.status, filter_.status))
-    conditions = [column == value for column, value in equal if value]
+    equal = ((_C.module_api_name, filter_.module), (_C.status, filter_.status))
+    conditions = [*filter_.scope.conditions(_C.org_id), *(column == value for column, value in equal if value)]
     if filter_.state is not CadenceState.ALL:
         deleted = filter_.state is CadenceState.DELETED
         conditions.append(_C.deleted_at.is_not(None) if deleted else _C.deleted_at.is_(None))

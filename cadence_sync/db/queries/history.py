@@ -20,6 +20,7 @@ from cadence_sync.db.engine import open_connection, sqlstate_of
 from cadence_sync.db.queries.as_of import pick_versions, read_labels
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
+from cadence_sync.db.scope import OrgScope, in_scope
 from cadence_sync.db.tables.history import cadence_changes, cadence_versions, discovered_fields, orgs
 from cadence_sync.errors import ArgumentError
 
@@ -62,11 +63,11 @@ _STATES: Final = text("""
 """).columns(document=JSONB)
 _AT: Final = {axis: text(pick_versions(axis, ":at", "c.org_id = :org AND c.cadence_id = :cadence")) for axis in Axis}
 # What a restored version changed, and what was discovered with a change, shows only against what was known before.
-_REPLAY: Final = text("""
+_REPLAY: Final = text(f"""
     WITH discovered AS (
         SELECT org_id, cadence_id, version, observed_at, run_id, jsonb_object_agg(field, value) AS fields
         FROM cadence_sync.discovered_fields
-        WHERE CAST(:org AS text) IS NULL OR org_id = :org
+        WHERE {in_scope("org_id")}
         GROUP BY org_id, cadence_id, version, observed_at, run_id
     ), acts AS (
         SELECT version.org_id, version.cadence_id, version.version, version.kind, version.valid_from,
@@ -84,7 +85,7 @@ _REPLAY: Final = text("""
             WHERE change.org_id = version.org_id AND change.cadence_id = version.cadence_id
               AND change.version = version.version
         ) AS said
-        WHERE CAST(:org AS text) IS NULL OR version.org_id = :org
+        WHERE {in_scope("version.org_id")}
         UNION ALL
         -- Before the next version, even where a clock was set back.
         SELECT version.org_id, version.cadence_id, version.version, 'discovered',
@@ -106,7 +107,7 @@ _REPLAY: Final = text("""
     ) AS earlier
     ORDER BY acts.valid_from, acts.seen_at NULLS FIRST, acts.run_id, acts.org_id COLLATE "C",
              acts.changed_by_id COLLATE "C", acts.changed_by_name COLLATE "C", acts.kind, acts.cadence_id COLLATE "C"
-""").columns(document=JSONB, before=JSONB, discovered=JSONB, fields=JSONB, discovered_before=JSONB)
+""").columns(document=JSONB, before=JSONB, discovered=JSONB, fields=JSONB, discovered_before=JSONB)  # noqa: S608 - our own constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,10 @@ async def snapshot(engine: AsyncEngine, timeout_ms: int | None = None) -> AsyncI
             ) from error
 
 
-async def load_history_start(connection: AsyncConnection) -> dict[str, datetime | None]:
+async def load_history_start(connection: AsyncConnection, scope: OrgScope) -> dict[str, datetime | None]:
     """Returns each stored organization and when its history starts; nothing earlier is known."""
-    rows = await connection.execute(select(orgs.c.org_id, orgs.c.first_listed_at).order_by(orgs.c.org_id))
+    statement = select(orgs.c.org_id, orgs.c.first_listed_at).where(*scope.conditions(orgs.c.org_id))
+    rows = await connection.execute(statement.order_by(orgs.c.org_id))
     return {row.org_id: row.first_listed_at for row in rows}
 
 
@@ -221,12 +223,12 @@ async def load_state_at(
     return (await load_states(connection, org_id, cadence_id, [row.version], at=at, axis=axis))[row.version]
 
 
-async def replay(connection: AsyncConnection, org: str | None) -> AsyncIterator[dict[str, Any]]:
+async def replay(connection: AsyncConnection, scope: OrgScope) -> AsyncIterator[dict[str, Any]]:
     """Yields every version in order of its start, and discovered fields in between as kind `discovered`.
 
     Those of one run, time, person and kind are adjacent.
     """
-    async with connection.stream(_REPLAY, {"org": org}) as rows:
+    async with connection.stream(_REPLAY, scope.values) as rows:
         async for batch in rows.mappings().partitions(500):
             for row in batch:
                 yield dict(row)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.db.engine import open_connection
 from cadence_sync.db.queue import Depth, depth
-from cadence_sync.errors import NotFoundError
+from cadence_sync.db.scope import OrgScope, in_scope, no_such_org_error
 
 _FRESHNESS: Final = """
     SELECT f.org_id, f.data_center, o.enabled AND o.removed_at IS NULL AS enabled, o.removed_at, f.watched_since,
@@ -20,7 +20,10 @@ _FRESHNESS: Final = """
     JOIN cadence_reporting.sync_freshness AS f USING (org_id)
     ORDER BY org_id COLLATE "C"
 """
-_FOUND: Final = "FROM cadence_sync.orgs WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0"
+_FOUND: Final = f"""
+    FROM cadence_sync.orgs
+    WHERE strpos(lower(org_id), lower(coalesce(:search, ''))) > 0 AND {in_scope("org_id")}
+"""
 _COUNT: Final = text(f"SELECT count(*) {_FOUND}")
 _ONE_PAGE: Final = f'SELECT * {_FOUND} ORDER BY org_id COLLATE "C" LIMIT :size OFFSET :skip'
 _PAGE: Final = text(_FRESHNESS.format(of=_ONE_PAGE))
@@ -63,17 +66,18 @@ async def load_vitals(engine: AsyncEngine) -> Vitals:
 
 
 async def list_orgs(
-    connection: AsyncConnection, search: str | None, page: int, size: int
+    connection: AsyncConnection, scope: OrgScope, search: str | None, page: int, size: int
 ) -> tuple[Sequence[Row[Any]], int]:
-    total = await connection.scalar(_COUNT, {"search": search})
-    rows = await connection.execute(_PAGE, {"search": search, "size": size, "skip": (page - 1) * size})
+    values = scope.values | {"search": search}
+    total = await connection.scalar(_COUNT, values)
+    rows = await connection.execute(_PAGE, values | {"size": size, "skip": (page - 1) * size})
     return rows.all(), int(total or 0)
 
 
 async def check_org(connection: AsyncConnection, org: str) -> None:
     """Raises `NotFoundError` for an organization that is not stored: an empty page would say that it has no rows."""
     if (await connection.execute(_EXISTS, {"org": org})).one_or_none() is None:
-        raise NotFoundError(f"There is no organization {org!r}.", hint="The overview lists those that there are.")
+        raise no_such_org_error(org)
 
 
 async def load_org(connection: AsyncConnection, org: str) -> Row[Any]:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cadence_sync.db.scope import OrgScope, in_scope
+
 ATTENTION_KINDS: Final = ("held", "failing", "stale", "quarantined", "drift")
 """What may need attention, the most severe first."""
 MISSED: Final = 3.0
@@ -56,22 +58,22 @@ _ALL: Final = """
         GROUP BY org_id
     )
 """
-_OF_ORG: Final = "(CAST(:org AS text) IS NULL OR org_id = :org)"
+_OF_ORG: Final = in_scope("org_id")
 _COUNTS: Final = text(f"{_ALL} SELECT kind, count(*) FROM found WHERE {_OF_ORG} GROUP BY kind")  # noqa: S608 - our own constants
 _ITEMS: Final = text(f"""{_ALL}
     SELECT kind, org_id, run_id, number, since, words FROM found
     WHERE {_OF_ORG} AND (CAST(:kind AS text) IS NULL OR kind = :kind)
     ORDER BY rank, org_id COLLATE "C" LIMIT :size OFFSET :skip
 """)  # noqa: S608 - our own constants
-_LIVE: Final = text("""
+_LIVE: Final = text(f"""
     SELECT module_api_name AS module, status, count(*) AS cadences
     FROM cadence_sync.cadences
-    WHERE deleted_at IS NULL AND (CAST(:org AS text) IS NULL OR org_id = :org)
+    WHERE deleted_at IS NULL AND {in_scope("org_id")}
     GROUP BY module_api_name, status
     ORDER BY sum(count(*)) OVER (PARTITION BY module_api_name) DESC, module_api_name COLLATE "C", cadences DESC
-""")
+""")  # noqa: S608 - our own constants
 # Each organization has an index by time; there is none for all of them.
-_CHANGES: Final = text("""
+_CHANGES: Final = text(f"""
     SELECT (changed_at AT TIME ZONE :zone)::date AS day, kind, count(*)
     FROM (
         SELECT DISTINCT c.org_id, c.cadence_id, c.version, c.kind, c.changed_at
@@ -80,11 +82,11 @@ _CHANGES: Final = text("""
             SELECT * FROM cadence_sync.cadence_changes AS c
             WHERE c.org_id = o.org_id AND c.changed_at >= CAST(:since AS timestamp) AT TIME ZONE :zone
         ) AS c
-        WHERE CAST(:org AS text) IS NULL OR o.org_id = :org
+        WHERE {in_scope("o.org_id")}
     ) AS versions
     GROUP BY day, kind
     ORDER BY day, kind
-""")
+""")  # noqa: S608 - our own constants
 
 
 class Attention(NamedTuple):
@@ -123,11 +125,11 @@ class Day(NamedTuple):
 
 
 async def load_attention(
-    connection: AsyncConnection, query: AttentionQuery, org: str | None, kind: str | None, page: int, size: int
+    connection: AsyncConnection, query: AttentionQuery, scope: OrgScope, kind: str | None, page: int, size: int
 ) -> Attention:
     own = {name: seconds for name, seconds in query.schedules.items() if seconds != query.interval}
     values: dict[str, object] = {
-        "org": org,
+        **scope.values,
         "now": query.now,
         "interval": query.interval,
         "names": list(own),
@@ -142,10 +144,10 @@ async def load_attention(
     return Attention(counts, (await connection.execute(_ITEMS, of_page)).all())
 
 
-async def count_live(connection: AsyncConnection, org: str | None) -> list[Live]:
-    return [Live(*row) for row in await connection.execute(_LIVE, {"org": org})]
+async def count_live(connection: AsyncConnection, scope: OrgScope) -> list[Live]:
+    return [Live(*row) for row in await connection.execute(_LIVE, scope.values)]
 
 
-async def count_changes(connection: AsyncConnection, org: str | None, since: date, zone: str) -> list[Day]:
-    values = {"org": org, "since": datetime.combine(since, time()), "zone": zone}
+async def count_changes(connection: AsyncConnection, scope: OrgScope, since: date, zone: str) -> list[Day]:
+    values = scope.values | {"since": datetime.combine(since, time()), "zone": zone}
     return [Day(*row) for row in await connection.execute(_CHANGES, values)]

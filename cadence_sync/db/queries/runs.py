@@ -8,6 +8,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.db.queries.changes import Key, VersionEdit, load_edits
+from cadence_sync.db.scope import OrgScope, in_scope
 
 MOST: Final = 500
 """Held cadences and quarantined records that are loaded of a run."""
@@ -20,8 +21,8 @@ _COLUMNS: Final = """
     r.held, r.hold_id, r.created + r.updated + r.deleted + r.restored AS versions,
     extract(epoch FROM r.finished_at - r.started_at)::float8 AS seconds
 """
-_WANTED: Final = """
-    (CAST(:org AS text) IS NULL OR r.org_id = :org)
+_WANTED: Final = f"""
+    {in_scope("r.org_id")}
     AND CASE CAST(:outcome AS text)
         WHEN 'running' THEN r.outcome IS NULL
         WHEN 'changed' THEN r.baseline + r.created + r.updated + r.deleted + r.restored > 0
@@ -34,10 +35,11 @@ _RUNS: Final = text(
 )
 # No index orders the runs of all organizations, but their numbers do: the newest runs have the highest, and each
 # organization finds its own among those.
-_NEWEST: Final = text("""
+_NEWEST: Final = text(f"""
     SELECT max(run_id) FROM cadence_sync.orgs AS o
     CROSS JOIN LATERAL (SELECT max(run_id) AS run_id FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id) AS r
-""")
+    WHERE {in_scope("o.org_id")}
+""")  # noqa: S608 - our own constants
 _LATEST: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.orgs AS o CROSS JOIN LATERAL ("  # noqa: S608 - our own constants
     " SELECT * FROM cadence_sync.sync_runs AS r WHERE r.org_id = o.org_id AND r.run_id > :floor"
@@ -47,7 +49,7 @@ _REACHES: Final = (4, 400)
 """Multiples of the wanted number of runs that are searched before all runs are: pruning leaves gaps."""
 _RUN: Final = text(
     f"SELECT {_COLUMNS} FROM cadence_sync.sync_runs AS r WHERE r.run_id = :run_id"  # noqa: S608 - our own constants
-    " AND (CAST(:org AS text) IS NULL OR r.org_id = :org)"
+    f" AND {in_scope('r.org_id')}"
 )
 # No index leads from a run to its changes: they lie between the last good listing before it and its own end, unless a
 # clock was set back. Only where some are missing, all changes are searched.
@@ -107,11 +109,11 @@ class RunDetail:
 
 
 async def list_runs(
-    connection: AsyncConnection, org: str | None, outcome: str | None, page: int, size: int
+    connection: AsyncConnection, scope: OrgScope, outcome: str | None, page: int, size: int
 ) -> tuple[Sequence[Row[Any]], bool]:
     """Loads a page of the runs, newest first, and whether another page follows."""
-    values = {"org": org, "outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
-    newest = int(await connection.scalar(_NEWEST) or 0) if org is None else 0
+    values = scope.values | {"outcome": outcome, "size": size + 1, "skip": (page - 1) * size}
+    newest = int(await connection.scalar(_NEWEST, scope.values) or 0) if scope.single is None else 0
     for reach in _REACHES if newest else ():
         floor = {"floor": max(0, newest - reach * (page * size + 1))}
         found = (await connection.execute(_LATEST, values | floor)).all()
@@ -121,8 +123,8 @@ async def list_runs(
     return found[:size], len(found) > size
 
 
-async def find_run(connection: AsyncConnection, run_id: int, org: str | None) -> Row[Any] | None:
-    return (await connection.execute(_RUN, {"run_id": run_id, "org": org})).one_or_none()
+async def find_run(connection: AsyncConnection, run_id: int, scope: OrgScope) -> Row[Any] | None:
+    return (await connection.execute(_RUN, {"run_id": run_id} | scope.values)).one_or_none()
 
 
 async def load_detail(connection: AsyncConnection, run: Row[Any], page: int) -> RunDetail:

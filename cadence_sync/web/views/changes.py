@@ -45,9 +45,9 @@ _Cursor: TypeAlias = tuple[
 async def show_feed(request: web.Request) -> web.Response:
     since, until = params.period(request, "since", "until")
     filter_ = _filter(request, since, until)
-    async with params.reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.scope) as connection:
         edits, following, orgs = await _load(connection, filter_, SIZE)
-        persons = await load_authors(connection, filter_.org)
+        persons = await load_authors(connection, filter_.scope)
     return await page(
         request,
         "changes.html",
@@ -68,14 +68,14 @@ async def show_feed(request: web.Request) -> web.Response:
 @routes.get(_ATOM)
 async def send_atom(request: web.Request) -> web.Response:
     filter_ = _filter(request, *params.period(request, "since", "until"))
-    async with params.reading(request, filter_.org) as connection:
+    async with params.reading(request, filter_.scope) as connection:
         edits, following, _ = await _load(connection, filter_, FEED_SIZE)
     return web.Response(body=_render_atom(request, edits, following), content_type=_ATOM_TYPE)
 
 
 def _filter(request: web.Request, since: params.TimeParam | None, until: params.TimeParam | None) -> FeedFilter:
     return FeedFilter(
-        org=params.words(request, "org"),
+        scope=params.scope_of(request, params.words(request, "org")),
         person=params.words(request, "person"),
         field=params.one_of(request, "field", FILTER_FIELDS),
         kind=params.one_of(request, "kind", CHANGE_KINDS),
@@ -90,9 +90,9 @@ async def _load(
     connection: EngineConnection, filter_: FeedFilter, size: int
 ) -> tuple[list[VersionEdit], str | None, list[str]]:
     """Returns a page of the feed, the cursor of the next one, and all organizations."""
-    orgs = list(await load_history_start(connection))
-    if len(orgs) == 1:
-        filter_ = replace(filter_, org=orgs[0])  # one organization's changes are found faster
+    orgs = list(await load_history_start(connection, filter_.scope.whole))
+    if len(orgs) == 1:  # one organization's changes are found faster
+        filter_ = replace(filter_, scope=replace(filter_.scope, org=orgs[0]))
     found = await load_feed(connection, filter_, size + 1)
     return found[:size], _encode(found[size - 1]) if len(found) > size else None, orgs
 

@@ -54,15 +54,16 @@ _STATES: Final = {
 
 @routes.get("/")
 async def show_overview(request: web.Request) -> web.Response:
-    org, search, number = params.words(request, "org"), params.words(request, "search"), params.number(request, "page")
+    scope = params.scope_of(request, params.words(request, "org"))
+    search, number = params.words(request, "search"), params.number(request, "page")
     zone = params.zone_of(request)
     today = request.app[params.CLOCK].now().astimezone(zone).date()
     first = today - timedelta(days=7 * overview.WEEKS - 1)
-    async with params.reading(request, org) as connection:
-        attention = await overview.load_attention(connection, _attention_query(request), org, None, 1, ATTENTION)
-        found, total = await orgs.list_orgs(connection, search, number, SIZE)
-        live = await overview.count_live(connection, org)
-        changes = await overview.count_changes(connection, org, first, zone.key)
+    async with params.reading(request, scope) as connection:
+        attention = await overview.load_attention(connection, _attention_query(request), scope, None, 1, ATTENTION)
+        found, total = await orgs.list_orgs(connection, scope.whole, search, number, SIZE)
+        live = await overview.count_live(connection, scope)
+        changes = await overview.count_changes(connection, scope, first, zone.key)
     params.check_page(number, found)
     weeks = _weeks(first, changes)
     return await page(
@@ -84,10 +85,11 @@ async def show_overview(request: web.Request) -> web.Response:
 
 @routes.get("/attention")
 async def list_attention(request: web.Request) -> web.Response:
-    org, kind = params.words(request, "org"), params.one_of(request, "kind", overview.ATTENTION_KINDS)
-    number = params.number(request, "page")
-    async with params.reading(request, org) as connection:
-        found = await overview.load_attention(connection, _attention_query(request), org, kind, number, ATTENTION_SIZE)
+    scope = params.scope_of(request, params.words(request, "org"))
+    kind, number = params.one_of(request, "kind", overview.ATTENTION_KINDS), params.number(request, "page")
+    query = _attention_query(request)
+    async with params.reading(request, scope) as connection:
+        found = await overview.load_attention(connection, query, scope, kind, number, ATTENTION_SIZE)
     params.check_page(number, found.rows)
     return await page(
         request,
@@ -105,11 +107,12 @@ async def show_org(request: web.Request) -> web.Response:
     org = params.words(request, "org")
     if org is None:
         raise ArgumentError("No organization is named.", hint="Choose one on the overview.")
-    async with params.reading(request, org) as connection:
+    scope = params.scope_of(request, org)
+    async with params.reading(request, scope) as connection:
         found = await orgs.load_org(connection, org)
-        runs, _ = await list_runs(connection, org, None, 1, RUNS)
+        runs, _ = await list_runs(connection, scope, None, 1, RUNS)
         drift = await orgs.load_drift(connection, org)
-        actions, _ = await list_actions(connection, 1, ACTIONS, org)
+        actions, _ = await list_actions(connection, scope, 1, ACTIONS)
     interval = request.app[SCHEDULES]().get(org, request.app[INTERVAL])
     return await page(
         request, "organization.html", org=found, interval=interval, runs=runs, drift=drift, actions=actions
@@ -119,8 +122,8 @@ async def show_org(request: web.Request) -> web.Response:
 @routes.post("/organization/sync")
 async def request_sync(request: web.Request) -> web.Response:
     engine, org = request.app[params.ENGINE], (await params.form(request)).get("org", "")
-    async with params.reading(request) as connection:
-        await orgs.check_org(connection, org)
+    async with params.reading(request, params.scope_of(request, org)):
+        pass  # the organization exists
     try:
         state = await request.app[REQUEST_SYNC](org)
     except CadenceSyncError as error:

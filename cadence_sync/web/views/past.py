@@ -10,6 +10,7 @@ from aiohttp import web
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of
 from cadence_sync.db.queries.history import find_unwatched, load_history_start
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.csv_export import Batches, send_csv
@@ -31,7 +32,7 @@ COLUMNS: Final = (
 
 @routes.get("/past")
 async def list_past(request: web.Request) -> web.Response:
-    axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
+    axis, scope, words = _axis(request), _scope(request), params.words(request, "search")
     number = params.number(request, "page")
     wrong, then, total = None, None, 0
     rows: Sequence[object] = []
@@ -39,10 +40,10 @@ async def list_past(request: web.Request) -> web.Response:
         then = params.time_param(request, "on")
     except ArgumentError as error:
         wrong = error
-    async with params.reading(request, org) as connection:
-        watched = await load_history_start(connection)
+    async with params.reading(request, scope) as connection:
+        watched = await load_history_start(connection, scope.whole)
         if then is not None:
-            query = as_of.PastQuery(then.at, axis, COLUMNS, org, words, SIZE, (number - 1) * SIZE)
+            query = as_of.PastQuery(then.at, axis, COLUMNS, scope, words, SIZE, (number - 1) * SIZE)
             rows, total = await as_of.list_as_of(connection, query)
     params.check_page(number, rows)
     return await page(
@@ -53,7 +54,7 @@ async def list_past(request: web.Request) -> web.Response:
         then=then,
         axis=axis,
         orgs=list(watched),
-        unwatched=find_unwatched(watched, org, then.at) if then else {},
+        unwatched=find_unwatched(watched, scope.org, then.at) if then else {},
         rows=rows,
         total=total,
         number=number,
@@ -63,18 +64,18 @@ async def list_past(request: web.Request) -> web.Response:
 
 @routes.get("/past.csv")
 async def export_past(request: web.Request) -> web.StreamResponse:
-    axis, org, words = _axis(request), params.words(request, "org"), params.words(request, "search")
+    axis, scope, words = _axis(request), _scope(request), params.words(request, "search")
     then = params.time_param(request, "on")
     if then is None:
         raise ArgumentError("It needs a day.", hint="Choose one in the web UI.", code="BAD_TIME")
-    query = as_of.PastQuery(then.at, axis, COLUMNS, org, words)
+    query = as_of.PastQuery(then.at, axis, COLUMNS, scope, words)
     async with exporting(request):
-        async with params.reading(request, org) as connection:
+        async with params.reading(request, scope) as connection:
             parts = await as_of.load_keys(connection, query)
 
         async def batches() -> Batches:
             for keys in parts:
-                async with params.reading(request) as connection:
+                async with params.reading(request, scope) as connection:
                     rows = await as_of.load_listed(connection, query, keys)
                 yield rows
 
@@ -83,21 +84,21 @@ async def export_past(request: web.Request) -> web.StreamResponse:
 
 @routes.get("/past/difference")
 async def compare_times(request: web.Request) -> web.Response:
-    axis, org, number = _axis(request), params.words(request, "org"), params.number(request, "page")
+    axis, scope, number = _axis(request), _scope(request), params.number(request, "page")
     wrong, begins, ends = None, None, None
     found: list[as_of.Difference] = []
     try:
         begins, ends = _period(request)
     except ArgumentError as error:
         wrong = error
-    async with params.reading(request, org) as connection:
-        watched = await load_history_start(connection)
+    async with params.reading(request, scope) as connection:
+        watched = await load_history_start(connection, scope.whole)
         shown = found
         if begins is not None and ends is not None:
-            found = await as_of.compare_times(connection, begins.at, ends.at, axis, org)
+            found = await as_of.compare_times(connection, begins.at, ends.at, axis, scope)
             shown = await as_of.add_labels(connection, found[(number - 1) * DIFFERENCES : number * DIFFERENCES])
     params.check_page(number, shown)
-    unwatched = find_unwatched(watched, org, begins.at) if begins else {}
+    unwatched = find_unwatched(watched, scope.org, begins.at) if begins else {}
     return await page(
         request,
         "difference.html",
@@ -109,13 +110,17 @@ async def compare_times(request: web.Request) -> web.Response:
         orgs=list(watched),
         recent=params.recent(request),
         unwatched=unwatched,
-        known=len(unwatched) < (1 if org else len(watched)),
+        known=len(unwatched) < (1 if scope.org else len(watched)),
         since=_beginning(unwatched, params.zone_of(request)),
         differences=shown,
         total=len(found),
         number=number,
         size=DIFFERENCES,
     )
+
+
+def _scope(request: web.Request) -> OrgScope:
+    return params.scope_of(request, params.words(request, "org"))
 
 
 def _axis(request: web.Request) -> Axis:

@@ -29,25 +29,25 @@ _THEN: Final = {
 
 @routes.get("/runs")
 async def list_runs(request: web.Request) -> web.Response:
-    org, number = params.words(request, "org"), params.number(request, "page")
+    scope, number = params.scope_of(request, params.words(request, "org")), params.number(request, "page")
     outcome = params.one_of(request, "outcome", OUTCOMES)
-    async with params.reading(request, org) as connection:
-        found, more = await runs.list_runs(connection, org, outcome, number, SIZE)
+    async with params.reading(request, scope) as connection:
+        found, more = await runs.list_runs(connection, scope, outcome, number, SIZE)
     params.check_page(number, found)
     return await page(request, "runs.html", runs=found, more=more, number=number, size=SIZE, outcomes=OUTCOMES)
 
 
 @routes.get(r"/runs/{run_id:[0-9]{1,18}}")
 async def show_run(request: web.Request) -> web.Response:
-    number = params.number(request, "page")
-    async with params.reading(request) as connection:
-        run = await runs.find_run(connection, int(request.match_info["run_id"]), params.words(request, "org"))
+    number, scope = params.number(request, "page"), params.scope_of(request, params.words(request, "org"))
+    async with params.reading(request, scope.whole) as connection:
+        run = await runs.find_run(connection, int(request.match_info["run_id"]), scope)
         if run is None:
             raise NotFoundError(
                 "There is no such run.", hint="Old runs that changed nothing are pruned; their days are still counted."
             )
         story = await runs.load_detail(connection, run, number)
-        actions, _ = await list_actions(connection, 1, SIZE, run.org_id, run.run_id)
+        actions, _ = await list_actions(connection, params.scope_of(request, run.org_id), 1, SIZE, run.run_id)
     params.check_page(number, story.edits)
     return await page(request, "run.html", story=story, run=run, actions=actions, number=number, size=runs.EDITS)
 
@@ -55,9 +55,9 @@ async def show_run(request: web.Request) -> web.Response:
 @routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
 async def review_deletions(request: web.Request) -> web.Response:
     engine, who, run_id = request.app[params.ENGINE], request[IDENTITY].name, int(request.match_info["run_id"])
-    action = request.match_info["action"]
-    async with params.reading(request) as connection:
-        run = await runs.find_run(connection, run_id, None)
+    action, scope = request.match_info["action"], params.scope_of(request)
+    async with params.reading(request, scope) as connection:
+        run = await runs.find_run(connection, run_id, scope)
     if run is None:
         raise NotFoundError("There is no such run.", hint="The overview names what is held.")
     decision = _DECISIONS[action]
@@ -72,8 +72,8 @@ async def review_deletions(request: web.Request) -> web.Response:
 
 @routes.get("/audit")
 async def list_audit_log(request: web.Request) -> web.Response:
-    org, number = params.words(request, "org"), params.number(request, "page")
-    async with params.reading(request, org) as connection:
-        actions, more = await list_actions(connection, number, SIZE, org)
+    scope, number = params.scope_of(request, params.words(request, "org")), params.number(request, "page")
+    async with params.reading(request, scope) as connection:
+        actions, more = await list_actions(connection, scope, number, SIZE)
     params.check_page(number, actions)
     return await page(request, "audit.html", actions=actions, more=more, number=number, size=SIZE)

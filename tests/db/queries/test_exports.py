@@ -10,6 +10,7 @@ from cadence_sync.db.engine import autocommit
 from cadence_sync.db.queries import as_of, current
 from cadence_sync.db.queries.current import CadenceFilter, CadenceState
 from cadence_sync.db.queries.history import snapshot
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import DatabaseError
 from cadence_sync.ports import Org
 from tests.support.cli import PATIENCE
@@ -43,17 +44,17 @@ async def export(lab: Lab, filter_: CadenceFilter) -> list[tuple[object, ...]]:
 async def test_parts_are_the_list(lab: Lab, sort: str, *, descending: bool) -> None:
     await live_through(lab)
     for state in CadenceState:
-        filter_ = CadenceFilter(state=state, sort=sort, descending=descending)
+        filter_ = CadenceFilter(OrgScope(), state=state, sort=sort, descending=descending)
         async with snapshot(lab.engine) as connection:
             listed = [tuple(row) for row in await current.list_page(connection, filter_, 100, 0)]
         assert await export(lab, filter_) == listed
-    assert await export(lab, CadenceFilter(text="no such name")) == []
+    assert await export(lab, CadenceFilter(OrgScope(), text="no such name")) == []
 
 
 async def test_none_is_skipped_or_repeated_while_names_change(lab: Lab) -> None:
     await lab.sync(*(record(str(number), name=f"name {number}") for number in range(9)))
     async with autocommit(lab.engine) as connection:
-        parts = await current.load_keys(connection, CadenceFilter())
+        parts = await current.load_keys(connection, CadenceFilter(OrgScope()))
         seen = [row.cadence_id for row in await current.load_listed(connection, parts[0])]
         # The first become the last, and the last the first; one goes and one comes.
         await lab.sync(*(record(str(number), name=f"name {20 - number}") for number in (0, 1, 2, 3, 4, 6, 7, 8, 9)))
@@ -68,7 +69,7 @@ async def test_parts_of_the_past_are_the_list_of_then(lab: Lab, axis: Axis) -> N
     then = lab.clock.time
     await lab.sync(*(record(str(number), name=f"later {number}") for number in range(5)))
     for org, words in ((None, None), ("default", None), (None, "alpha"), (None, "no such name")):
-        query = as_of.PastQuery(then, axis, COLUMNS, org, words)
+        query = as_of.PastQuery(then, axis, COLUMNS, OrgScope(org), words)
         async with snapshot(lab.engine) as connection:
             rows, _ = await as_of.list_as_of(connection, query)
             parts = await as_of.load_keys(connection, query)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cadence_sync.core.labels import Axis
 from cadence_sync.db.queries import as_of, history
+from cadence_sync.db.scope import OrgScope
 from cadence_sync.errors import ArgumentError, DatabaseError
 from cadence_sync.wiring import SystemClock
 from tests.support.lab import Lab
@@ -16,7 +17,7 @@ from tests.support.records import record, without
 
 async def state(connection: AsyncConnection, at: datetime, org: str | None, axis: Axis) -> list[tuple[Any, ...]]:
     """Return names and rules of the cadences of a time."""
-    query = as_of.PastQuery(at, axis, ("name", "unenroll_properties"), org)
+    query = as_of.PastQuery(at, axis, ("name", "unenroll_properties"), OrgScope(org))
     rows, _ = await as_of.list_as_of(connection, query)
     return [(row.name, row.unenroll_properties) for row in rows]
 
@@ -53,7 +54,7 @@ async def test_many_versions_arrive_in_order(lab: Lab) -> None:
     await lab.sync(*(record(f"{number}") for number in range(1200)))
     await lab.sync(*(record(f"{number}", name="New") for number in range(1200)))
     async with history.snapshot(lab.engine) as connection:
-        rows = [row async for row in history.replay(connection, None)]
+        rows = [row async for row in history.replay(connection, OrgScope())]
     assert [(row["version"], row["cadence_id"]) for row in rows] == [
         (version, cadence_id) for version in (1, 2) for cadence_id in sorted(map(str, range(1200)))
     ]
@@ -81,7 +82,7 @@ async def test_a_clock_that_is_set_back_does_not_turn_the_order_round(lab: Lab) 
     await lab.sync(record("1", description="Text", summary=record()["summary"] | {"whatsapp_follow_up_count": 1}))
     await lab.sync(record("1", description="Text", name="New"))
     async with history.snapshot(lab.engine) as connection:
-        rows = [row async for row in history.replay(connection, "default")]
+        rows = [row async for row in history.replay(connection, OrgScope("default"))]
     assert [(row["kind"], row["discovered"]) for row in rows] == [
         ("baseline", None),
         ("discovered", {"summary.whatsapp_follow_up_count": 1}),
