@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.db.engine import transaction
-from cadence_sync.db.tables.web import web_sessions
+from cadence_sync.db.tables.access import web_sessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who may use the web UI: named access tokens, of which only the digest is stored."""
+"""Who may use the web UI: named access tokens and sessions, of whose secrets only the digests are stored."""
 
 import sqlalchemy as sa
 
@@ -25,4 +25,14 @@ access_tokens = sa.Table(
     sa.CheckConstraint("cardinality(orgs) > 0", name="some_org"),
     sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_by_a_person"),
     sa.Index("ix_access_tokens_name_in_use", "name", unique=True, postgresql_where=sa.text("revoked_at IS NULL")),
+)
+
+web_sessions = sa.Table(
+    "web_sessions",
+    metadata,
+    sa.Column("session_digest", sa.LargeBinary, primary_key=True),
+    sa.Column("proof", sa.LargeBinary, nullable=False),
+    sa.Column("token_id", sa.BigInteger),
+    instant("created_at", nullable=False, server_default="now()"),
+    instant("expires_at", nullable=False),
 )
