@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS
+from cadence_sync.db.revision import PINNED_PATH
 from cadence_sync.db.tables import SCHEMA, metadata
 
 BOOKKEEPING = {"reporting_layer"}
@@ -42,6 +43,7 @@ async def run_on_configured_database() -> None:
     async with database(load_settings()) as engine, engine.begin() as connection:
         await connection.exec_driver_sql(LOCK_MIGRATION)
         await connection.exec_driver_sql(SHORT_LOCKS)
+        await connection.exec_driver_sql(PINNED_PATH)
         await connection.run_sync(run)
 
 

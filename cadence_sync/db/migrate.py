@@ -10,6 +10,7 @@ from cadence_sync.db import reporting_layer
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, open_connection
 from cadence_sync.db.revision import (
     HEAD,
+    PINNED_PATH,
     REPORTING,
     current_revision,
     load_reporting_layer,
@@ -84,6 +85,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
         async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
             await connection.exec_driver_sql(LOCK_MIGRATION)
             await connection.exec_driver_sql(SHORT_LOCKS)
+            await connection.exec_driver_sql(PINNED_PATH)
             await _migrate(connection)
     return HEAD
 

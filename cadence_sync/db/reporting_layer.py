@@ -94,26 +94,29 @@ _COLUMNS: Final = text("""
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
     WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
 """)
-# A view depends through its rule, a table or a function through the type of a view's rows.
+# A view depends through its rule, a table or a function through the type of a view's rows, a function by its body.
+# The deepest come first: none of those that follow depends on them.
 _DEPENDENTS: Final = text("""
-    WITH RECURSIVE dependents (classid, objid) AS (
-        SELECT CASE WHEN :is_view THEN 'pg_class'::regclass ELSE 'pg_proc'::regclass END::oid, o.oid
+    WITH RECURSIVE dependents (classid, objid, depth) AS (
+        SELECT CASE WHEN :is_view THEN 'pg_class'::regclass ELSE 'pg_proc'::regclass END::oid, o.oid, 0
         FROM unnest(CAST(:oids AS oid[])) AS o (oid)
         UNION
-        SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid)
+        SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid),
+               x.depth + 1
         FROM dependents AS x
         JOIN pg_depend AS d ON d.refclassid = x.classid AND d.refobjid = x.objid
         LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        WHERE coalesce(r.ev_class, d.objid) <> x.objid  -- the rule of a view depends on it
     )
     SELECT i.type || ' ' || i.identity AS label, coalesce(c.relkind = 'v', false) AS is_view,
            coalesce(c.relname, p.proname) AS name,
            coalesce(c.relnamespace, p.pronamespace) = to_regnamespace(:schema) AS in_schema
-    FROM dependents AS x
+    FROM (SELECT classid, objid, max(depth) AS depth FROM dependents GROUP BY classid, objid) AS x
     CROSS JOIN LATERAL pg_identify_object(x.classid, x.objid, 0) AS i
     LEFT JOIN pg_class AS c ON x.classid = 'pg_class'::regclass AND c.oid = x.objid
     LEFT JOIN pg_proc AS p ON x.classid = 'pg_proc'::regclass AND p.oid = x.objid
-    WHERE x.classid <> 'pg_type'::regclass
-    ORDER BY label
+    WHERE x.classid <> 'pg_type'::regclass AND i.identity IS NOT NULL
+    ORDER BY x.depth DESC, label
 """)
 
 
@@ -187,11 +190,9 @@ async def _drop(
             hint="Drop them, run `cadence-sync migrate`, and create them again. Nothing was changed.",
             code="REPORTING_DEPENDENTS",
         )
-    # Views first; no view depends on a routine by its body, since their bodies are text.
-    for kind in ("VIEW", "ROUTINE"):
-        names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
-        if names:
-            await connection.exec_driver_sql(f"DROP {kind} {', '.join(names)}")
+    for each in ours:
+        kind = "VIEW" if each.is_view else "ROUTINE"
+        await connection.exec_driver_sql(f"DROP {kind} {each.label.partition(' ')[2]}")
 
 
 def _is_ours(dependent: Any, applied: Applied) -> bool:

@@ -105,7 +105,7 @@ async def test_what_a_migration_adds_is_readable_too(lab: Lab, role: str, databa
     await lab.sync(record("1"))
     await lab.execute(
         "DROP VIEW cadence_reporting.current_cadences CASCADE",  # made again, with all that depends on it
-        "DROP FUNCTION cadence_reporting.cadences_as_of",
+        "DROP FUNCTION cadence_reporting.cadences_as_of CASCADE",
         "CREATE VIEW cadence_reporting.later AS SELECT 1 AS x",
     )
     await migrate(lab.engine)
