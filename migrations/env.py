@@ -9,8 +9,8 @@ from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS
 from cadence_sync.db.revision import PINNED_PATH
 from cadence_sync.db.tables import SCHEMA, metadata
 
-BOOKKEEPING = {"reporting_layer"}
-"""Tables of `migrate` itself, as alembic_version is: no metadata describes them."""
+BOOKKEEPING = {"reader_limits", "reporting_layer"}
+"""Tables of the reporting layer, no organization's: no metadata describes them, as none describes alembic_version."""
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:

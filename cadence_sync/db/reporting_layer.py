@@ -79,6 +79,13 @@ _LACKING: Final = text(f"""
     FROM readers AS r JOIN pg_proc AS p ON p.pronamespace = {_SCHEMA}
     WHERE NOT has_function_privilege(r.oid, p.oid, 'EXECUTE') AND pg_has_role(p.proowner, 'USAGE')
 """)  # noqa: S608 - constants
+_IS_LIMITED: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.reader_limits)"  # noqa: S608 - a constant
+_UNLIKE: Final = text("""
+    SELECT c.oid::regclass::text FROM pg_class AS c
+    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
+      AND coalesce('security_barrier=true' = ANY(c.reloptions), false) <> :barrier
+    ORDER BY c.relname
+""")
 _SCHEMA_OWNED: Final = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
 _EXISTING: Final = text("""
     SELECT c.relname AS name, c.oid, c.relkind = 'v' AS is_view, false AS is_routine
@@ -154,6 +161,7 @@ async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> Non
     routines = set(applied.routines).difference(layer.routines)
     for obsolete in await _existing(connection, sorted(views), sorted(routines)):
         await _drop(connection, obsolete.name, [obsolete.oid], applied, is_view=obsolete.is_view)
+    await set_barriers(connection, layer)
     await _comment(connection, layer)
     await connection.exec_driver_sql(_FORGET)
     record = {"views": layer.views, "routines": layer.routines, "release": __version__}
@@ -239,6 +247,18 @@ async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
 def _quoted(comment: str) -> str:
     """Returns a string constant: COMMENT takes no parameters."""
     return "'" + comment.replace("'", "''") + "'"
+
+
+async def set_barriers(connection: AsyncConnection, layer: ReportingLayer) -> None:
+    """Makes views over tables security barriers while a reader is limited to organizations, and only then.
+
+    Without a barrier a reader's condition may be evaluated first, on rows of other organizations, and tell of them by
+    an error or a function's side effect. A barrier keeps joins from reaching into a view, which other readers pay for.
+    """
+    barrier = bool(await connection.scalar(text(_IS_LIMITED)))
+    views = [each.name for each in layer.objects if each.is_view and each.reads_tables]
+    for view in (await connection.scalars(_UNLIKE, {"schema": REPORTING, "views": views, "barrier": barrier})).all():
+        await connection.exec_driver_sql(f"ALTER VIEW {view} SET (security_barrier = {str(barrier).lower()})")
 
 
 async def load_grants(connection: AsyncConnection) -> list[str]:

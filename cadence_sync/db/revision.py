@@ -47,6 +47,10 @@ class ReportingObject:
     is_view: bool
     sql: str
 
+    @property
+    def reads_tables(self) -> bool:
+        return f"{SCHEMA}." in _COMMENT.sub("", self.sql)
+
     def references(self) -> set[str]:
         return set(_REFERENCE.findall(_COMMENT.sub("", self.sql))) - {self.name}
 

@@ -72,12 +72,13 @@ async def test_all_is_well_after_a_first_sync(program: Program) -> None:
     assert {check["state"] for check in result.json} == {"ok"}
     assert {check["name"] for check in result.json} == {
         "settings", "database", "version", "rights", "migrations", "queue tables", "database clock", "queue", "room",
+        "readers",
         "credentials", "token", "scope", "API", "Zoho's clock", "credits",
         "freshness", "deletions", "quarantine", "schema drift",
     }  # fmt: skip
     shown = await program.run("doctor", "--deep", "--offline")
     lines = shown.out.splitlines()
-    assert (shown.code, "✓ migrations: at revision" in shown.out, lines[-1]) == (0, True, "22 ok, 5 not checked")
+    assert (shown.code, "✓ migrations: at revision" in shown.out, lines[-1]) == (0, True, "23 ok, 5 not checked")
     assert "- default: token: not checked: --offline" in lines
     assert "\x1b" not in shown.out
 

@@ -116,7 +116,10 @@ async def test_a_migration_waits_only_seconds_for_a_lock_that_others_hold(lab: L
 async def test_every_key_and_index_leads_with_the_organization(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         rows = await connection.execute(
-            text("SELECT indexdef FROM pg_indexes WHERE schemaname = 'cadence_sync' AND tablename <> 'alembic_version'")
+            text(
+                "SELECT indexdef FROM pg_indexes WHERE schemaname = 'cadence_sync'"
+                " AND tablename NOT IN ('alembic_version', 'reader_limits')"
+            )
         )
         definitions = list(rows.scalars())
     assert len(definitions) >= len(metadata.tables)
