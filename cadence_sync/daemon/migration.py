@@ -1,9 +1,18 @@
 """Migrates the whole database: the history by its revisions, the queue by PgQueuer's plan."""
 
+from typing import Final
+
 from cadence_sync.daemon.queue import SCHEMA, queries_on
 from cadence_sync.db import migrate as history
 from cadence_sync.db.engine import LOCK_MIGRATION, Engine, translate_errors
 from cadence_sync.db.queue import LEADER_EXISTS, LEADER_TABLE, Connection, driver_of
+
+# PgQueuer's trigger runs as the daemon: no other role may create what its body would find first.
+_UNPINNED: Final = f"""
+    SELECT format('ALTER FUNCTION %s SET search_path = pg_catalog, pg_temp', p.oid::regprocedure)
+    FROM pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace('{SCHEMA}') AND p.proconfig IS NULL
+"""  # noqa: S608 - a constant
 
 
 async def migrate(engine: Engine) -> str:
@@ -60,4 +69,5 @@ async def _converge(connection: Connection) -> bool:
 async def _pending(connection: Connection) -> list[str]:
     plan = await queries_on(connection).plan_upgrade()
     leads = await connection.fetchval(LEADER_EXISTS)
-    return [*plan.statements, *([] if leads else [LEADER_TABLE])]
+    unpinned = [row[0] for row in await connection.fetch(_UNPINNED)]
+    return [*plan.statements, *([] if leads else [LEADER_TABLE]), *unpinned]

@@ -66,7 +66,7 @@ END $attack$
 BODY = "$$BEGIN RAISE EXCEPTION 'captured' USING ERRCODE = 'XX999'; END$$"
 UNPINNED = """
     SELECT p.oid::regprocedure::text AS function FROM pg_proc AS p
-    WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('cadence_sync', 'cadence_reporting'))
+    WHERE p.pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname LIKE 'cadence\\_%')
       AND p.prokind <> 'a' AND p.prosqlbody IS NULL
       AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY(p.proconfig), false)
 """
