@@ -167,3 +167,20 @@ async def test_nothing_that_migrate_creates_depends_on_what_a_role_created(empty
 
 async def test_no_function_resolves_names_when_it_runs(lab: Lab) -> None:
     assert await lab.rows(UNPINNED) == []
+
+
+async def test_functions_are_still_inlined(databases: Databases, story: str) -> None:
+    """A body of the SQL standard is part of the query that calls it; a pinned search path would prevent that."""
+    url = databases.clone(story)
+    connection = await asyncpg.connect(url)
+    names = await connection.fetch("""
+        SELECT p.proname FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE p.pronamespace = 'cadence_reporting'::regnamespace AND l.lanname = 'sql' AND p.proretset
+    """)
+    assert {"cadences_as_of", "cadence_diff", "compare_orgs"} <= {name for (name,) in names}
+    statements = await calls(connection)
+    for (name,) in names:
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statements[name]}"))
+        assert f"Function Scan on {name}" not in plan
+    await connection.close()
+    databases.drop(url)
