@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from cadence_sync.db.engine import SHORT_LOCKS
 from cadence_sync.db.migrate import lock_migration
+from cadence_sync.db.revision import PINNED_PATH
 from cadence_sync.db.tables import SCHEMA, metadata
 
-BOOKKEEPING = {"reporting_layer"}
-"""Tables of `migrate` itself, as alembic_version is: no metadata describes them."""
+BOOKKEEPING = {"reader_limits", "reporting_layer"}
+"""Tables of the reporting layer, no organization's: no metadata describes them, as none describes alembic_version."""
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -40,6 +41,7 @@ async def run_on_configured_database() -> None:
     async with database(load_settings()) as engine, engine.connect() as connection:
         await lock_migration(connection)
         await connection.exec_driver_sql(SHORT_LOCKS)
+        await connection.exec_driver_sql(PINNED_PATH)
         await connection.run_sync(run)
         await connection.commit()
 

@@ -1,9 +1,18 @@
 """Migrates the whole database: the history by its revisions, the queue by PgQueuer's plan."""
 
+from typing import Final
+
 from cadence_sync.daemon.queue import SCHEMA, queries_on
 from cadence_sync.db import migrate as history
 from cadence_sync.db.engine import LOCK_MIGRATION, Engine, translate_errors
 from cadence_sync.db.queue import LEADER_COLUMNS, LEADER_TABLE, Connection, driver_of
+
+# PgQueuer's trigger runs as the daemon: no other role may create what its body would find first.
+_UNPINNED: Final = f"""
+    SELECT format('ALTER FUNCTION %s SET search_path = pg_catalog, pg_temp', p.oid::regprocedure)
+    FROM pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace('{SCHEMA}') AND p.proconfig IS NULL
+"""  # noqa: S608 - a constant
 
 
 async def migrate(engine: Engine) -> str:
@@ -60,7 +69,9 @@ async def _converge(connection: Connection) -> bool:
 async def _pending(connection: Connection) -> list[str]:
     plan = await queries_on(connection).plan_upgrade()
     columns = await connection.fetchval(LEADER_COLUMNS)
-    if columns is None:
-        return [*plan.statements, LEADER_TABLE]
     # Nothing in an older table is worth keeping: its leader has gone.
-    return [*plan.statements, *([] if "backend_start" in columns else [f"DROP TABLE {SCHEMA}.leader", LEADER_TABLE])]
+    outdated = columns is not None and "backend_start" not in columns
+    statements = [*plan.statements, *([f"DROP TABLE {SCHEMA}.leader"] if outdated else [])]
+    if columns is None or outdated:
+        statements.append(LEADER_TABLE)
+    return [*statements, *(row[0] for row in await connection.fetch(_UNPINNED))]

@@ -28,7 +28,7 @@ _LACKING: Final = text("""
     CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (privilege)
     WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('cadence_sync', 'cadence_queue')
       AND (p.privilege <> 'DELETE' OR n.nspname = 'cadence_queue')
-      AND (p.privilege = 'SELECT' OR c.relname NOT IN ('alembic_version', 'reporting_layer'))
+      AND (p.privilege = 'SELECT' OR c.relname NOT IN ('alembic_version', 'reader_limits', 'reporting_layer'))
       AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, p.privilege))
     ORDER BY n.nspname DESC, c.relname, p.privilege
 """)

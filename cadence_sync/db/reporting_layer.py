@@ -79,6 +79,13 @@ _LACKING: Final = text(f"""
     FROM readers AS r JOIN pg_proc AS p ON p.pronamespace = {_SCHEMA}
     WHERE NOT has_function_privilege(r.oid, p.oid, 'EXECUTE') AND pg_has_role(p.proowner, 'USAGE')
 """)  # noqa: S608 - constants
+_IS_LIMITED: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.reader_limits)"  # noqa: S608 - a constant
+_UNLIKE: Final = text("""
+    SELECT c.oid::regclass::text FROM pg_class AS c
+    WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
+      AND coalesce('security_barrier=true' = ANY(c.reloptions), false) <> :barrier
+    ORDER BY c.relname
+""")
 _SCHEMA_OWNED: Final = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
 _EXISTING: Final = text("""
     SELECT c.relname AS name, c.oid, c.relkind = 'v' AS is_view, false AS is_routine
@@ -94,26 +101,29 @@ _COLUMNS: Final = text("""
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
     WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
 """)
-# A view depends through its rule, a table or a function through the type of a view's rows.
+# A view depends through its rule, a table or a function through the type of a view's rows, a function by its body.
+# The deepest come first: none of those that follow depends on them.
 _DEPENDENTS: Final = text("""
-    WITH RECURSIVE dependents (classid, objid) AS (
-        SELECT CASE WHEN :is_view THEN 'pg_class'::regclass ELSE 'pg_proc'::regclass END::oid, o.oid
+    WITH RECURSIVE dependents (classid, objid, depth) AS (
+        SELECT CASE WHEN :is_view THEN 'pg_class'::regclass ELSE 'pg_proc'::regclass END::oid, o.oid, 0
         FROM unnest(CAST(:oids AS oid[])) AS o (oid)
         UNION
-        SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid)
+        SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid),
+               x.depth + 1
         FROM dependents AS x
         JOIN pg_depend AS d ON d.refclassid = x.classid AND d.refobjid = x.objid
         LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        WHERE coalesce(r.ev_class, d.objid) <> x.objid  -- the rule of a view depends on it
     )
     SELECT i.type || ' ' || i.identity AS label, coalesce(c.relkind = 'v', false) AS is_view,
            coalesce(c.relname, p.proname) AS name,
            coalesce(c.relnamespace, p.pronamespace) = to_regnamespace(:schema) AS in_schema
-    FROM dependents AS x
+    FROM (SELECT classid, objid, max(depth) AS depth FROM dependents GROUP BY classid, objid) AS x
     CROSS JOIN LATERAL pg_identify_object(x.classid, x.objid, 0) AS i
     LEFT JOIN pg_class AS c ON x.classid = 'pg_class'::regclass AND c.oid = x.objid
     LEFT JOIN pg_proc AS p ON x.classid = 'pg_proc'::regclass AND p.oid = x.objid
-    WHERE x.classid <> 'pg_type'::regclass
-    ORDER BY label
+    WHERE x.classid <> 'pg_type'::regclass AND i.identity IS NOT NULL
+    ORDER BY x.depth DESC, label
 """)
 
 
@@ -151,6 +161,7 @@ async def apply_layer(connection: AsyncConnection, layer: ReportingLayer) -> Non
     routines = set(applied.routines).difference(layer.routines)
     for obsolete in await _existing(connection, sorted(views), sorted(routines)):
         await _drop(connection, obsolete.name, [obsolete.oid], applied, is_view=obsolete.is_view)
+    await set_barriers(connection, layer)
     await _comment(connection, layer)
     await connection.exec_driver_sql(_FORGET)
     record = {"views": layer.views, "routines": layer.routines, "release": __version__}
@@ -187,11 +198,9 @@ async def _drop(
             hint="Drop them, run `cadence-sync migrate`, and create them again. Nothing was changed.",
             code="REPORTING_DEPENDENTS",
         )
-    # Views first; no view depends on a routine by its body, since their bodies are text.
-    for kind in ("VIEW", "ROUTINE"):
-        names = [each.label.partition(" ")[2] for each in ours if each.is_view == (kind == "VIEW")]
-        if names:
-            await connection.exec_driver_sql(f"DROP {kind} {', '.join(names)}")
+    for each in ours:
+        kind = "VIEW" if each.is_view else "ROUTINE"
+        await connection.exec_driver_sql(f"DROP {kind} {each.label.partition(' ')[2]}")
 
 
 def _is_ours(dependent: Any, applied: Applied) -> bool:
@@ -238,6 +247,18 @@ async def _comment(connection: AsyncConnection, layer: ReportingLayer) -> None:
 def _quoted(comment: str) -> str:
     """Returns a string constant: COMMENT takes no parameters."""
     return "'" + comment.replace("'", "''") + "'"
+
+
+async def set_barriers(connection: AsyncConnection, layer: ReportingLayer) -> None:
+    """Makes views over tables security barriers while a reader is limited to organizations, and only then.
+
+    Without a barrier a reader's condition may be evaluated first, on rows of other organizations, and tell of them by
+    an error or a function's side effect. A barrier keeps joins from reaching into a view, which other readers pay for.
+    """
+    barrier = bool(await connection.scalar(text(_IS_LIMITED)))
+    views = [each.name for each in layer.objects if each.is_view and each.reads_tables]
+    for view in (await connection.scalars(_UNLIKE, {"schema": REPORTING, "views": views, "barrier": barrier})).all():
+        await connection.exec_driver_sql(f"ALTER VIEW {view} SET (security_barrier = {str(barrier).lower()})")
 
 
 async def load_grants(connection: AsyncConnection) -> list[str]:

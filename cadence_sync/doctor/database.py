@@ -16,14 +16,14 @@ from cadence_sync.config.sources import PREFIX
 from cadence_sync.config.urls import remote_hosts
 from cadence_sync.core.labels import span
 from cadence_sync.daemon.migration import check_migration_rights
-from cadence_sync.db import diagnostics, server_versions
+from cadence_sync.db import diagnostics, grants, server_versions
 from cadence_sync.db.engine import Engine, EngineConnection, translate_errors
 from cadence_sync.db.queue import Depth, check_queue
 from cadence_sync.db.revision import HEAD, check_migrated
 from cadence_sync.doctor.checks import Check, failed, passed, run_check, skipped, warning
 from cadence_sync.errors import DatabaseError, docs_hint
 
-NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room")
+NAMES: Final = ("version", "rights", "migrations", "queue tables", "database clock", "queue", "room", "readers")
 """What needs the database."""
 SKEW: Final = timedelta(seconds=5)
 SILENT: Final = 30.0
@@ -89,14 +89,15 @@ async def database_checks(settings: Settings, engine: Engine, *, debug: bool) ->
     checks += [await run_check("rights", partial(_rights, engine, server), debug=debug), migrated]
     not_migrated = "the database is not migrated"
     if migrated.code is not None:
-        return [*checks, *skipped(["queue tables"], not_migrated), clocks, *skipped(NAMES[-2:], not_migrated)], False
+        return [*checks, *skipped(["queue tables"], not_migrated), clocks, *skipped(NAMES[-3:], not_migrated)], False
     complete = passed("queue tables", "they are there")
     tables = await run_check("queue tables", partial(_check_tables, engine, check_queue, complete), debug=debug)
     checks += [tables, clocks]
     if tables.code is not None:
-        return [*checks, *skipped(NAMES[-2:], not_migrated)], True
+        return [*checks, *skipped(NAMES[-3:], not_migrated)], True
     checks.append(await run_check("queue", partial(_queue, engine), debug=debug))
     checks.append(await run_check("room", partial(_room, settings, engine), debug=debug))
+    checks.append(await run_check("readers", partial(_readers, engine, server), debug=debug))
     return checks, True
 
 
@@ -212,3 +213,26 @@ async def _room(settings: Settings, engine: Engine) -> Check:
             "`cadence-sync prune` deletes old ones that changed nothing; a daemon does so by itself.",
         )
     return passed("room", f"tables and indexes take {used.bytes / 2**20:,.0f} MiB")
+
+
+async def _readers(engine: Engine, server: diagnostics.Server) -> Check:
+    found = await grants.load_readers(engine)
+    if found.shadowing:
+        first = found.shadowing[0]
+        remedies = "; ".join(dict.fromkeys(each.remedy for each in found.shadowing))
+        return warning(
+            "readers",
+            f"{first.role!r} may create objects on the search path of {server.user!r}: {first.place}.",
+            f"They could run with the rights of {server.user!r}. Run: {remedies}.",
+        )
+    if found.readers and found.is_superuser:
+        return warning(
+            "readers",
+            f"{server.user!r} is a superuser, and {len(found.readers)} role(s) read the reporting layer.",
+            docs_hint("Connect a BI tool"),
+        )
+    return passed("readers", ", ".join(map(_reader_in_words, found.readers)) or "no role reads the reporting layer")
+
+
+def _reader_in_words(reader: grants.Reader) -> str:
+    return f"{reader.role} ({'all organizations' if reader.org_ids is None else ', '.join(reader.org_ids)})"

@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
     new_value text,
     from_version integer,
     to_version integer
-) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+) LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
     WITH moved AS (
         SELECT org_id, cadence_id, coalesce(a.name, b.name) AS name, b.version AS from_version, a.version AS to_version
         FROM cadence_reporting.cadences_as_of(cadence_reporting.checked_period(from_at, to_at), org, axis) AS b
@@ -54,5 +55,5 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadence_diff(
     SELECT * FROM found
     WHERE (SELECT cadence_reporting.checked_period(from_at, to_at)) IS NOT NULL
       AND (SELECT cadence_reporting.checked_time(to_at)) IS NOT NULL
-    ORDER BY org_id, name, cadence_id, field
-$$
+    ORDER BY org_id, name, cadence_id, field;
+END

@@ -37,7 +37,8 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadences_as_of(
     last_changed_at timestamptz,
     age_days integer,
     days_since_change integer
-) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+) LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
     SELECT
         h.org_id,
         h.cadence_id,
@@ -92,5 +93,5 @@ CREATE OR REPLACE FUNCTION cadence_reporting.cadences_as_of(
                   WHERE later.org_id = h.org_id AND later.cadence_id = h.cadence_id AND later.version > h.version
                     AND later.observed_at <= (SELECT cadence_reporting.checked_time(at))
               )
-      END
-$$
+      END;
+END

@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION cadence_reporting.canonical(value jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE jsonb_typeof(value)
         WHEN 'object' THEN

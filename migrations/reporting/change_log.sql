@@ -17,3 +17,7 @@ SELECT
     h.run_id
 FROM cadence_sync.cadence_changes AS h
 JOIN cadence_sync.cadences AS c ON c.org_id = h.org_id AND c.cadence_id = h.cadence_id
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR h.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

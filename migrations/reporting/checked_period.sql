@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION cadence_reporting.checked_period(from_at timestamptz, to_at timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF from_at > to_at THEN
         RAISE EXCEPTION 'the period begins at %, after its end at %', from_at, to_at

@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION cadence_reporting.checked_time(at timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF at IS NULL THEN
         RAISE EXCEPTION 'no time is given' USING ERRCODE = 'null_value_not_allowed';

@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION cadence_reporting.compare_orgs(
     right_value text,
     left_cadence_id text,
     right_cadence_id text
-) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+) LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
     -- Cadences of one name are paired in the order in which they were created.
     WITH sides AS (
         SELECT 'left' AS side, c.*
@@ -70,5 +71,5 @@ CREATE OR REPLACE FUNCTION cadence_reporting.compare_orgs(
     WHERE (SELECT cadence_reporting.checked_time(at)) IS NOT NULL
       AND (SELECT cadence_reporting.checked_org(left_org)) IS NOT NULL
       AND (SELECT cadence_reporting.checked_org(right_org)) IS NOT NULL
-    ORDER BY name, left_cadence_id, right_cadence_id, field
-$$
+    ORDER BY name, left_cadence_id, right_cadence_id, field;
+END

@@ -49,4 +49,7 @@ CROSS JOIN LATERAL (
         ELSE c.last_changed_at
     END AS at
 ) AS changed
-WHERE c.deleted_at IS NULL
+WHERE c.deleted_at IS NULL AND (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR c.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

@@ -21,4 +21,8 @@ FROM (
     SELECT p.org_id, p.day, p.runs, p.failed, p.api_calls, p.first_good_at, p.last_good_at
     FROM cadence_sync.daily_runs AS p
 ) AS d
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR d.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)
 GROUP BY d.org_id, d.day

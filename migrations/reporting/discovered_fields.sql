@@ -12,3 +12,7 @@ SELECT
 FROM cadence_sync.discovered_fields AS l
 -- From the left, so that it is left out where the name is not asked for.
 LEFT JOIN cadence_sync.cadences AS c ON c.org_id = l.org_id AND c.cadence_id = l.cadence_id
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR l.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

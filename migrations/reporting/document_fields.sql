@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION cadence_reporting.document_fields(document jsonb) RETURNS TABLE (field text, value jsonb)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
     -- Below what is no object everything is known to be null; what a document lacks is not known.
     SELECT
         array_to_string(known.path, '.'),
@@ -17,5 +18,5 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     ) AS known (path)
     WHERE document #> known.path IS NOT NULL
        OR (cardinality(known.path) > 1 AND jsonb_typeof(document #> known.path[1:1]) <> 'object')
-       OR (cardinality(known.path) > 2 AND jsonb_typeof(document #> known.path[1:2]) <> 'object')
-$$
+       OR (cardinality(known.path) > 2 AND jsonb_typeof(document #> known.path[1:2]) <> 'object');
+END

@@ -44,7 +44,8 @@ CREATE OR REPLACE FUNCTION cadence_reporting.history_known_by(at timestamptz) RE
     what_changed text,
     run_id bigint,
     document jsonb
-) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+) LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
     SELECT
         v.org_id, v.cadence_id, v.version, v.kind, v.valid_from, v.valid_to, v.observed_at,
         v.valid_to IS NULL,
@@ -108,5 +109,5 @@ CREATE OR REPLACE FUNCTION cadence_reporting.history_known_by(at timestamptz) RE
             cadence_reporting.unenroll_type(known.document #> '{execution_details,unenroll_properties}') AS unenroll_type,
             cadence_reporting.unenroll_end_date(known.document #> '{execution_details,unenroll_properties}')
                 AS unenroll_end_date
-    ) AS flat
-$$
+    ) AS flat;
+END

@@ -49,3 +49,7 @@ LEFT JOIN cadence_sync.cadences AS c ON c.org_id = v.org_id AND c.cadence_id = v
 -- The names that came with an older version. With a deletion nothing came: it has those of today, of what is the same.
 LEFT JOIN LATERAL json_to_record(CASE WHEN v.valid_to IS NOT NULL THEN v.raw END)
     AS received (module json, custom_view json, created_by json, modified_by json) ON true
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR v.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

@@ -37,3 +37,7 @@ LEFT JOIN LATERAL (
     ORDER BY r.run_id DESC
     LIMIT 1
 ) AS good ON true
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR o.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

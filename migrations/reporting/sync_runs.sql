@@ -21,3 +21,7 @@ SELECT
     r.quarantined,
     r.held
 FROM cadence_sync.sync_runs AS r
+WHERE (
+    (SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user])) IS NULL
+    OR r.org_id = ANY ((SELECT cadence_sync.readable_orgs(ARRAY[current_user, session_user]))::text[])
+)

@@ -1,5 +1,6 @@
 CREATE OR REPLACE FUNCTION cadence_reporting.with_field(known jsonb, document jsonb, field text, value jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     path text[] := string_to_array(field, '.');
     parent text;

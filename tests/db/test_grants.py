@@ -1,5 +1,6 @@
 """A reader sees the reporting layer and is refused everywhere else."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from cadence_sync.db.grants import grant_reader
+from cadence_sync.db.grants import grant_reader, load_readers
 from cadence_sync.db.migrate import migrate
 from cadence_sync.errors import NotFoundError, SettingsError
 from tests.support import cli
@@ -105,7 +106,7 @@ async def test_what_a_migration_adds_is_readable_too(lab: Lab, role: str, databa
     await lab.sync(record("1"))
     await lab.execute(
         "DROP VIEW cadence_reporting.current_cadences CASCADE",  # made again, with all that depends on it
-        "DROP FUNCTION cadence_reporting.cadences_as_of",
+        "DROP FUNCTION cadence_reporting.cadences_as_of CASCADE",
         "CREATE VIEW cadence_reporting.later AS SELECT 1 AS x",
     )
     await migrate(lab.engine)
@@ -138,6 +139,56 @@ async def test_a_role_that_reads_or_writes_tables_by_another_way_is_refused(lab:
             await grant_reader(lab.engine, role)
     finally:
         await lab.execute(f"ALTER ROLE {reader} NOSUPERUSER", f"DROP OWNED BY {other}", f"DROP ROLE {other}")
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        "GRANT CREATE ON SCHEMA public TO {reader}",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        "GRANT CREATE ON SCHEMA public TO {other}; ALTER ROLE {reader} NOINHERIT; GRANT {other} TO {reader}",
+        "CREATE SCHEMA {owner} AUTHORIZATION {reader}",
+        "CREATE SCHEMA {owner}; GRANT CREATE ON SCHEMA {owner} TO {reader}",
+        "GRANT CREATE ON DATABASE {database} TO {reader}",
+        "CREATE SCHEMA sp; GRANT CREATE ON SCHEMA sp TO {reader}; ALTER DATABASE {database} SET search_path = sp",
+    ],
+)
+async def test_a_role_that_could_shadow_names_is_refused_until_the_statements_are_run(
+    lab: Lab, role: str, rights: str
+) -> None:
+    names = (await lab.rows("SELECT quote_ident(current_user) AS owner, current_database() AS database"))[0]
+    reader, other = '"' + role.replace('"', '""') + '"', f"other_{next(_NUMBERS)}"
+    statements = rights.format(reader=reader, other=other, **names).split("; ")
+    await lab.execute(f"CREATE ROLE {other}", *statements)
+    try:
+        with pytest.raises(SettingsError) as caught:
+            await grant_reader(lab.engine, role)
+        assert (caught.value.code, caught.value.exit_code) == ("ROLE_MAY_SHADOW", 2)
+        assert [each.role for each in (await load_readers(lab.engine)).readers] == []
+        remedies = caught.value.hint.partition("Run: ")[2].partition("; then")[0].split("; ")
+        await lab.execute(*remedies)
+        await grant_reader(lab.engine, role)
+        found = await load_readers(lab.engine)
+        assert ([each.role for each in found.readers], found.shadowing) == ([role], [])
+        await lab.execute(*(each for each in statements if each.startswith("GRANT CREATE")))
+        assert role in {each.role for each in (await load_readers(lab.engine)).shadowing} or "AUTHOR" in rights
+    finally:
+        await lab.execute(f"DROP OWNED BY {other}", f"DROP ROLE {other}")
+
+
+async def test_doctor_warns_of_who_may_shadow_names_and_of_a_superuser(
+    lab: Lab, role: str, database_url: str, tmp_path: Path
+) -> None:
+    async def readers() -> tuple[str, bool]:
+        result = await cli.run("doctor", "--json", cwd=tmp_path, DATABASE_URL=database_url)
+        check = next(each for each in json.loads(result.out) if each["name"] == "readers")
+        return check["state"], "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in check["hint"]
+
+    assert await readers() == ("ok", False)
+    await grant_reader(lab.engine, role)
+    assert await readers() == ("warning", False)  # the owner of the tests' databases is a superuser
+    await lab.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    assert await readers() == ("warning", True)
 
 
 async def test_what_a_reader_could_write_through_views_is_taken_away(lab: Lab, role: str, database_url: str) -> None:

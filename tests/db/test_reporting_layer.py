@@ -18,7 +18,7 @@ DEFINITIONS = """
     SELECT c.relname AS name, pg_get_viewdef(c.oid) AS definition FROM pg_class AS c
     WHERE c.relnamespace = 'cadence_reporting'::regnamespace AND c.relkind = 'v'
     UNION ALL
-    SELECT p.oid::regprocedure::text, p.prosrc FROM pg_proc AS p
+    SELECT p.oid::regprocedure::text, coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) FROM pg_proc AS p
     WHERE p.pronamespace = 'cadence_reporting'::regnamespace
     ORDER BY 1
 """
@@ -186,6 +186,42 @@ async def test_a_function_with_other_arguments_takes_the_place_of_the_old_one(la
     found = await lab.rows("SELECT oid::regprocedure::text AS name FROM pg_proc WHERE proname = 'seen_by'")
     assert [row["name"] for row in found] == ["cadence_reporting.seen_by(timestamp with time zone,text,text)"]
     assert await lab.rows("SELECT * FROM cadence_reporting.cadences_as_of(now())") == []
+
+
+async def test_a_view_that_functions_use_is_made_again_with_them(lab: Lab, files: Files) -> None:
+    """Functions depend on it by their bodies, and views on those functions."""
+    before = await definitions(lab)
+    files.change("stored_versions.sql", "    v.kind,\n    v.valid_from,\n", "    v.valid_from,\n    v.kind,\n")
+    await migrate(lab.engine)
+    after = await definitions(lab)
+    assert after.keys() == before.keys()
+    assert after["stored_versions"] != before["stored_versions"]
+    assert await lab.rows("SELECT * FROM cadence_reporting.cadences_as_of(now())") == []
+    await lab.execute(
+        "CREATE FUNCTION public.mine() RETURNS bigint LANGUAGE sql"
+        " RETURN (SELECT count(*) FROM cadence_reporting.cadences_as_of(now()))"
+    )
+    files.change("stored_versions.sql", "    v.valid_from,\n    v.kind,\n", "    v.kind,\n    v.valid_from,\n")
+    error = await refused(lab, "REPORTING_DEPENDENTS")
+    assert "function public.mine()" in error.message
+
+
+async def test_objects_without_files_are_dropped_though_they_use_each_other(lab: Lab, files: Files) -> None:
+    files.remove("compare_orgs.sql")
+    files.write(
+        "fresh.sql",
+        "CREATE OR REPLACE FUNCTION cadence_reporting.fresh() RETURNS bigint LANGUAGE sql"
+        " RETURN (SELECT count(*) FROM cadence_reporting.stored)",
+    )
+    files.write("stored.sql", "CREATE OR REPLACE VIEW cadence_reporting.stored AS SELECT 1 AS version")
+    files.change("comments.toml", "compare_orgs = ", "fresh = ")
+    files.change("comments.toml", "stored_versions = ", 'stored = "One."\nstored_versions = ')
+    await migrate(lab.engine)
+    assert (await lab.row("SELECT cadence_reporting.fresh() AS n"))["n"] == 1
+    files.remove("fresh.sql")
+    files.remove("stored.sql")
+    await migrate(lab.engine)
+    assert not {"cadence_reporting.fresh()", "stored"} & (await definitions(lab)).keys()
 
 
 async def test_what_has_no_file_any_more_is_dropped_and_what_users_made_stays(lab: Lab, files: Files) -> None:

@@ -27,7 +27,7 @@ async def test_every_object_and_every_column_is_explained(lab: Lab) -> None:
     """)
     assert bare == []
     views = await lab.rows("SELECT viewname FROM pg_views WHERE schemaname = 'cadence_reporting'")
-    assert len(views) == 18
+    assert len(views) == 19
 
 
 # current_cadences -------------------------------------------------------------------------------------------------

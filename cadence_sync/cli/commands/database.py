@@ -31,13 +31,23 @@ async def _migrate(engine: Engine) -> tuple[str, diagnostics.Server]:
     return await migration.migrate(engine), await diagnostics.server(engine)
 
 
-@app.command(epilog=examples("cadence-sync grant-reader metabase"))
+@app.command(
+    epilog=examples(
+        "cadence-sync grant-reader metabase", "cadence-sync grant-reader partner --org acme --org acme-sandbox"
+    )
+)
 def grant_reader(
     context: typer.Context,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
+    org: Annotated[
+        list[str] | None,
+        typer.Option("--org", help="Limit it to this organization; may be repeated. Without it, the role reads all."),
+    ] = None,
 ) -> None:
-    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role))
-    print(f"The role {role!r} may read {REPORTING}, and no table behind it.")
+    orgs = org or []
+    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role, orgs))
+    limits = f", of {', '.join(sorted(set(orgs)))} only" if orgs else ""
+    print(f"The role {role!r} may read {REPORTING}{limits}, and no table behind it.")
 
 
 @app.command(epilog=examples("cadence-sync prune --dry-run", "cadence-sync prune --keep 30d"))

@@ -1,0 +1,181 @@
+"""A reader limited to organizations sees no row of another, whatever it asks, and by no function of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from cadence_sync.db.engine import open_engine
+from cadence_sync.db.grants import grant_reader
+from cadence_sync.db.migrate import migrate
+from cadence_sync.db.orgs import purge
+from cadence_sync.errors import SettingsError
+from tests.reporting.objects import calls
+from tests.reporting.story import tell
+from tests.support.databases import Databases
+
+COLUMNS = """
+    SELECT c.relname AS view, array_agg(a.attname::text) AS columns
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE c.relnamespace = 'cadence_reporting'::regnamespace AND c.relkind = 'v'
+    GROUP BY c.relname
+"""
+LEAK = """
+    CREATE FUNCTION pg_temp.leak(value text, others text[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE COST 0.0000001 AS $$
+    BEGIN
+        IF value = ANY(others) THEN
+            RAISE EXCEPTION 'leaked %', value USING ERRCODE = 'XX998';
+        END IF;
+        RETURN true;
+    END $$
+"""
+BARRIERS = """
+    SELECT count(*) FROM pg_class
+    WHERE relnamespace = 'cadence_reporting'::regnamespace AND reloptions = '{security_barrier=true}'
+"""
+ORGS = "SELECT array_agg(DISTINCT org_id ORDER BY org_id) FROM cadence_reporting."
+
+
+@pytest.fixture(scope="module")
+def story(databases: Databases) -> Iterator[str]:
+    with databases.lived_in(tell) as name:
+        yield name
+
+
+@pytest.fixture
+def url(databases: Databases, story: str) -> Iterator[str]:
+    url = databases.clone(story)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+async def owner(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, statement_cache_size=0)
+    yield connection
+    await connection.execute("RESET SESSION AUTHORIZATION")
+    for role in await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname LIKE 'limits\\_%'"):
+        await connection.execute(f"DROP OWNED BY {role[0]} CASCADE; DROP ROLE {role[0]}")
+    await connection.close()
+
+
+async def grant(url: str, role: str, *orgs: str) -> None:
+    async with open_engine(url) as engine:
+        await grant_reader(engine, role, orgs)
+
+
+async def seen(connection: asyncpg.Connection, session: str, role: str | None = None) -> list[str] | None:
+    """Return the organizations that a view and a function show to that user."""
+    await connection.execute(f"SET SESSION AUTHORIZATION {session}" + (f"; SET ROLE {role}" if role else ""))
+    try:
+        orgs: list[str] | None = await connection.fetchval(f"{ORGS}sync_runs")
+        assert await connection.fetchval(f"{ORGS}cadences_as_of(now())") == orgs
+        return orgs
+    finally:
+        await connection.execute("RESET SESSION AUTHORIZATION")
+
+
+async def test_no_view_or_function_shows_another_organization(url: str, owner: asyncpg.Connection) -> None:
+    await owner.execute("CREATE ROLE limits_a")
+    await grant(url, "limits_a", "sandbox")
+    statements = await calls(owner, "sandbox", "sandbox")
+    everything = {name: await owner.fetch(sql) for name, sql in statements.items()}
+    of_all = {name for name, rows in everything.items() if {"production", "sandbox"} <= {r.get("org_id") for r in rows}}
+    assert {"change_log", "current_cadences", "stored_versions", "sync_runs", "history_known_by"} <= of_all
+    assert all("org_id" in columns for _, columns in await owner.fetch(COLUMNS))
+    await owner.execute("SET SESSION AUTHORIZATION limits_a")
+    for name, sql in statements.items():
+        rows, full = await owner.fetch(sql), everything[name]
+        if name == "reader_limits":
+            assert [row["org_id"] for row in rows] == ["sandbox"]
+        elif rows and "org_id" in rows[0]:
+            assert {row["org_id"] for row in rows} == {"sandbox"}, name
+            assert len(rows) == sum(row["org_id"] == "sandbox" for row in full), name
+        else:
+            assert len(rows) == sum(row.get("org_id") is None for row in full), name
+    for call in ("cadences_as_of(now(), 'production')", "compare_orgs('sandbox', 'production')"):
+        with pytest.raises(asyncpg.NoDataFoundError):  # as for one that does not exist
+            await owner.fetch(f"SELECT * FROM cadence_reporting.{call}")
+    assert await owner.fetch("SELECT * FROM cadence_reporting.cadence_history WHERE org_id = 'production'") == []
+
+
+async def leaks(connection: asyncpg.Connection, role: str) -> list[str]:
+    """Return the columns of which a cheap function of that role is given values of production."""
+    found = []
+    secrets = {}
+    for view, columns in await connection.fetch(COLUMNS):
+        for column in columns:
+            values = f"SELECT {column}::text FROM cadence_reporting.{view} WHERE org_id"
+            secrets[view, column] = await connection.fetchval(
+                f"SELECT ARRAY({values} = 'production' EXCEPT {values} <> 'production')"
+            )
+    await connection.execute(f"SET SESSION AUTHORIZATION {role}")
+    await connection.execute(LEAK)
+    for (view, column), values in secrets.items():
+        try:
+            await connection.fetch(
+                f"SELECT 1 FROM cadence_reporting.{view} WHERE pg_temp.leak({column}::text, $1)", values
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != "XX998":
+                raise
+            found.append(f"{view}.{column}")
+    await connection.execute("RESET SESSION AUTHORIZATION")
+    return found
+
+
+async def test_a_cheap_function_in_a_condition_is_given_no_other_rows(url: str, owner: asyncpg.Connection) -> None:
+    await owner.execute("CREATE ROLE limits_a")
+    await grant(url, "limits_a", "sandbox")
+    assert await leaks(owner, "limits_a") == []
+
+
+async def test_members_are_limited_and_limits_win(url: str, owner: asyncpg.Connection) -> None:
+    for role in ("limits_a", "limits_b", "limits_all", "limits_member", "limits_login NOINHERIT"):
+        await owner.execute(f"CREATE ROLE {role}")
+    await owner.execute("GRANT limits_a, limits_all TO limits_member; GRANT limits_a, limits_b TO limits_login")
+    await grant(url, "limits_a", "sandbox")
+    await grant(url, "limits_b", "production")
+    await grant(url, "limits_all")
+    both = ["production", "sandbox"]
+    assert await seen(owner, "limits_all") == both
+    assert await seen(owner, "limits_a") == ["sandbox"]
+    assert await seen(owner, "limits_member") == ["sandbox"]
+    assert await seen(owner, "limits_member", "limits_all") == ["sandbox"]
+    assert await seen(owner, "limits_login", "limits_a") == ["sandbox"]
+    assert await seen(owner, "limits_login", "limits_b") == ["production"]
+    assert await owner.fetchval(f"{ORGS}sync_runs") == both  # the owner, though a superuser is a member of every role
+    await owner.execute("ALTER ROLE limits_a RENAME TO limits_renamed")
+    assert await seen(owner, "limits_renamed") == ["sandbox"]
+
+
+async def test_a_grant_replaces_the_list_and_without_one_the_role_reads_all(
+    url: str, owner: asyncpg.Connection
+) -> None:
+    await owner.execute("CREATE ROLE limits_a")
+    for orgs in (["sandbox"], ["production"], ["sandbox", "production", "sandbox"]):
+        await grant(url, "limits_a", *orgs)
+        assert await seen(owner, "limits_a") == sorted(set(orgs))
+        assert await owner.fetchval(BARRIERS) > 5
+    with pytest.raises(SettingsError) as caught:
+        await grant(url, "limits_a", "sandbox", "unknown")
+    assert caught.value.code == "UNKNOWN_ORG"
+    await grant(url, "limits_a")
+    assert await seen(owner, "limits_a") == ["production", "sandbox"]
+    assert await owner.fetchval(BARRIERS) == 0
+
+
+async def test_limits_outlive_a_migration_and_the_purge_of_the_organization(
+    url: str, owner: asyncpg.Connection
+) -> None:
+    await owner.execute("CREATE ROLE limits_a")
+    await grant(url, "limits_a", "sandbox")
+    barriers = await owner.fetchval(BARRIERS)
+    await owner.execute("DROP VIEW cadence_reporting.current_cadences CASCADE")
+    async with open_engine(url) as engine:
+        await migrate(engine)
+        assert await owner.fetchval(BARRIERS) == barriers
+        assert await seen(owner, "limits_a") == ["sandbox"]
+        await purge(engine, "sandbox")
+    assert await seen(owner, "limits_a") is None
