@@ -1,38 +1,71 @@
-"""The audit log of the web UI: who approved, rejected and asked for what."""
+"""The audit log: every change that a person makes, entered in the transaction that makes it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.routing import AlertRouting
-from cadence_sync.core.labels import plural
-from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
-from cadence_sync.db.engine import transaction
+from cadence_sync.db.engine import open_connection, transaction
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.running import audit_log
+from cadence_sync.ports import Actor
 
 _ACTIONS: Final = text("""
-    SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.audit_log
+    SELECT org_id, done_at, done_by, source, action, run_id, result FROM cadence_sync.audit_log
     WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
     ORDER BY action_id DESC LIMIT :size OFFSET :skip
 """)
+_EXPORT: Final = text("""
+    SELECT action_id, done_at, source, done_by, action, org_id, run_id, result, details FROM cadence_sync.audit_log
+    WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:since AS timestamptz) IS NULL OR done_at >= :since)
+    ORDER BY action_id
+""")
 
 
-async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
+async def enter(
+    connection: AsyncConnection,
+    by: Actor,
+    action: str,
+    result: str,
+    *,
+    org_id: str | None = None,
+    run_id: int | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Enters an action in the caller's transaction, so that there is neither without the other.
+
+    `details` hold numbers, ids and choices; no secret, and no name of a person but those of operators.
+    """
+    row = {"org_id": org_id, "done_by": by.name, "source": by.source, "action": action, "run_id": run_id}
+    await connection.execute(insert(audit_log).values(row | {"result": result, "details": details or {}}))
+
+
+async def enter_alone(
+    engine: AsyncEngine,
+    by: Actor,
+    action: str,
+    result: str,
+    *,
+    org_id: str | None = None,
+    run_id: int | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Does the same in a transaction of its own: for what is refused, or is no change of the database."""
     async with transaction(engine) as connection:
-        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
+        await enter(connection, by, action, result, org_id=org_id, run_id=run_id, details=details)
 
 
-async def review_and_log(
-    engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
-) -> int:
-    """Reviews a run's held deletions and logs that in one transaction; returns the number of cadences."""
-    async with transaction(engine) as connection:
-        org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
-        result = f"{decision}: {plural(count, 'cadence')}"
-        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
-        return count
+async def enter_login(engine: AsyncEngine, user: str, client: str) -> None:
+    """Enters a login to the web UI that succeeded; those that fail come in bursts and go to log and metrics only."""
+    await enter_alone(engine, Actor(user, "web"), "login_succeeded", "logged in", details={"client": client})
+
+
+async def enter_lockout(engine: AsyncEngine, client: str, failures: int) -> None:
+    """Enters, once a lockout, that a client may not log in for a while."""
+    details = {"client": client, "failures": failures}
+    await enter_alone(engine, Actor("unknown", "web"), "login_locked", "locked out", details=details)
 
 
 async def list_actions(
@@ -44,5 +77,12 @@ async def list_actions(
     return found[:size], len(found) > size
 
 
-async def _log(connection: AsyncConnection, **row: object) -> None:
-    await connection.execute(insert(audit_log).values(row))
+async def stream_actions(
+    engine: AsyncEngine, org: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yields the whole log, or that of an organization or since a time, in the order in which it was entered."""
+    async with open_connection(engine) as connection:
+        await check_migrated(connection)
+        async with connection.stream(_EXPORT, {"org": org, "since": since}) as rows:
+            async for row in rows.mappings():
+                yield dict(row)

@@ -5,7 +5,7 @@ The encryption is Fernet, under keys derived from those of the settings.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -17,10 +17,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.db import audit
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.running import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
+from cadence_sync.ports import Actor
 
 
 class Cipher:
@@ -88,7 +90,7 @@ class Rotation:
             raise _wrong_keys(self.lost)
 
 
-async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
+async def rotate_keys(engine: AsyncEngine, keys: Sequence[str], by: Actor) -> Rotation:
     """Encrypts everything under the first key, in one transaction; rows that are so already stay untouched."""
     cipher, first, done = Cipher(keys), Cipher(keys[:1]), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
@@ -99,6 +101,7 @@ async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
         done.credentials = await _rotate(connection, cipher, first, stored, "credentials", done)
         await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
         done.tokens = await _rotate(connection, cipher, first, oauth_tokens.c.encrypted_token, "access token", done)
+        await audit.enter(connection, by, "rotate-keys", "rotated", details=asdict(done))
     return done
 
 

@@ -5,10 +5,12 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cadence_sync.db import audit
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import REPORTING, check_migrated
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
+from cadence_sync.ports import Actor
 
 _STATEMENTS: Final = (
     f"REVOKE ALL ON SCHEMA {SCHEMA}, {REPORTING} FROM {{role}}",
@@ -32,7 +34,7 @@ _REACHES: Final = text("""
 """)
 
 
-async def grant_reader(engine: AsyncEngine, role: str) -> None:
+async def grant_reader(engine: AsyncEngine, role: str, by: Actor) -> None:
     """Lets a role read `cadence_reporting`, and revokes all its privileges on the tables.
 
     Raises `NotFoundError` for a role that does not exist, and `SettingsError` where the role can read the tables
@@ -58,3 +60,4 @@ async def grant_reader(engine: AsyncEngine, role: str) -> None:
                 hint="It is a superuser, the owner, or a member of a role that may; choose another role.",
                 code="ROLE_READS_TABLES",
             )
+        await audit.enter(connection, by, "grant-reader", "granted", details={"role": role})

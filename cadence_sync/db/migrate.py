@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db import reporting_layer
+from cadence_sync.db import audit, reporting_layer
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, open_connection
 from cadence_sync.db.revision import (
     HEAD,
@@ -18,6 +18,7 @@ from cadence_sync.db.revision import (
 )
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
+from cadence_sync.ports import Actor
 
 OLDEST_SERVER: Final = 150000
 """Postgres 15, as a `server_version_num`."""
@@ -64,11 +65,12 @@ _READABLE: Final = text("""
 """)
 
 
-async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
+async def migrate(engine: AsyncEngine, also: Sequence[str] = (), by: Actor | None = None) -> str:
     """Brings the database to this code's schema in one transaction; returns its revision.
 
     Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
     alter: the rights on them are checked together with those that are needed here, before anything is changed.
+    What a person applied enters the audit log; for a database of its own a program leaves `by` out.
     """
     async with open_connection(engine) as connection:
         number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
@@ -84,7 +86,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
         async with open_connection(engine, "READ COMMITTED") as connection, connection.begin():
             await connection.exec_driver_sql(LOCK_MIGRATION)
             await connection.exec_driver_sql(SHORT_LOCKS)
-            await _migrate(connection)
+            await _migrate(connection, by)
     return HEAD
 
 
@@ -126,15 +128,19 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
     return () if await reporting_layer.is_current(connection) else (REPORTING,)
 
 
-async def _migrate(connection: AsyncConnection) -> None:
+async def _migrate(connection: AsyncConnection, by: Actor | None) -> None:
     revision = await current_revision(connection)
     refuse_newer_revision(revision)
     grants = await reporting_layer.load_grants(connection)  # a revision may drop a view in order to change a table
     if revision != HEAD:
         await connection.run_sync(_run_alembic)
-    if not await reporting_layer.is_current(connection):
+    is_new_layer = not await reporting_layer.is_current(connection)
+    if is_new_layer:
         await reporting_layer.apply_layer(connection, load_reporting_layer())
         await reporting_layer.restore_grants(connection, grants)
+    if by is not None and (is_new_layer or revision != HEAD):
+        details = {"before": revision, "revision": HEAD, "reporting": is_new_layer}
+        await audit.enter(connection, by, "migrate", f"revision {HEAD}", details=details)
     for grant in await reporting_layer.load_lacking_grants(connection):
         await connection.exec_driver_sql(grant)
 

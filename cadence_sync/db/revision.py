@@ -18,7 +18,7 @@ from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
 
 REPORTING: Final = "cadence_reporting"
-HEAD: Final = "0001"
+HEAD: Final = "0004"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
 # The catalog answers everybody; to_regclass() is refused without USAGE on the schema.
 _EXISTS: Final = text("""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from cadence_sync.config.settings import Settings
 from cadence_sync.config.urls import checked_networks, is_loopback
-from cadence_sync.ports import Clock
+from cadence_sync.ports import Actor, Clock
 
 WINDOW: Final = 300.0
 """Seconds for which a failure counts."""
@@ -158,3 +158,7 @@ ACCESS: Final = web.AppKey("access", Access)
 LIMITS: Final = web.AppKey("limits", Limits)
 USER: Final = web.RequestKey("user", str)
 """The user's name, as the audit log has it."""
+
+
+def actor_of(request: web.Request) -> Actor:
+    return Actor(request[USER], "web")

@@ -12,6 +12,7 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
 from cadence_sync.errors import AccessError
 from cadence_sync.orgs.onboarding import NewOrg, add_org
+from cadence_sync.ports import Actor
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -51,7 +52,7 @@ async def world(
 async def refused(engine: AsyncEngine, application: NewOrg) -> AccessError:
     """Return why an application was refused, and check that it left nothing."""
     with pytest.raises(AccessError) as caught:
-        await add_org(SETTINGS, engine, application)
+        await add_org(SETTINGS, engine, application, Actor("ana"))
     assert await orgs.load_orgs(engine) == {}
     return caught.value
 
@@ -63,7 +64,7 @@ async def test_a_refresh_token_of_another_data_center(engine: AsyncEngine) -> No
         True,
         True,
     )
-    await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")))
+    await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")), Actor("ana"))
     assert (await orgs.load_orgs(engine))["acme"].data_center == "eu"
 
 
@@ -75,7 +76,7 @@ async def test_a_client_of_another_data_center_costs_neither_a_token_nor_the_gra
     error = await refused(engine, form)
     assert (error.code, "but for eu" in error.message, "new code" in error.hint) == ("WRONG_DATA_CENTER", True, False)
     assert european.tokens._issued == {}
-    await add_org(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
+    await add_org(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")), Actor("ana"))
 
 
 async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: AsyncEngine) -> None:

@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "export": "Export the state at a time as JSON, YAML or CSV, or the whole history as a Git repository.",
     "approve": "Approve a run's held deletions; the next sync applies them.",
     "reject": "Reject a run's held deletions and keep the cadences live.",
-    "redact-person": "Replace a user's name everywhere, including the history; events and times stay.",
+    "redact-person": "Replace a person's name everywhere, including the history; events and times stay.",
     "prune": "Delete old no-op runs, keeping daily totals.",
     "rotate-keys": "Re-encrypt stored secrets with the first key in CADENCE_SYNC_ENCRYPTION_KEYS.",
     "doctor": "Check settings, database, clocks, Zoho and stored data, and suggest fixes.",
@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "org remove": "Stop syncing an organization and delete its credentials; its history stays unless purged.",
     "org pause": "Pause an organization; `sync --org` still syncs it.",
     "org resume": "Resume an organization's schedule and reset its failure count.",
+    "audit export": "Export the audit log, oldest entry first: who did what, when and from where.",
     "alerts test": "Send a test message to every channel and report the results.",
     "alerts list": "List channels, without their addresses, and rules.",
     "alerts status": "Show pending, sent and dead-lettered alerts of each channel.",
@@ -40,6 +41,7 @@ COMMANDS: Final = {
 }
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
+    "audit": "Export who did what.",
     "alerts": "Test, monitor and retry alerts.",
 }
 _MODULES: Final = {
@@ -52,6 +54,7 @@ _MODULES: Final = {
     "blame": "history",
     "org import": "org_add",
     **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
+    "audit export": "audit",
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 

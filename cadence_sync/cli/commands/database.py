@@ -8,7 +8,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import print_json, print_table, show_note
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.settings import retention_of
 from cadence_sync.daemon import migration
 from cadence_sync.db import credentials, grants, pruning
@@ -20,7 +20,9 @@ app = new_app()
 
 @app.command(epilog=examples("cadence-sync migrate"))
 def migrate(context: typer.Context) -> None:
-    revision = with_database(read_settings(context), migration.migrate, direct=True)
+    revision = with_database(
+        read_settings(context), lambda engine: migration.migrate(engine, current_actor()), direct=True
+    )
     print(f"The database is at revision {revision}.")
 
 
@@ -29,7 +31,7 @@ def grant_reader(
     context: typer.Context,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database that exists.")],
 ) -> None:
-    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role))
+    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role, current_actor()))
     print(f"The role {role!r} may read {REPORTING}, and no table behind it.")
 
 
@@ -48,7 +50,10 @@ def prune(
     except ValueError as error:
         raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None
     now = wiring.SystemClock().now()
-    pruned = asdict(with_database(settings, lambda engine: pruning.prune(engine, now, retention, dry_run=dry_run)))
+    by = current_actor()
+    pruned = asdict(
+        with_database(settings, lambda engine: pruning.prune(engine, now, retention, by=by, dry_run=dry_run))
+    )
     if as_json:
         print_json(pruned | {"dry_run": dry_run})
         return
@@ -61,7 +66,8 @@ def prune(
 @app.command(epilog=examples("cadence-sync rotate-keys"))
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
     settings = read_settings(context)
-    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, settings.encryption_key_list))
+    keys, by = settings.encryption_key_list, current_actor()
+    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, keys, by))
     if as_json:
         print_json(asdict(done))
     else:

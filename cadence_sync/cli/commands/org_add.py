@@ -14,7 +14,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import Fields, complete_fields, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, TimeZone, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
@@ -72,7 +72,7 @@ def add(  # noqa: PLR0913 - each is an option
     }
     settings = read_settings(context)
     wanted = parse_new_org(settings, complete_fields(settings, fields, files))
-    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace))
+    with_database(settings, lambda engine: add_org(settings, engine, wanted, current_actor(), again=replace))
     org = wanted.org
     if as_json:
         print_json({"org_id": org.org_id, "data_center": org.data_center, **asdict(wanted.schedule or Schedule())})
@@ -129,7 +129,7 @@ async def _add_all(
     async def attempt(engine: Engine, row: Fields) -> CadenceSyncError | None:
         async with places:
             try:
-                await add_org(settings, engine, parse(row), again=replace, prove=prove)
+                await add_org(settings, engine, parse(row), current_actor(), again=replace, prove=prove)
             except CadenceSyncError as error:
                 return error
         return None

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from cadence_sync.db.audit import enter_login
 from cadence_sync.errors import ArgumentError
 from cadence_sync.web import params
 from cadence_sync.web.access import ACCESS, USER
@@ -31,6 +32,7 @@ async def log_in(request: web.Request) -> web.Response:
     session = session_of(request)
     zone = session.get("zone")
     session.invalidate()
+    await enter_login(request.app[params.ENGINE], TOKEN_USER, request.app[ACCESS].client(request))
     session["user"] = TOKEN_USER
     if zone:
         session["zone"] = zone
