@@ -89,7 +89,7 @@ def test_every_table_and_column_is_documented() -> None:
 
 def test_every_table_is_sharded_after_those_that_it_refers_to() -> None:
     page = (ROOT / "docs/explanation/scale.md").read_text(encoding="utf-8")
-    calls = re.findall(r"create_distributed_table\('(\w+\.\w+)', 'org_id'", page)
+    calls = re.findall(r"create_(?:distributed|reference)_table\('(\w+\.\w+)'", page)
     assert sorted(calls) == sorted(metadata.tables)
     for place, name in enumerate(calls):
         foreign = {key.column.table.fullname for key in metadata.tables[name].foreign_keys}

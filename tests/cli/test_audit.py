@@ -144,7 +144,7 @@ async def organizations(audited: Audited, zoho: Simulator) -> None:
 
 
 async def alerts(audited: Audited, zoho: Simulator) -> None:
-    urls = {"ALERT_URLS": "json://127.0.0.1:1"}
+    urls: dict[str, Any] = {"ALERT_URLS": "json://127.0.0.1:1"}
     zoho.edit_one("delete", next(iter(zoho.orgs[0].cadences)))
     await audited.call("approve", await audited.held(), **urls)
     assert (await audited.program.run("sync", "--org", "one")).code == 0

@@ -1,7 +1,7 @@
 """Every form of the web UI either changes nothing that is stored, or enters who sent it."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from aiohttp.test_utils import TestServer
 
@@ -18,7 +18,7 @@ ACTIONS: Final[dict[str, str | None]] = {
     "/runs/{run_id}/{action}": "approve",
 }
 """Path of a form → what is entered; the session of a browser is not stored here."""
-FORMS: Final = {
+FORMS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "/login": ("/login", {"token": TOKEN}),
     "/time-zone": ("/", {"zone": "UTC"}),
     "/organization/sync": ("/organization?org=default", {"org": "default"}),
