@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from random import Random
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from cadence_sync.core.redact import RedactionTarget, redact
 from cadence_sync.db.integrity import RECORDS, examine
 from cadence_sync.db.redaction import redact_person
 from cadence_sync.ports import Actor
@@ -183,3 +186,34 @@ async def test_what_was_redacted_is_no_forgery(lab: Lab) -> None:
     assert await redact_person(lab.engine, "default", PAT, Actor("me")) is not None
     assert [finding.what for finding in await examine(lab.engine) if not finding.ok] == []
     assert "Pat" not in await raw_of(lab)
+
+
+KEYS = ("id", "ID", "_id", "name", "Full_Name", "e_mail", "email", "alias", "x", "module", "unenroll_properties")
+VALUES = (f'"{PAT}"', PAT, '"7"', '"Pat"', '"P\\u0061t"', '""', "null", "true", "1.50", '"redacted"', '"{}[]:,"')
+
+
+def made_up(random: Random, depth: int = 0) -> str:
+    """Return JSON with keys that repeat, odd spacing, and users anywhere."""
+    kind = random.random() if depth < 5 else 1
+    if depth and kind > 0.6:
+        return random.choice(VALUES)
+    space = random.choice(("", " ", "\n\t"))
+    values = [made_up(random, depth + 1) for _ in range(random.randrange(6))]
+    if depth and kind > 0.45:
+        return f"[{space}{f',{space}'.join(values)}]"
+    names = ("execution_details", "module", "custom_view", "owner", "id", "name") if depth == 0 else KEYS
+    return "{" + f",{space}".join(f'"{random.choice(names)}"{space}:{value}' for value in values) + "}"
+
+
+async def test_what_the_redaction_makes_of_any_record_is_permitted(lab: Lab) -> None:
+    """The rules are written down twice: in Python, and for the trigger in SQL."""
+    old = [made_up(Random(seed)) for seed in range(4000)]  # noqa: S311 - no secret
+    new = [redact(raw.encode(), RedactionTarget(frozenset({PAT}))).raw.decode() for raw in old]
+    pairs = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+    assert len(pairs) > 300
+    call = "SELECT cadence_sync.differs_only_by_redaction(CAST(:old AS json), CAST(:new AS json), :id) AS same"
+    async with lab.engine.connect() as connection:
+        for before, after in pairs:
+            values = {"old": before, "new": after, "id": PAT}
+            assert await connection.scalar(text(call), values), (before, after)
+            assert not await connection.scalar(text(call), values | {"id": "1"}), (before, after)
