@@ -34,7 +34,7 @@ async def enter(
     run_id: int | None = None,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Enters an action in the caller's transaction, so that there is neither without the other.
+    """Enters an action in the caller's transaction, which makes the change.
 
     `details` hold numbers, ids and choices; no secret, and no name of a person but those of operators.
     """
@@ -52,7 +52,7 @@ async def enter_alone(
     run_id: int | None = None,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """Does the same in a transaction of its own: for what is refused, or is no change of the database."""
+    """Enters an action in a transaction of its own: a refusal, or a change outside of this database."""
     async with transaction(engine) as connection:
         await enter(connection, by, action, result, org_id=org_id, run_id=run_id, details=details)
 

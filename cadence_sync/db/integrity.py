@@ -182,7 +182,7 @@ async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:
 
 
 async def _other_than_raw(connection: AsyncConnection) -> list[_Place]:
-    """Decodes each version's record again, some 10,000 a second, and compares it with what is stored of it."""
+    """Decodes each version's record again, some 5,000 a second, and compares it with what is stored of it."""
     async with connection.stream(_RECORDS) as rows:
         return [
             (row["org_id"], row["cadence_id"], row["version"])

@@ -1,4 +1,4 @@
-"""`audit export`: who did what, for people and for whatever collects it."""
+"""`audit export`: prints the audit log, for people and for log collectors."""
 
 import json
 import sys
