@@ -4,13 +4,21 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cadence_sync.core.digest_index import DigestIndex
 from cadence_sync.core.listing import Listing
 
 ProgressCallback = Callable[[int, int], None]
 """Called as pages arrive: pages so far, pages expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, as the audit log names them, and where they act."""
+
+    name: str
+    source: Literal["web", "cli"] = "cli"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from cadence_sync.core.redact import redact_records
 from cadence_sync.core.report import Counters, ErrorInfo, Outcome, Report, outcome_of
 from cadence_sync.errors import CadenceSyncError
 from cadence_sync.logs import log
-from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, Run
+from cadence_sync.ports import Actor, CadenceSource, Clock, Org, ProgressCallback, Run
 
 if TYPE_CHECKING:
     from cadence_sync.db.store import CadenceReader, PostgresStore
@@ -43,6 +43,8 @@ class SyncOptions:
     threshold: DeletionThreshold = field(default_factory=DeletionThreshold)
     allow_mass_delete: bool = False
     allow_other_org: bool = False
+    permitted_by: Actor | None = None
+    """Who allows what the rules would hold or refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ class Sync:
         async with self.store.transaction(run, listing) as tx:
             async for plan in _plan_changes(run, listing, deletions, tx):
                 await tx.write(plan)
+            if self.options.permitted_by is not None:
+                permits = {name: getattr(self.options, name) for name in ("allow_mass_delete", "allow_other_org")}
+                await tx.enter_permits(self.options.permitted_by, permits, deletions)
             return await tx.finish(deletions, self.source.usage, self.clock.now())
 
     async def _close(self, run: Run, error: CadenceSyncError) -> None:

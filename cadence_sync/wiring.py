@@ -16,7 +16,7 @@ from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.deletions import DeletionThreshold
-from cadence_sync.ports import CadenceSource, Clock, Org, ProgressCallback, TokenCache
+from cadence_sync.ports import Actor, CadenceSource, Clock, Org, ProgressCallback, TokenCache
 from cadence_sync.sync import Sync, SyncOptions
 from cadence_sync.zoho.data_centers import DATA_CENTERS, Addresses
 
@@ -158,9 +158,12 @@ def store(settings: Settings, engine: "AsyncEngine") -> "PostgresStore":
     return PostgresStore(engine, lease, settings.zoho_daily_call_limit, build_routing(settings))
 
 
-def sync_options(settings: Settings, *, allow_mass_delete: bool = False, allow_other_org: bool = False) -> SyncOptions:
+def sync_options(
+    settings: Settings, by: Actor | None = None, *, allow_mass_delete: bool = False, allow_other_org: bool = False
+) -> SyncOptions:
     threshold = DeletionThreshold(settings.delete_threshold_count, settings.delete_threshold_percent)
-    return SyncOptions(threshold, allow_mass_delete, allow_other_org)
+    permitted_by = by if allow_mass_delete or allow_other_org else None
+    return SyncOptions(threshold, allow_mass_delete, allow_other_org, permitted_by)
 
 
 @asynccontextmanager
@@ -195,10 +198,11 @@ async def sync(
     engine: "AsyncEngine",
     org: OrgConfig,
     on_progress: ProgressCallback | None = None,
+    by: Actor | None = None,
     **permits: bool,
 ) -> AsyncIterator[Sync]:
-    """Yields a sync of one organization; the permits are those of `sync_options`."""
-    options = sync_options(settings, **permits)
+    """Yields a sync of one organization; `by` gives the permits, which are those of `sync_options`."""
+    options = sync_options(settings, by, **permits)
     async with sync_factory(settings, engine, on_progress=on_progress, options=options) as sync_of:
         yield sync_of(org)
 

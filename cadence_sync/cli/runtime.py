@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import getpass
+import os
 import shlex
 import shutil
 import signal
@@ -17,7 +18,9 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import show_warning
 from cadence_sync.config.settings import Settings, load_settings
+from cadence_sync.core.labels import one_line
 from cadence_sync.logs import configure_logs, log
+from cadence_sync.ports import Actor
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -85,9 +88,20 @@ def program_name() -> str:
     return shlex.quote(str(started.relative_to(here) if started.is_relative_to(here) else started))
 
 
-def current_user() -> str:
-    """Returns the name of the operating system's user; a container's user may have none."""
+def current_actor() -> Actor:
+    """Returns the operating system's user as the audit log names them.
+
+    The name is that of the process's uid. Variables may claim another one: who is behind `sudo`, or anything at all;
+    so that one is added, as in `root (as ana)`.
+    """
+    claimed = next((os.environ[name] for name in ("SUDO_USER", "LOGNAME", "USER") if os.environ.get(name)), None)
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+        import pwd  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return Actor(getpass.getuser())
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user may have none
+        name = f"uid {uid}"
+    return Actor(name if claimed in {None, name} else f"{name} (as {one_line(claimed)})")

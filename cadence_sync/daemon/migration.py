@@ -6,6 +6,7 @@ from cadence_sync.daemon.queue import SCHEMA, queries_on
 from cadence_sync.db import migrate as history
 from cadence_sync.db.engine import LOCK_MIGRATION, Engine, translate_errors
 from cadence_sync.db.queue import LEADER_COLUMNS, LEADER_TABLE, Connection, driver_of
+from cadence_sync.ports import Actor
 
 # PgQueuer's trigger runs as the daemon: no other role may create what its body would find first.
 _UNPINNED: Final = f"""
@@ -15,10 +16,10 @@ _UNPINNED: Final = f"""
 """  # noqa: S608 - a constant
 
 
-async def migrate(engine: Engine) -> str:
+async def migrate(engine: Engine, by: Actor | None = None) -> str:
     """Brings history and queue to what this release needs; returns the revision that is reached."""
     outdated = await _outdated_schemas(engine)
-    revision = await history.migrate(engine, outdated)
+    revision = await history.migrate(engine, outdated, by)
     if outdated:
         async with driver_of(engine) as connection:
             await install_queue(connection)

@@ -16,13 +16,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.identity import Identity, Role
-from cadence_sync.db.audit import log_token_action
+from cadence_sync.db import audit
 from cadence_sync.db.engine import autocommit, open_connection, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.access import access_tokens
 from cadence_sync.db.tables.history import orgs as orgs_table
 from cadence_sync.errors import UNKNOWN_ORG, ArgumentError, NotFoundError
 from cadence_sync.logs import log_and_continue
+from cadence_sync.ports import Actor
 
 PREFIX: Final = "cs_"
 """How every secret begins, so that scanners of repositories and logs can find it."""
@@ -52,14 +53,14 @@ class NamedToken:
     expires_at: datetime | None
 
 
-async def create_token(engine: AsyncEngine, new: NewToken, by: str) -> tuple[str, dict[str, Any]]:
+async def create_token(engine: AsyncEngine, new: NewToken, by: Actor) -> tuple[str, dict[str, Any]]:
     """Stores a token; returns its secret, which is stored nowhere, and its row without the digest.
 
     Raises `ArgumentError` for a name in use, or an organization that is not stored.
     """
     secret = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     orgs = None if new.orgs is None else sorted(set(new.orgs))
-    values = {"name": new.name, "role": new.role, "orgs": orgs, "expires_at": new.expires_at, "created_by": by}
+    values = {"name": new.name, "role": new.role, "orgs": orgs, "expires_at": new.expires_at, "created_by": by.name}
     statement = access_tokens.insert().values(values | {"digest": _digest(secret)}).returning(*_LISTED)
     async with transaction(engine) as connection:
         await check_migrated(connection)
@@ -72,7 +73,8 @@ async def create_token(engine: AsyncEngine, new: NewToken, by: str) -> tuple[str
                 hint="Choose another name, or revoke that one first.",
                 code="TOKEN_EXISTS",
             ) from error
-        await log_token_action(connection, by, "token create", orgs, f"{new.name}: {new.role}")
+        details = {"name": new.name, "role": new.role, "orgs": orgs}
+        await audit.enter(connection, by, "token create", "created", details=details)
     return secret, row
 
 
@@ -86,20 +88,20 @@ async def list_tokens(engine: AsyncEngine, *, revoked: bool = False) -> list[dic
         return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
-async def revoke_token(engine: AsyncEngine, name: str, by: str) -> datetime:
+async def revoke_token(engine: AsyncEngine, name: str, by: Actor) -> datetime:
     """Ends a token and every session that began with it; raises `NotFoundError`."""
     statement = (
         access_tokens.update()
         .where(_T.name == name, _T.revoked_at.is_(None))
-        .values(revoked_at=sa.func.now(), revoked_by=by)
-        .returning(_T.revoked_at, _T.orgs)
+        .values(revoked_at=sa.func.now(), revoked_by=by.name)
+        .returning(_T.revoked_at)
     )
     async with transaction(engine) as connection:
         await check_migrated(connection)
         row = (await connection.execute(statement)).one_or_none()
         if row is None:
             raise NotFoundError(f"There is no token {name!r}.", hint="`cadence-sync token list` shows all.")
-        await log_token_action(connection, by, "token revoke", row.orgs, name)
+        await audit.enter(connection, by, "token revoke", "revoked", details={"name": name})
     revoked_at: datetime = row.revoked_at
     return revoked_at
 

@@ -11,12 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cadence_sync.alerts.events import AlertEvent, Event, HoldState
 from cadence_sync.core.fields import LABELS
+from cadence_sync.core.labels import plural
 from cadence_sync.core.records import FieldChange
+from cadence_sync.db import audit
 from cadence_sync.db.engine import autocommit, transaction
 from cadence_sync.db.queries.changes import VersionEdit, load_edits
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.running import alert_outbox
 from cadence_sync.errors import CadenceSyncError
+from cadence_sync.ports import Actor
 
 LEASE: Final = timedelta(minutes=3)
 """How long a process owns a message unless it renews the lease; then another may send it."""
@@ -239,7 +242,7 @@ async def delivery_status(engine: AsyncEngine) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(_STATUS)).mappings()]
 
 
-async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
+async def retry_failed(engine: AsyncEngine, channels: Collection[str], by: Actor) -> int:
     """Makes failed messages and dead letters due now; returns the number of their events."""
     attempts = sa.case((_ROWS.dead_lettered_at.is_(None), _ROWS.attempts), else_=0)
     statement = (
@@ -248,16 +251,22 @@ async def retry_failed(engine: AsyncEngine, channels: Collection[str]) -> int:
         .where(sa.or_(_ROWS.dead_lettered_at.is_not(None), _ROWS.last_error.is_not(None)))
         .values(dead_lettered_at=None, next_attempt_at=sa.func.now(), attempts=attempts)
     )
-    async with autocommit(engine) as connection:
+    async with transaction(engine) as connection:
         await check_migrated(connection)
-        return (await connection.execute(statement)).rowcount
+        count = (await connection.execute(statement)).rowcount
+        await audit.enter(
+            connection, by, "alerts retry", plural(count, "event"), details={"channels": sorted(channels)}
+        )
+        return count
 
 
-async def drop_pending(engine: AsyncEngine, channels: Collection[str]) -> int:
+async def drop_pending(engine: AsyncEngine, channels: Collection[str], by: Actor) -> int:
     """Drops unsent events, and with them the ends of their episodes; returns their number."""
-    async with autocommit(engine) as connection:
+    async with transaction(engine) as connection:
         await check_migrated(connection)
-        return int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
+        count = int((await connection.execute(_DROP, {"channels": list(channels)})).scalar_one())
+        await audit.enter(connection, by, "alerts drop", plural(count, "event"), details={"channels": sorted(channels)})
+        return count
 
 
 def _is_pending(rows: sa.FromClause = alert_outbox) -> sa.ColumnElement[bool]:

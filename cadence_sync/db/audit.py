@@ -1,50 +1,72 @@
-"""The audit log of the web UI: who approved, rejected and asked for what."""
+"""The audit log: every change that a person makes, entered in the transaction that makes it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.alerts.routing import AlertRouting
-from cadence_sync.core.labels import plural
-from cadence_sync.db.deletion_reviews import Decision, review_deletions_within
-from cadence_sync.db.engine import transaction
+from cadence_sync.db.engine import open_connection, transaction
+from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.scope import OrgScope, in_scope
-from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import audit_log
+from cadence_sync.ports import Actor
 
 _ACTIONS: Final = text(f"""
-    SELECT org_id, done_at, done_by, action, run_id, result FROM cadence_sync.audit_log
+    SELECT org_id, done_at, done_by, source, action, run_id, result FROM cadence_sync.audit_log
     WHERE {in_scope("org_id")} AND (CAST(:run_id AS bigint) IS NULL OR run_id = :run_id)
     ORDER BY action_id DESC LIMIT :size OFFSET :skip
 """)  # noqa: S608 - our own constants
+_EXPORT: Final = text("""
+    SELECT action_id, done_at, source, done_by, action, org_id, run_id, result, details FROM cadence_sync.audit_log
+    WHERE (CAST(:org AS text) IS NULL OR org_id = :org) AND (CAST(:since AS timestamptz) IS NULL OR done_at >= :since)
+    ORDER BY action_id
+""")
 
 
-async def log_action(engine: AsyncEngine, org_id: str, who: str, action: str, run_id: int | None, result: str) -> None:
-    async with transaction(engine) as connection:
-        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
-
-
-async def log_token_action(
-    connection: AsyncConnection, who: str, action: str, org_ids: Sequence[str] | None, result: str
+async def enter(
+    connection: AsyncConnection,
+    by: Actor,
+    action: str,
+    result: str,
+    *,
+    org_id: str | None = None,
+    run_id: int | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> None:
-    """Logs what was done to an access token, in the caller's transaction and once for each organization it opens."""
-    if org_ids is None:
-        org_ids = list(await connection.scalars(select(orgs.c.org_id).order_by(orgs.c.org_id)))
-    for org_id in org_ids:
-        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=None, result=result)
+    """Enters an action in the caller's transaction, which makes the change.
+
+    `details` hold numbers, ids and choices; no secret, and no name of a person but those of operators.
+    """
+    row = {"org_id": org_id, "done_by": by.name, "source": by.source, "action": action, "run_id": run_id}
+    await connection.execute(insert(audit_log).values(row | {"result": result, "details": details or {}}))
 
 
-async def review_and_log(
-    engine: AsyncEngine, run_id: int, decision: Decision, who: str, action: str, alerting: AlertRouting
-) -> int:
-    """Reviews a run's held deletions and logs that in one transaction; returns the number of cadences."""
+async def enter_alone(
+    engine: AsyncEngine,
+    by: Actor,
+    action: str,
+    result: str,
+    *,
+    org_id: str | None = None,
+    run_id: int | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Enters an action in a transaction of its own: a refusal, or a change outside of this database."""
     async with transaction(engine) as connection:
-        org_id, count = await review_deletions_within(connection, run_id, decision, f"{who} (page)", alerting)
-        result = f"{decision}: {plural(count, 'cadence')}"
-        await _log(connection, org_id=org_id, done_by=who, action=action, run_id=run_id, result=result)
-        return count
+        await enter(connection, by, action, result, org_id=org_id, run_id=run_id, details=details)
+
+
+async def enter_login(engine: AsyncEngine, user: str, client: str) -> None:
+    """Enters a login to the web UI that succeeded; those that fail come in bursts and go to log and metrics only."""
+    await enter_alone(engine, Actor(user, "web"), "login_succeeded", "logged in", details={"client": client})
+
+
+async def enter_lockout(engine: AsyncEngine, client: str, failures: int) -> None:
+    """Enters, once a lockout, that a client may not log in for a while."""
+    details = {"client": client, "failures": failures}
+    await enter_alone(engine, Actor("unknown", "web"), "login_locked", "locked out", details=details)
 
 
 async def list_actions(
@@ -56,5 +78,12 @@ async def list_actions(
     return found[:size], len(found) > size
 
 
-async def _log(connection: AsyncConnection, **row: object) -> None:
-    await connection.execute(insert(audit_log).values(row))
+async def stream_actions(
+    engine: AsyncEngine, org: str | None = None, since: datetime | None = None
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Yields the whole log, or that of an organization or since a time, in the order in which it was entered."""
+    async with open_connection(engine) as connection:
+        await check_migrated(connection)
+        async with connection.stream(_EXPORT, {"org": org, "since": since}) as rows:
+            async for row in rows.mappings():
+                yield dict(row)

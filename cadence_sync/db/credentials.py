@@ -1,7 +1,7 @@
 """Credentials of organizations that were added: encrypted, and only under keys that the database does not hold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -10,11 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig
+from cadence_sync.db import audit
 from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.tables.running import oauth_tokens, org_credentials
 from cadence_sync.errors import SettingsError
+from cadence_sync.ports import Actor
 
 
 def decrypt_org(keys: Sequence[str], org_id: str, encrypted: bytes) -> OrgConfig:
@@ -54,7 +56,7 @@ class Rotation:
             raise _wrong_keys(self.lost)
 
 
-async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
+async def rotate_keys(engine: AsyncEngine, keys: Sequence[str], by: Actor) -> Rotation:
     """Encrypts everything under the first key, in one transaction; rows that are so already stay untouched."""
     cipher, done = Cipher(keys), Rotation()
     # A token that has ended is no loss, whatever it was encrypted under.
@@ -65,6 +67,7 @@ async def rotate_keys(engine: AsyncEngine, keys: Sequence[str]) -> Rotation:
         done.credentials = await _rotate(connection, cipher, stored, "credentials", done)
         await connection.execute(oauth_tokens.update().where(ended).values(encrypted_token=b""))
         done.tokens = await _rotate(connection, cipher, oauth_tokens.c.encrypted_token, "access token", done)
+        await audit.enter(connection, by, "rotate-keys", "rotated", details=asdict(done))
     return done
 
 

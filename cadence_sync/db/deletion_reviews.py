@@ -1,14 +1,15 @@
 """Held deletions and their reviews."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
-from cadence_sync.db import alert_outbox
+from cadence_sync.core.labels import plural
+from cadence_sync.db import alert_outbox, audit
 from cadence_sync.db.bulk import all_of, execute, upsert_rows
 from cadence_sync.db.engine import LOCK_ORG, transaction
 from cadence_sync.db.revision import check_migrated
@@ -16,9 +17,11 @@ from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import deletion_decisions, held_deletions, sync_runs
 from cadence_sync.errors import NotFoundError
-from cadence_sync.ports import Run
+from cadence_sync.ports import Actor, Run
 
 Decision = Literal["approved", "rejected"]
+ACTIONS: Final[dict[Decision, str]] = {"approved": "approve", "rejected": "reject"}
+"""What the audit log calls them."""
 
 
 async def load_pending_deletions(connection: AsyncConnection, run: Run) -> PendingDeletions:
@@ -57,18 +60,30 @@ async def save_held_deletions(
 
 
 async def review_deletions(
-    engine: AsyncEngine, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
+    engine: AsyncEngine, run_id: int, decision: Decision, by: Actor, alerting: AlertRouting | None = None
 ) -> tuple[str, int]:
-    """Records the review of a run's held deletions; returns the organization and the number of cadences."""
+    """Records the review of a run's held deletions; returns the organization and the number of cadences.
+
+    Raises `NotFoundError` where nothing is held any more.
+    """
     async with transaction(engine) as connection:
-        return await review_deletions_within(connection, run_id, decision, by, alerting)
+        await check_migrated(connection)
+        org_id, hold_id, count = await _review(connection, run_id, decision)
+        who = f"{by.name} (page)" if by.source == "web" else by.name
+        entered = await connection.execute(
+            insert(deletion_decisions)
+            .values(org_id=org_id, hold_id=hold_id, decision=decision, decided_by=who, cadences=count)
+            .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
+        )
+        number, at = entered.one()
+        result = f"{decision}: {plural(count, 'cadence')}"
+        await audit.enter(connection, by, ACTIONS[decision], result, org_id=org_id, run_id=run_id)
+        await alert_outbox.enter_decision(connection, alerting or AlertRouting(), org_id, hold_id, number, at)
+        return org_id, count
 
 
-async def review_deletions_within(
-    connection: AsyncConnection, run_id: int, decision: Decision, by: str, alerting: AlertRouting | None = None
-) -> tuple[str, int]:
-    """Does the same in the caller's transaction; raises `NotFoundError` where nothing is held any more."""
-    await check_migrated(connection)
+async def _review(connection: AsyncConnection, run_id: int, decision: Decision) -> tuple[str, int, int]:
+    """Returns the organization, the run that held the deletions first, and the number of cadences."""
     run = (await connection.execute(select(sync_runs).where(sync_runs.c.run_id == run_id))).one_or_none()
     if run is None or run.hold_id is None:
         raise NotFoundError(f"Run {run_id} holds no deletions.", hint="`cadence-sync status` names runs that do.")
@@ -85,11 +100,4 @@ async def review_deletions_within(
         )
     # A run that read the pending deletions before this review must not write.
     await connection.execute(update(orgs).where(orgs.c.org_id == run.org_id).values(fence=orgs.c.fence + 1))
-    decisions = await connection.execute(
-        insert(deletion_decisions)
-        .values(org_id=run.org_id, hold_id=run.hold_id, decision=decision, decided_by=by, cadences=decided.rowcount)
-        .returning(deletion_decisions.c.decision_id, deletion_decisions.c.decided_at)
-    )
-    number, at = decisions.one()
-    await alert_outbox.enter_decision(connection, alerting or AlertRouting(), run.org_id, run.hold_id, number, at)
-    return run.org_id, decided.rowcount
+    return run.org_id, run.hold_id, decided.rowcount

@@ -22,6 +22,8 @@ _SERVER: Final = text("""
            (SELECT count(DISTINCT a.grantee) FROM pg_namespace AS n CROSS JOIN aclexplode(n.nspacl) AS a
             WHERE n.nspname = 'cadence_reporting' AND a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner) AS readers
 """)
+# What a daemon needs, which may be less than the owner has: of what is append-only it updates nothing but the end of a
+# version, and it redacts nobody.
 _LACKING: Final = text("""
     SELECT p.privilege || ' on ' || n.nspname || '.' || c.relname
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -29,7 +31,15 @@ _LACKING: Final = text("""
     WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('cadence_sync', 'cadence_queue')
       AND (p.privilege <> 'DELETE' OR n.nspname = 'cadence_queue')
       AND (p.privilege = 'SELECT' OR c.relname NOT IN ('alembic_version', 'reader_limits', 'reporting_layer'))
-      AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, p.privilege))
+      AND (n.nspname, c.relname, p.privilege) <> ('cadence_sync', 'redactions', 'INSERT')
+      AND NOT (n.nspname = 'cadence_sync' AND p.privilege = 'UPDATE' AND c.relname IN (
+          'cadence_changes', 'discovered_fields', 'quarantined_records', 'deletion_decisions', 'redactions', 'audit_log'
+      ))
+      AND NOT (has_schema_privilege(n.oid, 'USAGE') AND CASE
+          WHEN c.relname = 'cadence_versions' AND p.privilege = 'UPDATE'
+              THEN has_column_privilege(c.oid, 'valid_to', 'UPDATE')
+          ELSE has_table_privilege(c.oid, p.privilege)
+      END)
     ORDER BY n.nspname DESC, c.relname, p.privilege
 """)
 _DAEMONS: Final = text("""

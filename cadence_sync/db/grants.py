@@ -8,11 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import unknown_org_error
+from cadence_sync.db import audit
 from cadence_sync.db.engine import SHORT_LOCKS, open_connection, transaction
 from cadence_sync.db.reporting_layer import set_barriers
 from cadence_sync.db.revision import REPORTING, check_migrated, load_reporting_layer
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import NotFoundError, SettingsError
+from cadence_sync.ports import Actor
 
 _STATEMENTS: Final = (
     f"REVOKE ALL ON SCHEMA {SCHEMA}, {REPORTING} FROM {{role}}",
@@ -123,7 +125,7 @@ class Readers:
     """Whether the user of this connection is one."""
 
 
-async def grant_reader(engine: AsyncEngine, role: str, orgs: Sequence[str] = ()) -> None:
+async def grant_reader(engine: AsyncEngine, role: str, by: Actor, orgs: Sequence[str] = ()) -> None:
     """Lets a role read `cadence_reporting`, of all organizations or of these, and revokes all it has on the tables.
 
     Raises `NotFoundError` for a role that does not exist, and `SettingsError` for an organization that does not,
@@ -146,6 +148,8 @@ async def grant_reader(engine: AsyncEngine, role: str, orgs: Sequence[str] = ())
             await connection.exec_driver_sql(statement.format(role=quoted))
         await _refuse_other_rights(connection, role)
         await _limit(connection, role, orgs)
+        details = {"role": role, "orgs": sorted(set(orgs)) or None}
+        await audit.enter(connection, by, "grant-reader", "granted", details=details)
 
 
 async def _refuse_other_rights(connection: AsyncConnection, role: str) -> None:

@@ -7,8 +7,10 @@ from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.core.canonical import canonical_value, from_document
+from cadence_sync.core.decode import decode_record
+from cadence_sync.core.diff import Kind
 from cadence_sync.core.fields import FIELDS, UNENROLL, FieldType
-from cadence_sync.core.records import Config
+from cadence_sync.core.records import Config, QuarantinedRecord
 from cadence_sync.db.columns import CADENCE_FIELDS, EXECUTION_FIELDS, SUMMARY_FIELDS
 from cadence_sync.db.engine import open_connection
 from cadence_sync.db.revision import check_migrated
@@ -119,6 +121,17 @@ INVARIANTS: Final = {
 }
 """Invariant → SQL for (org_id, cadence_id, version) of each exception."""
 REBUILDS: Final = "every version's changes rebuild it from its predecessor"
+RECORDS: Final = "every version and its author are those of the record that Zoho sent"
+
+_RECORDS: Final = text("""
+    SELECT v.org_id, v.cadence_id, v.version, v.kind, v.document, v.raw::text AS raw, c.authors
+    FROM cadence_sync.cadence_versions AS v CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(c.changed_by_id, c.changed_by_name)), '[]') AS authors
+        FROM cadence_sync.cadence_changes AS c
+        WHERE (c.org_id, c.cadence_id, c.version) = (v.org_id, v.cadence_id, v.version)
+    ) AS c
+    ORDER BY v.org_id, v.cadence_id, v.version
+""")
 
 _Place: TypeAlias = tuple[str, str | None, int]
 """An organization, a cadence and a version; for counters None and a run."""
@@ -143,7 +156,8 @@ async def examine(engine: AsyncEngine) -> list[Finding]:
             Finding(what, [(row[0], row[1], row[2]) for row in await connection.execute(text(sql))])
             for what, sql in INVARIANTS.items()
         ]
-        return [*findings, Finding(REBUILDS, await _not_rebuilt(connection))]
+        rebuilt = Finding(REBUILDS, await _not_rebuilt(connection))
+        return [*findings, rebuilt, Finding(RECORDS, await _other_than_raw(connection))]
 
 
 async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:
@@ -165,6 +179,32 @@ async def _not_rebuilt(connection: AsyncConnection) -> list[_Place]:
                 wrong.append(place)
             known = now | discovered.get(place, {})
     return wrong
+
+
+async def _other_than_raw(connection: AsyncConnection) -> list[_Place]:
+    """Decodes each version's record again, some 5,000 a second, and compares it with what is stored of it."""
+    async with connection.stream(_RECORDS) as rows:
+        return [
+            (row["org_id"], row["cadence_id"], row["version"])
+            async for row in rows.mappings()
+            if not _is_of_record(row["kind"], row["document"], row["raw"], row["authors"])
+        ]
+
+
+def _is_of_record(kind: str, document: dict[str, object], raw: str | None, authors: list[list[str | None]]) -> bool:
+    """Of a person who was redacted, record and changes have the same word in place of the name."""
+    if raw is None or kind == Kind.DELETED:
+        return raw is None and kind == Kind.DELETED and all(author == [None, None] for author in authors)
+    record = decode_record(raw.encode())
+    if isinstance(record, QuarantinedRecord):
+        return False
+    # A key that Zoho did not send keeps its former value in the document.
+    known, role = from_document(document), "created_by" if kind == Kind.CREATED else "modified_by"
+    sent = all(
+        path in known and canonical_value(known[path]) == canonical_value(v) for path, v in record.config.items()
+    )
+    author = [record.config.get(f"{role}.id"), record.labels.get(f"{role}.name")]
+    return sent and all(each in ([None, None], author) for each in authors)
 
 
 async def _by_version(connection: AsyncConnection, statement: Select[Any], value: str) -> dict[_Place, Config]:

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cadence_sync.db import reporting_layer, server_versions
+from cadence_sync.db import audit, reporting_layer, server_versions
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, driver_connection, open_connection
 from cadence_sync.db.revision import (
     HEAD,
@@ -21,6 +21,7 @@ from cadence_sync.db.revision import (
 )
 from cadence_sync.db.tables import SCHEMA
 from cadence_sync.errors import DatabaseError
+from cadence_sync.ports import Actor
 
 # As Alembic would create it. Two that do so at once wait for each other, as for a lock.
 _REVISION_TABLE: Final = f"""
@@ -71,11 +72,12 @@ _READABLE: Final = text("""
 """)
 
 
-async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
+async def migrate(engine: AsyncEngine, also: Sequence[str] = (), by: Actor | None = None) -> str:
     """Brings the database to this code's schema in one transaction; returns its revision.
 
     Where there is nothing to do it writes nothing and takes no lock. `also` names schemas that the caller is about to
     alter: the rights on them are checked together with those that are needed here, before anything is changed.
+    What a person applied enters the audit log; for a database of its own a program leaves `by` out.
     """
     async with open_connection(engine) as connection:
         number = int(await connection.scalar(text("SHOW server_version_num")) or 0)
@@ -92,7 +94,7 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = ()) -> str:
             await lock_migration(connection)
             await connection.exec_driver_sql(SHORT_LOCKS)
             await connection.exec_driver_sql(PINNED_PATH)
-            await _migrate(connection)
+            await _migrate(connection, by)
             await connection.commit()
     return HEAD
 
@@ -154,15 +156,19 @@ async def _outdated_schemas(connection: AsyncConnection) -> Sequence[str]:
     return () if await reporting_layer.is_current(connection) else (REPORTING,)
 
 
-async def _migrate(connection: AsyncConnection) -> None:
+async def _migrate(connection: AsyncConnection, by: Actor | None) -> None:
     revision = await current_revision(connection)
     refuse_newer_revision(revision)
     grants = await reporting_layer.load_grants(connection)  # a revision may drop a view in order to change a table
     if revision != HEAD:
         await connection.run_sync(_run_alembic)
-    if not await reporting_layer.is_current(connection):
+    is_new_layer = not await reporting_layer.is_current(connection)
+    if is_new_layer:
         await reporting_layer.apply_layer(connection, load_reporting_layer())
         await reporting_layer.restore_grants(connection, grants)
+    if by is not None and (is_new_layer or revision != HEAD):
+        details = {"before": revision, "revision": HEAD, "reporting": is_new_layer}
+        await audit.enter(connection, by, "migrate", f"revision {HEAD}", details=details)
     for grant in await reporting_layer.load_lacking_grants(connection):
         await connection.exec_driver_sql(grant)
 

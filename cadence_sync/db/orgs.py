@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cadence_sync.config.orgs import OrgConfig, Schedule
-from cadence_sync.db import credentials
+from cadence_sync.db import audit, credentials
 from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction, translate_errors
 from cadence_sync.db.queue import drop_job
@@ -21,12 +21,15 @@ from cadence_sync.db.tables import SCHEMA, metadata
 from cadence_sync.db.tables.history import orgs
 from cadence_sync.db.tables.running import org_credentials
 from cadence_sync.errors import ArgumentError, NotFoundError
+from cadence_sync.ports import Actor
 
 _GUARDED: Final = text("""
     SELECT DISTINCT c.relname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
-    WHERE c.relnamespace = to_regnamespace(:schema) AND NOT t.tgisinternal ORDER BY 1
+    WHERE c.relnamespace = to_regnamespace(:schema) AND NOT t.tgisinternal AND c.relname <> ALL(:kept) ORDER BY 1
 """)
-"""Tables whose triggers keep history from being rewritten."""
+"""Tables whose triggers keep history from being rewritten, but for those that a purge keeps."""
+KEPT: Final = frozenset({"audit_log", "deletion_decisions", "redactions"})
+"""Tables that say what people did: a purge adds to them and deletes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def check_free(engine: AsyncEngine, org_id: str, *, replace: bool) -> None
 
 
 async def upsert_org(
-    engine: AsyncEngine, cipher: Cipher, org: OrgConfig, schedule: Schedule | None, *, replace: bool
+    engine: AsyncEngine, cipher: Cipher, org: OrgConfig, schedule: Schedule | None, by: Actor, *, replace: bool
 ) -> None:
     """Stores an organization and its credentials; without a schedule it keeps the one that it has."""
     row: dict[str, Any] = {"org_id": org.org_id, "data_center": org.data_center} | _columns(schedule)
@@ -96,43 +99,50 @@ async def upsert_org(
         await connection.execute(statement.on_conflict_do_update(index_elements=["org_id"], set_=again))
         await _check_free(connection, org.org_id, replace=replace)
         await credentials.store_credentials(connection, cipher, org)
+        result = "new credentials" if replace else "added"
+        await audit.enter(connection, by, "org add", result, org_id=org.org_id, details=row)
 
 
-async def set_enabled(engine: AsyncEngine, org_id: str, *, enabled: bool) -> None:
+async def set_enabled(engine: AsyncEngine, org_id: str, by: Actor, *, enabled: bool) -> None:
     """Pauses an organization, also in the queue, or resumes it with no failures on record."""
     values: dict[str, Any] = {"enabled": enabled} | ({"consecutive_failures": 0} if enabled else {})
     async with org_transaction(engine, org_id) as connection:
         if not enabled:
             await drop_job(connection, org_id)
         await _update(connection, org_id, values)
+        action, result = ("org resume", "resumed") if enabled else ("org pause", "paused")
+        await audit.enter(connection, by, action, result, org_id=org_id)
 
 
-async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule) -> None:
+async def set_schedule(engine: AsyncEngine, org_id: str, schedule: Schedule, by: Actor) -> None:
     async with org_transaction(engine, org_id) as connection:
         await _update(connection, org_id, _columns(schedule))
+        await audit.enter(connection, by, "org schedule", "changed", org_id=org_id, details=_columns(schedule))
 
 
-async def remove_org(engine: AsyncEngine, org_id: str) -> None:
+async def remove_org(engine: AsyncEngine, org_id: str, by: Actor) -> None:
     """Takes an organization out of schedule and queue and deletes its credentials; its history stays."""
     values = {"removed_at": func.now(), "consecutive_failures": 0} | _columns(Schedule())
     async with org_transaction(engine, org_id) as connection:
         await credentials.delete_credentials(connection, org_id)
         await drop_job(connection, org_id)
         await _update(connection, org_id, values)
+        await audit.enter(connection, by, "org remove", "removed", org_id=org_id)
 
 
-async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
+async def purge(engine: AsyncEngine, org_id: str, by: Actor) -> dict[str, int]:
     """Deletes an organization and its whole history; returns the number of deleted rows by table.
 
+    What people did stays, and that they purged it is added: `KEPT` names the tables.
     Only the owner can switch off the triggers that keep history, and does so while the tables are locked against
     all other writers: until the commit nothing else can be rewritten.
     """
     async with org_transaction(engine, org_id) as connection:
         # Every writer of history moves a fence here first: later locks then wait for none of them.
         await connection.execute(text(f"LOCK TABLE {SCHEMA}.orgs IN SHARE ROW EXCLUSIVE MODE"))
-        guarded = list(await connection.scalars(_GUARDED, {"schema": SCHEMA}))
+        guarded = list(await connection.scalars(_GUARDED, {"schema": SCHEMA, "kept": sorted(KEPT)}))
         await _switch_triggers(connection, guarded, "DISABLE")
-        tables = [table for table in metadata.sorted_tables if "org_id" in table.c]
+        tables = [each for each in metadata.sorted_tables if "org_id" in each.c and each.name not in KEPT]
         counts = {table.name: 0 for table in tables}
         # Those that refer to others come last in that order.
         for table in reversed(tables):
@@ -144,6 +154,8 @@ async def purge(engine: AsyncEngine, org_id: str) -> dict[str, int]:
         # Deferred constraints are proved now: no table may be altered while they are pending.
         await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         await _switch_triggers(connection, guarded, "ENABLE")
+        deleted_rows = {name: count for name, count in counts.items() if count}
+        await audit.enter(connection, by, "org remove --purge", "purged", org_id=org_id, details={"rows": deleted_rows})
     return counts
 
 

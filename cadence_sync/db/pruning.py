@@ -4,18 +4,20 @@ Whether a run may be deleted never depends on which others were deleted before: 
 done by several processes at once. Each statement is a transaction of its own, about one organization.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.db import audit
 from cadence_sync.db.engine import autocommit
 from cadence_sync.db.queue import LOG, STATISTICS, prune_log
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables.history import orgs
+from cadence_sync.ports import Actor
 
 BATCH: Final = 2000
 """Runs that one statement may delete, in about 50 ms."""
@@ -123,8 +125,12 @@ class Pruned:
     busy: int = 0
 
 
-async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run: bool = False) -> Pruned:
+async def prune(
+    engine: AsyncEngine, now: datetime, keep: timedelta, *, by: Actor | None = None, dry_run: bool = False
+) -> Pruned:
     """Deletes what is older than `keep`, at least a day, and no longer needed; a dry run counts it.
+
+    What a person deleted enters the audit log; a daemon, for which `by` is None, prunes every hour.
 
     The runs of the last day count for the quota of API calls and for the delete threshold.
     """
@@ -140,7 +146,11 @@ async def prune(engine: AsyncEngine, now: datetime, keep: timedelta, *, dry_run:
             result = await connection.execute(old_alerts, about)
             alerts += int(result.scalar_one()) if dry_run else result.rowcount
         log, statistics = [await prune_log(connection, table, until, dry_run=dry_run) for table in (LOG, STATISTICS)]
-    return Pruned(runs, records, log, statistics, alerts, busy)
+        pruned = Pruned(runs, records, log, statistics, alerts, busy)
+        if by is not None and not dry_run and pruned != Pruned(busy=busy):
+            details = asdict(pruned) | {"until": until.isoformat()}
+            await audit.enter(connection, by, "prune", "pruned", details=details)
+    return pruned
 
 
 async def _prune_runs(connection: AsyncConnection, about: dict[str, Any], *, dry_run: bool) -> tuple[bool, int, int]:

@@ -1,7 +1,7 @@
 """The history in Postgres: runs, the state they start from, and the transaction that writes a plan."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,10 +18,11 @@ from cadence_sync.core.canonical import from_document
 from cadence_sync.core.deletions import DeletionPlan, PendingDeletions
 from cadence_sync.core.diff import Kind, Plan, PriorState
 from cadence_sync.core.digest_index import DigestIndex
+from cadence_sync.core.labels import plural
 from cadence_sync.core.listing import Listing
 from cadence_sync.core.records import BLOCK, CurrentState
 from cadence_sync.core.report import Counters, ErrorInfo
-from cadence_sync.db import alert_outbox, deletion_reviews, runs, writes
+from cadence_sync.db import alert_outbox, audit, deletion_reviews, runs, writes
 from cadence_sync.db.bulk import any_of, execute
 from cadence_sync.db.columns import CADENCE_LABELS
 from cadence_sync.db.engine import LOCK_ORG, autocommit, transaction
@@ -30,7 +31,7 @@ from cadence_sync.db.runs import DAY
 from cadence_sync.db.tables.history import cadence_versions, cadences, discovered_fields
 from cadence_sync.db.tables.running import quarantined_records, sync_runs
 from cadence_sync.errors import BudgetError, CadenceSyncError, DatabaseError, OrgBusyError
-from cadence_sync.ports import ApiUsage, Org, Run
+from cadence_sync.ports import Actor, ApiUsage, Org, Run
 
 BENIGN_FAILURES: Final = {"ORG_BUSY", "INTERRUPTED"}
 """Failures that say nothing about an organization: another run was first, or a person stopped this one."""
@@ -111,6 +112,13 @@ class Transaction(CadenceReader):
         self.kinds.update(version.kind for version in plan.versions)
         rows = writes.plan_writes(self.run, self.listing, plan)
         await execute(self.connection, chain(rows, alert_outbox.plan_entries(self.alerting, self.run, plan)))
+
+    async def enter_permits(self, by: Actor, permits: Mapping[str, bool], deletions: DeletionPlan) -> None:
+        """Enters who permitted a run what."""
+        deleted = len(deletions.delete)
+        details, result = {**permits, "deleted": deleted}, f"deleted {plural(deleted, 'cadence')}"
+        run = self.run
+        await audit.enter(self.connection, by, "sync", result, org_id=run.org_id, run_id=run.run_id, details=details)
 
     async def finish(self, deletions: DeletionPlan, usage: ApiUsage, finished_at: datetime) -> Counters:
         """Closes the run and stores its held deletions; raises `OrgBusyError` where another process closed it."""

@@ -13,7 +13,7 @@ from cadence_sync.db import orgs
 from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import Engine
 from cadence_sync.errors import AccessError, CadenceSyncError, InvalidResponseError
-from cadence_sync.ports import AccessToken, TokenSlot
+from cadence_sync.ports import AccessToken, Actor, TokenSlot
 from cadence_sync.zoho.errors import SCOPE
 from cadence_sync.zoho.http import Http
 from cadence_sync.zoho.oauth import WRONG_DC_CODES, matching_data_centers, request_token, token_form
@@ -53,6 +53,7 @@ async def add_org(
     settings: Settings,
     engine: Engine,
     new_org: NewOrg,
+    by: Actor,
     *,
     again: bool = False,
     prove: bool = True,
@@ -71,7 +72,7 @@ async def add_org(
     if prove:
         org = await verify_credentials(settings, new_org, held, probe)
     try:
-        await orgs.upsert_org(engine, cipher, org, new_org.schedule, replace=again)
+        await orgs.upsert_org(engine, cipher, org, new_org.schedule, by, replace=again)
     except CadenceSyncError as error:
         if new_org.grant_code is not None:
             error.hint = f"{error.hint} {SPENT}".lstrip()

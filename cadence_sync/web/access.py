@@ -14,6 +14,7 @@ from cadence_sync.config.settings import GroupSettings, Settings
 from cadence_sync.config.urls import checked_networks, is_loopback
 from cadence_sync.core.identity import Identity
 from cadence_sync.errors import SettingsError
+from cadence_sync.ports import Actor
 
 PROXY_SECRET_HEADER: Final = "X-Cadence-Sync-Proxy-Secret"  # noqa: S105 - a header's name
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
@@ -198,3 +199,7 @@ def _digest(text: str) -> bytes:
 
 ACCESS: Final = web.AppKey("access", Access)
 IDENTITY: Final = web.RequestKey("identity", Identity)
+
+
+def actor_of(request: web.Request) -> Actor:
+    return Actor(request[IDENTITY].name, "web")

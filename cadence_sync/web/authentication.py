@@ -11,6 +11,7 @@ from aiohttp import web
 
 from cadence_sync.core.identity import Identity
 from cadence_sync.db.access_tokens import NamedToken, find_token, load_token
+from cadence_sync.db.audit import enter_lockout, enter_login
 from cadence_sync.db.web_sessions import WebSession, end_session, load_session, start_session
 from cadence_sync.logs import log
 from cadence_sync.web.access import ACCESS, IDENTITY
@@ -86,6 +87,7 @@ async def accept_token(request: web.Request, token: str) -> Holder | None:
     request.app[ON_LOGIN](Login.LIMITED if limited else Login.FAILED)
     if failures == PER_CLIENT:
         log.warning("login_limited", client=client, seconds=round(attempts.wait(client)))
+        await enter_lockout(request.app[ENGINE], client, failures)
     if limited:
         await asyncio.sleep(PENALTY)
         raise TooManyWrongTokensError(attempts.wait(client))
@@ -101,7 +103,9 @@ async def log_in(request: web.Request, token: str) -> bool:
     secret = session.renew()
     row = WebSession(_proof(request, holder.token_id), holder.token_id)
     await start_session(request.app[ENGINE], secret, row, now, now + SESSION_LIFETIME)
-    log.info("login_succeeded", client=request.app[ACCESS].client(request), user=holder.identity.name)
+    client, user = request.app[ACCESS].client(request), holder.identity.name
+    await enter_login(request.app[ENGINE], user, client)
+    log.info("login_succeeded", client=client, user=user)
     request.app[ON_LOGIN](Login.SUCCEEDED)
     return True
 

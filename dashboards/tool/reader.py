@@ -4,6 +4,7 @@ import asyncpg
 
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.grants import grant_reader
+from cadence_sync.ports import Actor
 
 
 async def create_reader(url: str, role: str, password: str | None = None) -> None:
@@ -20,4 +21,4 @@ async def create_reader(url: str, role: str, password: str | None = None) -> Non
     finally:
         await connection.close()
     async with open_engine(url) as engine:
-        await grant_reader(engine, role)
+        await grant_reader(engine, role, Actor("dashboards"))

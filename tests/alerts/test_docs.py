@@ -15,6 +15,7 @@ from cadence_sync.alerts.webhook import WebhookChannel
 from cadence_sync.config.alerts import ChannelSettings
 from cadence_sync.config.settings import load_settings
 from cadence_sync.db.store import PostgresStore
+from cadence_sync.ports import Actor
 from cadence_sync.wiring import SystemClock
 from tests.alerts.post import SECRET, Post, webhook
 from tests.alerts.receiver import receiving
@@ -118,7 +119,7 @@ async def test_a_redacted_name_is_in_no_message_that_waited(lab: Lab) -> None:
         later = lab.clock.move(seconds=1).isoformat()
         await lab.sync(record("1", name="New", modified_time=later, modified_by=somebody))
         rows = str(await post.rows())
-        await redact_person(lab.engine, "default", somebody["id"], by="kim")
+        await redact_person(lab.engine, "default", somebody["id"], by=Actor("kim"))
         await post.send()
     (event,) = receiver.got[0].json["events"]
     assert event["changed_by"] == {"id": somebody["id"], "name": "redacted"}

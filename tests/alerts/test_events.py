@@ -8,6 +8,7 @@ from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.db.orgs import purge
 from cadence_sync.db.pruning import prune
 from cadence_sync.errors import AccessError
+from cadence_sync.ports import Actor
 from tests.alerts.post import Post, webhook
 from tests.alerts.receiver import Receiver, receiving
 from tests.support.lab import Lab, WrittenSource
@@ -47,7 +48,7 @@ async def test_held_deletions_and_the_decision_about_them(lab: Lab) -> None:
         (held,) = events(receiver)
         assert (held["event"], held["count"], len(held["names"])) == ("deletions_held", 11, 10)
         assert receiver.got[0].json["text"].endswith(f"/runs/{report.run_id}")
-        await review_deletions(lab.engine, report.run_id, "approved", "kim", post.alerting)
+        await review_deletions(lab.engine, report.run_id, "approved", Actor("kim"), post.alerting)
         await post.send()
         decided = events(receiver)[1]
         assert (decided["event"], decided["decision"], decided["decided_by"]) == (
@@ -71,7 +72,7 @@ async def test_held_deletions_that_are_reported_late_say_what_became_of_them(lab
         assert report.run_id is not None
         receiver.answers = [500, 500]
         await post.send()
-        await review_deletions(lab.engine, report.run_id, "rejected", "kim", post.alerting)
+        await review_deletions(lab.engine, report.run_id, "rejected", Actor("kim"), post.alerting)
         await post.make_due()
         await post.send()
     held = [event for event in events(receiver)[2:] if event["event"] == "deletions_held"]
@@ -141,8 +142,8 @@ async def test_what_was_dropped_of_an_episode_that_lasts_does_not_come_anew_nor_
         receiver.answers = [500]
         await watched(post)
         await fails(lab, 3)
-        assert await alert_delivery.drop_pending(lab.engine, ["hook"]) == 2
-        assert await alert_delivery.drop_pending(lab.engine, ["hook"]) == 0
+        assert await alert_delivery.drop_pending(lab.engine, ["hook"], Actor("ana")) == 2
+        assert await alert_delivery.drop_pending(lab.engine, ["hook"], Actor("ana")) == 0
         assert await alert_delivery.delivery_status(lab.engine) == []
         await post.make_due()
         await lab.execute("UPDATE cadence_sync.alert_outbox SET sent_at = '2026-01-01'")
@@ -185,6 +186,6 @@ async def test_what_was_not_sent_is_not_pruned_and_goes_with_its_organization(la
         await lab.sync(record("0", name="New"))
         await prune(lab.engine, lab.clock.time + 400 * DAY, DAY)
         assert len(await post.rows()) == 1
-        assert (await purge(lab.engine, "default"))["alert_outbox"] == 1
+        assert (await purge(lab.engine, "default", Actor("ana")))["alert_outbox"] == 1
         await post.send()
     assert receiver.got == []

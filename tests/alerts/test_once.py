@@ -11,7 +11,7 @@ from cadence_sync.alerts.routing import ATTEMPTS
 from cadence_sync.db.alert_delivery import AlertDelivery, DueBatch, OutboxMessage, drop_pending, retry_failed
 from cadence_sync.db.alert_outbox import FLOOD
 from cadence_sync.errors import DatabaseError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from cadence_sync.sync import SyncOptions
 from tests.alerts.post import PAGE, Post, changed, sending, webhook
 from tests.alerts.receiver import Receiver, lose, receiving
@@ -191,7 +191,7 @@ async def test_a_message_that_another_has_in_hand_is_left_alone_until_its_lease_
         mine = await delivery.claim(due)
         assert mine is not None
         assert await delivery.claim(due) is None
-        assert await retry_failed(lab.engine, ["hook"]) == 0
+        assert await retry_failed(lab.engine, ["hook"], Actor("ana")) == 0
         await lab.execute("UPDATE cadence_sync.alert_outbox SET leased_until = now()")
         await post.send()
         # The first one comes back: it failed, but another has sent the message meanwhile.
@@ -214,7 +214,7 @@ async def test_who_comes_too_late_with_a_message_does_not_send_it_beside_another
     assert theirs is not None
     assert await delivery.load_events(mine) == []
     assert len(await delivery.load_events(theirs)) == 1
-    assert await drop_pending(lab.engine, ["hook"]) == 1
+    assert await drop_pending(lab.engine, ["hook"], Actor("ana")) == 1
     assert await delivery.load_events(theirs) == []
 
 
@@ -222,7 +222,7 @@ async def test_what_is_gone_when_it_should_be_sent_is_not_counted(lab: Lab, monk
     usual = AlertDelivery.load_events
 
     async def read(delivery: AlertDelivery, message: OutboxMessage) -> list[AlertEvent]:
-        await drop_pending(delivery.engine, [message.channel])
+        await drop_pending(delivery.engine, [message.channel], Actor("ana"))
         return await usual(delivery, message)
 
     monkeypatch.setattr(AlertDelivery, "load_events", read)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from cadence_sync.alerts.routing import ATTEMPTS
 from cadence_sync.db import alert_delivery
+from cadence_sync.ports import Actor
 from tests.alerts.post import Post, changed, sending, webhook
 from tests.alerts.receiver import Receiver, receiving
 from tests.support.lab import Lab
@@ -145,7 +146,7 @@ async def test_what_is_never_taken_is_a_dead_letter_until_somebody_asks_for_it(l
         (status,) = await alert_delivery.delivery_status(lab.engine)
         assert (status["pending"], status["sent"], status["dead_lettered"]) == (0, 0, 1)
         assert status["last_error"] == "The webhook answers 500."
-        assert await alert_delivery.retry_failed(lab.engine, ["hook"]) == 1
+        assert await alert_delivery.retry_failed(lab.engine, ["hook"], Actor("ana")) == 1
         await post.send()
         (status,) = await alert_delivery.delivery_status(lab.engine)
         assert (status["pending"], status["sent"], status["dead_lettered"]) == (0, 1, 0)

@@ -23,6 +23,7 @@ from cadence_sync.db.cipher import Cipher
 from cadence_sync.db.engine import PoolSize, open_engine
 from cadence_sync.db.queue import Connection, direct
 from cadence_sync.orgs.registry import OrgConfigCache
+from cadence_sync.ports import Actor
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
 from cadence_sync.simulator.tokens import credentials
@@ -168,7 +169,7 @@ async def test_it_is_offered_again_until_a_run_is_entered(
         direct(database_url) as connection,
     ):
         org = OrgConfig("a", "us", known.client_id, known.client_secret, known.refresh_token, zoho, zoho)
-        await orgs.upsert_org(engine, Cipher([KEY]), org, None, replace=False)
+        await orgs.upsert_org(engine, Cipher([KEY]), org, None, Actor("test"), replace=False)
         await queue.enqueue(connection, [JOB])
         scene = Scene(database_url, engine, connection)
         async with AsyncExitStack() as stack:

@@ -13,7 +13,7 @@ from cadence_sync.db.access_tokens import PREFIX, USED_EVERY, NewToken, create_t
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.orgs import purge
 from cadence_sync.errors import ArgumentError, NotFoundError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from tests.support.databases import database_in
 from tests.support.lab import START, Lab
 from tests.support.records import record
@@ -28,7 +28,7 @@ _ROW = """
 async def created(
     engine: AsyncEngine, name: str = "ci", role: Role = "viewer", orgs: list[str] | None = None, **ends: Any
 ) -> str:
-    secret, _ = await create_token(engine, NewToken(name, role, orgs, ends.get("expires_at")), "maria")
+    secret, _ = await create_token(engine, NewToken(name, role, orgs, ends.get("expires_at")), Actor("maria"))
     return secret
 
 
@@ -90,11 +90,11 @@ async def test_a_revoked_one_is_not_found_and_its_name_is_free(lab: Lab) -> None
     with pytest.raises(ArgumentError) as refused:
         await created(lab.engine)
     assert (refused.value.code, refused.value.exit_code) == ("TOKEN_EXISTS", 2)
-    await access_tokens.revoke_token(lab.engine, "ci", "jean")
+    await access_tokens.revoke_token(lab.engine, "ci", Actor("jean"))
     assert await find_token(lab.engine, secret, START) is None
     assert await load_token(lab.engine, found.token_id, START) is None
     with pytest.raises(NotFoundError):
-        await access_tokens.revoke_token(lab.engine, "ci", "jean")
+        await access_tokens.revoke_token(lab.engine, "ci", Actor("jean"))
     again = await find_token(lab.engine, await created(lab.engine), START)
     assert again is not None
     assert again.token_id != found.token_id
@@ -149,7 +149,7 @@ async def test_what_is_done_to_tokens_is_logged_without_secrets(lab: Lab) -> Non
     await lab.sync(record("1"))
     await lab.sync(record("1"), org=Org("acme", "eu"))
     secret = await created(lab.engine, orgs=["acme"])
-    await access_tokens.revoke_token(lab.engine, "ci", "jean")
+    await access_tokens.revoke_token(lab.engine, "ci", Actor("jean"))
     logged = await lab.rows("SELECT org_id, done_by, action, result FROM cadence_sync.audit_log ORDER BY action_id")
     assert [(row["org_id"], row["done_by"], row["action"]) for row in logged] == [
         ("acme", "maria", "token create"),
@@ -161,7 +161,7 @@ async def test_what_is_done_to_tokens_is_logged_without_secrets(lab: Lab) -> Non
 async def test_a_purged_organization_leaves_the_tokens_alone(lab: Lab) -> None:
     await lab.sync(record("1"))
     secret = await created(lab.engine, orgs=["default"])
-    counts = await purge(lab.engine, "default")
+    counts = await purge(lab.engine, "default", Actor("test"))
     assert counts["orgs"] == 1
     assert "access_tokens" not in counts
     found = await find_token(lab.engine, secret, START)

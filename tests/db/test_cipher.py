@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from cadence_sync.db.cipher import Cipher, ClientSecretCipher
 from cadence_sync.db.credentials import rotate_keys
+from cadence_sync.ports import Actor
 from tests.support.lab import Lab
 
 PASSPHRASE: Final = "correct horse battery staple"
@@ -55,7 +56,10 @@ async def test_a_rotation_under_the_same_passphrase_stretches_it_and_ends(lab: L
         await connection.execute(text("INSERT INTO cadence_sync.orgs (org_id, data_center) VALUES ('acme', 'us')"))
         insert = "INSERT INTO cadence_sync.org_credentials (org_id, encrypted_credentials) VALUES ('acme', :old)"
         await connection.execute(text(insert), {"old": old})
-    first, second = await rotate_keys(lab.engine, [PASSPHRASE]), await rotate_keys(lab.engine, [PASSPHRASE])
+    first, second = (
+        await rotate_keys(lab.engine, [PASSPHRASE], Actor("test")),
+        await rotate_keys(lab.engine, [PASSPHRASE], Actor("test")),
+    )
     assert (first.credentials, first.current, first.lost) == (1, 0, [])
     assert (second.credentials, second.current, second.lost) == (0, 1, [])
     async with lab.engine.connect() as connection:

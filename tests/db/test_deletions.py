@@ -8,7 +8,7 @@ from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.core.report import Report
 from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.errors import NotFoundError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from cadence_sync.sync import SyncOptions
 from tests.support.lab import ORG, Lab
 from tests.support.records import listing, record
@@ -83,7 +83,7 @@ async def test_approved_ones_are_deleted_by_the_next_listing_if_they_are_still_m
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[8:])
     assert held.run_id is not None
-    assert await review_deletions(lab.engine, held.run_id, "approved", "ana") == ("default", 8)
+    assert await review_deletions(lab.engine, held.run_id, "approved", Actor("ana")) == ("default", 8)
     assert len(await live(lab)) == 10
     assert summary(await lab.sync(ALL[0], *ALL[8:])) == ("succeeded", 0, 7, 0)
     assert await live(lab) == ["0", "8", "9"]
@@ -99,7 +99,7 @@ async def test_a_really_emptied_organization_can_be_deleted_by_approval(lab: Lab
     held = await lab.sync()
     assert summary(held) == ("held", 6, 0, 10)
     assert held.run_id is not None
-    await review_deletions(lab.engine, held.run_id, "approved", "ana")
+    await review_deletions(lab.engine, held.run_id, "approved", Actor("ana"))
     assert summary(await lab.sync()) == ("succeeded", 0, 10, 0)
 
 
@@ -107,7 +107,7 @@ async def test_rejected_ones_stay_live_without_alarm_and_a_new_loss_is_a_new_cas
     await lab.sync(*ALL)
     held = await lab.sync(*ALL[6:])
     assert held.run_id is not None
-    await review_deletions(lab.engine, held.run_id, "rejected", "ana")
+    await review_deletions(lab.engine, held.run_id, "rejected", Actor("ana"))
     assert summary(await lab.sync(*ALL[6:])) == ("succeeded", 0, 0, 0)
     assert lab.source.confirmed == []
     assert [row["decision"] for row in await lab.rows(HELD)] == ["rejected"] * 6
@@ -124,7 +124,7 @@ async def test_one_that_only_the_second_look_shows_again_leaves_the_pending(
     held = await lab.sync(*ALL[6:])
     assert held.run_id is not None
     if decision is not None:
-        await review_deletions(lab.engine, held.run_id, decision, "ana")
+        await review_deletions(lab.engine, held.run_id, decision, Actor("ana"))
     await lab.sync(*ALL[7:], second=listing([ALL[0], *ALL[7:]]))
     assert lab.source.confirmed == [["6"]]
     listed = [row["cadence_id"] for row in await lab.rows(HELD)]
@@ -141,17 +141,17 @@ async def test_a_newer_case_replaces_an_older_and_the_same_case_goes_by_every_ru
     assert {row["hold_id"] for row in await lab.rows(HELD)} == {newer.run_id}
     for run_id in (2, 3):
         with pytest.raises(NotFoundError, match="newer run"):
-            await review_deletions(lab.engine, run_id, "approved", "ana")
+            await review_deletions(lab.engine, run_id, "approved", Actor("ana"))
     again = await lab.sync(*ALL[7:])
     assert again.run_id is not None
-    assert await review_deletions(lab.engine, again.run_id, "approved", "ana") == ("default", 7)
+    assert await review_deletions(lab.engine, again.run_id, "approved", Actor("ana")) == ("default", 7)
 
 
 @pytest.mark.parametrize("run_id", [1, 99])
 async def test_a_run_that_held_nothing_cannot_be_decided_about(lab: Lab, run_id: int) -> None:
     await lab.sync(*ALL)
     with pytest.raises(NotFoundError, match="holds no deletions"):
-        await review_deletions(lab.engine, run_id, "approved", "ana")
+        await review_deletions(lab.engine, run_id, "approved", Actor("ana"))
 
 
 async def test_the_permit_for_one_run_deletes_all_that_is_missing(lab: Lab) -> None:
@@ -189,7 +189,7 @@ async def test_a_decision_ends_a_run_that_read_the_pending_before_it(lab: Lab) -
     sync = lab.syncing(lab.source)
     run = await lab.store.begin(sync.org, "test", lab.clock.now())
     looked = await sync._fetch(run)
-    await review_deletions(lab.engine, held.run_id, "approved", "ana")
+    await review_deletions(lab.engine, held.run_id, "approved", Actor("ana"))
     with pytest.raises(Exception, match="Another run wrote"):
         await sync._apply(run, *looked)
     assert summary(await lab.sync(*ALL[6:])) == ("succeeded", 0, 6, 0)

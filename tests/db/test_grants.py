@@ -13,6 +13,7 @@ import pytest
 from cadence_sync.db.grants import grant_reader, load_readers
 from cadence_sync.db.migrate import migrate
 from cadence_sync.errors import NotFoundError, SettingsError
+from cadence_sync.ports import Actor
 from tests.support import cli
 from tests.support.lab import Lab
 from tests.support.records import record
@@ -55,7 +56,7 @@ async def connected(database_url: str, role: str) -> AsyncIterator[asyncpg.Conne
 
 async def test_a_reader_reads_every_view_and_function_and_no_table(lab: Lab, role: str, database_url: str) -> None:
     for _ in range(2):
-        await grant_reader(lab.engine, role)
+        await grant_reader(lab.engine, role, Actor("ana"))
     objects = await lab.rows(EVERYTHING)
     assert {each["nspname"] for each in objects} == {"cadence_reporting", "cadence_sync"}
     async with connected(database_url, role) as connection:
@@ -93,7 +94,7 @@ async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, rol
     await lab.execute(
         f'GRANT USAGE ON SCHEMA cadence_sync TO "{quoted}"', f'GRANT SELECT ON cadence_sync.oauth_tokens TO "{quoted}"'
     )
-    await grant_reader(lab.engine, role)
+    await grant_reader(lab.engine, role, Actor("ana"))
     async with connected(database_url, role) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT * FROM cadence_sync.oauth_tokens")
@@ -102,7 +103,7 @@ async def test_what_a_reader_was_given_of_the_tables_is_taken_away(lab: Lab, rol
 async def test_what_a_migration_adds_is_readable_too(lab: Lab, role: str, database_url: str) -> None:
     """Also where functions are for nobody unless they are granted."""
     await lab.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
-    await grant_reader(lab.engine, role)
+    await grant_reader(lab.engine, role, Actor("ana"))
     await lab.sync(record("1"))
     await lab.execute(
         "DROP VIEW cadence_reporting.current_cadences CASCADE",  # made again, with all that depends on it
@@ -136,7 +137,7 @@ async def test_a_role_that_reads_or_writes_tables_by_another_way_is_refused(lab:
     await lab.execute(f"CREATE ROLE {other}", schemas, *rights.format(reader=reader, other=other).split("; "))
     try:
         with pytest.raises(SettingsError, match="can read or write cadence_"):
-            await grant_reader(lab.engine, role)
+            await grant_reader(lab.engine, role, Actor("ana"))
     finally:
         await lab.execute(f"ALTER ROLE {reader} NOSUPERUSER", f"DROP OWNED BY {other}", f"DROP ROLE {other}")
 
@@ -162,12 +163,12 @@ async def test_a_role_that_could_shadow_names_is_refused_until_the_statements_ar
     await lab.execute(f"CREATE ROLE {other}", *statements)
     try:
         with pytest.raises(SettingsError) as caught:
-            await grant_reader(lab.engine, role)
+            await grant_reader(lab.engine, role, Actor("test"))
         assert (caught.value.code, caught.value.exit_code) == ("ROLE_MAY_SHADOW", 2)
         assert [each.role for each in (await load_readers(lab.engine)).readers] == []
         remedies = caught.value.hint.partition("Run: ")[2].partition("; then")[0].split("; ")
         await lab.execute(*remedies)
-        await grant_reader(lab.engine, role)
+        await grant_reader(lab.engine, role, Actor("test"))
         found = await load_readers(lab.engine)
         assert ([each.role for each in found.readers], found.shadowing) == ([role], [])
         await lab.execute(*(each for each in statements if each.startswith("GRANT CREATE")))
@@ -185,7 +186,7 @@ async def test_doctor_warns_of_who_may_shadow_names_and_of_a_superuser(
         return check["state"], "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in check["hint"]
 
     assert await readers() == ("ok", False)
-    await grant_reader(lab.engine, role)
+    await grant_reader(lab.engine, role, Actor("test"))
     assert await readers() == ("warning", False)  # the owner of the tests' databases is a superuser
     await lab.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     assert await readers() == ("warning", True)
@@ -194,7 +195,7 @@ async def test_doctor_warns_of_who_may_shadow_names_and_of_a_superuser(
 async def test_what_a_reader_could_write_through_views_is_taken_away(lab: Lab, role: str, database_url: str) -> None:
     quoted = role.replace('"', '""')
     await lab.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA cadence_reporting TO "{quoted}"')
-    await grant_reader(lab.engine, role)
+    await grant_reader(lab.engine, role, Actor("ana"))
     async with connected(database_url, role) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE cadence_reporting.sync_runs SET error_message = 'forged'")
@@ -203,12 +204,12 @@ async def test_what_a_reader_could_write_through_views_is_taken_away(lab: Lab, r
 @pytest.mark.parametrize("name", ["x" * 100, "", "a\nb", "caf\udce9"])
 async def test_a_name_that_no_role_can_have_is_not_found(lab: Lab, name: str) -> None:
     with pytest.raises(NotFoundError, match="There is no role"):
-        await grant_reader(lab.engine, name)
+        await grant_reader(lab.engine, name, Actor("ana"))
 
 
 async def test_a_role_that_does_not_exist_is_named(lab: Lab, database_url: str, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no role 'nobody'"):
-        await grant_reader(lab.engine, "nobody")
+        await grant_reader(lab.engine, "nobody", Actor("ana"))
     result = await cli.run("grant-reader", "nobody", cwd=tmp_path, DATABASE_URL=database_url)
     assert (result.code, result.out) == (1, "")
     assert "There is no role 'nobody'" in result.err

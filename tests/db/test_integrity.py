@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cadence_sync.core.deletions import DeletionThreshold
-from cadence_sync.db.integrity import INVARIANTS, REBUILDS, examine
+from cadence_sync.db.integrity import INVARIANTS, REBUILDS, RECORDS, examine
 from cadence_sync.sync import SyncOptions
 from tests.support.databases import Databases
 from tests.support.lab import Lab
@@ -42,7 +42,7 @@ async def test_what_syncs_wrote_is_whole(lab: Lab) -> None:
     kinds = await lab.rows("SELECT DISTINCT kind FROM cadence_sync.cadence_versions")
     assert len(kinds) == 5
     findings = await examine(lab.engine)
-    assert [f.what for f in findings] == [*INVARIANTS, REBUILDS]
+    assert [f.what for f in findings] == [*INVARIANTS, REBUILDS, RECORDS]
     assert await broken(lab) == []
 
 
@@ -120,6 +120,9 @@ DAMAGE: list[tuple[str, str]] = [
     ("UPDATE cadence_versions SET document = jsonb_set(document, '{status}', '\"x\"') WHERE version = 2", REBUILDS),
     ("UPDATE cadence_changes SET new_value = '\"x\"' WHERE field = 'name'", REBUILDS),
     ("DELETE FROM cadence_changes WHERE field = 'name'", REBUILDS),
+    ("UPDATE cadence_versions SET raw = replace(raw::text, '\"New\"', '\"Forged\"')::json", RECORDS),
+    ("UPDATE cadence_versions SET raw = '{}' WHERE cadence_id = '1' AND version = 1", RECORDS),
+    ("UPDATE cadence_versions SET raw = NULL WHERE cadence_id = '1' AND version = 1", RECORDS),
 ]
 
 

@@ -15,7 +15,7 @@ from cadence_sync.db.integrity import examine
 from cadence_sync.db.pruning import Pruned, prune
 from cadence_sync.db.queue import LOG, STATISTICS
 from cadence_sync.errors import AccessError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from cadence_sync.sync import SyncOptions
 from tests.db.pasts import live
 from tests.support.lab import ORG, START, Lab, WrittenSource
@@ -190,8 +190,8 @@ async def test_what_is_held_may_still_be_approved(lab: Lab) -> None:
         await later(lab, record("0"))
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)
     assert await run_ids(lab) == [1, 2, 6]
-    assert await review_deletions(lab.engine, 6, "rejected", "somebody") == ("default", 5)
-    assert await review_deletions(lab.engine, 2, "approved", "somebody") == ("default", 5)
+    assert await review_deletions(lab.engine, 6, "rejected", Actor("somebody")) == ("default", 5)
+    assert await review_deletions(lab.engine, 2, "approved", Actor("somebody")) == ("default", 5)
     for _ in range(4):
         await later(lab, record("0"))
     await prune(lab.engine, lab.clock.time + FORTNIGHT, DAY)

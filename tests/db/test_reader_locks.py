@@ -19,6 +19,7 @@ from cadence_sync.db.redaction import redact_person
 from cadence_sync.db.revision import HEAD
 from cadence_sync.db.tokens import TokenTable
 from cadence_sync.errors import OrgBusyError
+from cadence_sync.ports import Actor
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.reader import reader
 from tests.support.records import listing, record
@@ -50,13 +51,13 @@ async def stranger(lab: Lab, database_url: str) -> AsyncIterator[asyncpg.Connect
 async def test_nothing_waits_for_a_reader(lab: Lab, database_url: str) -> None:
     async with asyncio.timeout(9):  # a writer waits for a lock for ten seconds
         assert (await lab.sync(*TWELVE[6:])).exit_code == 6
-        assert (await review_deletions(lab.engine, 3, "approved", "ana"))[1] == 6
+        assert (await review_deletions(lab.engine, 3, "approved", Actor("ana")))[1] == 6
         renamed = [record("6", name="New"), *TWELVE[7:]]
         report = await lab.sync(*renamed)
         assert (report.exit_code, report.counters and report.counters.deleted) == (0, 6)
         assert (await lab.sync(*renamed)).exit_code == 0
-        await orgs.set_enabled(lab.engine, ORG.org_id, enabled=True)
-        assert await redact_person(lab.engine, ORG.org_id, PAT, "ana") is not None
+        await orgs.set_enabled(lab.engine, ORG.org_id, Actor("ana"), enabled=True)
+        assert await redact_person(lab.engine, ORG.org_id, PAT, Actor("ana")) is not None
         assert (await prune(lab.engine, lab.clock.time + timedelta(days=30), timedelta(days=1))).busy == 0
         async with TokenTable(lab.engine, Cipher(["key"]), ORG.org_id, b"print", 60).refreshing() as slot:
             assert slot.token is None

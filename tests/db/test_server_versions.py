@@ -14,6 +14,7 @@ from cadence_sync.db.grants import grant_reader
 from cadence_sync.db.server_versions import SAFE_MINORS, upgrade_advice
 from cadence_sync.doctor.checks import CheckState
 from cadence_sync.doctor.database import version_check
+from cadence_sync.ports import Actor
 
 
 @pytest.mark.parametrize("major", SAFE_MINORS)
@@ -48,7 +49,7 @@ async def test_doctor_counts_the_readers(database_url: str, monkeypatch: pytest.
         async with open_engine(database_url) as engine:
             assert (await diagnostics.server(engine)).readers == 0
             await admin.execute(f"CREATE ROLE {role} LOGIN")
-            await grant_reader(engine, role)
+            await grant_reader(engine, role, Actor("test"))
             server = await diagnostics.server(engine)
         assert server.readers == 1
         monkeypatch.setitem(SAFE_MINORS, server.number // 10000, server.number % 10000 + 1)

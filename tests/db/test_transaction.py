@@ -12,6 +12,7 @@ from cadence_sync.db import deletion_reviews, runs, store
 from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.db.engine import LOCK_ORG
 from cadence_sync.errors import DatabaseError
+from cadence_sync.ports import Actor
 from tests.support.lab import ORG, Lab, WrittenSource
 from tests.support.records import listing, record
 
@@ -57,7 +58,7 @@ async def test_a_run_that_fails_at_any_step_stores_nothing_at_all(
     await lab.sync(*BEFORE)
     held = await lab.sync(*BEFORE[6:])
     assert held.run_id is not None
-    await review_deletions(lab.engine, held.run_id, "approved", "ana")
+    await review_deletions(lab.engine, held.run_id, "approved", Actor("ana"))
     before, orgs = await lab.contents(), await lab.rows(ORGS)
     with monkeypatch.context() as patch:
         patch.setattr(module, step, failing(getattr(module, step), call, done=done))

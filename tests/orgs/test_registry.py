@@ -12,6 +12,7 @@ from cadence_sync.db import orgs
 from cadence_sync.db.cipher import Cipher
 from cadence_sync.errors import UNKNOWN_ORG, ArgumentError, SettingsError
 from cadence_sync.orgs.registry import OrgConfigCache
+from cadence_sync.ports import Actor
 from tests.support.lab import Lab
 
 KEY, OTHER = "a-key-of-some-length", "another-key-of-some-length"
@@ -23,7 +24,7 @@ def settings(key: str) -> Settings:
 
 
 async def admit(lab: Lab, org: OrgConfig = ORG, *, again: bool = False) -> None:
-    await orgs.upsert_org(lab.engine, Cipher([KEY]), org, None, replace=again)
+    await orgs.upsert_org(lab.engine, Cipher([KEY]), org, None, Actor("ana"), replace=again)
 
 
 async def test_new_credentials_and_a_removal_are_met_by_the_next_job(lab: Lab) -> None:
@@ -32,7 +33,7 @@ async def test_new_credentials_and_a_removal_are_met_by_the_next_job(lab: Lab) -
     assert [(await configs.get("a")).refresh_token for _ in range(2)] == ["token"] * 2
     await admit(lab, replace(ORG, refresh_token="newer"), again=True)
     assert (await configs.get("a")).refresh_token == "newer"
-    await orgs.remove_org(lab.engine, "a")
+    await orgs.remove_org(lab.engine, "a", Actor("ana"))
     for org_id in ("a", "never"):
         with pytest.raises(SettingsError) as caught:
             await configs.get(org_id)

@@ -10,6 +10,7 @@ from cadence_sync.db.grants import grant_reader
 from cadence_sync.db.migrate import migrate
 from cadence_sync.db.orgs import purge
 from cadence_sync.errors import SettingsError
+from cadence_sync.ports import Actor
 from tests.reporting.objects import calls
 from tests.reporting.story import tell
 from tests.support.databases import Databases
@@ -62,7 +63,7 @@ async def owner(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def grant(url: str, role: str, *orgs: str) -> None:
     async with open_engine(url) as engine:
-        await grant_reader(engine, role, orgs)
+        await grant_reader(engine, role, Actor("test"), orgs)
 
 
 async def seen(connection: asyncpg.Connection, session: str, role: str | None = None) -> list[str] | None:
@@ -177,5 +178,5 @@ async def test_limits_outlive_a_migration_and_the_purge_of_the_organization(
         await migrate(engine)
         assert await owner.fetchval(BARRIERS) == barriers
         assert await seen(owner, "limits_a") == ["sandbox"]
-        await purge(engine, "sandbox")
+        await purge(engine, "sandbox", Actor("test"))
     assert await seen(owner, "limits_a") is None

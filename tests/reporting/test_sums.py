@@ -6,7 +6,7 @@ from typing import Any
 from cadence_sync.core.deletions import DeletionThreshold
 from cadence_sync.db.deletion_reviews import review_deletions
 from cadence_sync.errors import AccessError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from cadence_sync.sync import SyncOptions
 from tests.reporting.looks import EVERY, RULES, at, counts, edited, look, read
 from tests.support.lab import Lab, WrittenSource
@@ -55,7 +55,7 @@ async def test_what_is_held_and_what_a_person_decided(lab: Lab) -> None:
     ]
     assert await read(lab, "last_outcome, live, held, missing", "sync_freshness") == [("held", 4, 2, 0)]
     assert report.run_id is not None
-    await review_deletions(lab.engine, report.run_id, "rejected", "ana")
+    await review_deletions(lab.engine, report.run_id, "rejected", Actor("ana"))
     rows = await read(lab, "decision, decided_at IS NOT NULL", "held_deletions")
     assert rows == [("rejected", True)] * 2
     rows = await read(lab, "run_id, decision, decided_by, cadences", "deletion_decisions")

@@ -9,6 +9,7 @@ import asyncpg
 
 from cadence_sync.db.engine import open_engine
 from cadence_sync.db.grants import grant_reader
+from cadence_sync.ports import Actor
 
 _NUMBERS = count(1)
 
@@ -21,7 +22,7 @@ async def reader(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     owner = await asyncpg.connect(database_url)
     await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
     async with open_engine(database_url) as engine:
-        await grant_reader(engine, role)
+        await grant_reader(engine, role, Actor("test"))
     url = urlunsplit(address._replace(netloc=address.netloc.rpartition("@")[2]))
     connection = await asyncpg.connect(url, user=role, password="secret")
     try:

@@ -12,9 +12,9 @@ import pytest
 
 from cadence_sync.core.identity import Role
 from cadence_sync.db.access_tokens import NewToken, create_token
-from cadence_sync.db.audit import log_action
+from cadence_sync.db.audit import enter_alone
 from cadence_sync.errors import TransientError
-from cadence_sync.ports import Org
+from cadence_sync.ports import Actor, Org
 from tests.support.lab import START, Lab, WrittenSource
 from tests.support.records import listing, record
 from tests.web.conftest import Open, Site
@@ -67,12 +67,15 @@ async def live(lab: Lab, org: str) -> int:
     source = WrittenSource(listing([]), lab.clock, TransientError(f"{org} is away.", hint=f"Wait for {org}."))
     lab.clock.move(minutes=1)
     await lab.syncing(source, Org(org, "eu")).run("test")
-    await log_action(lab.engine, org, f"{org} person", "sync", held, f"{org} result")
+    person = Actor(f"{org} person", "web")
+    await enter_alone(lab.engine, person, "sync", f"{org} result", org_id=org, run_id=held)
     return held
 
 
 async def token(lab: Lab, name: str, role: Role, orgs: Iterable[str] | None) -> str:
-    secret, _ = await create_token(lab.engine, NewToken(name, role, None if orgs is None else [*orgs], None), "test")
+    secret, _ = await create_token(
+        lab.engine, NewToken(name, role, None if orgs is None else [*orgs], None), Actor("test")
+    )
     return secret
 
 

@@ -4,6 +4,7 @@ import re
 
 from cadence_sync.core.identity import Role
 from cadence_sync.db.access_tokens import NewToken, create_token
+from cadence_sync.ports import Actor
 from cadence_sync.web.roles import OPEN_TO_VIEWERS
 from tests.support.lab import Lab
 from tests.web.conftest import Open, Site
@@ -11,7 +12,7 @@ from tests.web.test_runs import hold
 
 
 async def opened_as(opened: Open, lab: Lab, role: Role) -> Site:
-    secret, _ = await create_token(lab.engine, NewToken(role, role, None, None), "test")
+    secret, _ = await create_token(lab.engine, NewToken(role, role, None, None), Actor("test"))
     return await opened(token=secret)
 
 

@@ -14,6 +14,7 @@ from cadence_sync.config.settings import Settings
 from cadence_sync.db import orgs
 from cadence_sync.errors import AccessError
 from cadence_sync.orgs.onboarding import InMemoryTokenCache, NewOrg, add_org
+from cadence_sync.ports import Actor
 from cadence_sync.simulator.faults import Fault
 from cadence_sync.simulator.server import running
 from cadence_sync.simulator.simulator import Simulator
@@ -54,7 +55,7 @@ async def world(
 async def refused(engine: AsyncEngine, application: NewOrg, *probe: str) -> AccessError:
     """Return why an application was refused, and check that it left nothing."""
     with pytest.raises(AccessError) as caught:
-        await add_org(SETTINGS, engine, application, probe=probe or tuple(DATA_CENTERS))
+        await add_org(SETTINGS, engine, application, Actor("ana"), probe=probe or tuple(DATA_CENTERS))
     assert await orgs.load_orgs(engine) == {}
     return caught.value
 
@@ -66,7 +67,7 @@ async def test_a_refresh_token_of_another_data_center(engine: AsyncEngine) -> No
         True,
         True,
     )
-    await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")))
+    await add_org(SETTINGS, engine, NewOrg(replace(ORG, data_center="eu")), Actor("ana"))
     assert (await orgs.load_orgs(engine))["acme"].data_center == "eu"
 
 
@@ -78,7 +79,7 @@ async def test_a_client_of_another_data_center_costs_neither_a_token_nor_the_gra
     error = await refused(engine, form)
     assert (error.code, "but for eu" in error.message, "new code" in error.hint) == ("WRONG_DATA_CENTER", True, False)
     assert european.tokens._issued == {}
-    await add_org(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")))
+    await add_org(SETTINGS, engine, replace(form, org=replace(form.org, data_center="eu")), Actor("ana"))
 
 
 async def test_a_grant_code_that_fits_elsewhere_is_used_by_finding_out(engine: AsyncEngine) -> None:
@@ -96,7 +97,7 @@ async def test_a_data_center_that_nobody_named_gets_no_secret(
         NewOrg(replace(ORG, refresh_token=""), "x"),
     ):
         with pytest.raises(AccessError) as caught:
-            await add_org(SETTINGS, engine, application, probe=probe)
+            await add_org(SETTINGS, engine, application, Actor("ana"), probe=probe)
         assert caught.value.code in {"INVALID_CODE", "INVALID_CLIENT", "INVALID_GRANT_CODE"}
     assert list(european.journal.requests) == []
 

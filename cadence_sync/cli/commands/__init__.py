@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "export": "Export the state at a time as JSON, YAML or CSV, or the whole history as a Git repository.",
     "approve": "Approve a run's held deletions; the next sync applies them.",
     "reject": "Reject a run's held deletions and keep the cadences live.",
-    "redact-person": "Replace a user's name everywhere, including the history; events and times stay.",
+    "redact-person": "Replace a person's name everywhere, including the history; events and times stay.",
     "prune": "Delete old no-op runs, keeping daily totals.",
     "rotate-keys": "Re-encrypt stored secrets with the first key in CADENCE_SYNC_ENCRYPTION_KEYS.",
     "doctor": "Check settings, database, clocks, Zoho and stored data, and suggest fixes.",
@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "token create": "Create an access token of the web UI and print its secret, once.",
     "token list": "List access tokens with role, organizations, expiry and last use, never their secrets.",
     "token revoke": "Revoke an access token; sessions that began with it end.",
+    "audit export": "Export the audit log, oldest entry first: who did what, when and from where.",
     "alerts test": "Send a test message to every channel and report the results.",
     "alerts list": "List channels, without their addresses, and rules.",
     "alerts status": "Show pending, sent and dead-lettered alerts of each channel.",
@@ -44,6 +45,7 @@ COMMANDS: Final = {
 GROUPS: Final = {
     "org": "Add, list, pause and remove organizations.",
     "token": "Create, list and revoke named access tokens of the web UI.",
+    "audit": "Export who did what.",
     "alerts": "Test, monitor and retry alerts.",
 }
 _MODULES: Final = {
@@ -57,6 +59,7 @@ _MODULES: Final = {
     "org import": "org_add",
     **dict.fromkeys(("org list", "org remove", "org pause", "org resume"), "org"),
     **{name: "token" for name in COMMANDS if name.startswith("token ")},
+    "audit export": "audit",
     **{name: "alerts" for name in COMMANDS if name.startswith("alerts ")},
 }
 

@@ -14,12 +14,12 @@ from cadence_sync.alerts.events import AlertEvent, Event
 from cadence_sync.alerts.routing import build_routing
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, run, with_database
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import plural
 from cadence_sync.core.records import FieldChange
 from cadence_sync.daemon.schedule import ScheduleSource, staleness
-from cadence_sync.db import alert_delivery, alert_outbox
+from cadence_sync.db import alert_delivery, alert_outbox, audit
 from cadence_sync.db.engine import Engine
 from cadence_sync.errors import ArgumentError, SettingsError, TransientError, docs_hint
 from cadence_sync.orgs.registry import usable_orgs
@@ -147,6 +147,10 @@ async def _send(settings: Settings, engine: Engine) -> Counter[str]:
     schedules = await ScheduleSource(settings, engine, usable_orgs(settings)).look()
     await alert_outbox.enter_staleness(engine, dispatcher.alerting, now, staleness(settings, schedules, now))
     await dispatcher.drain()
+    if results:
+        await audit.enter_alone(
+            engine, current_actor(), "alerts send", plural(results["sent"], "message"), details=results
+        )
     return results
 
 
@@ -155,7 +159,8 @@ def retry(context: typer.Context, channel: ChannelOption = None) -> None:
     settings = read_settings(context)
     _check(settings, channel)
     channels = list(settings.alert_channels) if channel is None else [channel]
-    count = with_database(settings, lambda engine: alert_delivery.retry_failed(engine, channels))
+    by = current_actor()
+    count = with_database(settings, lambda engine: alert_delivery.retry_failed(engine, channels, by))
     echo(f"{plural(count, 'event')} will be tried at once by `serve`, `worker` or `alerts send`.")
 
 
@@ -164,7 +169,8 @@ def drop(
     context: typer.Context,
     channel: Annotated[str, typer.Option("--channel", metavar="NAME", help="The channel, in the settings or not.")],
 ) -> None:
-    count = with_database(read_settings(context), lambda engine: alert_delivery.drop_pending(engine, [channel]))
+    by = current_actor()
+    count = with_database(read_settings(context), lambda engine: alert_delivery.drop_pending(engine, [channel], by))
     echo(f"{plural(count, 'event')} of the channel {channel!r} deleted.")
 
 

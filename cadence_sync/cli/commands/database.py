@@ -8,7 +8,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import print_json, print_table, show_note, show_warning
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.settings import retention_of
 from cadence_sync.daemon import migration
 from cadence_sync.db import credentials, diagnostics, grants, pruning, server_versions
@@ -28,7 +28,7 @@ def migrate(context: typer.Context) -> None:
 
 
 async def _migrate(engine: Engine) -> tuple[str, diagnostics.Server]:
-    return await migration.migrate(engine), await diagnostics.server(engine)
+    return await migration.migrate(engine, current_actor()), await diagnostics.server(engine)
 
 
 @app.command(
@@ -44,8 +44,8 @@ def grant_reader(
         typer.Option("--org", help="Limit it to this organization; may be repeated. Without it, the role reads all."),
     ] = None,
 ) -> None:
-    orgs = org or []
-    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role, orgs))
+    orgs, by = org or [], current_actor()
+    with_database(read_settings(context), lambda engine: grants.grant_reader(engine, role, by, orgs))
     limits = f", of {', '.join(sorted(set(orgs)))} only" if orgs else ""
     print(f"The role {role!r} may read {REPORTING}{limits}, and no table behind it.")
 
@@ -65,7 +65,10 @@ def prune(
     except ValueError as error:
         raise SettingsError(f"--keep: {error}.", hint="Days are the usual unit: 14d.") from None
     now = wiring.SystemClock().now()
-    pruned = asdict(with_database(settings, lambda engine: pruning.prune(engine, now, retention, dry_run=dry_run)))
+    by = current_actor()
+    pruned = asdict(
+        with_database(settings, lambda engine: pruning.prune(engine, now, retention, by=by, dry_run=dry_run))
+    )
     if as_json:
         print_json(pruned | {"dry_run": dry_run})
         return
@@ -78,7 +81,8 @@ def prune(
 @app.command(epilog=examples("cadence-sync rotate-keys"))
 def rotate_keys(context: typer.Context, as_json: Json = False) -> None:
     settings = read_settings(context)
-    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, settings.encryption_key_list))
+    keys, by = settings.encryption_key_list, current_actor()
+    done = with_database(settings, lambda engine: credentials.rotate_keys(engine, keys, by))
     if as_json:
         print_json(asdict(done))
     else:

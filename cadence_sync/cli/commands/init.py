@@ -20,7 +20,7 @@ from cadence_sync.cli.init_questions import ask_for_access, ask_for_database
 from cadence_sync.cli.new_org import known_data_center
 from cadence_sync.cli.options import examples, new_app
 from cadence_sync.cli.prompts import ask_until_valid, check_word, confirm, has_terminal, tell
-from cadence_sync.cli.runtime import run, with_database
+from cadence_sync.cli.runtime import current_actor, run, with_database
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import DEFAULT_ORG, Settings, load_settings
 from cadence_sync.config.sources import FILE_NAME
@@ -89,7 +89,7 @@ def _stored(settings: Settings, org: OrgConfig) -> bool:
         org_id = ask_until_valid("Id of the organization, of your choice", check_word, default=DEFAULT_ORG)
         try:
             new_org = NewOrg(replace(org, org_id=org_id))
-            with_database(settings, partial(add_org, settings, new_org=new_org, prove=False))
+            with_database(settings, partial(add_org, settings, new_org=new_org, by=current_actor(), prove=False))
         except CadenceSyncError as error:
             show_error(error)
             if error.exit_code != ArgumentError.exit_code:

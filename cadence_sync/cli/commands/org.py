@@ -8,7 +8,7 @@ import typer
 from cadence_sync.cli.console import echo, print_json, print_rows, print_table
 from cadence_sync.cli.options import Json, OrgId, examples, new_app
 from cadence_sync.cli.prompts import has_terminal, prompt
-from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.orgs import in_settings_error, load_or_error, named_orgs
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
@@ -59,16 +59,16 @@ def remove(
         raise in_settings_error(org_id)  # the next sync would bring it back
     counts: dict[str, int] | None = None
     if purge:
-        counts = with_database(settings, lambda engine: orgs.purge(engine, org_id))
+        counts = with_database(settings, lambda engine: orgs.purge(engine, org_id, current_actor()))
     else:
-        with_database(settings, lambda engine: orgs.remove_org(engine, org_id))
+        with_database(settings, lambda engine: orgs.remove_org(engine, org_id, current_actor()))
     if as_json:
         print_json({"org_id": org_id, "purged": counts})
     elif counts is None:
         echo(one_line(f"{org_id!r} is synced no more and its credentials are deleted; its history stays."))
     else:
         print_table("Rows deleted", ("table", "rows"), [(name, count) for name, count in counts.items() if count])
-        echo(one_line(f"Nothing is left of {org_id!r} here; backups and exports have it still."))
+        echo(one_line(f"Nothing but the audit log is left of {org_id!r} here; backups and exports have it still."))
 
 
 def _confirm_purge(org_id: str) -> None:
@@ -91,7 +91,8 @@ def resume(context: typer.Context, org_id: OrgId, as_json: Json = False) -> None
 
 
 def _enable(context: typer.Context, org_id: str, *, enabled: bool, as_json: bool) -> None:
-    with_database(read_settings(context), lambda engine: orgs.set_enabled(engine, org_id, enabled=enabled))
+    by = current_actor()
+    with_database(read_settings(context), lambda engine: orgs.set_enabled(engine, org_id, by, enabled=enabled))
     if as_json:
         print_json({"org_id": org_id, "enabled": enabled})
     else:

@@ -15,7 +15,7 @@ from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import Fields, complete_fields, parse_data_centers, parse_new_org, read_orgs
 from cadence_sync.cli.options import Cron, Interval, Json, Probe, TimeZone, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, run, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
@@ -74,7 +74,8 @@ def add(  # noqa: PLR0913 - each is an option
     }
     settings, others = read_settings(context), parse_data_centers(probe)
     wanted = parse_new_org(settings, complete_fields(settings, fields, files))
-    with_database(settings, lambda engine: add_org(settings, engine, wanted, again=replace, probe=others))
+    by = current_actor()
+    with_database(settings, lambda engine: add_org(settings, engine, wanted, by, again=replace, probe=others))
     org = wanted.org
     if as_json:
         print_json({"org_id": org.org_id, "data_center": org.data_center, **asdict(wanted.schedule or Schedule())})
@@ -109,7 +110,8 @@ def import_(
         return wanted
 
     add = partial(add_org, settings, again=replace, prove=not no_check, probe=others)
-    errors = run(_add_all(settings, rows, lambda engine, row: add(engine, parse(row))))
+    by = current_actor()
+    errors = run(_add_all(settings, rows, lambda engine, row: add(engine, parse(row), by)))
     results = list(zip(org_ids, errors, strict=True))
     failed = [(org_id, error) for org_id, error in results if error is not None]
     for org_id, error in failed:

@@ -9,7 +9,7 @@ import typer
 from cadence_sync.cli.console import echo, print_json
 from cadence_sync.cli.new_org import parse_schedule
 from cadence_sync.cli.options import Cron, Interval, Json, OrgId, TimeZone, examples, new_app
-from cadence_sync.cli.runtime import read_settings, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.orgs import Schedule
 from cadence_sync.core.labels import one_line
 from cadence_sync.db import orgs
@@ -57,7 +57,7 @@ async def _schedule(engine: Engine, org_id: str, given: Mapping[str, str | None]
     # A zone alone is meant for the stored cron line.
     line = given["cron"] or (stored.sync_cron if given["time_zone"] and not given["interval"] else None)
     chosen = parse_schedule({**given, "cron": line}) or Schedule()
-    await orgs.set_schedule(engine, org_id, chosen)
+    await orgs.set_schedule(engine, org_id, chosen, current_actor())
     return chosen
 
 

@@ -11,7 +11,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_rows, show_error
 from cadence_sync.cli.options import Json, Orgs, examples, new_app
-from cadence_sync.cli.runtime import read_settings, run
+from cadence_sync.cli.runtime import current_actor, read_settings, run
 from cadence_sync.config.orgs import OrgConfig
 from cadence_sync.config.settings import Settings
 from cadence_sync.core.labels import one_line
@@ -77,11 +77,13 @@ async def sync_orgs(
     """Syncs organizations one after the other and returns the exit code; one's failure never stops another."""
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs  # imports the database, which `--help` needs not
 
+    by = current_actor()
+
     async def sync_one(org_id: str, org: OrgConfig | CadenceSyncError) -> Report:
         if isinstance(org, CadenceSyncError):
             return Report(org_id, None, Outcome.FAILED, Counters(), error=ErrorInfo.of(org))
         with _progress(org_id, quiet=as_json) as on_progress:
-            async with wiring.sync(settings, engine, org, on_progress, **permits) as sync:
+            async with wiring.sync(settings, engine, org, on_progress, by, **permits) as sync:
                 return await (sync.preview() if dry_run else sync.run("command"))
 
     try:
@@ -100,6 +102,7 @@ async def sync_orgs(
 
 async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: bool) -> int:
     from cadence_sync.daemon.queue import request_syncs  # PgQueuer, which a plain sync does not need
+    from cadence_sync.db.audit import enter_alone
     from cadence_sync.db.engine import translate_errors
     from cadence_sync.db.queue import check_queue
     from cadence_sync.orgs.registry import enabled_orgs, select_orgs
@@ -113,6 +116,8 @@ async def _enqueue_orgs(settings: Settings, org_ids: Sequence[str], *, as_json: 
         states = await request_syncs(
             database.direct_url, [org for org in orgs.values() if not isinstance(org, CadenceSyncError)]
         )
+        for org_id, state in states.items():
+            await enter_alone(engine, current_actor(), "sync", state, org_id=org_id)
     requests = [{"org_id": org_id, "state": state} for org_id, state in states.items()]
     print_rows("Requests", ("org_id", "state"), requests, as_json=as_json)
     errors = [org for org in orgs.values() if isinstance(org, CadenceSyncError)]

@@ -9,7 +9,7 @@ import typer
 from cadence_sync import wiring
 from cadence_sync.cli.console import echo, print_json, print_rows, show_note
 from cadence_sync.cli.options import Json, examples, new_app
-from cadence_sync.cli.runtime import current_user, read_settings, with_database
+from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.settings import seconds_of
 from cadence_sync.core.identity import Role
 from cadence_sync.core.labels import one_line
@@ -51,7 +51,7 @@ def create(
             hint="Use 1 to 64 letters, digits, and `.`, `_`, `@` or `-`, beginning with a letter or digit.",
         )
     new = NewToken(name, role, org or None, parse_expiry(expires, wiring.SystemClock().now()))
-    settings, by = read_settings(context), current_user()
+    settings, by = read_settings(context), current_actor()
     secret, row = with_database(settings, lambda engine: access_tokens.create_token(engine, new, by))
     if as_json:
         print_json(_shown(row) | {"secret": secret})
@@ -83,7 +83,7 @@ def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The token's name, as `token list` shows it.")],
     as_json: Json = False,
 ) -> None:
-    settings, by = read_settings(context), current_user()
+    settings, by = read_settings(context), current_actor()
     revoked_at = with_database(settings, lambda engine: access_tokens.revoke_token(engine, name, by))
     if as_json:
         print_json({"name": name, "revoked_at": revoked_at, "revoked_by": by})

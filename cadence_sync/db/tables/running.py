@@ -1,6 +1,7 @@
 """Operational tables: runs, deletion reviews, quarantine, credentials, tokens, alert outbox."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from cadence_sync.db.tables.history import count, instant, metadata, references
 
@@ -90,21 +91,22 @@ deletion_decisions = sa.Table(
     sa.Column("decided_by", sa.Text, nullable=False),
     count("cadences"),
     sa.PrimaryKeyConstraint("org_id", "decision_id"),
-    references("orgs", "org_id", name="org"),
 )
 
 audit_log = sa.Table(
     "audit_log",
     metadata,
-    sa.Column("action_id", sa.BigInteger, sa.Identity(always=True)),
-    sa.Column("org_id", sa.Text, nullable=False),
+    sa.Column("action_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("org_id", sa.Text),
     instant("done_at", nullable=False, server_default="now()"),
     sa.Column("done_by", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("run_id", sa.BigInteger),
     sa.Column("result", sa.Text, nullable=False),
-    sa.PrimaryKeyConstraint("org_id", "action_id"),
-    references("orgs", "org_id", name="org"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("details", JSONB, nullable=False, server_default=sa.text("'{}'")),
+    sa.CheckConstraint("source IN ('web', 'cli')", name="source"),
+    sa.Index(None, "org_id", "action_id"),
 )
 
 quarantined_records = sa.Table(

@@ -11,12 +11,12 @@ from aiohttp import web
 from markupsafe import Markup
 
 from cadence_sync.core.labels import CHANGE_KINDS
-from cadence_sync.db.audit import list_actions, log_action
+from cadence_sync.db.audit import enter_alone, list_actions
 from cadence_sync.db.queries import orgs, overview
 from cadence_sync.db.queries.runs import list_runs
 from cadence_sync.errors import ArgumentError, CadenceSyncError
 from cadence_sync.web import params
-from cadence_sync.web.access import IDENTITY
+from cadence_sync.web.access import actor_of
 from cadence_sync.web.charts import draw_bars
 from cadence_sync.web.templating import flash, page
 
@@ -127,9 +127,9 @@ async def request_sync(request: web.Request) -> web.Response:
     try:
         state = await request.app[REQUEST_SYNC](org)
     except CadenceSyncError as error:
-        await log_action(engine, org, request[IDENTITY].name, "sync", None, f"refused: {error.message}")
+        await enter_alone(engine, actor_of(request), "sync", f"refused: {error.message}", org_id=org)
         raise
-    await log_action(engine, org, request[IDENTITY].name, "sync", None, state)
+    await enter_alone(engine, actor_of(request), "sync", state, org_id=org)
     flash(request, _STATES[state].format(org))
     raise web.HTTPSeeOther(f"/organization?{urlencode({'org': org})}")
 

@@ -1,4 +1,4 @@
-"""Runs, the review of held deletions, and the audit log of what was done in the web UI."""
+"""Runs, the review of held deletions, and the audit log."""
 
 from typing import Final
 
@@ -6,12 +6,13 @@ from aiohttp import web
 
 from cadence_sync.alerts.routing import AlertRouting
 from cadence_sync.core.labels import plural
-from cadence_sync.db.audit import list_actions, log_action, review_and_log
+from cadence_sync.db import deletion_reviews
+from cadence_sync.db.audit import enter_alone, list_actions
 from cadence_sync.db.deletion_reviews import Decision
 from cadence_sync.db.queries import runs
 from cadence_sync.errors import NotFoundError
 from cadence_sync.web import params
-from cadence_sync.web.access import IDENTITY
+from cadence_sync.web.access import actor_of
 from cadence_sync.web.templating import flash, page
 
 routes = web.RouteTableDef()
@@ -54,7 +55,7 @@ async def show_run(request: web.Request) -> web.Response:
 
 @routes.post(r"/runs/{run_id:[0-9]{1,18}}/{action:approve|reject}")
 async def review_deletions(request: web.Request) -> web.Response:
-    engine, who, run_id = request.app[params.ENGINE], request[IDENTITY].name, int(request.match_info["run_id"])
+    engine, by, run_id = request.app[params.ENGINE], actor_of(request), int(request.match_info["run_id"])
     action, scope = request.match_info["action"], params.scope_of(request)
     async with params.reading(request, scope) as connection:
         run = await runs.find_run(connection, run_id, scope)
@@ -62,9 +63,9 @@ async def review_deletions(request: web.Request) -> web.Response:
         raise NotFoundError("There is no such run.", hint="The overview names what is held.")
     decision = _DECISIONS[action]
     try:
-        count = await review_and_log(engine, run_id, decision, who, action, request.app[ALERTING])
+        _, count = await deletion_reviews.review_deletions(engine, run_id, decision, by, request.app[ALERTING])
     except NotFoundError as error:
-        await log_action(engine, run.org_id, who, action, run_id, f"refused: {error.message}")
+        await enter_alone(engine, by, action, f"refused: {error.message}", org_id=run.org_id, run_id=run_id)
         raise NotFoundError(error.message, hint="“Attention” lists what awaits a decision.") from error
     flash(request, f"Deletion of {plural(count, 'cadence')} {decision}. {_THEN[decision]}")
     raise web.HTTPSeeOther(f"/runs/{run_id}")
