@@ -292,6 +292,7 @@ def _is_secret(annotation: object) -> bool:
     return annotation is SecretStr or any(_is_secret(each) for each in get_args(annotation))
 
 
+_TABLES: Final = ("alerts", "web_groups", "orgs")
 _SECRET_NAMES: Final = {
     name
     for model in (Settings, OrgSettings, ChannelSettings)
@@ -313,8 +314,8 @@ def load_settings(config: Path | None = None, *, from_file: bool = True) -> Sett
         raise explain(error, path) from None
     except UnparsableError as error:
         raise SettingsError(
-            f"{PREFIX}{'ALERTS' if 'alerts' in str(error) else 'ORGS'} is not a JSON object.",
-            hint="Organizations and alerts are easier to write in cadence-sync.toml.",
+            f"{PREFIX}{next(name for name in _TABLES if name in str(error)).upper()} is not a JSON object.",
+            hint="Organizations, alerts and groups are easier to write in cadence-sync.toml.",
         ) from None
     secret = [file for name, file in files.items() if name in _SECRET_NAMES]
     secret += [file for channel in settings.alerts.channels.values() for file in channel.files]

@@ -33,7 +33,7 @@ _MINUTE: Final = 60
 
 
 @dataclass(slots=True)
-class Session:
+class BrowserSession:
     secret: str
     is_new: bool
     zone: str | None = None
@@ -44,7 +44,7 @@ class Session:
     _kept: tuple[str | None, str | None] = (None, None)
 
     @classmethod
-    def of(cls, request: web.Request, prefix: str) -> "Session":
+    def of(cls, request: web.Request, prefix: str) -> "BrowserSession":
         given = request.cookies.get(prefix + COOKIE, "")
         is_known = _SECRET.fullmatch(given) is not None
         session = cls(given if is_known else secrets.token_urlsafe(32), is_new=not is_known)
@@ -99,17 +99,17 @@ class Session:
         return text if hmac.compare_digest(seal.encode(), self.derive("flash", text).hex().encode()) else None
 
 
-_SESSION: Final = web.RequestKey("session", Session)
+_SESSION: Final = web.RequestKey("session", BrowserSession)
 
 
-def session_of(request: web.Request) -> Session:
+def session_of(request: web.Request) -> BrowserSession:
     return request[_SESSION]
 
 
 @web.middleware
 async def keep_session(request: web.Request, handler: Handler) -> web.StreamResponse:
     prefix = HOST_PREFIX if request.app[ACCESS].is_secure(request) else ""
-    session = request[_SESSION] = Session.of(request, prefix)
+    session = request[_SESSION] = BrowserSession.of(request, prefix)
     try:
         response = await handler(request)
     except web.HTTPException as redirect:

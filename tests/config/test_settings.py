@@ -96,12 +96,13 @@ def test_a_database_address_in_a_file_beats_the_general_variable(
     assert load_settings().database_url == SecretStr("postgresql://own/x")
 
 
-@pytest.mark.parametrize("orgs", ["nonsense", "[1]", '{"acme": 1}'])
-def test_organizations_in_the_environment_that_are_no_json_object_are_refused(
-    monkeypatch: pytest.MonkeyPatch, orgs: str
+@pytest.mark.parametrize("name", ["ORGS", "ALERTS", "WEB_GROUPS"])
+@pytest.mark.parametrize("value", ["nonsense", "[1]", '{"acme": 1}'])
+def test_a_table_in_the_environment_that_is_no_json_object_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    put(monkeypatch, ORGS=orgs)
-    with pytest.raises(SettingsError, match=r"(?i)orgs"):
+    put(monkeypatch, **{name: value})
+    with pytest.raises(SettingsError, match=rf"(?i){name}"):
         load_settings()
 
 

@@ -84,4 +84,4 @@ def _limits(option: Any) -> list[Any]:
 def _word(option: Any) -> str:
     if get_origin(option) is Literal:
         return ", ".join(f"`{word}`" for word in get_args(option))
-    return WORDS[getattr(option, "__origin__", option)]
+    return "table" if get_origin(option) is dict else WORDS[getattr(option, "__origin__", option)]
