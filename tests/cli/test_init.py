@@ -76,6 +76,7 @@ async def test_from_an_empty_database_to_a_first_sync(
         "client secret is wrong",
         "The refresh token may not read cadences",
         "Zoho lets cadence-sync read the cadences",
+        "CADENCE_SYNC_WEB_TOKEN",
     ):
         assert words in shown, words
     for name in get_args(DataCenter):
