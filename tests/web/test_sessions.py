@@ -1,12 +1,17 @@
 """Sessions: when they end, what a cookie holds, and what one is worth without the server's row."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from cadence_sync.db.access_tokens import NewToken, create_token, revoke_token
+from cadence_sync.ports import Actor
+from cadence_sync.web import authentication
+from cadence_sync.web.login_attempts import PER_CLIENT
 from cadence_sync.web.sessions import COOKIE, FLASH_COOKIE, HOST_PREFIX, SESSION_LIFETIME
 from tests.support.lab import Lab
+from tests.support.records import record
 from tests.web.conftest import Open, Site
 
 TOKEN = "a-token-of-some-length"
@@ -117,3 +122,47 @@ async def test_a_message_that_another_program_wrote_is_not_shown(opened: Open) -
 async def test_probes_set_no_cookie(opened: Open) -> None:
     site = await opened()
     assert not (await site.get("/static/style.css")).cookies
+
+
+async def with_named_token(opened: Open, lab: Lab, expires_at: datetime | None = None) -> Site:
+    secret, _ = await create_token(lab.engine, NewToken("ci", "viewer", ["default"], expires_at), Actor("test"))
+    site = await opened(web_token=TOKEN)
+    assert (await site.post("/login", page="/login", token=secret)).status == 303
+    return site
+
+
+async def test_a_named_token_logs_in_as_what_it_is(opened: Open, lab: Lab) -> None:
+    await lab.sync(record("1"))
+    site = await with_named_token(opened, lab)
+    assert "<strong>ci</strong>" in await site.text("/")
+    assert (await site.get("/organization?org=default")).status == 200
+    assert (await site.post("/organization/sync", org="default")).status == 403
+
+
+async def test_revoking_a_token_ends_its_sessions(opened: Open, lab: Lab) -> None:
+    await lab.sync(record("1"))
+    site = await with_named_token(opened, lab)
+    assert (await site.get("/")).status == 200
+    await revoke_token(lab.engine, "ci", Actor("test"))
+    assert (await site.get("/")).status == 401
+
+
+async def test_a_session_ends_with_its_token(opened: Open, lab: Lab) -> None:
+    await lab.sync(record("1"))
+    site = await with_named_token(opened, lab, lab.clock.time + timedelta(hours=1))
+    assert (await site.get("/")).status == 200
+    lab.clock.move(seconds=3600)
+    assert (await site.get("/")).status == 401
+
+
+async def test_logins_are_in_the_audit_log(opened: Open, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "PENALTY", 0.0)
+    site = await logged_in(opened)
+    for _ in range(PER_CLIENT + 1):
+        await site.get("/", headers={"Authorization": "Bearer wrong"})
+    entries = await lab.rows("SELECT action, done_by, source, details FROM cadence_sync.audit_log ORDER BY action_id")
+    assert [(entry["action"], entry["done_by"], entry["source"]) for entry in entries] == [
+        ("login_succeeded", "token", "web"),
+        ("login_locked", "unknown", "web"),
+    ]
+    assert {entry["details"]["client"] for entry in entries} == {"127.0.0.1"}
