@@ -124,7 +124,7 @@ def _first_sync(target: Path, values: dict[str, str]) -> int:
     configure_logs(settings.log_level, tracebacks=False)
     code = run(sync_orgs(lambda: settings))
     if settings.web_token is None:
-        tell("Every user of this machine may open the web UI of serve; CADENCE_SYNC_WEB_TOKEN makes it ask for a token.")
+        tell("Every user of this machine may open the web UI of serve. To ask for a token: CADENCE_SYNC_WEB_TOKEN.")
     tell(f"Next: {how} list, {how} history ID, and {how} serve to keep at it.")
     return code
 
