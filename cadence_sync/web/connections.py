@@ -67,7 +67,6 @@ class Connection(asyncio.Protocol):
         self.head_since: float | None = None
         self.idle_since = 0.0
         self._unread = (0, 0.0)
-        self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

@@ -92,6 +92,8 @@ async def serving(listener: Listener, probes: Probes, app: web.Application | Non
     connections = app[CONNECTIONS] = Connections(raise_file_limit(), is_proxy)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=_GRACE)
     async with AsyncExitStack() as stack:
+        # What is left at the end, after the requests under way had their time, is dropped.
+        await stack.enter_async_context(connections.sweeping())
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         if runner.server is None:
@@ -99,7 +101,6 @@ async def serving(listener: Listener, probes: Probes, app: web.Application | Non
         _quiet_logs()
         server = await _listen(listener, connections.around(runner.server))
         stack.callback(server.close)
-        await stack.enter_async_context(connections.sweeping())
         if listener.certificate is not None:
             following = asyncio.create_task(listener.certificate.follow())
             stack.callback(following.cancel)

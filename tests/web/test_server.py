@@ -159,6 +159,28 @@ async def test_where_all_are_busy_the_newest_goes(serve: Serve, monkeypatch: pyt
         assert len(app[CONNECTIONS]) == 3
 
 
+async def test_a_request_under_way_is_answered_when_the_server_stops() -> None:
+    begun, free = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        begun.set()
+        await free.wait()
+        return web.Response(text="done")
+
+    app = web.Application()
+    app.router.add_get("/slow", slow)
+    answers = Probes(ready, figures, lambda: None)
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        port = await stack.enter_async_context(serving(Listener(HOST, 0, "PORT"), answers, app))
+        asked = asyncio.create_task(session.get(f"http://{HOST}:{port}/slow"))
+        await begun.wait()
+        stopped = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0)
+        free.set()
+        assert await (await asked).text() == "done"
+        await stopped
+
+
 @pytest.mark.process
 async def test_few_files_are_enough() -> None:
     """As many idle connections as there may be open files shut nobody out, and the log stays short."""
