@@ -52,7 +52,9 @@ def _check_pattern(pattern: str | None) -> str | None:
 
 
 def _split_secrets(text: str) -> list[SecretStr]:
-    """Returns the secrets of a text, which separates them by commas or lines; an empty one is refused later."""
+    """Returns the secrets of a text, which separates them by commas or lines; one of several that is empty is short."""
+    if not text.strip():
+        raise ValueError("it must not be empty")
     return [SecretStr(secret.strip()) for secret in _BETWEEN_SECRETS.split(text)]
 
 

@@ -17,6 +17,7 @@ CHANGES_NOTHING: Final = {
     **dict.fromkeys(("status", "list", "show", "history", "blame", "diff", "export", "doctor"), "reads the database"),
     **dict.fromkeys(("org list", "audit export", "alerts list", "alerts status"), "reads the database"),
     "alerts test": "sends a message and has no database",
+    "token list": "reads",
     "demo": "has a database of its own, which is removed",
     "simulate": "has no database",
     "serve": "is a daemon: runs say what it did, and the web UI enters what people do",
@@ -41,6 +42,8 @@ CHANGES: Final = {
     "alerts send": "alerts send",
     "alerts retry": "alerts retry",
     "alerts drop": "alerts drop",
+    "token create": "token create",
+    "token revoke": "token revoke",
 }
 """Command → action. Each is called below, and its entry is looked for."""
 ENTRIES: Final = "SELECT done_by, source, action, org_id, details FROM cadence_sync.audit_log ORDER BY action_id"
@@ -102,6 +105,9 @@ async def test_every_change_is_entered(agency: Program, agencys_zoho: Simulator)
         await rows(audited.url, f'DROP OWNED BY "{role}"')
         await rows(audited.url, f'DROP ROLE "{role}"')
     await alerts(audited, agencys_zoho)
+    created = await audited.call("token create", "ci", "--role", "viewer")
+    assert created["details"] == {"name": "ci", "role": "viewer", "orgs": None}
+    await audited.call("token revoke", "ci")
     rotated = await audited.call("rotate-keys", ENCRYPTION_KEYS=f"another-key-of-the-agency,{KEY}")
     assert rotated["details"]["credentials"] == 2
     user = next(iter(agencys_zoho.orgs[0].cadences.values())).created_by

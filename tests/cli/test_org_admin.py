@@ -140,11 +140,15 @@ async def test_bytes_that_are_no_text_name_no_organization(agency: Program) -> N
         assert (result.code, "no organization" in result.err, "Traceback" in result.err) == (code, True, False)
 
 
+OF_NONE = {"access_tokens", "alembic_version", "reader_limits", "reporting_layer", "web_sessions"}
+"""Tables that belong to no organization."""
+
+
 async def everything(program: Program, org_id: str) -> list[str]:
     """Return every row of an organization, but for what people did."""
     url, found = url_of(program), list[str]()
     for table in await rows(url, TABLES):
-        if table["name"] not in {"alembic_version", "reader_limits", "reporting_layer", *KEPT}:
+        if table["name"] not in {*OF_NONE, *KEPT}:
             query = f"SELECT t::text AS row FROM cadence_sync.{table['name']} t WHERE org_id = '{org_id}' ORDER BY 1"
             found += [row["row"] for row in await rows(url, query)]
     return found

@@ -150,10 +150,10 @@ async def test_what_is_done_to_tokens_is_logged_without_secrets(lab: Lab) -> Non
     await lab.sync(record("1"), org=Org("acme", "eu"))
     secret = await created(lab.engine, orgs=["acme"])
     await access_tokens.revoke_token(lab.engine, "ci", Actor("jean"))
-    logged = await lab.rows("SELECT org_id, done_by, action, result FROM cadence_sync.audit_log ORDER BY action_id")
-    assert [(row["org_id"], row["done_by"], row["action"]) for row in logged] == [
-        ("acme", "maria", "token create"),
-        ("acme", "jean", "token revoke"),
+    logged = await lab.rows("SELECT org_id, done_by, action, details FROM cadence_sync.audit_log ORDER BY action_id")
+    assert [tuple(row.values()) for row in logged] == [
+        (None, "maria", "token create", {"name": "ci", "role": "viewer", "orgs": ["acme"]}),
+        (None, "jean", "token revoke", {"name": "ci"}),
     ]
     assert secret not in str(logged)
 

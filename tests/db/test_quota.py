@@ -90,8 +90,8 @@ async def test_what_zoho_says_of_the_credits_left_is_recorded(lab: Lab) -> None:
 async def test_a_run_whose_reservation_is_cut_is_closed(frugal: Lab) -> None:
     assert (await spend(frugal, 1)).exit_code == 0
     end_waiting = (
-        "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with frugal.engine.connect() as holder:
         await holder.execute(LOCK_ORG, {"org_id": ORG.org_id})

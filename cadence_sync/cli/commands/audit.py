@@ -24,7 +24,7 @@ app = new_app()
     epilog=examples(
         "cadence-sync audit export",
         "cadence-sync audit export --json --since 2026-03-01T00:00Z",
-        "cadence-sync audit export --lines >> audit.jsonl",
+        "cadence-sync audit export --lines --org acme",
     )
 )
 def export(

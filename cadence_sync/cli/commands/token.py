@@ -86,7 +86,7 @@ def revoke(
     settings, by = read_settings(context), current_actor()
     revoked_at = with_database(settings, lambda engine: access_tokens.revoke_token(engine, name, by))
     if as_json:
-        print_json({"name": name, "revoked_at": revoked_at, "revoked_by": by})
+        print_json({"name": name, "revoked_at": revoked_at, "revoked_by": by.name})
     else:
         echo(one_line(f"The token {name!r} is revoked; sessions that began with it are over."))
 
