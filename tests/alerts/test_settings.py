@@ -38,7 +38,7 @@ WRONG = [
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = "long-enough-secret-4722,"', "at least 16"),
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ["long-enough-secret-4722", ""]', "at least 16"),
     ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = []', "at least 16"),
-    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ""', "at least 16"),
+    ('[alerts.channels.b]\nwebhook = "https://h/4722"\nsecret = ""', "it must not be empty"),
     ('[alerts.channels.b]\nwebhook = "http://h.test/4722"\nsecret = "long-enough-secret"', "plain http"),
     ('[alerts.channels.b]\nurl = "json://4722"\nsecret = "long-enough-secret-4722"', "only a webhook"),
     ('[alerts.channels.b]\nurl = "  "', "alerts.channels.b.url in {file} cannot work: it must not be empty"),

@@ -22,6 +22,8 @@ OPEN = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'cadence-sync%' AND state LIKE 'idle in transaction%'
 """
+SCHEDULED = "SELECT count(*) FROM cadence_sync.sync_runs WHERE trigger = 'schedule' AND outcome = 'succeeded'"
+"""The first one of the daemon: a request before its end would only move it ahead."""
 REQUESTED = "SELECT count(*) FROM cadence_sync.sync_runs WHERE trigger = 'request' AND outcome = 'succeeded'"
 
 
@@ -58,6 +60,7 @@ async def test_those_who_read_nothing_hold_nothing(program: Program, lab: Lab, d
             while await connection.fetchval(statement) != expected:
                 await asyncio.sleep(0.05)
 
+    await until(SCHEDULED, 1)
     with deaf_readers(port) as readers:
         async with asyncio.timeout(cli.PATIENCE):
             while not any(has_begun(reader) for reader in readers):

@@ -99,7 +99,7 @@ async def test_a_run_whose_reservation_is_cut_is_closed(frugal: Lab) -> None:
         async with asyncio.timeout(PATIENCE):
             while not (await frugal.row(end_waiting))["ended"]:
                 await asyncio.sleep(0.02)
-        with pytest.raises(DatabaseError):
-            await began
+    with pytest.raises(DatabaseError):
+        await began
     last = await frugal.row("SELECT outcome, error_code FROM cadence_sync.sync_runs WHERE run_id = 2")
     assert last == {"outcome": "failed", "error_code": "DATABASE_UNREACHABLE"}
