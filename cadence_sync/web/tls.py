@@ -10,6 +10,8 @@ from cadence_sync.logs import log
 
 _CHECK: Final = 60.0
 """Seconds between two looks at the files."""
+_NO_PASSPHRASE: Final = ""
+"""Makes a key that has one an error: OpenSSL would ask for it on the terminal, and the daemon would stand still."""
 
 
 class Certificate:
@@ -19,11 +21,11 @@ class Certificate:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            self._changed_at = self._read()
+            self._changed_at = self.load()
         except (OSError, ValueError) as error:  # an SSLError is an OSError
             raise SettingsError(
                 f"The TLS certificate {certificate} of the web UI cannot be used: {_reason(error)}.",
-                hint="CADENCE_SYNC_WEB_TLS_CERTIFICATE and _WEB_TLS_KEY name PEM files that belong together.",
+                hint="CADENCE_SYNC_WEB_TLS_CERTIFICATE and _WEB_TLS_KEY name the PEM files of a pair, no passphrase.",
             ) from error
 
     async def follow(self) -> None:
@@ -32,15 +34,18 @@ class Certificate:
             await asyncio.sleep(_CHECK)
             try:
                 if self._times() != self._changed_at:
-                    self._changed_at = self._read()
+                    self._changed_at = self.load()
                     log.info("certificate_loaded")
             except (OSError, ValueError) as error:
                 log.warning("certificate_unreadable", error=_reason(error))
 
-    def _read(self) -> list[float]:
+    def load(self) -> list[float]:
+        """Returns when the files were changed; raises `OSError` or `ValueError`, and leaves the former in use."""
         certificate, key = self._files
         times = self._times()
-        self.context.load_cert_chain(certificate, key)
+        # OpenSSL replaces the certificate before it compares the key: a pair that does not fit would leave none in use.
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+            context.load_cert_chain(certificate, key, password=_NO_PASSPHRASE)
         return times
 
     def _times(self) -> list[float]:

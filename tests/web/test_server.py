@@ -266,6 +266,28 @@ async def test_a_renewed_certificate_is_taken_up(serve: Serve, tmp_path: Path, m
             await asyncio.sleep(0.05)
 
 
+async def test_a_certificate_without_its_key_leaves_the_former_in_use(tmp_path: Path, serve: Serve) -> None:
+    certificate, key, first = write_certificate(tmp_path, "first")
+    (tmp_path / "other").mkdir()
+    other, _, _ = write_certificate(tmp_path / "other", "second")
+    listener = Listener.of(Settings(web_port=0, web_tls_certificate=certificate, web_tls_key=key))
+    port, _ = await serve(listener)
+    certificate.write_bytes(other.read_bytes())  # as between the two files of a renewal
+    assert listener.certificate is not None
+    with pytest.raises(ssl.SSLError):
+        listener.certificate.load()
+    assert await served_certificate(port) == first
+
+
+def test_a_key_with_a_passphrase_asks_nobody(tmp_path: Path) -> None:
+    certificate, key, _ = write_certificate(tmp_path, "one")
+    plain = serialization.load_pem_private_key(key.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    key.write_bytes(plain.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+    with pytest.raises(SettingsError):
+        Listener.of(Settings(web_tls_certificate=certificate, web_tls_key=key))
+
+
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     certificate, _, _ = write_certificate(tmp_path, "one")
     (tmp_path / "other").mkdir()
