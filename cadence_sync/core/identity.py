@@ -18,6 +18,3 @@ class Identity:
     @property
     def may_review(self) -> bool:
         return self.role == "reviewer"
-
-    def may_see(self, org_id: str) -> bool:
-        return self.orgs is None or org_id in self.orgs
