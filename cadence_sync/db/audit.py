@@ -58,9 +58,9 @@ async def enter_alone(
         await enter(connection, by, action, result, org_id=org_id, run_id=run_id, details=details)
 
 
-async def enter_login(engine: AsyncEngine, user: str, client: str) -> None:
+async def enter_login(connection: AsyncConnection, user: str, client: str) -> None:
     """Enters a login to the web UI that succeeded; those that fail come in bursts and go to log and metrics only."""
-    await enter_alone(engine, Actor(user, "web"), "login_succeeded", "logged in", details={"client": client})
+    await enter(connection, Actor(user, "web"), "login_succeeded", "logged in", details={"client": client})
 
 
 async def enter_lockout(engine: AsyncEngine, client: str, failures: int) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from cadence_sync.core.identity import Identity
 from cadence_sync.db.access_tokens import NamedToken, find_token, load_token
 from cadence_sync.db.audit import enter_lockout, enter_login
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.web_sessions import WebSession, end_session, load_session, start_session
 from cadence_sync.logs import log
 from cadence_sync.web.access import ACCESS, IDENTITY
@@ -100,11 +101,13 @@ async def log_in(request: web.Request, token: str) -> bool:
     if holder is None:
         return False
     session, now = session_of(request), request.app[CLOCK].now()
-    secret = session.renew()
+    former, secret = session.secret, session.renew()
     row = WebSession(_proof(request, holder.token_id), holder.token_id)
-    await start_session(request.app[ENGINE], secret, row, now, now + SESSION_LIFETIME)
     client, user = request.app[ACCESS].client(request), holder.identity.name
-    await enter_login(request.app[ENGINE], user, client)
+    async with transaction(request.app[ENGINE]) as connection:
+        await end_session(connection, former)  # of a login that this one replaces
+        await start_session(connection, secret, row, now, now + SESSION_LIFETIME)
+        await enter_login(connection, user, client)
     log.info("login_succeeded", client=client, user=user)
     request.app[ON_LOGIN](Login.SUCCEEDED)
     return True
@@ -112,7 +115,8 @@ async def log_in(request: web.Request, token: str) -> bool:
 
 async def log_out(request: web.Request) -> None:
     session = session_of(request)
-    await end_session(request.app[ENGINE], session.secret)
+    async with transaction(request.app[ENGINE]) as connection:
+        await end_session(connection, session.secret)
     log.info("logout", client=request.app[ACCESS].client(request), user=request[IDENTITY].name)
     session.renew()
 

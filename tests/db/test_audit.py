@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from cadence_sync.db import audit, orgs
 from cadence_sync.db.access_tokens import NewToken, create_token, revoke_token
 from cadence_sync.db.deletion_reviews import review_deletions
+from cadence_sync.db.engine import transaction
 from cadence_sync.db.operators import redact_operator
 from cadence_sync.db.redaction import redact_person
 from cadence_sync.errors import ArgumentError
@@ -34,7 +35,8 @@ async def live(lab: Lab) -> None:
         assert held.run_id is not None
         await review_deletions(lab.engine, held.run_id, decision, by)  # type: ignore[arg-type]
     await redact_person(lab.engine, "default", PAT, ANA)
-    await audit.enter_login(lab.engine, "ana@x.io", "192.0.2.7")
+    async with transaction(lab.engine) as connection:
+        await audit.enter_login(connection, "ana@x.io", "192.0.2.7")
     await audit.enter_lockout(lab.engine, "192.0.2.8", 10)
 
 

@@ -17,7 +17,7 @@ ACTIONS: Final[dict[str, str | None]] = {
     "/organization/sync": "sync",
     "/runs/{run_id}/{action}": "approve",
 }
-"""Path of a form → what is entered; the session of a browser is not stored here."""
+"""Path of a form → what is entered; the end of a session is not."""
 FORMS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "/login": ("/login", {"token": TOKEN}),
     "/time-zone": ("/", {"zone": "UTC"}),

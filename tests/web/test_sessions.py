@@ -56,6 +56,24 @@ async def test_logging_in_changes_the_secret_that_the_browser_had_before(opened:
     assert (await stranger.get("/", cookies={COOKIE: before})).status == 401
 
 
+async def test_logging_in_again_ends_the_session_that_it_replaces(opened: Open) -> None:
+    site = await logged_in(opened)
+    former = cookies(site)
+    assert (await site.post("/login", page="/", token=TOKEN)).status == 303
+    stranger = await opened(web_token=TOKEN)
+    assert (await stranger.get("/", cookies=former)).status == 401
+    assert (await site.get("/")).status == 200
+
+
+async def test_no_session_begins_that_cannot_be_entered_in_the_audit_log(opened: Open, lab: Lab) -> None:
+    site = await opened(web_token=TOKEN)
+    async with lab.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE cadence_sync.audit_log RENAME TO away"))
+    assert (await site.post("/login", page="/login", token=TOKEN)).status == 503
+    assert (await site.get("/")).status == 401
+    assert await lab.rows("SELECT 1 FROM cadence_sync.web_sessions") == []
+
+
 async def test_the_database_holds_nothing_that_opens_a_session(opened: Open, lab: Lab) -> None:
     site = await logged_in(opened)
     async with lab.engine.connect() as connection:
