@@ -31,6 +31,7 @@ REFUSED = (
     "UPDATE cadence_sync.deletion_decisions SET decided_by = 'redacted'",
     "DELETE FROM cadence_sync.deletion_decisions",
     "UPDATE cadence_sync.reporting_layer SET checksum = 'x'",
+    "DELETE FROM cadence_sync.reader_limits",
     "CREATE TABLE cadence_sync.mine (x int)",
 )
 
