@@ -60,6 +60,12 @@ async def test_the_sql_of_the_docs_runs(lab: Lab, statement: str) -> None:
             await connection.execute(text(one.replace(":", r"\:")))
 
 
+def test_the_tests_that_pages_name_exist() -> None:
+    named = {name for page in PAGES for name in re.findall(r"`(tests/[\w/.]+)`", page.read_text(encoding="utf-8"))}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_the_settings_and_commands_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
