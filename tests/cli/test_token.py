@@ -57,6 +57,7 @@ async def test_what_cannot_be_a_token_is_refused_with_its_exit_code(program: Pro
         (("create", "x"), 2),
         (("create", "a b", "--role", "viewer"), 2),
         (("create", "", "--role", "viewer"), 2),
+        (("create", "token", "--role", "viewer"), 2),
         (("create", "x", "--role", "viewer", "--org", "defualt"), 2),
         (("create", "x", "--role", "viewer", "--expires", "soon"), 2),
         (("create", "x", "--role", "viewer", "--expires", "2020-01-01"), 2),
