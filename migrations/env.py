@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from cadence_sync.db.engine import SHORT_LOCKS
 from cadence_sync.db.migrate import lock_migration
-from cadence_sync.db.revision import PINNED_PATH
 from cadence_sync.db.tables import SCHEMA, metadata
 
 BOOKKEEPING = {"reader_limits", "reporting_layer"}
@@ -41,7 +40,6 @@ async def run_on_configured_database() -> None:
     async with database(load_settings()) as engine, engine.connect() as connection:
         await lock_migration(connection)
         await connection.exec_driver_sql(SHORT_LOCKS)
-        await connection.exec_driver_sql(PINNED_PATH)
         await connection.run_sync(run)
         await connection.commit()
 

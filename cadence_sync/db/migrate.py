@@ -11,7 +11,6 @@ from cadence_sync.db import audit, reporting_layer, server_versions
 from cadence_sync.db.engine import LOCK_MIGRATION, SHORT_LOCKS, driver_connection, open_connection
 from cadence_sync.db.revision import (
     HEAD,
-    PINNED_PATH,
     REPORTING,
     current_revision,
     has_revision_table,
@@ -93,7 +92,6 @@ async def migrate(engine: AsyncEngine, also: Sequence[str] = (), by: Actor | Non
         async with open_connection(engine, "READ COMMITTED") as connection:
             await lock_migration(connection)
             await connection.exec_driver_sql(SHORT_LOCKS)
-            await connection.exec_driver_sql(PINNED_PATH)
             await _migrate(connection, by)
             await connection.commit()
     return HEAD

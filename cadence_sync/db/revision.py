@@ -20,8 +20,6 @@ from cadence_sync.errors import DatabaseError
 REPORTING: Final = "cadence_reporting"
 HEAD: Final = "0006"
 """The newest revision in migrations/versions; revisions are numbered, so that text compares them."""
-PINNED_PATH: Final = "SET LOCAL search_path = pg_catalog, pg_temp"
-"""Makes what a migration creates resolve names once, where no other role can create a better match."""
 # The catalog answers everybody; to_regclass() is refused without USAGE on the schema.
 _EXISTS: Final = text("""
     SELECT EXISTS (
