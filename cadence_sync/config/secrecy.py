@@ -24,8 +24,9 @@ def refuse_blank(secret: SecretStr | None) -> SecretStr | None:
 
 
 def check_token(token: SecretStr | None) -> SecretStr | None:
-    if token is not None and len(token.get_secret_value()) < SHORTEST:
-        raise ValueError(f"expected at least {SHORTEST} characters")
+    text = "" if token is None else token.get_secret_value()
+    if token is not None and (len(text) < SHORTEST or not (text.isascii() and text.isprintable())):
+        raise ValueError(f"expected at least {SHORTEST} characters that are printable ASCII")
     return token
 
 

@@ -117,6 +117,13 @@ class OrgSettings(SettingsTable):
     zoho_accounts_url: Url = None
 
 
+def _check_groups(groups: dict[str, "GroupSettings"]) -> dict[str, "GroupSettings"]:
+    for name in groups:
+        if not name.strip() or name != name.strip() or "," in name:
+            raise ValueError("expected names of groups without commas and without white space around them")
+    return groups
+
+
 class GroupSettings(SettingsTable):
     """What the people of a group may do whom a proxy logs in: a role, and of which organizations; unset: of all."""
 
@@ -220,7 +227,7 @@ class Settings(BaseSettings):
     web_groups_header: Annotated[str | None, AfterValidator(_check_header)] = None
     """The header in which that proxy names the person's groups, separated by commas, such as `X-Forwarded-Groups`;
     needs `web_groups`. Unset: everybody whom the proxy lets in is a reviewer."""
-    web_groups: dict[str, GroupSettings] = Field(default_factory=dict)
+    web_groups: Annotated[dict[str, GroupSettings], AfterValidator(_check_groups)] = Field(default_factory=dict)
     """What each group may do: tables of the TOML file such as `[web_groups.sales]` with `role = "viewer"` or
     `"reviewer"` and, to limit it, `orgs = ["acme"]`. The first group that a person is in decides; nobody else gets
     in."""

@@ -65,13 +65,13 @@ class Access:
         return is_local and not any(name in request.headers for name in _FORWARDED)
 
     def is_token(self, given: str) -> bool:
-        return _is_same(given, self.token)
+        return is_same(given, self.token)
 
     def is_proxied(self, request: web.Request) -> bool:
         if not self.is_proxy(request.remote or ""):
             return False
         given = request.headers.getall(PROXY_SECRET_HEADER, [])
-        return self.proxy_secret is None or (len(given) == 1 and _is_same(given[0], self.proxy_secret))
+        return self.proxy_secret is None or (len(given) == 1 and is_same(given[0], self.proxy_secret))
 
     def is_secure(self, request: web.Request) -> bool:
         forwarded = request.headers.get("X-Forwarded-Proto", "") if self.is_proxied(request) else ""
@@ -97,7 +97,7 @@ class Access:
         if self.groups_header is None:
             return Identity(name, "reviewer")
         given = request.headers.getall(self.groups_header, [])
-        theirs = {each.strip() for each in _readable(given[0]).split(",")} if len(given) == 1 else set()
+        theirs = {each.strip() for each in _readable(given[0]).split(",")} - {""} if len(given) == 1 else set()
         for group, settings in self.groups.items():
             if group in theirs:
                 return Identity(name, settings.role, None if settings.orgs is None else frozenset(settings.orgs))
@@ -188,7 +188,7 @@ def _is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-def _is_same(given: str, secret: str | None) -> bool:
+def is_same(given: str, secret: str | None) -> bool:
     """Compares in a time that says nothing about the secret; no secret equals nothing."""
     return bool(secret) and hmac.compare_digest(_digest(given), _digest(secret or ""))
 

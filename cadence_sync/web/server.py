@@ -1,7 +1,6 @@
 """The HTTP server of a daemon: `/healthz`, `/readyz`, `/metrics`, and the web UI where there is one."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from cadence_sync.config.settings import Settings
 from cadence_sync.errors import SettingsError
-from cadence_sync.web.access import ACCESS
+from cadence_sync.web.access import ACCESS, is_same
 from cadence_sync.web.connections import HEAD_SECONDS, KEEPALIVE, Connections, OncePerMinute, raise_file_limit
 from cadence_sync.web.tls import Certificate
 
@@ -53,8 +52,7 @@ class Probes:
 
     def _is_let_in(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        expected = (self.metrics_token or "").encode()
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(errors="surrogatepass"), expected)
+        return scheme.lower() == "bearer" and is_same(given.strip(), self.metrics_token)
 
 
 @dataclass(frozen=True, slots=True)

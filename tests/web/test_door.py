@@ -61,7 +61,9 @@ def test_without_a_token_nothing_but_loopback_is_served(host: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["web_token", "web_proxy_secret", "metrics_token"])
-@pytest.mark.parametrize("value", ["", " ", "\n", "\t \r\n", "x" * 15, " " * 16, f"{'x' * 15} "])
+@pytest.mark.parametrize(
+    "value", ["", " ", "\n", "\t \r\n", "x" * 15, " " * 16, f"{'x' * 15} ", "\u200b" * 20, "é" * 16, f"{'x' * 16}\0"]
+)
 def test_a_secret_that_is_given_is_no_less_than_one(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"16 characters|must not be empty"):
         Settings(**{name: value})  # type: ignore[arg-type]
@@ -142,6 +144,7 @@ async def test_a_proxy_proves_itself_where_others_have_its_address(opened: Open)
         ([("X-Groups", "other, sales")], 200),
         ([("X-Groups", "other")], 403),
         ([("X-Groups", "")], 403),
+        ([("X-Groups", "other,,")], 403),
         ([], 403),
         ([("X-Groups", "other"), ("X-Groups", "admins")], 403),
         ([("X-Groups", "admins2,Admins")], 403),
@@ -180,6 +183,12 @@ def test_the_first_group_of_the_settings_decides() -> None:
 def test_settings_that_need_each_other(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         check_access(Settings(**settings))
+
+
+@pytest.mark.parametrize("name", ["", " ", "a,b", " admins"])
+def test_a_group_has_a_name_that_a_header_can_hold(name: str) -> None:
+    with pytest.raises(ValueError, match="names of groups"):
+        Settings(web_groups={name: {"role": "viewer"}})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("networks", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "127.0.0.1,0.0.0.0/1", "2000::/3"])
