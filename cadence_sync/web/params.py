@@ -56,8 +56,8 @@ async def reading(request: web.Request, scope: OrgScope) -> AsyncIterator[Engine
     """Yields a database snapshot; raises `NotFoundError` for an unknown organization."""
     # A query that takes longer is canceled: the database has other work to do.
     async with snapshot(request.app[ENGINE], timeout_ms=15_000) as connection:
-        if scope.org is not None:
-            await check_org(connection, scope.org)
+        if scope.single is not None:
+            await check_org(connection, scope.single)
         yield connection
 
 

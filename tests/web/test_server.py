@@ -256,9 +256,6 @@ async def test_a_renewed_certificate_is_taken_up(serve: Serve, tmp_path: Path, m
     port, _ = await serve(Listener.of(settings))
     assert await served_certificate(port) == first
     assert await status(port, ssl=False) == 200
-    certificate.write_text("not a certificate")
-    await asyncio.sleep(0.2)
-    assert await served_certificate(port) == first
     _, _, second = write_certificate(tmp_path, "second")
     os.utime(certificate, (1, 1))
     async with asyncio.timeout(30):
