@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.identity import UNKNOWN_USER
 from cadence_sync.db.engine import open_connection, transaction
 from cadence_sync.db.revision import check_migrated
 from cadence_sync.db.scope import OrgScope, in_scope
@@ -66,7 +67,7 @@ async def enter_login(engine: AsyncEngine, user: str, client: str) -> None:
 async def enter_lockout(engine: AsyncEngine, client: str, failures: int) -> None:
     """Enters, once a lockout, that a client may not log in for a while."""
     details = {"client": client, "failures": failures}
-    await enter_alone(engine, Actor("unknown", "web"), "login_locked", "locked out", details=details)
+    await enter_alone(engine, Actor(UNKNOWN_USER, "web"), "login_locked", "locked out", details=details)
 
 
 async def list_actions(

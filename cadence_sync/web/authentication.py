@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from cadence_sync.core.identity import Identity
+from cadence_sync.core.identity import OPEN_USER, TOKEN_USER, Identity
 from cadence_sync.db.access_tokens import NamedToken, find_token, load_token
 from cadence_sync.db.audit import enter_lockout, enter_login
 from cadence_sync.db.web_sessions import WebSession, end_session, load_session, start_session
@@ -19,8 +19,6 @@ from cadence_sync.web.login_attempts import LOGIN_ATTEMPTS, PENALTY, PER_CLIENT
 from cadence_sync.web.params import CLOCK, ENGINE
 from cadence_sync.web.sessions import SESSION_LIFETIME, session_of
 
-OPEN_USER: Final = "loopback"
-TOKEN_USER: Final = "token"  # noqa: S105 - the user in the audit log who has the setting WEB_TOKEN
 _MASTER: Final = Identity(TOKEN_USER, "reviewer")
 
 
