@@ -7,10 +7,13 @@ Role = Literal["viewer", "reviewer"]
 """A viewer reads; a reviewer also approves and rejects deletions and asks for syncs."""
 ROLES: Final[tuple[Role, ...]] = ("viewer", "reviewer")
 OPEN_USER: Final = "loopback"
-TOKEN_USER: Final = "token"  # noqa: S105 - the user in the audit log who has the setting WEB_TOKEN
+"""The audit log's user of a web UI that asks for no token."""
+TOKEN_USER: Final = "token"  # noqa: S105 - a name
+"""The audit log's user who has the setting `WEB_TOKEN`."""
 UNKNOWN_USER: Final = "unknown"
-RESERVED: Final = frozenset({OPEN_USER, TOKEN_USER, UNKNOWN_USER})
-"""Names in the audit log that say how somebody came in, so that no named token may have them."""
+"""The audit log's user of what is entered about a client that has not logged in."""
+RESERVED_NAMES: Final = frozenset({OPEN_USER, TOKEN_USER, UNKNOWN_USER, *ROLES})
+"""Not names of people; the function `redacted_operator` of the database has the same list."""
 
 
 @dataclass(frozen=True, slots=True)

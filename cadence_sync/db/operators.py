@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cadence_sync.core.identity import RESERVED_NAMES
 from cadence_sync.db import audit
 from cadence_sync.db.engine import transaction
 from cadence_sync.db.revision import check_migrated
@@ -22,7 +23,9 @@ _SETTINGS: Final = text("""
            cadence_sync.without_operator(:by, :name) <> :by AS is_self
 """)
 _DETAILS: Final = """
-    cadence_sync.details_without_operator(details, :name, done_by <> cadence_sync.without_operator(done_by, :name))
+    cadence_sync.details_without_operator(
+        details, action, :name, done_by <> cadence_sync.without_operator(done_by, :name)
+    )
 """
 _PLACES: Final = {
     "audit_log": {"done_by": "cadence_sync.without_operator(done_by, :name)", "details": _DETAILS},
@@ -40,8 +43,13 @@ _ALL: Final = _PLACES | _TOKENS
 async def redact_operator(engine: AsyncEngine, name: str, by: Actor, *, dry_run: bool = False) -> dict[str, int]:
     """Replaces an operator's name; returns the number of rows by table, and with `dry_run` by column.
 
-    Raises `ArgumentError` where they would do so themselves: who did it is entered, and stays.
+    Raises `ArgumentError` for a reserved name, and where they would do so themselves: who did it is entered, and stays.
     """
+    if name.partition(" (")[0] in RESERVED_NAMES:
+        raise ArgumentError(
+            f"{name!r} is a role or a shared login, not the name of an operator.",
+            hint="`cadence-sync audit export` shows the names of operators as `done_by`.",
+        )
     if not name or "\0" in name or name.encode(errors="ignore").decode() != name:
         return {}
     salt = secrets.token_hex(32)

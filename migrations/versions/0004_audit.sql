@@ -121,7 +121,8 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- The operator whose name this transaction may replace: the one that its row of `redactions` was made for.
+-- The operator whose name this transaction may replace: the one that its row of `redactions` was made for. Roles and the
+-- users of a web UI without names are no operators; RESERVED_NAMES in cadence_sync/core/identity.py is the same list.
 CREATE FUNCTION cadence_sync.redacted_operator() RETURNS text LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT current_setting('cadence_sync.operator', true)
@@ -129,7 +130,8 @@ SET search_path = pg_catalog, pg_temp AS $$
         SELECT FROM cadence_sync.redactions AS r WHERE cadence_sync.is_open(r) AND r.operator_digest = sha256(convert_to(
             current_setting('cadence_sync.operator_salt', true) || current_setting('cadence_sync.operator', true), 'UTF8'
         ))
-    )
+    ) AND split_part(current_setting('cadence_sync.operator', true), ' (', 1)
+        NOT IN ('loopback', 'token', 'unknown', 'viewer', 'reviewer')
 $$;
 
 -- A name may be followed by where it was used, as in "ana (page)", or be what somebody called themselves: "root (as ana)".
@@ -144,11 +146,15 @@ SET search_path = pg_catalog, pg_temp AS $$
     END
 $$;
 
--- Of an entry by the operator the address goes too.
-CREATE FUNCTION cadence_sync.details_without_operator(details jsonb, operator text, is_theirs boolean) RETURNS jsonb
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+-- Only what is known to hold a person's name or address: a role or an organization may be called as a person is, and
+-- what was granted stays. A token may be called after a person; of the operator's own logins the address goes too.
+CREATE FUNCTION cadence_sync.details_without_operator(details jsonb, action text, operator text, is_theirs boolean)
+RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_object_agg(key, CASE
-        WHEN value = to_jsonb(operator) OR (is_theirs AND key = 'client') THEN '"redacted"' ELSE value
+        WHEN (action, key) IN (('token create', 'name'), ('token revoke', 'name')) AND value = to_jsonb(operator)
+            THEN '"redacted"'
+        WHEN (action, key) = ('login_succeeded', 'client') AND is_theirs THEN '"redacted"'
+        ELSE value
     END), '{}') FROM jsonb_each(details)
 $$;
 
@@ -163,7 +169,7 @@ BEGIN
         permitted := (OLD.done_by, OLD.details) <> (NEW.done_by, NEW.details)
             AND NEW.done_by = cadence_sync.without_operator(OLD.done_by, operator)
             AND NEW.details = cadence_sync.details_without_operator(
-                OLD.details, operator, OLD.done_by <> NEW.done_by);
+                OLD.details, OLD.action, operator, OLD.done_by <> NEW.done_by);
     WHEN 'deletion_decisions' THEN
         permitted := OLD.decided_by <> NEW.decided_by
             AND NEW.decided_by = cadence_sync.without_operator(OLD.decided_by, operator);

@@ -6,7 +6,7 @@ ALTER TABLE cadence_sync.redactions ALTER COLUMN org_id SET NOT NULL, ALTER COLU
 DROP FUNCTION cadence_sync.redact_user() CASCADE;
 DROP FUNCTION cadence_sync.redact_operator() CASCADE;
 DROP FUNCTION cadence_sync.close_redaction() CASCADE;
-DROP FUNCTION cadence_sync.details_without_operator(jsonb, text, boolean);
+DROP FUNCTION cadence_sync.details_without_operator(jsonb, text, text, boolean);
 DROP FUNCTION cadence_sync.without_operator(text, text);
 DROP FUNCTION cadence_sync.redacted_operator();
 DROP FUNCTION cadence_sync.is_open(cadence_sync.redactions);

@@ -224,7 +224,8 @@ async def test_an_operators_name_is_reported_and_erased(agency: Program, around:
     first, last = await audited.entries()
     assert (first["done_by"], last["action"]) == (f"{getpass.getuser()} (as redacted)", "redact-person --operator")
     assert (await agency.run("redact-person", "--operator", "ana@x.io")).code == 1
-    for wrong in ([], ["1", "--operator", "x"], ["--operator", "x", "--org", "one"]):
+    words = [["--operator", word] for word in ("token", "loopback", "unknown", "viewer", "reviewer")]
+    for wrong in ([], ["1", "--operator", "x"], ["--operator", "x", "--org", "one"], *words):
         assert (await agency.run("redact-person", *wrong)).code == 2
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from cadence_sync.core.identity import RESERVED_NAMES, ROLES
 from cadence_sync.db import audit, orgs
 from cadence_sync.db.access_tokens import NewToken, create_token, revoke_token
 from cadence_sync.db.deletion_reviews import review_deletions
@@ -62,6 +63,16 @@ async def operators(lab: Lab) -> list[str]:
             " UNION ALL SELECT redacted_by FROM cadence_sync.redactions"
         )
     ]
+
+
+async def grant(lab: Lab, by: Actor) -> None:
+    """Enter a grant to the database role "biacme" of one organization, as `grant-reader` does."""
+    await audit.enter_alone(lab.engine, by, "grant-reader", "granted", details={"role": "biacme", "orgs": ["acme"]})
+
+
+async def details(lab: Lab, action: str) -> list[object]:
+    statement = "SELECT details FROM cadence_sync.audit_log WHERE action = :action ORDER BY action_id"
+    return [row["details"] for row in await lab.rows(statement, action=action)]
 
 
 async def refused(lab: Lab, *statements: str) -> None:
@@ -156,7 +167,7 @@ async def test_an_operators_name_goes_from_everywhere(lab: Lab) -> None:
 
 async def test_one_whom_no_entry_names_leaves_everything_as_it_was(lab: Lab) -> None:
     before = await lab.contents()
-    for name in ("ana", "ana@x.i", "nobody", "", "\0", "redacted", "approved", "unknown@x.io", "%", "\udcff"):
+    for name in ("ana", "ana@x.i", "nobody", "", "\0", "redacted", "approved", "acme", "unknown@x.io", "%", "\udcff"):
         assert not any((await redact_operator(lab.engine, name, Actor("kim"))).values())
     assert await lab.contents() == before
 
@@ -167,6 +178,71 @@ async def test_nobody_erases_their_own_name(lab: Lab, by: Actor) -> None:
     with pytest.raises(ArgumentError):
         await redact_operator(lab.engine, "ana@x.io", by)
     assert await lab.contents() == before
+
+
+async def test_a_database_role_is_no_operator(lab: Lab) -> None:
+    await grant(lab, Actor("kim"))
+    before = await lab.contents()
+    for dry_run in (True, False):
+        assert not any((await redact_operator(lab.engine, "biacme", Actor("eve"), dry_run=dry_run)).values())
+    assert await lab.contents() == before
+
+
+async def test_what_an_operator_granted_stays_even_if_it_is_called_as_they_are(lab: Lab) -> None:
+    await grant(lab, Actor("root (as biacme)"))
+    await grant(lab, Actor("acme"))
+    granted = await details(lab, "grant-reader")
+    assert (await redact_operator(lab.engine, "biacme", Actor("eve")))["audit_log"] == 1
+    assert (await redact_operator(lab.engine, "acme", Actor("eve")))["audit_log"] == 1
+    assert await details(lab, "grant-reader") == granted
+    assert "root (as redacted)" in await operators(lab)
+
+
+@pytest.mark.parametrize("name", [*sorted(RESERVED_NAMES), "token (page)"])
+async def test_words_that_are_nobodys_name_are_refused(lab: Lab, name: str) -> None:
+    for role in ROLES:
+        await create_token(lab.engine, NewToken(f"of-{role}", role, None, None), Actor(name))
+    before = await lab.contents()
+    for dry_run in (True, False):
+        with pytest.raises(ArgumentError):
+            await redact_operator(lab.engine, name, Actor("eve"), dry_run=dry_run)
+    assert await lab.contents() == before
+    update = (
+        "UPDATE cadence_sync.audit_log SET {} WHERE action_id = (SELECT max(action_id) FROM cadence_sync.audit_log)"
+    )
+    for changed in ("done_by = 'redacted'", """details = jsonb_set(details, '{role}', '"redacted"')"""):
+        await refused(lab, OPERATOR.format(name), ENTER.format(name, 1, 0), update.format(changed))
+
+
+async def test_a_token_that_is_called_after_a_person_is_renamed_in_its_entries(lab: Lab) -> None:
+    await create_token(lab.engine, NewToken("maria", "viewer", ["default"], None), Actor("kim"))
+    await revoke_token(lab.engine, "maria", Actor("kim"))
+    await audit.enter_alone(lab.engine, Actor("kim"), "org add", "added", details={"name": "maria"})
+    assert (await redact_operator(lab.engine, "maria", Actor("kim")))["audit_log"] == 2
+    assert await details(lab, "token create") == [{"name": "redacted", "role": "viewer", "orgs": ["default"]}]
+    assert await details(lab, "token revoke") == [{"name": "redacted"}]
+    assert await details(lab, "org add") == [{"name": "maria"}]
+
+
+async def test_the_address_goes_from_logins_of_that_operator_only(lab: Lab) -> None:
+    async with transaction(lab.engine) as connection:
+        await audit.enter_login(connection, "kim", "192.0.2.7")
+    await audit.enter_alone(lab.engine, ANA, "other", "done", details={"client": "192.0.2.7"})
+    await redact_operator(lab.engine, "ana@x.io", Actor("kim"))
+    assert await details(lab, "login_succeeded") == [{"client": "redacted"}, {"client": "192.0.2.7"}]
+    assert await details(lab, "other") == [{"client": "192.0.2.7"}]
+
+
+@pytest.mark.parametrize("key", ["role", "orgs", "id", "rows", "client"])
+async def test_no_other_detail_can_be_rewritten_with_sql(lab: Lab, key: str) -> None:
+    for action in ("grant-reader", "token create", "token revoke", "sync"):
+        for by in ("ana@x.io", "kim"):
+            await audit.enter_alone(lab.engine, Actor(by), action, "done", details={"name": "x", key: "ana@x.io"})
+            who = "redacted" if by == "ana@x.io" else by
+            changed = f"""done_by = '{who}', details = '{{"name": "x", "{key}": "redacted"}}'"""
+            last = "action_id = (SELECT max(action_id) FROM cadence_sync.audit_log)"
+            update = f"UPDATE cadence_sync.audit_log SET {changed} WHERE {last}"
+            await refused(lab, OPERATOR.format("ana@x.io"), ENTER.format("ana@x.io", 1, 0), update)
 
 
 @pytest.mark.parametrize(

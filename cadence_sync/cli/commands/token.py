@@ -11,7 +11,7 @@ from cadence_sync.cli.console import echo, print_json, print_rows, show_note
 from cadence_sync.cli.options import Json, examples, new_app
 from cadence_sync.cli.runtime import current_actor, read_settings, with_database
 from cadence_sync.config.settings import seconds_of
-from cadence_sync.core.identity import RESERVED, Role
+from cadence_sync.core.identity import RESERVED_NAMES, Role
 from cadence_sync.core.labels import one_line
 from cadence_sync.db import access_tokens
 from cadence_sync.db.access_tokens import NewToken
@@ -50,7 +50,7 @@ def create(
             f"The token cannot be named {name!r}.",
             hint="Use 1 to 64 letters, digits, and `.`, `_`, `@` or `-`, beginning with a letter or digit.",
         )
-    if name in RESERVED:
+    if name in RESERVED_NAMES:
         raise ArgumentError(
             f"The token cannot be named {name!r}: the audit log has another meaning for that.",
             hint="Name it after the person or program that uses it.",
