@@ -34,9 +34,16 @@ _PLACES: Final = {
 }
 """Table → column → its value without the name."""
 _TOKENS: Final = {
-    "access_tokens": {name: f"cadence_sync.without_operator({name}, :name)" for name in ("created_by", "revoked_by")}
+    "access_tokens": {
+        "name": "CASE WHEN revoked_at IS NULL THEN name ELSE cadence_sync.without_operator(name, :name) END",
+        "created_by": "cadence_sync.without_operator(created_by, :name)",
+        "revoked_by": "cadence_sync.without_operator(revoked_by, :name)",
+    }
 }
-"""The same of a table that is not append-only: its rows need no permission, and are not counted in `redactions`."""
+"""The same of a table that is not append-only: its rows need no permission, and are not counted in `redactions`.
+
+A token in use keeps its name, by which it is revoked.
+"""
 _ALL: Final = _PLACES | _TOKENS
 
 

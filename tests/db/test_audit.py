@@ -138,22 +138,23 @@ async def test_an_export_is_complete_and_in_order(lab: Lab) -> None:
 
 async def test_an_operators_name_goes_from_everywhere(lab: Lab) -> None:
     ana = Actor("ana@x.io")
-    await create_token(lab.engine, NewToken("ci", "viewer", None, None), ana)
-    await revoke_token(lab.engine, "ci", ana)
+    await create_token(lab.engine, NewToken("ana@x.io", "viewer", None, None), ana)
+    await revoke_token(lab.engine, "ana@x.io", ana)
     held = await redact_operator(lab.engine, "ana@x.io", KIM, dry_run=True)
     assert held == {
         "audit_log.done_by": 6,
-        "audit_log.details": 1,
+        "audit_log.details": 3,
         "deletion_decisions.decided_by": 2,
         "redactions.redacted_by": 1,
+        "access_tokens.name": 1,
         "access_tokens.created_by": 1,
         "access_tokens.revoked_by": 1,
     }
     before = await entries(lab)
     done = await redact_operator(lab.engine, "ana@x.io", Actor("kim"))
     assert done == {"audit_log": 6, "deletion_decisions": 2, "redactions": 1, "access_tokens": 1}
-    tokens = await lab.row("SELECT created_by, revoked_by FROM cadence_sync.access_tokens")
-    assert tokens == {"created_by": "redacted", "revoked_by": "redacted"}
+    tokens = await lab.row("SELECT name, created_by, revoked_by FROM cadence_sync.access_tokens")
+    assert tokens == {"name": "redacted", "created_by": "redacted", "revoked_by": "redacted"}
     assert [name for name in await operators(lab) if "ana" in name or "192.0.2.7" in name] == []
     *after, entry = await entries(lab)
     assert [(who, *rest) for who, *rest in after] == [
