@@ -81,10 +81,9 @@ _LACKING: Final = text(f"""
 """)  # noqa: S608 - constants
 _IS_LIMITED: Final = f"SELECT EXISTS (SELECT FROM {SCHEMA}.reader_limits)"  # noqa: S608 - a constant
 _UNLIKE: Final = text("""
-    SELECT c.oid::regclass::text FROM pg_class AS c
+    SELECT c.relname FROM pg_class AS c
     WHERE c.relnamespace = to_regnamespace(:schema) AND c.relname = ANY(:views)
-      AND coalesce('security_barrier=true' = ANY(c.reloptions), false) <> :barrier
-    ORDER BY c.relname
+      AND coalesce('security_barrier=true' = ANY(c.reloptions), false) <> :limited
 """)
 _SCHEMA_OWNED: Final = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
 _EXISTING: Final = text("""
@@ -250,15 +249,17 @@ def _quoted(comment: str) -> str:
 
 
 async def set_barriers(connection: AsyncConnection, layer: ReportingLayer) -> None:
-    """Makes views over tables security barriers while a reader is limited to organizations, and only then.
+    """Gives views over tables their limited form while a reader is limited to organizations, and only then.
 
-    Without a barrier a reader's condition may be evaluated first, on rows of other organizations, and tell of them by
-    an error or a function's side effect. A barrier keeps joins from reaching into a view, which other readers pay for.
+    In the plain form a reader's condition may be evaluated on rows of other organizations first, and tell of them by an
+    error, a function's side effect or EXPLAIN ANALYZE. The limited one keeps joins from reaching into a view, which
+    other readers pay for.
     """
-    barrier = bool(await connection.scalar(text(_IS_LIMITED)))
-    views = [each.name for each in layer.objects if each.is_view and each.reads_tables]
-    for view in (await connection.scalars(_UNLIKE, {"schema": REPORTING, "views": views, "barrier": barrier})).all():
-        await connection.exec_driver_sql(f"ALTER VIEW {view} SET (security_barrier = {str(barrier).lower()})")
+    limited = bool(await connection.scalar(text(_IS_LIMITED)))
+    views = {each.name: each for each in layer.objects if each.is_view and each.reads_tables}
+    asked = {"schema": REPORTING, "views": list(views), "limited": limited}
+    for name in (await connection.scalars(_UNLIKE, asked)).all():
+        await connection.exec_driver_sql(views[name].limited_sql if limited else views[name].sql)
 
 
 async def load_grants(connection: AsyncConnection) -> list[str]:

@@ -35,6 +35,20 @@ BARRIERS = """
     SELECT count(*) FROM pg_class
     WHERE relnamespace = 'cadence_reporting'::regnamespace AND reloptions = '{security_barrier=true}'
 """
+DEFINITIONS = """
+    SELECT string_agg(pg_get_viewdef(oid), ';' ORDER BY relname) FROM pg_class
+    WHERE relnamespace = 'cadence_reporting'::regnamespace AND relkind = 'v'
+"""
+# Not the columns of a type without equality. A value that no row of sandbox has where there is one.
+COMPARABLE = """
+    SELECT c.relname AS view, quote_ident(a.attname) AS column, format_type(a.atttypid, NULL) AS type
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE c.relnamespace = 'cadence_reporting'::regnamespace AND c.relkind = 'v' AND a.atttypid <> 'json'::regtype
+"""
+FOREIGN = """
+    SELECT {column}::text FROM cadence_reporting.{view} AS v WHERE org_id = 'production' AND {column} IS NOT NULL
+    ORDER BY {column} IN (SELECT {column} FROM cadence_reporting.{view} WHERE org_id = 'sandbox') LIMIT 1
+"""
 ORGS = "SELECT array_agg(DISTINCT org_id ORDER BY org_id) FROM cadence_reporting."
 
 
@@ -102,21 +116,21 @@ async def test_no_view_or_function_shows_another_organization(url: str, owner: a
 
 
 async def leaks(connection: asyncpg.Connection, role: str) -> list[str]:
-    """Return the columns of which a cheap function of that role is given values of production."""
+    """Return the columns of which a cheap function of that role is given values that production alone has."""
     found = []
-    secrets = {}
+    secrets: dict[tuple[str, str], set[str | None]] = {}
+    own: set[str | None] = set()
     for view, columns in await connection.fetch(COLUMNS):
         for column in columns:
-            values = f"SELECT {column}::text FROM cadence_reporting.{view} WHERE org_id"
-            secrets[view, column] = await connection.fetchval(
-                f"SELECT ARRAY({values} = 'production' EXCEPT {values} <> 'production')"
-            )
+            query = f"SELECT ARRAY(SELECT DISTINCT {column}::text FROM cadence_reporting.{view} WHERE org_id"
+            secrets[view, column] = set(await connection.fetchval(f"{query} = 'production')"))
+            own.update(await connection.fetchval(f"{query} <> 'production')"))
     await connection.execute(f"SET SESSION AUTHORIZATION {role}")
     await connection.execute(LEAK)
     for (view, column), values in secrets.items():
         try:
             await connection.fetch(
-                f"SELECT 1 FROM cadence_reporting.{view} WHERE pg_temp.leak({column}::text, $1)", values
+                f"SELECT 1 FROM cadence_reporting.{view} WHERE pg_temp.leak({column}::text, $1)", values - own
             )
         except asyncpg.PostgresError as error:
             if error.sqlstate != "XX998":
@@ -130,6 +144,54 @@ async def test_a_cheap_function_in_a_condition_is_given_no_other_rows(url: str, 
     await owner.execute("CREATE ROLE limits_a")
     await grant(url, "limits_a", "sandbox")
     assert await leaks(owner, "limits_a") == []
+
+
+async def explained(connection: asyncpg.Connection, value: str | None) -> list[str]:
+    argument = "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+    rows = await connection.fetch(
+        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) EXECUTE asked({argument})"
+    )
+    return [row[0] for row in rows]
+
+
+async def test_explain_analyze_does_not_tell_whether_rows_of_others_meet_a_condition(
+    url: str, owner: asyncpg.Connection
+) -> None:
+    await owner.execute("CREATE ROLE limits_a")
+    await grant(url, "limits_a", "sandbox")
+    asked = []
+    for view, column, kind in await owner.fetch(COMPARABLE):
+        foreign = await owner.fetchval(FOREIGN.format(view=view, column=column))
+        if foreign is not None:
+            asked.append((view, column, kind, foreign))
+    assert {"current_cadences", "change_log", "stored_versions", "sync_freshness"} <= {view for view, *_ in asked}
+    await owner.execute("SET SESSION AUTHORIZATION limits_a")
+    # Values that are planned for may have different plans, by the statistics of all rows.
+    await owner.execute("SET plan_cache_mode = force_generic_plan; SET datestyle = 'ISO'")
+    telling = []
+    for view, column, kind, foreign in asked:
+        others = "" if column == "org_id" else "org_id = 'production' AND "
+        await owner.execute(
+            f"PREPARE asked({kind}) AS SELECT 1 FROM cadence_reporting.{view} WHERE {others}{column} = $1"
+        )
+        if await explained(owner, foreign) != await explained(owner, None):
+            telling.append(f"{view}.{column}")
+        await owner.execute("DEALLOCATE asked")
+    assert telling == []
+
+
+async def test_limits_leave_other_readers_their_indexes(url: str, owner: asyncpg.Connection) -> None:
+    await owner.execute("CREATE ROLE limits_a; SET enable_seqscan = off")
+    await grant(url, "limits_a", "sandbox")
+    await owner.execute(
+        "PREPARE asked(text) AS SELECT 1 FROM cadence_reporting.stored_versions "
+        "WHERE org_id = 'production' AND cadence_id = $1"
+    )
+    plan = await explained(owner, "1")
+    used = next(number for number, line in enumerate(plan) if "Index Cond" in line)
+    assert "cadence_id = '1'" in plan[used]
+    assert "never executed" not in plan[used - 1]
+    assert sum("never executed" in line for line in plan) > 0  # the part for limited readers
 
 
 async def test_members_are_limited_and_limits_win(url: str, owner: asyncpg.Connection) -> None:
@@ -147,6 +209,12 @@ async def test_members_are_limited_and_limits_win(url: str, owner: asyncpg.Conne
     assert await seen(owner, "limits_login", "limits_a") == ["sandbox"]
     assert await seen(owner, "limits_login", "limits_b") == ["production"]
     assert await owner.fetchval(f"{ORGS}sync_runs") == both  # the owner, though a superuser is a member of every role
+    await grant(url, "limits_b", "production", "sandbox")
+    await owner.execute("CREATE ROLE limits_twice; GRANT limits_a, limits_b TO limits_twice")
+    await owner.execute("SET SESSION AUTHORIZATION limits_twice")
+    rows = "SELECT count(*) = count(DISTINCT (org_id, run_id)) FROM cadence_reporting.sync_runs"
+    assert await owner.fetchval(rows)  # an organization that two roles may read is there once
+    await owner.execute("RESET SESSION AUTHORIZATION")
     await owner.execute("ALTER ROLE limits_a RENAME TO limits_renamed")
     assert await seen(owner, "limits_renamed") == ["sandbox"]
 
@@ -155,6 +223,7 @@ async def test_a_grant_replaces_the_list_and_without_one_the_role_reads_all(
     url: str, owner: asyncpg.Connection
 ) -> None:
     await owner.execute("CREATE ROLE limits_a")
+    plain = await owner.fetchval(DEFINITIONS)
     for orgs in (["sandbox"], ["production"], ["sandbox", "production", "sandbox"]):
         await grant(url, "limits_a", *orgs)
         assert await seen(owner, "limits_a") == sorted(set(orgs))
@@ -165,6 +234,7 @@ async def test_a_grant_replaces_the_list_and_without_one_the_role_reads_all(
     await grant(url, "limits_a")
     assert await seen(owner, "limits_a") == ["production", "sandbox"]
     assert await owner.fetchval(BARRIERS) == 0
+    assert await owner.fetchval(DEFINITIONS) == plain
 
 
 async def test_limits_outlive_a_migration_and_the_purge_of_the_organization(
