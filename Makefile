@@ -26,7 +26,7 @@ demo: .venv/ready ## Watch a listing become history, in a temporary Postgres
 	@$(BIN)/cadence-sync demo
 
 test: .venv/ready ## Run all tests that need nothing but Python packages
-	$(CLEAN) $(BIN)/python -m pytest -q -n 3
+	$(CLEAN) $(BIN)/python -m pytest -q -n 4
 
 test-unit: .venv/ready ## Run the tests that need no database (half a minute)
 	$(CLEAN) CADENCE_SYNC_TEST_EXAMPLES=0.1 $(BIN)/python -m pytest -q -n 2 -m "not database and not process and not system and not long and not bi and not dbt and not deploy"

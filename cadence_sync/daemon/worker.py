@@ -31,6 +31,8 @@ from cadence_sync.sync import Sync, unexpected_error
 
 HEARTBEAT: Final = timedelta(seconds=20)
 """Time without a heartbeat after which another worker takes over a job."""
+POLL: Final = timedelta(seconds=10)
+"""Between two looks into the queue without a notification."""
 RETRY: Final = 2.0
 """Seconds until a worker that lost its database tries again."""
 LATER: Final = timedelta(seconds=2)
@@ -108,7 +110,7 @@ class Worker:
         free = max(2, self.concurrency - len(self.running))
         try:
             await manager.run(
-                dequeue_timeout=timedelta(seconds=10),  # between two polls without a notification
+                dequeue_timeout=POLL,
                 batch_size=free // 2,
                 max_concurrent_tasks=free,
                 shutdown_on_listener_failure=True,

@@ -31,7 +31,7 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.fixture(params=["direct", "pooled"])
+@pytest.fixture(params=["direct", pytest.param("pooled", marks=pytest.mark.long)])
 async def shadowed(
     request: pytest.FixtureRequest, simulator: Simulator, empty_database_url: str, tmp_path: Path
 ) -> AsyncIterator[Program]:

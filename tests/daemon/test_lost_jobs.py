@@ -160,6 +160,7 @@ async def working(scene: Scene, zoho: str) -> AsyncIterator[None]:
 async def test_it_is_offered_again_until_a_run_is_entered(
     failure: Failure, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cadence_sync.daemon.worker.POLL", timedelta(seconds=0.2))
     monkeypatch.setattr("cadence_sync.daemon.worker.LATER", timedelta(0))
     monkeypatch.setattr("cadence_sync.daemon.queue.AFTER_FAILURE", timedelta(0))
     known, simulator = credentials(0), Simulator(cadences=3, clock=wiring.SystemClock().now)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cadence_sync.web.connections import MOST
 from tests.support import cli
 
-SECONDS = float(os.environ.get("CADENCE_SYNC_TORTURE_WEB_SECONDS", "3"))
+SECONDS = float(os.environ.get("CADENCE_SYNC_TORTURE_WEB_SECONDS", "1"))
 LATENCY = os.environ.get("CADENCE_SYNC_TORTURE_WEB_LATENCY")
 """Seconds that an answer of the probe may take; unset in the tests that run on any machine."""
 TOKEN = "a-token-of-some-length"

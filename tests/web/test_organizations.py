@@ -138,7 +138,7 @@ def renamed(text: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("orgs", [["acme"], ["acme", "beta"]], ids=["one", "two"])
+@pytest.mark.parametrize("orgs", [["acme"], pytest.param(["acme", "beta"], marks=pytest.mark.long)], ids=["one", "two"])
 async def test_every_page_is_as_if_there_were_no_other_organization(opened: Open, lab: Lab, orgs: list[str]) -> None:
     for org in orgs:
         await live(lab, org)
