@@ -75,7 +75,7 @@ class Listener:
 
 def is_ours(record: logging.LogRecord) -> bool:
     """Filters log records: malformed HTTP is answered with 400 and is not a defect of this process."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return not (record.exc_info and isinstance(record.exc_info[1], (HttpProcessingError, web.RequestPayloadError)))
 
 
 @asynccontextmanager
