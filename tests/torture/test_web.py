@@ -136,7 +136,13 @@ def attack(port: int, ends: float) -> int:
     """Send requests until the time is over; returns their number."""
     sent = 0
 
-    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=100,
+        deadline=None,
+        database=None,
+        derandomize=LATENCY is None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(requests)
     def send(request: tuple[str, bytes]) -> None:
         nonlocal sent
