@@ -167,17 +167,19 @@ async def test_hostile_requests_open_nothing_and_stop_nothing(
         port = int(probe.getsockname()[1])
     own = cli.zoho_settings("http://127.0.0.1:9", DATABASE_URL=database_url, WEB_PORT=str(port), WEB_TOKEN=TOKEN)
     process = await cli.start("serve", cwd=tmp_path, **own)
-    async with asyncio.timeout(cli.PATIENCE):
-        while (await asyncio.to_thread(answer, port, b"GET /healthz HTTP/1.0\r\n\r\n"))[0] != 200:
-            await asyncio.sleep(0.05)
-    # In processes of their own, which do not wait for each other's interpreter.
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        watching, idling = pool.submit(watch, port, process.pid, SECONDS), pool.submit(idle, port, SECONDS)
-        sent = await asyncio.to_thread(attack, port, time.monotonic() + SECONDS)
-        latencies, files = await asyncio.wrap_future(watching)
-        await asyncio.wrap_future(idling)
-    process.terminate()
-    _, errors = await process.communicate()
+    try:
+        async with asyncio.timeout(cli.PATIENCE):
+            while (await asyncio.to_thread(answer, port, b"GET /healthz HTTP/1.0\r\n\r\n"))[0] != 200:
+                await asyncio.sleep(0.05)
+        # In processes of their own, which do not wait for each other's interpreter.
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            watching, idling = pool.submit(watch, port, process.pid, SECONDS), pool.submit(idle, port, SECONDS)
+            sent = await asyncio.to_thread(attack, port, time.monotonic() + SECONDS)
+            latencies, files = await asyncio.wrap_future(watching)
+            await asyncio.wrap_future(idling)
+    finally:
+        process.terminate()
+        _, errors = await process.communicate()
     events = [json.loads(line) for line in errors.splitlines() if line.startswith(b"{")]
     slowest = max(latencies)
     with capsys.disabled():
